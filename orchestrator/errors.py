@@ -1,0 +1,164 @@
+"""Every exception of the package.
+
+Facts are attributes, the text is made from them: what happened, to whom, the decoded cause, what to do next.
+A leak is a verdict, not an exception. Errors whose facts are only known further up (slot, generation) carry
+them as keyword arguments with defaults.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+from collections.abc import Sequence
+from typing import Literal
+
+
+class OrchestratorError(Exception):
+    """Base of all errors this package raises on purpose."""
+
+
+class ConfigProblem:
+    """One thing wrong in a configuration file: where, what was found, what is allowed."""
+
+    def __init__(self, key_path: str, problem: str, hint: str = "") -> None:
+        self.key_path = key_path
+        self.problem = problem
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.key_path}: {self.problem}" + (f" ({self.hint})" if self.hint else "")
+
+    def __repr__(self) -> str:
+        return f"ConfigProblem({self!s})"
+
+
+class ConfigError(OrchestratorError):
+    """A configuration cannot be used. ``problems`` has all that is wrong with it, not only the first."""
+
+    def __init__(self, file: str, problems: Sequence[ConfigProblem]) -> None:
+        self.file = file
+        self.problems = tuple(problems)
+        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        super().__init__("\n".join([f"{file}: {count}", *(f"  {problem}" for problem in self.problems)]))
+
+    @property
+    def key_path(self) -> str:
+        """Where the first problem is, as ``$.experiment[1].steps[0].model``."""
+        return self.problems[0].key_path
+
+
+class EngineUnavailableError(OrchestratorError):
+    """A library, its weights, a model file or a tool is missing."""
+
+    def __init__(self, what: str, how_to_get_it: str) -> None:
+        self.what = what
+        self.how_to_get_it = how_to_get_it
+        super().__init__(f"{what}\n  to get it: {how_to_get_it}" if how_to_get_it else what)
+
+
+class AudioError(OrchestratorError):
+    """An audio file cannot be used. ``path`` is as the caller gave it."""
+
+    def __init__(self, path: str, problem: str, remedy: str = "") -> None:
+        self.path = path
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(f"{path}: {problem}" + (f"; {remedy}" if remedy else ""))
+
+
+class ResultsError(OrchestratorError):
+    """Results cannot be written or read; names the file and what to do."""
+
+
+class ResultsLockedError(ResultsError):
+    """Another run writes to the same results folder."""
+
+    def __init__(self, folder: str, owner: str) -> None:
+        self.folder = folder
+        self.owner = owner
+        super().__init__(f"{folder} is in use by another run ({owner}); wait for it or choose --results DIR")
+
+
+class WorkerError(OrchestratorError):
+    """Something about one worker process."""
+
+    def __init__(self, message: str, *, slot: int = 0, generation: int = 1, pid: int | None = None) -> None:
+        self.slot = slot
+        self.generation = generation
+        self.pid = pid
+        whom = f"worker {slot} generation {generation}" + (f" (pid {pid})" if pid else "")
+        super().__init__(f"{whom}: {message}")
+
+
+class SpawnError(WorkerError):
+    """A worker process could not be started or did not complete its handshake."""
+
+
+class WorkerDiedError(WorkerError):
+    """A worker process ended while something was expected of it.
+
+    ``cause`` is the decoded exit status (``SIGABRT``, ``exit code 3`` …), ``phase`` what it was doing and
+    ``stderr_tail`` its last words, at most 64 KiB.
+    """
+
+    def __init__(
+        self,
+        cause: str,
+        *,
+        exit_status: int | None = None,
+        phase: str = "",
+        stderr_tail: str = "",
+        slot: int = 0,
+        generation: int = 1,
+        pid: int | None = None,
+    ) -> None:
+        self.cause = cause
+        self.exit_status = exit_status
+        self.phase = phase
+        self.stderr_tail = stderr_tail
+        text = f"died of {cause}" + (f" during {phase}" if phase else "")
+        if last := stderr_tail.strip().splitlines()[-5:]:
+            text += "; its last words:\n" + "\n".join(f"    {line}" for line in last)
+        super().__init__(text, slot=slot, generation=generation, pid=pid)
+
+
+class ProtocolError(WorkerError):
+    """A worker sent bytes that are no message, or a message out of turn. ``raw_excerpt`` has the first bytes."""
+
+    def __init__(
+        self, problem: str, raw_excerpt: bytes = b"", *, slot: int = 0, generation: int = 1, pid: int | None = None
+    ) -> None:
+        self.problem = problem
+        self.raw_excerpt = raw_excerpt
+        super().__init__(f"protocol broken: {problem}", slot=slot, generation=generation, pid=pid)
+
+
+class JobTimeoutError(WorkerError, TimeoutError):
+    """A job was not done in its time. ``where`` is ``run`` or ``queue``."""
+
+    def __init__(
+        self,
+        limit_s: float,
+        where: Literal["queue", "run"] = "run",
+        *,
+        slot: int = 0,
+        generation: int = 1,
+        pid: int | None = None,
+    ) -> None:
+        self.limit_s = limit_s
+        self.where = where
+        text = f"no result within {limit_s:g} s" if where == "run" else f"not started within {limit_s:g} s"
+        super().__init__(text, slot=slot, generation=generation, pid=pid)
+
+
+class JobCancelledError(WorkerError, concurrent.futures.CancelledError):
+    """A job was cancelled."""
+
+
+class JobError(OrchestratorError):
+    """The engine raised. The remote exception is described, never unpickled."""
+
+    def __init__(self, type_name: str, message: str, remote_traceback: str = "") -> None:
+        self.type_name = type_name
+        self.message = message
+        self.remote_traceback = remote_traceback
+        super().__init__(f"{type_name}: {message}")

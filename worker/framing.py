@@ -1,0 +1,101 @@
+"""The bytes of the wire.
+
+A frame is::
+
+    +----------------------+------------------------------+
+    | length, 4 bytes, LE  | one msgpack object           |
+    +----------------------+------------------------------+
+      uint32, 1 … cap        a map with the key "type"
+
+Both sides hold a cap (64 MiB unless told), so a stray byte cannot make either allocate without bound: the
+header is distrusted before anything is read for it. :class:`FrameDecoder` takes bytes as they come, in any
+cut, and yields whole payloads; it knows nothing of messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+HEADER_SIZE = 4
+DEFAULT_CAP = 64 * 1024 * 1024
+EXCERPT_SIZE = 64
+
+
+class FramingError(Exception):
+    """The bytes are no frame. ``excerpt`` holds the first of them."""
+
+    def __init__(self, problem: str, excerpt: bytes) -> None:
+        """Make the text from the problem and the bytes it was found in."""
+        super().__init__(f"{problem}; bytes {excerpt[:EXCERPT_SIZE]!r}")
+        self.problem = problem
+        self.excerpt = excerpt[:EXCERPT_SIZE]
+
+
+def frame(message: object, encoder: msgspec.msgpack.Encoder, cap: int = DEFAULT_CAP) -> bytearray:
+    """Return the header and the encoded message as one buffer.
+
+    Raises:
+        FramingError: The message is longer than ``cap``.
+        TypeError: The message holds something msgpack has no form for.
+    """
+    buffer = bytearray(HEADER_SIZE)
+    encoder.encode_into(message, buffer, HEADER_SIZE)
+    length = len(buffer) - HEADER_SIZE
+    if length > cap:
+        raise FramingError(f"message of {length} bytes is over the cap of {cap}", bytes(buffer[:EXCERPT_SIZE]))
+    buffer[:HEADER_SIZE] = length.to_bytes(HEADER_SIZE, "little")
+    return buffer
+
+
+class FrameDecoder:
+    """Collects bytes and gives back whole payloads, however the bytes were cut."""
+
+    def __init__(self, cap: int = DEFAULT_CAP) -> None:
+        """Refuse frames over ``cap`` bytes."""
+        self._cap = cap
+        self._buffer = bytearray()
+
+    def feed(self, chunk: bytes | bytearray | memoryview) -> Iterator[bytes]:
+        """Take ``chunk`` and yield every payload that is now whole.
+
+        Raises:
+            FramingError: The next header announces 0 bytes or more than the cap.
+        """
+        self._buffer += chunk
+        while len(self._buffer) >= HEADER_SIZE:
+            length = int.from_bytes(self._buffer[:HEADER_SIZE], "little")
+            if not 0 < length <= self._cap:
+                raise FramingError(
+                    f"frame header announces {length} bytes, expected 1 to {self._cap}", bytes(self._buffer)
+                )
+            end = HEADER_SIZE + length
+            if len(self._buffer) < end:
+                return
+            payload = bytes(self._buffer[HEADER_SIZE:end])
+            del self._buffer[:end]
+            yield payload
+
+    @property
+    def pending(self) -> int:
+        """Bytes of an unfinished frame."""
+        return len(self._buffer)
+
+
+def read_exactly(read: Any, count: int) -> bytes | None:
+    """Call ``read(n)`` until ``count`` bytes are there; None on a clean end of file before the first.
+
+    Raises:
+        FramingError: The stream ended in the middle.
+    """
+    parts = bytearray()
+    while len(parts) < count:
+        piece = read(count - len(parts))
+        if not piece:
+            if not parts:
+                return None
+            raise FramingError(f"stream ended after {len(parts)} of {count} bytes", bytes(parts))
+        parts += piece
+    return bytes(parts)

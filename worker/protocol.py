@@ -1,0 +1,341 @@
+"""The messages between parent and worker: the one definition that both sides use.
+
+Direction and order (``docs/protocol.md`` has the bytes)::
+
+    parent                                   worker
+      | <------------------------ Hello -------- |   protocol version, capabilities
+      | -- Configure --------------------------> |   sys.path, environment, switches
+      | <------------------------ Ready -------- |
+      | -- Load / Run / Restart / Unload ------> |   one at a time
+      | <------------------------ Chunk* ------- |   only while a Run is under way
+      | <-- Loaded/Done/Restarted/Unloaded/Failed |   ends the command; the worker now stands still
+      | -- Cancel(id) -------------------------> |   the one message that may come in the middle of a Run
+      | -- Shutdown ---------------------------> |   no answer: the process ends
+
+The reply to a command is the barrier of product.md: after it the worker blocks in ``read`` until the next
+command, so a parent that reads the worker's memory at that moment reads a process that stands still.
+
+Every message is a tagged msgspec struct; unknown fields are refused, so a mismatch is an error and never
+a guess.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+PROTOCOL_VERSION = 1
+
+Encoding = Literal["wav", "s16le", "f32le"]
+
+
+class Message(msgspec.Struct, frozen=True, tag_field="type", tag=True, forbid_unknown_fields=True):
+    """Base of everything that crosses the pipe; the struct's name is its tag."""
+
+
+class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of what messages are made of. Carries no tag."""
+
+
+# --------------------------------------------------------------------------- parts of messages
+
+
+class Audio(Value):
+    """Decoded audio, 16 kHz mono, made safe by the parent.
+
+    ``path`` is a file the parent vouches for (never a user's raw path handed to native code), or
+    ``/proc/PID/fd/N`` of a memfd. ``samples`` counts samples, whatever the encoding.
+    """
+
+    path: str
+    samples: int
+    encoding: Encoding = "wav"
+    sample_rate: int = 16_000
+
+
+class Job(Value):
+    """One request for a kind of work.
+
+    ``options`` are the task's own: ``function`` jobs carry target, args and kwargs there, an ``align`` job may
+    ask for ``phones``.
+    """
+
+    task: str
+    audio: Audio | None = None
+    text: str | None = None
+    language: str | None = None
+    options: dict[str, Any] = {}
+
+
+class ModelSpec(Value):
+    """What an engine needs to load one model. Paths are absolute; absent means the engine's default."""
+
+    engine: str
+    name: str
+    file: str | None = None
+    library: str | None = None
+    threads: int | None = None
+    context_length: int | None = None
+    language: str | None = None
+    format: str | None = None
+    options: dict[str, Any] = {}
+
+
+class Heap(Value):
+    """The C allocator's own view, in bytes. ``off`` says why there is none; then the numbers are 0 or absent.
+
+    ``live`` is uordblks + hblkhd of glibc's mallinfo2, ``held`` is fordblks (free, but not given back; absent
+    when the source does not know it).
+    """
+
+    live: int = 0
+    held: int | None = None
+    source: str = ""
+    off: str | None = None
+
+
+class Word(Value):
+    """One aligned word of the caller's own text; times in milliseconds from the start of the audio."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+
+
+class Phone(Value):
+    """One aligned phone; ``word`` is the index of the word it belongs to."""
+
+    phone: str
+    start_ms: int
+    end_ms: int
+    word: int
+
+
+class Transcript(Value, tag="transcript"):
+    """What an ``asr`` task found."""
+
+    text: str
+    language: str | None = None
+    words: list[Word] = []
+
+
+class Alignment(Value, tag="alignment"):
+    """What an ``align`` task found. ``skipped`` lists words of the text that could not be placed."""
+
+    words: list[Word]
+    phones: list[Phone] = []
+    skipped: list[str] = []
+
+
+class Plain(Value, tag="plain"):
+    """Any other task's result: one msgpack-able value."""
+
+    value: Any = None
+
+
+Result = Transcript | Alignment | Plain
+
+
+class ChunkTimes(Value):
+    """When text arrived, in seconds after the input was handed to the engine. Stamped in the emit callback.
+
+    ``first_s`` and ``last_s`` belong to the first and last *text* chunk; ``characters_after_first`` counts the
+    characters of all chunks but the first.
+    """
+
+    chunks: int = 0
+    first_s: float | None = None
+    last_s: float | None = None
+    characters_after_first: int = 0
+
+
+class EngineInfo(Value):
+    """One engine as ``orchestrator engines`` lists it; ``error`` when its import failed."""
+
+    name: str
+    source: str
+    tasks: list[str] = []
+    restarts: bool = False
+    aborts: bool = False
+    summary: str = ""
+    error: str | None = None
+
+
+# --------------------------------------------------------------------------- parent to worker
+
+
+class Configure(Message):
+    """Answer to Hello. ``sys_path`` is appended to the worker's own; ``environ`` is set after the start."""
+
+    protocol: int
+    sys_path: list[str] = []
+    environ: dict[str, str] = {}
+    heap: bool = True
+
+
+class Load(Message):
+    """Create the engine and load the model. Refused while one is loaded."""
+
+    id: int
+    model: ModelSpec
+
+
+class Run(Message):
+    """Run one job on the loaded model. ``stream`` asks for Chunk messages; times are stamped either way."""
+
+    id: int
+    job: Job
+    stream: bool = False
+
+
+class Restart(Message):
+    """Reset the engine's context and keep the model."""
+
+    id: int
+
+
+class Unload(Message):
+    """Destroy the engine object."""
+
+    id: int
+
+
+class Trim(Message):
+    """Ask the allocator to give free memory back (``malloc_trim(0)`` or its like)."""
+
+    id: int
+
+
+class Check(Message):
+    """Import the engine and ask whether it could load the model; loads nothing."""
+
+    id: int
+    model: ModelSpec
+
+
+class ListEngines(Message):
+    """Import every known engine, one after the other, and report each."""
+
+    id: int
+
+
+class Cancel(Message):
+    """Ask the running job ``id`` to stop. An engine that cannot simply goes on."""
+
+    id: int
+
+
+class Shutdown(Message):
+    """Leave, by ``os._exit`` after a flush."""
+
+
+Command = Configure | Load | Run | Restart | Unload | Trim | Check | ListEngines | Cancel | Shutdown
+
+# --------------------------------------------------------------------------- worker to parent
+
+
+class Hello(Message):
+    """First message of every worker."""
+
+    protocol: int
+    version: str
+    pid: int
+    python: str
+    capabilities: list[str] = []
+
+
+class Ready(Message):
+    """The worker took its configuration and waits for commands."""
+
+    heap: Heap | None = None
+
+
+class Loaded(Message):
+    """The model is loaded. ``facts`` are the engine's own words about it (version, threads used …)."""
+
+    id: int
+    seconds: float
+    tasks: list[str]
+    facts: dict[str, Any] = {}
+    heap: Heap | None = None
+
+
+class Chunk(Message):
+    """A piece of text. ``replaces`` > 0: the last so many characters sent so far are withdrawn first."""
+
+    id: int
+    text: str
+    final: bool = False
+    replaces: int = 0
+
+
+class Done(Message):
+    """The job's result. ``seconds`` spans from handing the input to the engine to its return."""
+
+    id: int
+    result: Result
+    seconds: float
+    times: ChunkTimes
+    heap: Heap | None = None
+
+
+class Restarted(Message):
+    """``reset`` is ``restart``, or ``none`` when the engine has no restart (the method runs as reuse)."""
+
+    id: int
+    reset: Literal["restart", "none"]
+    seconds: float
+    heap: Heap | None = None
+
+
+class Unloaded(Message):
+    """The engine object is gone."""
+
+    id: int
+    seconds: float
+    heap: Heap | None = None
+
+
+class Trimmed(Message):
+    """``trimmed`` says whether the allocator could be asked at all; ``heap`` is read after the trim."""
+
+    id: int
+    trimmed: bool
+    heap: Heap | None = None
+
+
+class Checked(Message):
+    """The engine could load the model, as far as a look can tell. ``estimate_bytes`` of memory, if it knows."""
+
+    id: int
+    tasks: list[str]
+    estimate_bytes: int | None = None
+
+
+class Engines(Message):
+    """Answer to ListEngines."""
+
+    id: int
+    engines: list[EngineInfo]
+
+
+class Failed(Message):
+    """A command ended in an exception.
+
+    ``kind`` tells ``unavailable`` (something is missing; ``remedy`` says how to get it), ``cancelled`` (the job
+    stopped because it was asked to), ``refused`` (the command makes no sense now) and ``error`` apart.
+    """
+
+    id: int
+    kind: Literal["error", "unavailable", "cancelled", "refused"]
+    type_name: str
+    message: str
+    traceback: str = ""
+    remedy: str = ""
+    heap: Heap | None = None
+
+
+Reply = (
+    Hello | Ready | Loaded | Chunk | Done | Restarted | Unloaded | Trimmed | Checked | Engines | Failed
+)
