@@ -1,0 +1,1 @@
+"""experiments.toml → typed frozen objects: :mod:`.types` says what there is, :mod:`.load` reads a file."""
