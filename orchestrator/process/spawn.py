@@ -1,0 +1,116 @@
+"""Start a worker process with its pipes.
+
+::
+
+    parent                                        child
+    commands  write end  ───────────────────────▶ read end   (passed by number)
+    replies   read end   ◀─────────────────────── write end  (passed by number)
+    noise     read end   ◀─────────────────────── fd 1 and 2 (what native code prints)
+    lifeline  write end  ─ nothing is written ──▶ read end   (passed by number)
+
+The child runs in its own process group, so that it and whatever it starts can be signalled together, and a
+terminal's Ctrl-C reaches the parent alone. The lifeline's write end exists in the parent only; a fork of the
+parent (``multiprocessing``) would hold a second one and keep orphans alive, so it is closed there.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import worker
+from orchestrator.errors import SpawnError
+
+_WORKER_MAIN = Path(worker.__file__).with_name("__main__.py")
+_lifelines: weakref.WeakSet[ParentEnds] = weakref.WeakSet()
+
+
+@dataclass(eq=False)
+class ParentEnds:
+    """The descriptors the parent keeps of one worker; ``-1`` once closed."""
+
+    commands: int
+    replies: int
+    noise: int
+    lifeline: int
+
+    def close(self) -> None:
+        """Close all of them; again is harmless. Closing the lifeline ends the worker."""
+        for name in ("commands", "replies", "noise", "lifeline"):
+            descriptor: int = getattr(self, name)
+            setattr(self, name, -1)
+            if descriptor >= 0:
+                os.close(descriptor)
+
+
+def _close_in_forked_copy() -> None:
+    for ends in list(_lifelines):
+        ends.close()
+
+
+os.register_at_fork(after_in_child=_close_in_forked_copy)
+
+
+def child_environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment a worker starts with: ours and ``extra``, less PYTHONPATH.
+
+    PYTHONPATH could shadow the worker's own imports. It is handed over after the start (see
+    :func:`late_environment`), for the engine's children and for ``Call`` jobs.
+    """
+    environment = {**os.environ, **extra}
+    environment.pop("PYTHONPATH", None)
+    return environment
+
+
+def late_environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """Return what is set in the worker only after its own imports."""
+    value = {**os.environ, **extra}.get("PYTHONPATH")
+    return {"PYTHONPATH": value} if value else {}
+
+
+def host_sys_path() -> list[str]:
+    """Return this process's ``sys.path`` with the working directory spelt out, for the handshake."""
+    return [os.path.abspath(entry) if entry else str(Path.cwd()) for entry in sys.path]
+
+
+def spawn(environment: Mapping[str, str], *, slot: int, generation: int) -> tuple[subprocess.Popen[bytes], ParentEnds]:
+    """Start a worker with the whole ``environment`` given. Returns before the worker says anything.
+
+    Raises:
+        SpawnError: The system refused (no descriptors, no memory, no processes left).
+    """
+    opened: list[int] = []
+    try:
+        for _ in range(4):
+            opened += os.pipe()
+        process, ends = _start(opened, environment)
+    except OSError as error:
+        for descriptor in opened:
+            os.close(descriptor)
+        raise SpawnError(f"cannot start a process: {error}", slot=slot, generation=generation) from error
+    _lifelines.add(ends)
+    return process, ends
+
+
+def _start(pipes: list[int], environment: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], ParentEnds]:
+    commands_r, commands_w, replies_r, replies_w, noise_r, noise_w, lifeline_r, lifeline_w = pipes
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-P", "-X", "faulthandler", str(_WORKER_MAIN)]
+        + [str(descriptor) for descriptor in (commands_r, replies_w, lifeline_r)],
+        stdin=subprocess.DEVNULL,
+        stdout=noise_w,
+        stderr=noise_w,
+        pass_fds=(commands_r, replies_w, lifeline_r),
+        env=dict(environment),
+        process_group=0,
+    )
+    for theirs in (commands_r, replies_w, noise_w, lifeline_r):
+        os.close(theirs)
+    for ours in (commands_w, replies_r, noise_r):
+        os.set_blocking(ours, False)
+    return process, ParentEnds(commands_w, replies_r, noise_r, lifeline_w)

@@ -1,0 +1,190 @@
+"""One worker process as the parent sees it: bytes out, messages in, noise kept, death noticed.
+
+:class:`WorkerProcess` blocks nowhere and owns no policy. Whoever drives it (the blocking
+:class:`~orchestrator.process.dialogue.Dialogue` of the experiments, the pool's supervisor) waits on its
+descriptors and calls :meth:`pump`. A death is reported only after everything the worker managed to say has
+been read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Mapping
+
+import msgspec
+
+from orchestrator.errors import ProtocolError
+from orchestrator.process.last_words import LastWords
+from orchestrator.process.spawn import child_environment, late_environment, spawn
+from worker.framing import DEFAULT_CAP, FrameDecoder, FramingError, frame
+from worker.protocol import Command, Reply
+
+READ_SIZE = 1 << 18
+MOST_NOISE_READS = 16
+"""Reads of the noise pipe in one pump: a worker that prints without end must not keep the parent busy."""
+
+
+class WorkerProcess:
+    """A started worker. ``returncode`` is None while it lives (negative: minus the signal's number)."""
+
+    def __init__(
+        self,
+        env: Mapping[str, str] | None = None,
+        *,
+        slot: int = 0,
+        generation: int = 1,
+        cap: int = DEFAULT_CAP,
+    ) -> None:
+        """Start the process; ``env`` is added to our environment.
+
+        Raises:
+            SpawnError: The system refused.
+        """
+        self.slot = slot
+        self.generation = generation
+        self.late_environment = late_environment(env or {})
+        self._process, self._ends = spawn(child_environment(env or {}), slot=slot, generation=generation)
+        self.pid = self._process.pid
+        self._pidfd = _open_pidfd(self.pid)
+        self._cap = cap
+        self._encoder = msgspec.msgpack.Encoder()
+        self._decoder: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
+        self._frames = FrameDecoder(cap)
+        self._outgoing = bytearray()
+        self._last_words = LastWords()
+        self.returncode: int | None = None
+
+    # ------------------------------------------------------------------ descriptors to wait on
+
+    @property
+    def readable_fds(self) -> list[int]:
+        """Wait for these to become readable: replies, noise and (where the system has it) the death."""
+        return [fd for fd in (self._ends.replies, self._ends.noise, self._pidfd) if fd >= 0]
+
+    @property
+    def writable_fd(self) -> int | None:
+        """Wait for this to become writable while something is still to be sent."""
+        return self._ends.commands if self._outgoing and self._ends.commands >= 0 else None
+
+    @property
+    def notices_death(self) -> bool:
+        """Whether waiting on the descriptors is enough to notice a death; else poll now and then."""
+        return self._pidfd >= 0
+
+    @property
+    def last_words(self) -> str:
+        """The last 64 KiB the worker printed on its standard output and error."""
+        return self._last_words.text
+
+    # ------------------------------------------------------------------ speaking
+
+    def send(self, command: Command) -> None:
+        """Queue one command and write as much as the pipe takes now.
+
+        Raises:
+            FramingError: The command is over the cap; nothing was queued.
+            TypeError: The command holds a value msgpack has no form for; nothing was queued.
+        """
+        self._outgoing += frame(command, self._encoder, self._cap)
+        self._flush()
+
+    def _flush(self) -> None:
+        if not self._outgoing or self._ends.commands < 0:
+            return
+        try:
+            del self._outgoing[: os.write(self._ends.commands, self._outgoing)]
+        except BlockingIOError:
+            return
+        except BrokenPipeError:
+            self._outgoing.clear()  # the death is reported by pump
+
+    def pump(self) -> list[Reply]:
+        """Write and read what is possible now, keep the noise, notice a death. Never blocks.
+
+        Raises:
+            ProtocolError: The worker sent bytes that are no message. It should be killed.
+        """
+        self._flush()
+        died = self.returncode is None and self._has_exited()
+        replies = self._read_replies()
+        self._read_noise()
+        if died:
+            self._bury()
+        return replies
+
+    def _read_replies(self) -> list[Reply]:
+        replies: list[Reply] = []
+        while chunk := _read_some(self._ends.replies):
+            try:
+                replies.extend(self._decoder.decode(payload) for payload in self._frames.feed(chunk))
+            except FramingError as error:
+                raise self._protocol_error(error.problem, error.excerpt) from error
+            except msgspec.DecodeError as error:
+                raise self._protocol_error(f"undecodable message: {error}", chunk[:64]) from error
+            if len(chunk) < READ_SIZE:
+                break
+        return replies
+
+    def _protocol_error(self, problem: str, excerpt: bytes) -> ProtocolError:
+        return ProtocolError(problem, excerpt, slot=self.slot, generation=self.generation, pid=self.pid)
+
+    def _read_noise(self) -> None:
+        for _ in range(MOST_NOISE_READS):
+            chunk = _read_some(self._ends.noise)
+            if not chunk:
+                return
+            self._last_words.add(chunk)
+
+    # ------------------------------------------------------------------ ending
+
+    def signal_group(self, number: int) -> None:
+        """Send a signal to the worker and everything in its process group. Nothing happens to the dead."""
+        if self.returncode is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, number)
+
+    def _has_exited(self) -> bool:
+        try:
+            found = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return True  # somebody else in this process reaped it
+        return found is not None
+
+    def _bury(self) -> None:
+        # The group is killed before its leader is reaped: until then its number cannot be given to another.
+        self.signal_group(signal.SIGKILL)
+        self.returncode = self._process.wait()
+
+    def close(self) -> None:
+        """Kill what is left, reap it and close every descriptor. Blocks until the process is gone."""
+        self.signal_group(signal.SIGKILL)
+        if self.returncode is None:
+            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+            self.signal_group(signal.SIGKILL)
+            self.returncode = self._process.wait()
+            self._read_noise()
+        self._ends.close()
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
+            self._pidfd = -1
+
+
+def _read_some(descriptor: int) -> bytes:
+    """Return what is there, or nothing: a closed or empty pipe and an end of file look alike here."""
+    if descriptor < 0:
+        return b""
+    try:
+        return os.read(descriptor, READ_SIZE)
+    except BlockingIOError:
+        return b""
+
+
+def _open_pidfd(pid: int) -> int:
+    try:
+        return os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        return -1
+
+

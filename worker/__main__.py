@@ -1,0 +1,44 @@
+"""Entry of the child process: ``python -u -P …/worker/__main__.py COMMANDS_FD REPLIES_FD LIFELINE_FD``.
+
+Started by path and never as ``python -m worker``, which would run any ``worker.py`` of the working directory
+or of PYTHONPATH. For the same reason the package is loaded from the folder this file lies in, whatever
+``sys.path`` says.
+
+The protocol pipes come as extra descriptors and not as standard input and output, so that nothing that prints
+before this file runs (a ``sitecustomize``, a ``.pth`` file) can reach them: descriptor 0 is the null device and
+1 and 2 are the stderr pipe from the first instruction on.
+"""
+
+import importlib.util
+import os
+import sys
+
+
+def _load_own_package() -> None:
+    folder = os.path.dirname(os.path.abspath(__file__))
+    spec = importlib.util.spec_from_file_location(
+        "worker", os.path.join(folder, "__init__.py"), submodule_search_locations=[folder]
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    package = importlib.util.module_from_spec(spec)
+    sys.modules["worker"] = package
+    spec.loader.exec_module(package)
+
+
+def main(arguments: list[str]) -> None:
+    """Make the descriptors private, hold the lifeline, then serve until told to leave. Does not return."""
+    commands_fd, replies_fd, lifeline_fd = map(int, arguments)
+    for descriptor in (commands_fd, replies_fd, lifeline_fd):
+        os.set_inheritable(descriptor, False)  # noqa: FBT003
+    _load_own_package()
+    from worker import lifeline
+
+    lifeline.hold(lifeline_fd)
+    from worker import loop
+
+    loop.serve(commands_fd, replies_fd)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

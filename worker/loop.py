@@ -1,0 +1,223 @@
+"""Receive a command, carry it out, reply: the whole life of a worker.
+
+One command at a time, on the main thread. What an engine raises becomes a ``Failed`` reply; what kills the
+process is seen by the parent. The loop holds the engine object and nothing else of a job after its reply.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+from time import perf_counter
+from typing import Literal
+
+from worker import __version__
+from worker.emitter import Emitter
+from worker.engines.base import Engine, EngineUnavailableError, JobCancelledError, restarts
+from worker.framing import FramingError
+from worker.pipe import PROTOCOL_EXIT_CODE, Pipe, leave
+from worker.protocol import (
+    PROTOCOL_VERSION,
+    Alignment,
+    Cancel,
+    Check,
+    Checked,
+    Command,
+    Configure,
+    Done,
+    Engines,
+    Failed,
+    Heap,
+    Hello,
+    ListEngines,
+    Load,
+    Loaded,
+    Message,
+    Plain,
+    Ready,
+    Restart,
+    Restarted,
+    Result,
+    Run,
+    Shutdown,
+    Transcript,
+    Trim,
+    Trimmed,
+    Unload,
+    Unloaded,
+)
+
+CAPABILITIES = ["load", "run", "stream", "cancel", "restart", "heap", "trim", "check", "list-engines"]
+EXIT_CODE_DONE = 0
+_current: Pipe | None = None
+
+
+class Refused(Exception):  # noqa: N818 - an answer, not an error of ours
+    """The command makes no sense in the worker's present state."""
+
+
+def protocol_out_fd() -> int:
+    """Return the descriptor replies are written on. For fault injection only."""
+    assert _current is not None
+    return _current.replies_fd
+
+
+def serve(commands_fd: int, replies_fd: int) -> None:
+    """Shake hands, then answer commands until ``Shutdown``. Does not return."""
+    global _current  # noqa: PLW0603 - one worker a process, by definition
+    _reset_signals()
+    pipe = _current = Pipe(commands_fd, replies_fd)
+    pipe.send(Hello(PROTOCOL_VERSION, __version__, os.getpid(), sys.version.split()[0], CAPABILITIES))
+    configure = pipe.receive()
+    if not isinstance(configure, Configure) or configure.protocol != PROTOCOL_VERSION:
+        print(f"worker: expected Configure with protocol {PROTOCOL_VERSION}, got {configure!r}", file=sys.stderr)
+        leave(PROTOCOL_EXIT_CODE)
+        return
+    sys.path.extend(entry for entry in configure.sys_path if entry not in sys.path)
+    os.environ.update(configure.environ)
+    worker = Worker(pipe, heap=configure.heap)
+    pipe.send(Ready(worker.read_heap()))
+    while True:
+        worker.answer(pipe.receive())
+
+
+def _reset_signals() -> None:
+    """Undo what was inherited: a terminal's Ctrl-C is the parent's business, SIGTERM must end us."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+class Worker:
+    """The state of one worker: at most one engine with its model."""
+
+    def __init__(self, pipe: Pipe, *, heap: bool) -> None:
+        self._pipe = pipe
+        self._heap = heap
+        self._engine: Engine | None = None
+
+    def read_heap(self) -> Heap | None:
+        """Return the allocator's own view, or None when that is switched off."""
+        if not self._heap:
+            return None
+        from worker import allocator
+
+        return allocator.read_heap()
+
+    def answer(self, command: Command) -> None:
+        """Carry out one command and send its reply."""
+        if isinstance(command, Shutdown):
+            leave(EXIT_CODE_DONE)
+        if isinstance(command, Cancel):
+            return  # its job was already done
+        if isinstance(command, Configure):
+            print("worker: a second Configure", file=sys.stderr)
+            leave(PROTOCOL_EXIT_CODE)
+            return
+        try:
+            self._pipe.send(self._carry_out(command))
+        except BaseException as error:
+            self._pipe.send(self._failed(command.id, error))
+
+    def _carry_out(
+        self, command: Load | Run | Restart | Unload | Trim | Check | ListEngines
+    ) -> Message:
+        match command:
+            case Run():
+                return self._run(command)
+            case Load():
+                return self._load(command)
+            case Restart():
+                return self._restart(command)
+            case Unload():
+                return self._unload(command)
+            case Trim():
+                return self._trim(command)
+            case Check():
+                return self._check(command)
+            case ListEngines():
+                from worker.engines import registry
+
+                return Engines(command.id, registry.list_all())
+
+    def _load(self, command: Load) -> Loaded:
+        if self._engine is not None:
+            raise Refused("a model is already loaded; one at a time")
+        from worker.engines import registry
+
+        started = perf_counter()
+        engine = registry.find(command.model.engine)()
+        facts = dict(engine.load(command.model))
+        seconds = perf_counter() - started
+        self._engine = engine
+        return Loaded(command.id, seconds, list(engine.tasks), facts, self.read_heap())
+
+    def _run(self, command: Run) -> Done:
+        engine = self._loaded()
+        if command.job.task not in engine.tasks:
+            offered = ", ".join(engine.tasks)
+            raise Refused(f"engine {engine.name} has no task {command.job.task!r}; it offers {offered}")
+        emit = Emitter(self._pipe, command.id, stream=command.stream)
+        result: Result = engine.run(command.job, emit)
+        if not isinstance(result, Transcript | Alignment | Plain):
+            raise TypeError(f"engine {engine.name} returned {type(result).__name__}, not a Result")
+        seconds, times = emit.finish(answered=not isinstance(result, Transcript) or bool(result.text))
+        return Done(command.id, result, seconds, times, self.read_heap())
+
+    def _restart(self, command: Restart) -> Restarted:
+        engine = self._loaded()
+        reset: Literal["restart", "none"] = "restart" if restarts(type(engine)) else "none"
+        started = perf_counter()
+        if reset == "restart":
+            engine.restart()
+        return Restarted(command.id, reset, perf_counter() - started, self.read_heap())
+
+    def _unload(self, command: Unload) -> Unloaded:
+        engine = self._loaded()
+        started = perf_counter()
+        engine.unload()
+        self._engine = None
+        del engine
+        gc.collect()  # what our own side leaves in cycles must not look like the library's
+        return Unloaded(command.id, perf_counter() - started, self.read_heap())
+
+    def _trim(self, command: Trim) -> Trimmed:
+        from worker import allocator
+
+        gc.collect()
+        return Trimmed(command.id, allocator.trim(), self.read_heap())
+
+    def _check(self, command: Check) -> Checked:
+        from worker.engines import registry
+
+        engine = registry.find(command.model.engine)
+        engine.check(command.model)
+        return Checked(command.id, list(engine.tasks), engine.memory_estimate(command.model))
+
+    def _loaded(self) -> Engine:
+        if self._engine is None:
+            raise Refused("no model is loaded")
+        return self._engine
+
+    def _failed(self, command_id: int, error: BaseException) -> Failed:
+        kind: Literal["error", "unavailable", "cancelled", "refused"] = "error"
+        remedy = ""
+        if isinstance(error, EngineUnavailableError):
+            kind, remedy = "unavailable", error.how_to_get_it
+        elif isinstance(error, JobCancelledError):
+            kind = "cancelled"
+        elif isinstance(error, Refused):
+            kind = "refused"
+        elif isinstance(error, FramingError):
+            return Failed(command_id, "error", "ResultTooLarge", error.problem)
+        text = ""
+        if kind in ("error", "unavailable"):
+            import traceback
+
+            text = "".join(traceback.format_exception(error))
+        message = str(error).encode(errors="replace").decode()
+        return Failed(
+            command_id, kind, type(error).__name__, message, text.encode(errors="replace").decode(), remedy, self.read_heap()
+        )

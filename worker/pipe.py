@@ -1,0 +1,83 @@
+"""The worker's end of the two pipes: commands come in, replies go out.
+
+Reading blocks while the worker is idle. While a job runs the engine may ask :meth:`Pipe.look` whether something
+came; commands read that way are kept in order for :meth:`Pipe.receive`.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+from collections import deque
+
+import msgspec
+
+from worker.framing import DEFAULT_CAP, FrameDecoder, FramingError, frame
+from worker.lifeline import PARENT_GONE_EXIT_CODE
+from worker.protocol import Command, Message
+
+PROTOCOL_EXIT_CODE = 114
+"""Exit code of a worker that was sent bytes it cannot understand."""
+READ_SIZE = 1 << 16
+
+
+class Pipe:
+    """Typed messages over a pair of descriptors."""
+
+    def __init__(self, commands_fd: int, replies_fd: int, cap: int = DEFAULT_CAP) -> None:
+        self._commands_fd = commands_fd
+        self.replies_fd = replies_fd
+        self.cap = cap
+        self._frames = FrameDecoder(cap)
+        self._encoder = msgspec.msgpack.Encoder()
+        self._decoder: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
+        self._waiting: deque[Command] = deque()
+        self._poller = select.poll()
+        self._poller.register(commands_fd, select.POLLIN)
+
+    def send(self, message: Message) -> None:
+        """Write one message, blocking until the parent has taken it. A parent that is gone ends the process.
+
+        Raises:
+            FramingError: The message is over the cap; nothing was written.
+            TypeError: The message holds a value msgpack has no form for; nothing was written.
+        """
+        view = memoryview(frame(message, self._encoder, self.cap))
+        try:
+            while view:
+                view = view[os.write(self.replies_fd, view) :]
+        except BrokenPipeError:
+            leave(PARENT_GONE_EXIT_CODE)
+
+    def receive(self) -> Command:
+        """Return the next command, blocking. End of file, or bytes that are no command, end the process."""
+        while not self._waiting:
+            self._read()
+        return self._waiting.popleft()
+
+    def look(self) -> deque[Command]:
+        """Return what has come, without blocking; the caller may remove what it deals with."""
+        while self._poller.poll(0):
+            self._read()
+        return self._waiting
+
+    def _read(self) -> None:
+        chunk = os.read(self._commands_fd, READ_SIZE)
+        if not chunk:
+            leave(PARENT_GONE_EXIT_CODE)
+        try:
+            self._waiting.extend(self._decoder.decode(payload) for payload in self._frames.feed(chunk))
+        except (FramingError, msgspec.DecodeError) as error:
+            print(f"worker: the parent sent no command: {error}", file=sys.stderr)
+            leave(PROTOCOL_EXIT_CODE)
+
+
+def leave(code: int) -> None:
+    """Flush and end the process without destructors: static ones of native libraries abort."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            continue
+    os._exit(code)
