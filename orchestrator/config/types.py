@@ -1,8 +1,10 @@
 """What an experiments.toml may say, as frozen types.
 
-These types are the schema: :mod:`.walk` checks a document against them, the JSON Schema is made from them, and
-``docs`` quote them. A key that is absent is ``None`` (or its default), so that "not said" and "said to be the
-default" can be told apart where precedence (flag > environment > file > default) needs it.
+These types are the schema: :mod:`.walk` checks a document against them, :mod:`.schema` makes the JSON
+Schema from them (so class docstrings and ``Meta`` descriptions are what an editor shows), and ``docs`` quote
+them. A key that is absent is ``None``, so that "not said" and "said to be the default" can be told apart
+where precedence (flag > environment > file > default) needs it. What a run works from, with everything looked
+up, are the resolved types in the second half; :mod:`.resolve` makes them.
 """
 
 from __future__ import annotations
@@ -14,118 +16,198 @@ from msgspec import Meta
 
 SCHEMA_VERSION = 1
 
-ProfileName = Literal["qwen3", "embedded"]
 MethodName = Literal["recreate", "restart", "reuse", "recycle"]
+"""How an iteration treats its model; ``recycle`` is the baseline."""
+
 Positive = Annotated[int, Meta(ge=1)]
-Size = int | str
-"""Bytes, or text such as ``"1.5GiB"``."""
+Text = Annotated[str, Meta(min_length=1, pattern=r"^[^\x00]+$")]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+VariableName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+VariableValue = Annotated[str, Meta(pattern=r"^[^\x00]*$")]
+Environment = dict[VariableName, VariableValue]
+Size = (
+    Annotated[int, Meta(ge=1)]
+    | Annotated[str, Meta(pattern=r"^\s*[0-9]+(\.[0-9]+)?\s*([KMGkmg]?[iI]?[bB])?\s*$")]
+)
+"""Bytes, or text such as ``"1.5GiB"``; :mod:`.sizes` reads it."""
+Methods = Annotated[
+    list[MethodName],
+    Meta(
+        min_length=1,
+        description="recreate (destroy and create), restart (keep and reset), reuse (keep, no reset), "
+        "recycle (a fresh process: the baseline); run one after the other",
+    ),
+]
 
 
 class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Base of every TOML table: unknown keys are errors."""
 
 
-class ModelConfig(Table):
-    """``[profiles.P.models.NAME]``: a named engine configuration."""
+class ModelConfig(Table, frozen=True):
+    """A named engine configuration: ``[profiles.P.models.NAME]``, where NAME may be a role."""
 
-    engine: Annotated[str, Meta(description="chatllm, moonshine, pocketsphinx, synthetic, function or a third party's")]
-    file: str | None = None
-    label: str | None = None
-    library: str | None = None
-    threads: Positive | None = None
-    context_length: Positive | None = None
-    language: str | None = None
-    format: Literal["json", "srt"] | None = None
-    env: dict[str, str] = {}
-    options: dict[str, Any] = {}
-
-
-class SampleConfig(Table):
-    """``[profiles.P.samples.NAME]``: audio and what is said in it (``reference``: a text file)."""
-
-    audio: str
-    reference: str | None = None
-
-
-class StepConfig(Table):
-    """``[[experiment.steps]]``: one job of an iteration."""
-
-    task: str
-    model: str
-    sample: str | None = None
-    text: str | None = None
-    options: dict[str, Any] = {}
+    engine: Annotated[
+        Text,
+        Meta(
+            description="chatllm, moonshine, pocketsphinx, faster-whisper, synthetic, function or the name "
+            "of an installed third-party engine"
+        ),
+    ]
+    file: Annotated[Text, Meta(description="model file; relative to this document")] | None = None
+    label: Annotated[Text, Meta(description="what tables and lines call it; default: its name")] | None = None
+    library: (
+        Annotated[Text, Meta(description="the native library; relative to this document; CHATLLM_LIB wins")]
+        | None
+    ) = None
+    threads: (
+        Annotated[
+            Positive,
+            Meta(description="INFERENCE_THREADS; default 6, lowered to the cores there are unless set"),
+        ]
+        | None
+    ) = None
+    context_length: Annotated[Positive, Meta(description="CONTEXT_LENGTH; default 4096")] | None = None
+    language: Annotated[Text, Meta(description="ASR_LANGUAGE; default: the engine's own")] | None = None
+    format: Annotated[Literal["json", "srt"], Meta(description="output of an aligner")] | None = None
+    env: Annotated[Environment, Meta(description="set before the worker starts, e.g. OMP_WAIT_POLICY")] = {}
+    options: Annotated[dict[str, Any], Meta(description="the engine's own options")] = {}
 
 
-class VariantConfig(Table):
-    """``[experiment.variants.NAME]``: run the methods once more in another environment."""
+class SampleConfig(Table, frozen=True):
+    """Audio and what is said in it: ``[profiles.P.samples.NAME]``."""
 
-    env: dict[str, str] = {}
-    methods: list[MethodName] | None = None
-
-
-class ExperimentDefaults(Table):
-    """``[defaults]``: any key of an experiment but its identity and its steps."""
-
-    methods: list[MethodName] | None = None
-    iterations: Positive | None = None
-    recycle_after: Positive | None = None
-    sample_interval_ms: Positive | None = None
-    heap: bool | None = None
-    timeout_s: Annotated[float, Meta(gt=0)] | None = None
-    env: dict[str, str] | None = None
-    keep_runs: Positive | None = None
+    audio: Annotated[Text, Meta(description="audio file; relative to this document")]
+    reference: (
+        Annotated[Text, Meta(description="UTF-8 text file with what is said; relative to this document")]
+        | None
+    ) = None
 
 
-class ExperimentConfig(ExperimentDefaults, kw_only=True):
-    """``[[experiment]]``: a list of steps, done once per iteration, under each method."""
+class StepConfig(Table, frozen=True):
+    """One job of an iteration: ``[[experiment.steps]]``."""
 
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-    title: str = ""
-    output: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*\.json$")] | None = None
-    steps: Annotated[list[StepConfig], Meta(min_length=1)]
-    variants: dict[str, VariantConfig] = {}
+    task: Annotated[Text, Meta(description="asr, align or another task that the model's engine offers")]
+    model: Annotated[Text, Meta(description="a role that every profile binds, or a model's name")]
+    sample: Annotated[Text, Meta(description="a sample of the profile; asr and align need one")] | None = None
+    text: (
+        Annotated[
+            Text,
+            Meta(
+                description="for align: 'previous' (what the step before has heard), 'reference' (the "
+                "sample's, the default) or the text itself"
+            ),
+        ]
+        | None
+    ) = None
+    options: Annotated[dict[str, Any], Meta(description="the task's own options, e.g. phones")] = {}
 
 
-class ProfileConfig(ExperimentDefaults, kw_only=True):
-    """``[profiles.P]``: binds roles and samples; its experiment keys win over ``[defaults]``.
+class VariantConfig(Table, frozen=True):
+    """Runs the methods once more in another environment: ``[experiment.variants.NAME]``."""
 
+    env: Annotated[Environment, Meta(description="added to the experiment's, e.g. MALLOC_ARENA_MAX")] = {}
+    methods: Methods | None = None
+
+
+class ExperimentDefaults(Table, frozen=True):
+    """Keys of an experiment that defaults and profiles may set for many experiments at once."""
+
+    methods: Methods | None = None
+    iterations: (
+        Annotated[Positive, Meta(description="rounds of all steps, per method; default 100")] | None
+    ) = None
+    recycle_after: (
+        Annotated[Positive, Meta(description="method recycle: iterations per process; default 1")] | None
+    ) = None
+    sample_interval_ms: (
+        Annotated[Positive, Meta(description="milliseconds between readings of memory; default 20")] | None
+    ) = None
+    heap: Annotated[bool, Meta(description="also ask the worker's allocator; default true")] | None = None
+    timeout_s: Annotated[float, Meta(gt=0, description="seconds a job may take; default 600")] | None = None
+    env: (
+        Annotated[Environment, Meta(description="set before the workers start; wins over a model's")] | None
+    ) = None
+
+
+class ExperimentConfig(ExperimentDefaults, frozen=True, kw_only=True):
+    """A list of steps, done once per iteration, under each method: ``[[experiment]]``."""
+
+    name: Annotated[Name, Meta(description="what --only and the results call it")]
+    title: Annotated[str, Meta(description="heading of its tables; default: its name")] = ""
+    output: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*\.json$",
+                description="file in the results folder; default NAME_results.json",
+            ),
+        ]
+        | None
+    ) = None
+    steps: Annotated[list[StepConfig], Meta(min_length=1, description="jobs of one iteration, in order")]
+    variants: Annotated[dict[Name, VariantConfig], Meta(description="the methods in other environments")] = {}
+
+
+class RunDefaults(ExperimentDefaults, frozen=True):
+    """What holds for all experiments: ``[defaults]``."""
+
+    keep_runs: (
+        Annotated[Positive, Meta(description="runs whose raw data stays in results/runs; default 20")] | None
+    ) = None
+
+
+class ProfileConfig(RunDefaults, frozen=True, kw_only=True):
+    """Binds roles and samples to real ones: ``[profiles.P]``.
+
+    Its experiment keys win over ``[defaults]``, an experiment's own keys win over them, and
     ``[profiles.P.experiments.NAME]`` overrides keys of one experiment under this profile.
     """
 
-    models: dict[str, ModelConfig] = {}
-    samples: dict[str, SampleConfig] = {}
-    experiments: dict[str, ExperimentDefaults] = {}
+    models: Annotated[dict[Name, ModelConfig], Meta(description="by role or name")] = {}
+    samples: Annotated[dict[Name, SampleConfig], Meta(description="by the name steps use")] = {}
+    experiments: Annotated[
+        dict[Name, ExperimentDefaults], Meta(description="overrides by experiment, under this profile")
+    ] = {}
 
 
-class RecycleConfig(Table):
-    """``[recycle]``: when a pool replaces a worker; sizes in bytes or as ``"1.5GiB"``."""
+class RecycleConfig(Table, frozen=True):
+    """When a pool replaces a worker: ``[recycle]``; sizes in bytes or as text such as "1.5GiB"."""
 
-    max_jobs: Positive | None = None
-    max_rss: Size | None = None
-    hard_rss: Size | None = None
-    max_age_s: Annotated[float, Meta(gt=0)] | None = None
-    max_idle_s: Annotated[float, Meta(gt=0)] | None = None
-    jitter: Annotated[float, Meta(ge=0, le=1)] | None = None
-    trim_every: Positive | None = None
+    max_jobs: Annotated[Positive, Meta(description="jobs a worker does")] | None = None
+    max_rss: Annotated[Size, Meta(description="replaced after the job that went past it")] | None = None
+    hard_rss: Annotated[Size, Meta(description="killed as soon as it goes past it")] | None = None
+    max_age_s: Annotated[float, Meta(gt=0, description="seconds a worker lives")] | None = None
+    max_idle_s: Annotated[float, Meta(gt=0, description="seconds a worker waits for work")] | None = None
+    jitter: (
+        Annotated[
+            float, Meta(ge=0, le=1, description="share by which limits differ between workers; default 0.1")
+        ]
+        | None
+    ) = None
+    trim_every: Annotated[Positive, Meta(description="jobs between two heap trims")] | None = None
 
 
-class ExperimentsFile(Table):
-    """The whole document."""
+class ExperimentsFile(Table, frozen=True):
+    """The whole document: profiles say what things are, experiments what is done with them."""
 
-    schema: Literal[1]
-    defaults: ExperimentDefaults = ExperimentDefaults()
-    profiles: dict[str, ProfileConfig] = {}
+    schema: Annotated[Literal[1], Meta(description="version of this format")]
+    defaults: RunDefaults = RunDefaults()
+    profiles: Annotated[dict[Name, ProfileConfig], Meta(description="by name; --profile chooses one")] = {}
     experiment: list[ExperimentConfig] = []
     recycle: RecycleConfig | None = None
-    gate: dict[str, Any] | None = None
+    gate: Annotated[dict[str, Any], Meta(description="limits for --gate")] | None = None
 
 
 # ------------------------------------------------------------------ resolved: what a run works from
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """A sample bound by the profile; absolute paths. ``reference`` is the text itself, stripped."""
+    """A sample bound by the profile; absolute paths.
+
+    ``reference`` is the text itself, stripped; None when there is no such file (about missing files the
+    availability check speaks, not the configuration).
+    """
 
     name: str
     audio: str
@@ -137,7 +219,8 @@ class Model(msgspec.Struct, frozen=True):
     """A model bound by the profile: absolute paths, precedence applied.
 
     ``role`` is the name under which experiments know it, ``label`` what tables call it. ``threads_note`` says
-    when the number of threads was lowered to the cores there are.
+    when the number of threads was lowered to the cores there are, else it is empty. Within a plan
+    one role is one model.
     """
 
     role: str
@@ -155,7 +238,11 @@ class Model(msgspec.Struct, frozen=True):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One job of an iteration with everything looked up. ``text``: ``previous``, ``reference`` or literal text."""
+    """One job of an iteration with everything looked up.
+
+    ``text`` is ``previous``, ``reference`` or literal text; an ``align`` step that says nothing has
+    ``reference``. It is None for tasks without text.
+    """
 
     task: str
     model: Model
@@ -165,7 +252,10 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Series(msgspec.Struct, frozen=True):
-    """One method of an experiment under one environment: what one row of worker processes runs."""
+    """One method of an experiment under one environment: what one row of worker processes runs.
+
+    ``env`` is the experiment's and the variant's, merged; it wins over the models' own.
+    """
 
     method: MethodName
     variant: str | None = None
@@ -178,7 +268,7 @@ class Series(msgspec.Struct, frozen=True):
 
 
 class Experiment(msgspec.Struct, frozen=True):
-    """One experiment, ready to run."""
+    """One experiment, ready to run. Units: ``sample_interval_ms`` milliseconds, ``timeout_s`` seconds."""
 
     name: str
     title: str
@@ -193,7 +283,11 @@ class Experiment(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """All that ``orchestrator run`` does: the effective configuration, kept in every manifest."""
+    """All that ``orchestrator run`` does: the effective configuration, kept in every manifest.
+
+    ``profile_reason`` is one sentence saying which profile was taken and why; ``problems`` is filled by the
+    availability check, never by the configuration, which raises instead.
+    """
 
     file: str
     profile: str
