@@ -1,0 +1,190 @@
+"""What a run keeps, as frozen types. Sizes are bytes, times seconds, unless the name says otherwise.
+
+``iterations.jsonl`` holds one :data:`Entry` a line, written before the next iteration begins. Everything that is
+shown or judged later is computed from these entries; nothing is kept that can be computed.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+RECORDS_SCHEMA = 1
+
+Boundary = Literal["before_load", "after_load", "after_infer", "after_unload", "after_trim"]
+Outcome = Literal["completed", "crashed", "failed", "timeout", "unavailable", "interrupted"]
+PeakSource = Literal["VmHWM", "sampled"]
+
+
+class Record(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Base of all records. Fields at their default are left out of the file."""
+
+
+class Reading(Record):
+    """Memory at one boundary, read from outside while the worker stood still; None: the system does not tell.
+
+    ``heap_live`` and ``heap_held`` are the C allocator's own view; ``heap_off`` says why there is none.
+    """
+
+    rss: int
+    rss_anon: int | None = None
+    rss_file: int | None = None
+    swap: int | None = None
+    uss: int | None = None
+    pss: int | None = None
+    peak: int | None = None
+    threads: int | None = None
+    descriptors: int | None = None
+    heap_live: int | None = None
+    heap_held: int | None = None
+    heap_off: str | None = None
+
+    @property
+    def leak_bytes(self) -> int:
+        """What the leak series is made of: anonymous memory and swap where the system tells them, else RSS."""
+        return self.rss if self.rss_anon is None else self.rss_anon + (self.swap or 0)
+
+
+class Phases(Record):
+    """Seconds each phase of a step took; None: the phase did not happen in this iteration.
+
+    ``load_s`` and ``infer_s`` are stamped inside the worker, ``spawn_s`` and ``exit_s`` by the parent.
+    """
+
+    spawn_s: float | None = None
+    load_s: float | None = None
+    infer_s: float | None = None
+    unload_s: float | None = None
+    exit_s: float | None = None
+
+
+class AlignedWord(Record):
+    """One word of an alignment; milliseconds from the start of the audio."""
+
+    text: str
+    start_ms: int
+    end_ms: int
+
+
+class StepRecord(Record):
+    """One step of one iteration.
+
+    ``ttft_ms`` runs to the first text chunk; ``speed_chars_per_s`` is None when all text came in one chunk;
+    ``rtf`` is seconds of inference per second of audio. ``wer_percent`` and ``cer_percent`` are None without a
+    reference, and for alignments.
+    """
+
+    model: str
+    label: str
+    engine: str
+    task: str
+    generation: int
+    readings: dict[Boundary, Reading]
+    phases: Phases
+    chunks: int = 0
+    ttft_ms: float | None = None
+    speed_chars_per_s: float | None = None
+    rtf: float | None = None
+    text: str | None = None
+    wer_percent: float | None = None
+    cer_percent: float | None = None
+    words: list[AlignedWord] = []
+    skipped_words: list[str] = []
+    reset: Literal["restart", "none"] | None = None
+    facts: dict[str, Any] = {}
+
+
+class IterationRecord(Record, tag="iteration"):
+    """One iteration: all steps done once.
+
+    ``memory`` is the RSS at the method's own boundary (after unload for recreate and recycle, after infer for
+    restart and reuse). ``peak`` is the highest RSS of the worker during the iteration, ``tree_peak`` the same with
+    its descendants. ``life`` counts iterations since the worker's start.
+    """
+
+    experiment: str
+    series: str
+    iteration: int
+    life: int
+    memory: int
+    peak: int
+    peak_source: PeakSource
+    tree_peak: int
+    steps: list[StepRecord]
+    started_at: str
+
+
+class SeriesStart(Record, tag="series-start"):
+    """A series begins. A second start of the same series voids the entries before it from ``first_iteration`` on.
+
+    ``first_iteration`` is 1, or where a resumed baseline goes on; ``reason`` says why a series starts again.
+    """
+
+    experiment: str
+    series: str
+    first_iteration: int = 1
+    reason: str = ""
+
+
+class SeriesEnd(Record, tag="series-end"):
+    """How a series ended.
+
+    For a series that did not complete, ``iteration`` and ``phase`` say where, ``cause`` what (``SIGABRT``,
+    ``exit code 3``, an exception …), ``last_words`` what the worker printed last, ``remedy`` what to do about it and
+    ``partial`` what had been read of the unfinished iteration's steps.
+    ``before_trim`` and ``after_trim`` frame the one heap trim after the last reading.
+    """
+
+    experiment: str
+    series: str
+    outcome: Outcome
+    iterations: int
+    iteration: int | None = None
+    phase: str | None = None
+    cause: str | None = None
+    remedy: str = ""
+    last_words: str = ""
+    partial: list[StepRecord] = []
+    before_trim: Reading | None = None
+    after_trim: Reading | None = None
+    trimmed: bool | None = None
+    unclean_exits: list[str] = []
+    missed_samples: int = 0
+    elapsed_s: float = 0.0
+
+    @property
+    def sentence(self) -> str:
+        """The outcome in words, such as ``crashed at iteration 3 in phase unload: SIGABRT``."""
+        if self.outcome == "completed":
+            return f"completed {self.iterations} iterations"
+        if self.outcome == "unavailable":
+            return f"unavailable: {self.cause}"
+        where = f" at iteration {self.iteration}" if self.iteration else ""
+        where += f" in phase {self.phase}" if self.phase else ""
+        return f"{self.outcome}{where}" + (f": {self.cause}" if self.cause else "")
+
+
+Entry = IterationRecord | SeriesStart | SeriesEnd
+
+
+class SampleFile(Record):
+    """A sample as it was used. ``state`` tells our own recording (``as shipped``) from a ``modified sample``."""
+
+    name: str
+    audio: str
+    sha256: str
+    seconds: float
+    state: Literal["as shipped", "modified sample", "user's own"]
+    conversion: str = ""
+    reference: str | None = None
+
+
+class SeriesRecords(Record):
+    """All that is known of one series of one experiment, collected from the entries."""
+
+    experiment: str
+    series: str
+    iterations: list[IterationRecord]
+    end: SeriesEnd | None
+    restarts: list[str] = []
