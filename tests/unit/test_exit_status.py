@@ -6,7 +6,7 @@ import pytest
 
 from orchestrator.process.exit_status import describe_exit, signal_name
 
-needs_realtime = pytest.mark.skipif(not hasattr(signal, "SIGRTMIN"), reason="this system has no real-time signals")
+needs_realtime = pytest.mark.skipif(not hasattr(signal, "SIGRTMIN"), reason="no real-time signals here")
 
 
 @pytest.mark.parametrize(
