@@ -1,0 +1,125 @@
+"""Find out, before anything starts, what a plan needs and does not have.
+
+Everything missing is reported at once, with the command that gets it. Engines are asked in a worker, so that a
+library that crashes on import is a reason like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.audio import PreparedAudio, prepare
+from orchestrator.config.types import Experiment, Model, Plan, Sample
+from orchestrator.errors import AudioError, EngineUnavailableError, JobError, WorkerError
+from orchestrator.experiments.stage import model_spec
+from orchestrator.process.dialogue import Dialogue
+from worker.protocol import Check, Checked
+
+CHECK_TIMEOUT_S = 120.0
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Something that is not there: ``what``, and the command or sentence that gets it."""
+
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.what}; to get it: {self.remedy}" if self.remedy else self.what
+
+
+@dataclass(frozen=True)
+class Availability:
+    """What a plan has and misses. ``missing`` maps an experiment's name to what it lacks (absent: nothing).
+
+    ``audio`` is prepared audio by the sample's name.
+    """
+
+    audio: Mapping[str, PreparedAudio]
+    missing: Mapping[str, Missing]
+
+
+def look(plan: Plan, cache_dir: Path) -> Availability:
+    """Check every model and sample of the plan once. Converted audio is written to ``cache_dir``."""
+    audio, bad_samples = _prepare_samples(plan.experiments, cache_dir)
+    bad_models = _check_models(plan.experiments)
+    missing: dict[str, Missing] = {}
+    for experiment in plan.experiments:
+        reasons = [
+            reason
+            for step in experiment.steps
+            for reason in (
+                bad_models.get(_identity(step.model)),
+                bad_samples.get(step.sample.name) if step.sample else None,
+            )
+            if reason is not None
+        ]
+        if reasons:
+            distinct = list(dict.fromkeys(reasons))
+            missing[experiment.name] = Missing(
+                " and ".join(reason.what for reason in distinct),
+                "\n".join(dict.fromkeys(reason.remedy for reason in distinct if reason.remedy)),
+            )
+    return Availability(audio, missing)
+
+
+def _prepare_samples(
+    experiments: Iterable[Experiment], cache_dir: Path
+) -> tuple[dict[str, PreparedAudio], dict[str, Missing]]:
+    prepared: dict[str, PreparedAudio] = {}
+    bad: dict[str, Missing] = {}
+    for sample in _samples(experiments):
+        try:
+            prepared[sample.name] = prepare(sample.audio, cache_dir)
+        except AudioError as error:
+            bad[sample.name] = Missing(f"sample {sample.name}: {error.path}: {error.problem}", error.remedy)
+    return prepared, bad
+
+
+def _samples(experiments: Iterable[Experiment]) -> list[Sample]:
+    return list(
+        {step.sample.name: step.sample for one in experiments for step in one.steps if step.sample}.values()
+    )
+
+
+def _check_models(experiments: Iterable[Experiment]) -> dict[str, Missing]:
+    """Ask a throw-away worker about each distinct model; a new one after each that died."""
+    models = {_identity(step.model): step.model for one in experiments for step in one.steps}
+    bad: dict[str, Missing] = {}
+    for identity, model in models.items():
+        reason = _missing_file(model) or _ask_engine(model)
+        if reason is not None:
+            bad[identity] = reason
+    return bad
+
+
+def _identity(model: Model) -> str:
+    return f"{model.role}\0{model.engine}\0{model.file}"
+
+
+def _missing_file(model: Model) -> Missing | None:
+    if model.file is None or Path(model.file).exists():
+        return None
+    if model.engine == "chatllm":
+        source = Path(model.file).stem
+        remedy = (
+            f"convert the model with chatllm.cpp: python chatllm.cpp/convert.py -i HF_MODEL_FOLDER -t q4_0 "
+            f"-o models/{source}.bin"
+        )
+    else:
+        remedy = f"put the file there, or set another `file` for model {model.role}"
+    return Missing(f"model {model.role}: {model.file} is not there", remedy)
+
+
+def _ask_engine(model: Model) -> Missing | None:
+    try:
+        with Dialogue(model.env, heap=False) as dialogue:
+            dialogue.ask(Check(1, model_spec(model)), Checked, timeout_s=CHECK_TIMEOUT_S, phase="check")
+    except EngineUnavailableError as error:
+        return Missing(f"model {model.role}: {error.what}", error.how_to_get_it)
+    except (JobError, WorkerError) as error:
+        return Missing(f"model {model.role}: engine {model.engine}: {error}", "")
+    return None

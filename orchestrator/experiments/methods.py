@@ -1,0 +1,159 @@
+"""The four ways to treat a model, each as the order of its phases in one iteration.
+
+::
+
+    recreate   one process   [ load infer unload ] for each step
+    restart    one process   load once; then [ restart ] infer
+    reuse      one process   load once; then infer
+    recycle    the baseline  one process per step and per ``recycle_after`` iterations: start [ load infer unload ] stop
+
+A method does one iteration when called and hands each finished step to ``finish``; it raises what the worker's
+end raises.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+from orchestrator.config.types import Experiment, MethodName, Step
+from orchestrator.experiments.draft import StepDraft
+from orchestrator.experiments.records import Boundary
+from orchestrator.experiments.stage import Stage, TrimReadings
+
+Infer = Callable[[Stage, StepDraft], None]
+MakeStage = Callable[[Sequence[Step]], Stage]
+
+
+class Method(ABC):
+    """One series' way of working; owns its stages."""
+
+    memory_boundary: Boundary = "after_unload"
+    """Where the iteration's memory is read: the seeds' own place, and the leak series'."""
+
+    def __init__(self, experiment: Experiment, make_stage: MakeStage, infer: Infer) -> None:
+        self.experiment = experiment
+        self._infer = infer
+        self._make_stage = make_stage
+        self.unclean_exits: list[str] = []
+
+    @property
+    @abstractmethod
+    def stages(self) -> Sequence[Stage]:
+        """The stages in use."""
+
+    @abstractmethod
+    def iterate(self, drafts: Sequence[StepDraft], *, last: bool) -> None:
+        """Do one iteration, one draft a step."""
+
+    @property
+    def life(self) -> int:
+        """Iterations since the worker in use was started."""
+        return self.stages[-1].life
+
+    def trim(self) -> TrimReadings | None:
+        """Trim the heap after the last reading; None when no worker is left to ask."""
+        stage = self.stages[-1]
+        return stage.trim() if stage.alive else None
+
+    def close(self) -> None:
+        """End the workers that are left, politely."""
+        for stage in self.stages:
+            self._stop(stage)
+
+    def kill(self) -> None:
+        """End the workers that are left, at once."""
+        for stage in self.stages:
+            stage.kill()
+
+    def _stop(self, stage: Stage, draft: StepDraft | None = None) -> None:
+        if (unclean := stage.stop(draft)) is not None:
+            self.unclean_exits.append(unclean)
+
+
+class _OneProcess(Method):
+    def __init__(self, experiment: Experiment, make_stage: MakeStage, infer: Infer) -> None:
+        super().__init__(experiment, make_stage, infer)
+        self._stage = make_stage(experiment.steps)
+
+    @property
+    def stages(self) -> Sequence[Stage]:
+        return (self._stage,)
+
+    def _begin(self) -> Stage:
+        if not self._stage.alive:
+            self._stage.start()
+        self._stage.begin_iteration()
+        return self._stage
+
+
+class Recreate(_OneProcess):
+    """Destroy and create the engine object each time, in one process: the seeds' Way 1."""
+
+    def iterate(self, drafts: Sequence[StepDraft], *, last: bool) -> None:  # noqa: ARG002
+        stage = self._begin()
+        for draft in drafts:
+            stage.load(draft)
+            self._infer(stage, draft)
+            stage.unload(draft)
+
+
+class Reuse(_OneProcess):
+    """Load once and keep the model; nothing is reset."""
+
+    memory_boundary = "after_infer"
+    restarts = False
+
+    def iterate(self, drafts: Sequence[StepDraft], *, last: bool) -> None:  # noqa: ARG002
+        stage = self._begin()
+        for index, draft in enumerate(drafts):
+            if stage.life == 1 and index == 0:
+                stage.load(draft)
+            elif self.restarts:
+                stage.restart(draft)
+            self._infer(stage, draft)
+
+
+class Restart(Reuse):
+    """Load once, call ``restart()`` before every further job: the seeds' Way 2."""
+
+    restarts = True
+
+
+class Recycle(Method):
+    """A fresh process every ``recycle_after`` iterations, one per step: the process-restart baseline."""
+
+    def __init__(self, experiment: Experiment, make_stage: MakeStage, infer: Infer) -> None:
+        super().__init__(experiment, make_stage, infer)
+        self._stages = [make_stage([step]) for step in experiment.steps]
+        self._last_trim: TrimReadings | None = None
+
+    @property
+    def stages(self) -> Sequence[Stage]:
+        return self._stages
+
+    def iterate(self, drafts: Sequence[StepDraft], *, last: bool) -> None:
+        for index, (stage, draft) in enumerate(zip(self._stages, drafts, strict=True)):
+            if not stage.alive:
+                stage.start()
+            stage.begin_iteration()
+            stage.load(draft)
+            self._infer(stage, draft)
+            stage.unload(draft)
+            if last and index == len(drafts) - 1:
+                self._last_trim = stage.trim()
+            if last or stage.life >= self.experiment.recycle_after:
+                self._stop(stage, draft)
+
+    def trim(self) -> TrimReadings | None:
+        return self._last_trim
+
+
+METHODS: dict[MethodName, type[Method]] = {
+    "recreate": Recreate,
+    "restart": Restart,
+    "reuse": Reuse,
+    "recycle": Recycle,
+}
+
+__all__ = ["METHODS", "Method", "Recreate", "Recycle", "Restart", "Reuse"]
