@@ -19,16 +19,29 @@ SCHEMA_VERSION = 1
 MethodName = Literal["recreate", "restart", "reuse", "recycle"]
 """How an iteration treats its model; ``recycle`` is the baseline."""
 
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
+OUTPUT_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*\.json$"
+TEXT_PATTERN = r"^[^\x00]+$"
+SIZE_PATTERN = r"^\s*[0-9]+(\.[0-9]+)?\s*([KMGkmg]?[iI]?[bB])?\s*$"
+VARIABLE_NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
+VARIABLE_VALUE_PATTERN = r"^[^\x00]*$"
+PATTERN_WORDS = {
+    NAME_PATTERN: "letters, digits, '.', '_' and '-', a letter or digit first",
+    OUTPUT_PATTERN: "a file name of letters, digits, '.', '_' and '-' that ends in .json",
+    TEXT_PATTERN: "text without NUL characters",
+    SIZE_PATTERN: 'bytes, or text such as "1.5GiB"',
+    VARIABLE_NAME_PATTERN: "the name of an environment variable: letters, digits and '_', no digit first",
+    VARIABLE_VALUE_PATTERN: "text without NUL characters",
+}
+"""Every pattern used here, in words for people."""
+
 Positive = Annotated[int, Meta(ge=1)]
-Text = Annotated[str, Meta(min_length=1, pattern=r"^[^\x00]+$")]
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-VariableName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-VariableValue = Annotated[str, Meta(pattern=r"^[^\x00]*$")]
+Text = Annotated[str, Meta(min_length=1, pattern=TEXT_PATTERN)]
+Name = Annotated[str, Meta(pattern=NAME_PATTERN)]
+VariableName = Annotated[str, Meta(pattern=VARIABLE_NAME_PATTERN)]
+VariableValue = Annotated[str, Meta(pattern=VARIABLE_VALUE_PATTERN)]
 Environment = dict[VariableName, VariableValue]
-Size = (
-    Annotated[int, Meta(ge=1)]
-    | Annotated[str, Meta(pattern=r"^\s*[0-9]+(\.[0-9]+)?\s*([KMGkmg]?[iI]?[bB])?\s*$")]
-)
+Size = Positive | Annotated[str, Meta(pattern=SIZE_PATTERN)]
 """Bytes, or text such as ``"1.5GiB"``; :mod:`.sizes` reads it."""
 Methods = Annotated[
     list[MethodName],
@@ -139,7 +152,7 @@ class ExperimentConfig(ExperimentDefaults, frozen=True, kw_only=True):
         Annotated[
             str,
             Meta(
-                pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*\.json$",
+                pattern=OUTPUT_PATTERN,
                 description="file in the results folder; default NAME_results.json",
             ),
         ]
