@@ -1,0 +1,64 @@
+"""The typer application: registers the commands and maps errors to exit codes.
+
+Expected errors print what they say and nothing else; an unexpected one keeps its traceback. Commands import what
+they need when they run, so that ``--help`` stays quick.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.engines_command import engines
+from orchestrator.cli.exit_codes import ExitCode, exit_code_for
+from orchestrator.cli.init_command import init
+from orchestrator.cli.run_command import run
+from orchestrator.cli.schema_command import schema
+from orchestrator.errors import OrchestratorError
+
+app = typer.Typer(
+    name="orchestrator",
+    help="Run native speech engines in worker processes, measure their memory from outside, tell a leak from a pool.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(run)
+app.command()(engines)
+app.command()(schema)
+app.command()(init)
+
+
+def _print_version(*, wanted: bool) -> None:
+    if wanted:
+        from orchestrator import __version__
+
+        print(f"orchestrator {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    version: Annotated[  # noqa: ARG001 - its callback does the work
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    pass
+
+
+def run_app() -> None:
+    """Run the application and end the process with its exit code."""
+    try:
+        app()
+    except OrchestratorError as error:
+        print(f"orchestrator: {error}", file=sys.stderr)
+        sys.exit(exit_code_for(error))
+    except KeyboardInterrupt:
+        sys.exit(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(ExitCode.DONE)

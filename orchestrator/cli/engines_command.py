@@ -1,0 +1,67 @@
+"""``orchestrator engines``: what engines there are, and what is wrong with those that cannot be used.
+
+They are imported in a worker, one after the other, so that one that crashes the process hurts nobody else's run.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from worker.protocol import EngineInfo
+
+LIST_TIMEOUT_S = 120.0
+
+
+def engines(*, as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False) -> None:
+    """List the engines: their tasks, where they come from, and the error of those that do not import."""
+    infos = list_engines()
+    if as_json:
+        for info in infos:
+            print(json.dumps(_as_dict(info)))
+        return
+    _print_table(infos)
+
+
+def list_engines() -> list[EngineInfo]:
+    """Ask a worker what engines it finds.
+
+    Raises:
+        WorkerError: The worker died while importing one; its last words say which.
+    """
+    from orchestrator.process.dialogue import Dialogue
+    from worker.protocol import Engines, ListEngines
+
+    with Dialogue(heap=False) as dialogue:
+        return dialogue.ask(ListEngines(1), Engines, timeout_s=LIST_TIMEOUT_S, phase="list-engines").engines
+
+
+def _as_dict(info: EngineInfo) -> dict[str, Any]:
+    import msgspec
+
+    document: dict[str, Any] = msgspec.to_builtins(info)
+    return document
+
+
+def _print_table(infos: list[EngineInfo]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("engine", "tasks", "restart", "abort", "from", "what it is, or why it cannot be used"):
+        table.add_column(heading, overflow="fold")
+    for info in infos:
+        words = Text(info.error, style="red") if info.error else Text(info.summary)
+        table.add_row(
+            info.name,
+            ", ".join(info.tasks),
+            "yes" if info.restarts else "no",
+            "yes" if info.aborts else "no",
+            info.source,
+            words,
+        )
+    Console().print(table)
