@@ -6,7 +6,7 @@ under ``recreate`` all models of an experiment share one process, so they must a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from orchestrator.config.lenient import LenientDocument, LenientExperiment, LenientProfile, table, texts
@@ -38,6 +38,27 @@ def refusal(methods: Sequence[str], models: Sequence[str]) -> str:
     )
 
 
+def conflicts(
+    experiment: str, profile_path: str, envs: Mapping[str, Mapping[str, Any]], settled: Collection[str]
+) -> Iterator[ConfigProblem]:
+    """Yield the variables about which models of one process disagree.
+
+    ``envs`` has the environment of each model of ``experiment``, ``settled`` the variables that the experiment
+    sets itself: those win over the models', so nothing is left to disagree about.
+    """
+    first: dict[str, tuple[str, Any]] = {}
+    for model, env in envs.items():
+        for variable, value in env.items():
+            other, other_value = first.setdefault(variable, (model, value))
+            if value != other_value and variable not in settled:
+                path = key_path(key_path(f"{profile_path}.models", model) + ".env", variable)
+                said = (
+                    f"{excerpt(value)} here and {excerpt(other_value)} in model {excerpt(other)}, but "
+                    f"{experiment} runs both in one process under recreate"
+                )
+                yield ConfigProblem(path, said, "make them equal, or settle it in the experiment's env")
+
+
 def _of(
     document: LenientDocument, experiment: LenientExperiment, profile: LenientProfile
 ) -> Iterator[ConfigProblem]:
@@ -55,7 +76,8 @@ def _of(
             yield _refused(experiment, source, why)
     if any("recreate" in named for _, named in sources.values()):
         settled = {name for _, said in layers for name in table(said.get("env"))}
-        yield from _conflicts(experiment, profile, settled)
+        envs = {model: table(table(profile.models.get(model)).get("env")) for model in experiment.models}
+        yield from conflicts(experiment.name or experiment.path, profile.path, envs, settled)
 
 
 def _refused(experiment: LenientExperiment, source: str, why: str) -> ConfigProblem:
@@ -63,22 +85,6 @@ def _refused(experiment: LenientExperiment, source: str, why: str) -> ConfigProb
     own = source.startswith(experiment.path)
     hint = 'allowed: "recreate", "recycle"' + ("" if own else f"; taken from {source}.methods, say them here")
     return ConfigProblem(f"{source if own else experiment.path}.methods", why, hint)
-
-
-def _conflicts(
-    experiment: LenientExperiment, profile: LenientProfile, settled: set[str]
-) -> Iterator[ConfigProblem]:
-    first: dict[str, tuple[str, Any]] = {}
-    for model in experiment.models:
-        for variable, value in table(table(profile.models.get(model)).get("env")).items():
-            other, other_value = first.setdefault(variable, (model, value))
-            if value != other_value and variable not in settled:
-                path = key_path(key_path(f"{profile.path}.models", model) + ".env", variable)
-                said = (
-                    f"{excerpt(value)} here and {excerpt(other_value)} in model {excerpt(other)}, but "
-                    f"{experiment.name or experiment.path} runs both in one process under recreate"
-                )
-                yield ConfigProblem(path, said, "make them equal, or settle it in the experiment's env")
 
 
 def _repeated(document: LenientDocument) -> Iterator[ConfigProblem]:
