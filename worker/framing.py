@@ -15,7 +15,6 @@ cut, and yields whole payloads; it knows nothing of messages.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 
@@ -83,19 +82,3 @@ class FrameDecoder:
         """Bytes of an unfinished frame."""
         return len(self._buffer)
 
-
-def read_exactly(read: Any, count: int) -> bytes | None:
-    """Call ``read(n)`` until ``count`` bytes are there; None on a clean end of file before the first.
-
-    Raises:
-        FramingError: The stream ended in the middle.
-    """
-    parts = bytearray()
-    while len(parts) < count:
-        piece = read(count - len(parts))
-        if not piece:
-            if not parts:
-                return None
-            raise FramingError(f"stream ended after {len(parts)} of {count} bytes", bytes(parts))
-        parts += piece
-    return bytes(parts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from orchestrator.errors import ConfigError, OrchestratorError, ResultsLockedError
+from orchestrator.errors import EngineUnavailableError, OrchestratorError, ResultsLockedError, WorkerError
 
 
 class ExitCode(IntEnum):
@@ -30,6 +30,6 @@ def exit_code_for(error: OrchestratorError) -> ExitCode:
     """Return the exit code of an error that ends a command."""
     if isinstance(error, ResultsLockedError):
         return ExitCode.LOCKED
-    if isinstance(error, ConfigError):
-        return ExitCode.USAGE
+    if isinstance(error, EngineUnavailableError | WorkerError):
+        return ExitCode.NOTHING_RAN
     return ExitCode.USAGE

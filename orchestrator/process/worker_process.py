@@ -12,6 +12,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
@@ -54,6 +55,7 @@ class WorkerProcess:
         self._frames = FrameDecoder(cap)
         self._outgoing = bytearray()
         self._last_words = LastWords()
+        self._broken: ProtocolError | None = None
         self.returncode: int | None = None
 
     # ------------------------------------------------------------------ descriptors to wait on
@@ -104,7 +106,8 @@ class WorkerProcess:
         """Write and read what is possible now, keep the noise, notice a death. Never blocks.
 
         Raises:
-            ProtocolError: The worker sent bytes that are no message. It should be killed.
+            ProtocolError: The worker sent bytes that are no message, and all messages before them were
+                returned. It should be killed; what it sends from then on is not read.
         """
         self._flush()
         died = self.returncode is None and self._has_exited()
@@ -112,17 +115,20 @@ class WorkerProcess:
         self._read_noise()
         if died:
             self._bury()
+        if self._broken is not None and not replies:
+            raise self._broken
         return replies
 
     def _read_replies(self) -> list[Reply]:
+        """Decode what came. Messages before a broken one still count; the break is raised by the next pump."""
         replies: list[Reply] = []
-        while chunk := _read_some(self._ends.replies):
+        while self._broken is None and (chunk := self._read("replies")):
             try:
                 replies.extend(self._decoder.decode(payload) for payload in self._frames.feed(chunk))
             except FramingError as error:
-                raise self._protocol_error(error.problem, error.excerpt) from error
+                self._broken = self._protocol_error(error.problem, error.excerpt)
             except msgspec.DecodeError as error:
-                raise self._protocol_error(f"undecodable message: {error}", chunk[:64]) from error
+                self._broken = self._protocol_error(f"undecodable message: {error}", chunk[:64])
             if len(chunk) < READ_SIZE:
                 break
         return replies
@@ -132,10 +138,23 @@ class WorkerProcess:
 
     def _read_noise(self) -> None:
         for _ in range(MOST_NOISE_READS):
-            chunk = _read_some(self._ends.noise)
+            chunk = self._read("noise")
             if not chunk:
                 return
             self._last_words.add(chunk)
+
+    def _read(self, end: Literal["replies", "noise"]) -> bytes:
+        """Return what is there now. At end of file the descriptor is closed, so that nobody waits on it again."""
+        descriptor: int = getattr(self._ends, end)
+        if descriptor < 0:
+            return b""
+        try:
+            chunk = os.read(descriptor, READ_SIZE)
+        except BlockingIOError:
+            return b""
+        if not chunk:
+            self._ends.close_one(end)
+        return chunk
 
     # ------------------------------------------------------------------ ending
 
@@ -169,16 +188,6 @@ class WorkerProcess:
         if self._pidfd >= 0:
             os.close(self._pidfd)
             self._pidfd = -1
-
-
-def _read_some(descriptor: int) -> bytes:
-    """Return what is there, or nothing: a closed or empty pipe and an end of file look alike here."""
-    if descriptor < 0:
-        return b""
-    try:
-        return os.read(descriptor, READ_SIZE)
-    except BlockingIOError:
-        return b""
 
 
 def _open_pidfd(pid: int) -> int:
