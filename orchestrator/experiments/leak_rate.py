@@ -1,0 +1,76 @@
+"""The leak rate of one series of records: which readings it is made of, and its slope with an interval.
+
+How a slope is found is :mod:`orchestrator.analysis`' business. What is decided here is where a series is
+read: ``recreate`` after unload, ``restart`` and ``reuse`` after infer (their model stays loaded), ``recycle``
+at both, so that each in-process method can be held against the baseline at its own boundary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from orchestrator.analysis.series import PAGE_MB
+from orchestrator.analysis.slope import FEWEST_READINGS, robust_slope
+from orchestrator.analysis.warm_up import SHORTEST_TAIL, find_warm_up
+from orchestrator.config.types import MethodName
+from orchestrator.experiments.records import Boundary, IterationRecord, Reading
+
+MB = 1024.0**2
+
+_BOUNDARIES: dict[MethodName, tuple[Boundary, ...]] = {
+    "recreate": ("after_unload",),
+    "restart": ("after_infer",),
+    "reuse": ("after_infer",),
+    "recycle": ("after_unload", "after_infer"),
+}
+
+
+def own_boundary(method: MethodName) -> Boundary:
+    """Return the boundary at which a method's memory and its leak series are read."""
+    return _BOUNDARIES[method][0]
+
+
+def boundary_readings(iterations: Sequence[IterationRecord], boundary: Boundary) -> list[Reading]:
+    """Return the last step's reading at ``boundary`` of every iteration that has one."""
+    steps = [iteration.steps[-1] for iteration in iterations if iteration.steps]
+    return [step.readings[boundary] for step in steps if boundary in step.readings]
+
+
+def leak_rate(
+    method: MethodName, iterations: Sequence[IterationRecord], boundary: Boundary | None = None
+) -> dict[str, Any]:
+    """Return the slope of the leak series at ``boundary`` (default: the method's own) in MB per iteration.
+
+    Keys: ``rate_mb_per_iter``, ``low_mb_per_iter`` and ``high_mb_per_iter`` (95 %), ``boundary``,
+    ``iterations`` (how many were used), ``warm_up_iterations`` (how many were cut away before them) and
+    ``reason``, which says why the numbers are None.
+    """
+    where = boundary or own_boundary(method)
+    if where not in _BOUNDARIES[method]:
+        return _no_rate(where, 0, f"{method} is read {own_boundary(method).replace('_', ' ')}")
+    readings = boundary_readings(iterations, where)
+    if len(readings) < FEWEST_READINGS:
+        return _no_rate(where, len(readings), f"needs {FEWEST_READINGS} iterations, has {len(readings)}")
+    return {"boundary": where, **_slope([reading.leak_bytes / MB for reading in readings]), "reason": None}
+
+
+def _slope(values_mb: Sequence[float]) -> dict[str, Any]:
+    """Return the slope after the warm-up: the one place that knows the API of the analysis."""
+    series = np.asarray(values_mb, dtype=np.float64)
+    cut = find_warm_up(series, PAGE_MB).length if series.size >= SHORTEST_TAIL else 0
+    slope = robust_slope(series[cut:], noise_floor=PAGE_MB)
+    return {
+        "rate_mb_per_iter": slope.rate,
+        "low_mb_per_iter": slope.low,
+        "high_mb_per_iter": slope.high,
+        "iterations": slope.count,
+        "warm_up_iterations": cut,
+    }
+
+
+def _no_rate(boundary: Boundary, count: int, reason: str) -> dict[str, Any]:
+    numbers = dict.fromkeys(("rate_mb_per_iter", "low_mb_per_iter", "high_mb_per_iter"))
+    return {"boundary": boundary, **numbers, "iterations": count, "warm_up_iterations": 0, "reason": reason}
