@@ -1,0 +1,204 @@
+"""The engine ``function``: runs an importable callable of the user's in the worker.
+
+A job's options say what to call, in values msgpack can carry::
+
+    {"target": "package.module:name", "args": [...], "kwargs": {...}}
+
+``name`` may be dotted (``Class.method``). The module is found on the worker's ``sys.path``, to which the
+parent's was appended. What comes back:
+
+* a plain function's value is the result, encoded here once, so that a value msgpack has no form for is named
+  as the function's mistake and not as a broken pipe;
+* a coroutine is run to its end with ``asyncio.run``;
+* a generator's ``str`` items are emitted as chunks of text while it runs, its return value is the result.
+  Between two items the job can be cancelled.
+
+A function that wants to emit text or to stop early without being a generator calls :func:`current_emit`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Mapping
+from types import CoroutineType, GeneratorType
+from typing import Any
+
+import msgspec
+
+from worker.engines.base import Emit, Engine, EngineError, JobCancelledError
+from worker.engines.nearest import known_words
+from worker.engines.options import read_options
+from worker.protocol import Job, ModelSpec, Plain
+
+_NAME = r"[^\W\d]\w*"
+_TARGET = re.compile(rf"(?P<module>{_NAME}(\.{_NAME})*):(?P<name>{_NAME}(\.{_NAME})*)")
+ALLOWED_RESULTS = "None, bool, int (64 bits), float, str, bytes, list, tuple, dict, set, datetime, dataclass"
+
+
+class FunctionOptions(msgspec.Struct, frozen=True):
+    """The model's options: modules to import while loading, so that no job pays for it."""
+
+    preload: list[str] = []
+
+
+class CallOptions(msgspec.Struct, frozen=True):
+    """A job's options: what to call with what."""
+
+    target: str
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+
+
+class _NoEmit:
+    """Stands in outside of a job: text goes nowhere, nothing is ever cancelled."""
+
+    cancelled = False
+
+    def __call__(self, text: str, *, final: bool = False, replaces: int = 0) -> None:
+        pass
+
+
+_NO_EMIT: Emit = _NoEmit()
+_current_emit = _NO_EMIT
+
+
+def current_emit() -> Emit:
+    """Return the running job's :class:`~worker.engines.base.Emit`, for use inside the called function.
+
+    ``current_emit()("text")`` sends a chunk; ``current_emit().cancelled`` is true once the job should stop,
+    and then the function raises :class:`~worker.engines.base.JobCancelledError`. Outside of a worker's job
+    (in a test, say) the answer swallows text and is never cancelled, so the function runs unchanged.
+    """
+    return _current_emit
+
+
+class FunctionEngine(Engine):
+    """Calls what the job names. Its model is the worker's Python itself: no file, nothing to restart."""
+
+    name = "function"
+    tasks = ("call",)
+    summary = "runs an importable callable: package.module:name with arguments"
+    aborts = True  # a generator at its next item, another function when it looks at current_emit()
+
+    def __init__(self) -> None:
+        """Start with no callable known."""
+        self._callables: dict[str, Callable[..., Any]] = {}
+
+    @classmethod
+    def check(cls, model: ModelSpec) -> None:
+        """Read the options; imports nothing."""
+        read_options(model.options, FunctionOptions, "engine function")
+
+    def load(self, model: ModelSpec) -> Mapping[str, Any]:
+        """Import the modules of ``preload``."""
+        options = read_options(model.options, FunctionOptions, "engine function")
+        for module in options.preload:
+            _import_module(module)
+        return {"preloaded": options.preload}
+
+    def run(self, job: Job, emit: Emit) -> Plain:
+        """Call the target. What it raises goes up as it is, with its traceback.
+
+        Raises:
+            EngineError: The target cannot be found or called, or its result cannot be carried.
+            JobCancelledError: A generator was stopped between two items, or the function stopped itself.
+        """
+        global _current_emit  # noqa: PLW0603 - one job at a time in a worker
+        call = read_options(job.options, CallOptions, "engine function: job")
+        function = self._resolve(call.target)
+        _current_emit = emit
+        try:
+            value = _finish(function(*call.args, **call.kwargs), call.target, emit)
+        finally:
+            _current_emit = _NO_EMIT
+        return Plain(_encode(value, call.target))
+
+    def _resolve(self, target: str) -> Callable[..., Any]:
+        if target not in self._callables:
+            self._callables[target] = resolve(target)
+        return self._callables[target]
+
+    def unload(self) -> None:
+        """Forget the callables; imported modules stay, as in any Python."""
+        self._callables.clear()
+
+
+def resolve(target: str) -> Callable[..., Any]:
+    """Import the callable that ``package.module:name`` names.
+
+    Raises:
+        EngineError: Bad syntax, module or attribute missing (with the nearest), or not callable.
+    """
+    match = _TARGET.fullmatch(target)
+    if match is None:
+        raise EngineError(f"target {target!r} is not of the form 'package.module:name'")
+    if match["module"] == "__main__":
+        raise EngineError(f"target {target!r}: __main__ is the worker here; put the function into a module")
+    found: Any = _import_module(match["module"])
+    reached = match["module"]
+    for part in match["name"].split("."):
+        if not hasattr(found, part):
+            public = [name for name in dir(found) if not name.startswith("_")]
+            raise EngineError(f"target {target!r}: {reached} has no {part!r} ({known_words(part, public)})")
+        found = getattr(found, part)
+        reached = f"{reached}.{part}"
+    if not callable(found):
+        raise EngineError(f"target {target!r} is {type(found).__name__}, which cannot be called")
+    return found  # type: ignore[no-any-return]
+
+
+def _import_module(module: str) -> Any:
+    """Import ``module``; an exception of the module's own code goes up as it is."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        missing = error.name or ""
+        if module == missing or module.startswith(f"{missing}."):
+            raise EngineError(
+                f"module {module!r} was not found: no {missing!r} on the worker's sys.path, "
+                "which ends with the parent's; make it importable there (install it, or set PYTHONPATH)"
+            ) from error
+        raise EngineError(
+            f"module {module!r} was found, but it imports {missing!r}, which is missing"
+        ) from error
+
+
+def _finish(value: Any, target: str, emit: Emit) -> Any:
+    """Run a coroutine or a generator to its end; anything else is the value already."""
+    if isinstance(value, CoroutineType):
+        import asyncio
+
+        return asyncio.run(value)  # pyright: ignore[reportUnknownArgumentType]
+    if isinstance(value, GeneratorType):
+        return _drain(value, target, emit)  # pyright: ignore[reportUnknownArgumentType]
+    return value  # pyright: ignore[reportUnknownVariableType]
+
+
+def _drain(generator: GeneratorType[Any, None, Any], target: str, emit: Emit) -> Any:
+    """Emit every item; return the generator's own return value."""
+    try:
+        while True:
+            if emit.cancelled:
+                raise JobCancelledError(f"{target} was cancelled between two items")
+            item = next(generator)
+            if not isinstance(item, str):
+                raise EngineError(
+                    f"{target} yielded {type(item).__name__}; a generator yields str, piece by piece"
+                )
+            emit(item)
+    except StopIteration as stop:
+        return stop.value
+    finally:
+        generator.close()
+
+
+def _encode(value: Any, target: str) -> msgspec.Raw:
+    """Encode the result once; the reply carries these bytes as they are."""
+    try:
+        return msgspec.Raw(msgspec.msgpack.encode(value))
+    except (TypeError, OverflowError, RecursionError, ValueError) as error:
+        raise EngineError(
+            f"{target} returned {type(value).__name__}, which cannot be sent back: {error}; "
+            f"allowed, also nested: {ALLOWED_RESULTS}"
+        ) from error
