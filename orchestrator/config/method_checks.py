@@ -43,8 +43,8 @@ def conflicts(
 ) -> Iterator[ConfigProblem]:
     """Yield the variables about which models of one process disagree.
 
-    ``envs`` has the environment of each model of ``experiment``, ``settled`` the variables that the experiment
-    sets itself: those win over the models', so nothing is left to disagree about.
+    ``envs`` has the environment of each model of ``experiment``, ``settled`` the variables that the
+    experiment sets itself: those win over the models', so nothing is left to disagree about.
     """
     first: dict[str, tuple[str, Any]] = {}
     for model, env in envs.items():

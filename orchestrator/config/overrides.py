@@ -39,7 +39,7 @@ class Said(msgspec.Struct, frozen=True):
 
 
 def said_outside(overrides: Overrides, environ: Mapping[str, str]) -> tuple[Said, list[ConfigProblem]]:
-    """Merge flags with INFERENCE_THREADS, CONTEXT_LENGTH and ASR_LANGUAGE; return the result and what is wrong.
+    """Merge flags with INFERENCE_THREADS, CONTEXT_LENGTH and ASR_LANGUAGE; return the result and problems.
 
     A variable is only looked at where its flag is not given, so a flag also cures a bad variable.
     """

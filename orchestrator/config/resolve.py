@@ -190,7 +190,7 @@ def _series(
     """The experiment's methods, then those of each variant; ``--methods`` narrows a variant's own."""
     series = [Series(method, env=env) for method in methods]
     for name, variant in config.variants.items():
-        own = list(variant.methods or methods)
+        own: list[MethodName] = list(variant.methods or methods)
         if overrides.methods is not None:
             own = [method for method in methods if method in own]
         series += [Series(method, variant=name, env=env | variant.env) for method in own]
