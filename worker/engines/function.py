@@ -22,7 +22,7 @@ import importlib
 import re
 from collections.abc import Callable, Mapping
 from types import CoroutineType, GeneratorType
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -169,10 +169,10 @@ def _finish(value: Any, target: str, emit: Emit) -> Any:
     if isinstance(value, CoroutineType):
         import asyncio
 
-        return asyncio.run(value)  # pyright: ignore[reportUnknownArgumentType]
+        return asyncio.run(cast("CoroutineType[Any, Any, Any]", value))
     if isinstance(value, GeneratorType):
-        return _drain(value, target, emit)  # pyright: ignore[reportUnknownArgumentType]
-    return value  # pyright: ignore[reportUnknownVariableType]
+        return _drain(cast("GeneratorType[Any, None, Any]", value), target, emit)
+    return cast("Any", value)
 
 
 def _drain(generator: GeneratorType[Any, None, Any], target: str, emit: Emit) -> Any:
