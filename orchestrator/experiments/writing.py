@@ -1,0 +1,94 @@
+"""Write whole files so that a reader never meets half of one, and say why one cannot be written.
+
+A file that is replaced as a whole goes to a temporary name in the same folder first. One run at a time
+holds the folder's lock, so that name is fixed, and what a ``kill -9`` leaves of it is overwritten by the
+next run. Append-only files are :mod:`.entry_log`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+
+from orchestrator.errors import ResultsError
+
+_FULL = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the file size limit (ulimit -f) is reached",
+}
+_REMEDIES = {
+    errno.EACCES: "make it writable or choose --results DIR",
+    errno.EPERM: "make it writable or choose --results DIR",
+    errno.EROFS: "the file system is read-only: choose --results DIR",
+    errno.ENOTDIR: "a file stands where a folder is needed: move it away or choose --results DIR",
+    errno.EEXIST: "a file stands where a folder is needed: move it away or choose --results DIR",
+    errno.EISDIR: "a folder stands where a file is needed: move it away",
+    errno.ENAMETOOLONG: "choose a shorter --results DIR",
+}
+
+
+def write_problem(path: Path, error: OSError, safe: str = "") -> ResultsError:
+    """Return the error to raise when ``path`` could not be written.
+
+    ``safe`` says what is on disk already, such as ``everything up to exp2/recreate iteration 41``.
+    """
+    kept = f"; {safe} is safe" if safe else ""
+    if error.errno in _FULL:
+        return ResultsError(
+            f"cannot write {path}: {_FULL[error.errno]}{kept}; make room and go on with --resume"
+        )
+    remedy = _REMEDIES.get(error.errno or 0, "see to it, or choose --results DIR")
+    return ResultsError(f"cannot write {path}: {error.strerror or error}{kept}; {remedy}")
+
+
+def to_json(value: Any) -> bytes:
+    """Encode ``value`` (built-in types and msgspec structs) as one line of JSON.
+
+    File names and a worker's last words may hold bytes that are no UTF-8 (lone surrogates): they are
+    replaced, because a run must not be lost over them.
+    """
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_without_surrogates(msgspec.to_builtins(value)))
+
+
+def to_readable_json(value: Any) -> bytes:
+    """Encode ``value`` as JSON with two spaces of indentation and a final newline."""
+    return msgspec.json.format(to_json(value), indent=2) + b"\n"
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace ``path`` by ``content``: afterwards it holds the old or the new content, never a mixture.
+
+    Raises:
+        ResultsError: It cannot be written; the old content is untouched.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)  # noqa: PTH105  (the atomic call itself, by its own name)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise write_problem(path, error, "its former content" if path.is_file() else "") from error
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in cast("list[Any]", value)]
+    if isinstance(value, dict):
+        pairs = cast("dict[Any, Any]", value).items()
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in pairs}
+    return value
