@@ -1,7 +1,4 @@
-"""A third-party engine: tells speech from silence by energy, frame by frame.
-
-Options of the model: ``frame_ms`` (30) and ``threshold_db`` (-40), relative to full scale.
-"""
+"""A third-party engine: tells speech from silence by the energy of frames."""
 
 from __future__ import annotations
 

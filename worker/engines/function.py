@@ -22,7 +22,7 @@ import importlib
 import re
 from collections.abc import Callable, Mapping
 from types import CoroutineType, GeneratorType
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -166,13 +166,14 @@ def _import_module(module: str) -> Any:
 
 def _finish(value: Any, target: str, emit: Emit) -> Any:
     """Run a coroutine or a generator to its end; anything else is the value already."""
-    if isinstance(value, CoroutineType):
+    kind: type[object] = type(value)
+    if issubclass(kind, CoroutineType):
         import asyncio
 
-        return asyncio.run(cast("CoroutineType[Any, Any, Any]", value))
-    if isinstance(value, GeneratorType):
-        return _drain(cast("GeneratorType[Any, None, Any]", value), target, emit)
-    return cast("Any", value)
+        return asyncio.run(value)
+    if issubclass(kind, GeneratorType):
+        return _drain(value, target, emit)
+    return value
 
 
 def _drain(generator: GeneratorType[Any, None, Any], target: str, emit: Emit) -> Any:

@@ -1,0 +1,88 @@
+"""Run as a program: drive the synthetic engine and print what the process looks like after each job.
+
+It reads /proc and mallinfo2 by itself, with nothing of the product but the engine: what it measures is the
+ground truth that the product's own readings are later compared with.
+
+    python synthetic_child.py '{"options": {...}, "jobs": 40, "method": "reuse" | "recreate" | "restart"}'
+"""
+
+import ctypes
+import json
+import os
+import sys
+
+from worker.engines.synthetic import SyntheticEngine, SyntheticRestartEngine
+from worker.protocol import Job, ModelSpec
+
+libc = ctypes.CDLL(None)
+
+
+class Mallinfo2(ctypes.Structure):
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in (
+            "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"
+        )
+    ]  # fmt: skip
+
+
+if hasattr(libc, "mallinfo2"):
+    libc.mallinfo2.restype = Mallinfo2
+
+
+def field(path, name):
+    with open(path) as file:
+        for line in file:
+            if line.startswith(name):
+                return int(line.split()[1])
+    raise KeyError(name)
+
+
+def read():
+    heap = libc.mallinfo2()
+    return {
+        "live": heap.uordblks + heap.hblkhd,
+        "held": heap.fordblks,
+        # smaps_rollup counts pages; RssAnon of status is a counter that lags by some pages per CPU
+        "anon": field("/proc/self/smaps_rollup", "Anonymous:") * 1024,
+        "rss_anon": field("/proc/self/status", "RssAnon:") * 1024,
+        "fds": len(os.listdir("/proc/self/fd")),
+        "threads": field("/proc/self/status", "Threads:"),
+    }
+
+
+class Ear:
+    """An emit that remembers, and reads the process while the job runs."""
+
+    cancelled = False
+
+    def __init__(self):
+        self.chunks = []
+
+    def __call__(self, text, *, final=False, replaces=0):
+        self.chunks.append(text)
+
+
+def main():
+    plan = json.loads(sys.argv[1])
+    method = plan["method"]
+    engine_class = SyntheticRestartEngine if method == "restart" else SyntheticEngine
+    model = ModelSpec("synthetic", "model", options=plan["options"])
+    engine = engine_class()
+    engine.load(model)
+    readings = [read() for _ in range(3)][-1:]  # the first readings cost memory themselves
+    for _ in range(plan["jobs"]):
+        engine.run(Job("synthetic"), Ear())
+        if method == "restart":
+            engine.restart()
+        if method == "recreate":
+            engine.unload()
+            engine = engine_class()
+            engine.load(model)
+        readings.append(read())
+    engine.unload()
+    print(json.dumps({"readings": readings, "unloaded": read()}))
+
+
+if __name__ == "__main__":
+    main()
