@@ -111,7 +111,7 @@ class RunFolder:
 
 
 class Pruning(msgspec.Struct, frozen=True):
-    """What :meth:`ResultsFolder.prune` did: ids of deleted runs, sentences about folders that would not go."""
+    """What :meth:`ResultsFolder.prune` did: ids of deleted runs, sentences about what would not go."""
 
     deleted: list[str]
     problems: list[str]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -87,8 +88,8 @@ def _without_surrogates(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode(errors="replace").decode()
     if isinstance(value, list):
-        return [_without_surrogates(item) for item in cast("list[Any]", value)]
+        return [_without_surrogates(item) for item in cast("Sequence[object]", value)]
     if isinstance(value, dict):
-        pairs = cast("dict[Any, Any]", value).items()
-        return {_without_surrogates(key): _without_surrogates(item) for key, item in pairs}
+        table = cast("Mapping[object, object]", value)
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in table.items()}
     return value
