@@ -42,10 +42,14 @@ class ParentEnds:
     def close(self) -> None:
         """Close all of them; again is harmless. Closing the lifeline ends the worker."""
         for name in ("commands", "replies", "noise", "lifeline"):
-            descriptor: int = getattr(self, name)
-            setattr(self, name, -1)
-            if descriptor >= 0:
-                os.close(descriptor)
+            self.close_one(name)
+
+    def close_one(self, name: str) -> None:
+        """Close one of them by its name."""
+        descriptor: int = getattr(self, name)
+        setattr(self, name, -1)
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def _close_in_forked_copy() -> None:
