@@ -1,0 +1,53 @@
+"""How numbers read in a table: two decimals as in the seeds, a dash for what is not known. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+UNKNOWN = "–"
+AT_ONCE = "–¹"
+"""No speed, because all text came at once; the footnote below the table explains it."""
+NOT_APPLICABLE = "N/A"
+
+Numbers = Mapping[str, Any]
+Cell = Callable[[Numbers], str]
+
+
+def number(value: float | None, decimals: int = 2) -> str:
+    """Return ``1356.05``; a dash for None. Never ``-0.00``."""
+    if value is None:
+        return UNKNOWN
+    text = f"{value:.{decimals}f}"
+    return text.removeprefix("-") if float(text) == 0 else text
+
+
+def amount(key: str) -> Cell:
+    """Return the cell that shows ``key`` of a summary."""
+    return lambda numbers: number(numbers.get(key))
+
+
+def speed(numbers: Numbers) -> str:
+    """Return characters per second, or the mark of text that came all at once."""
+    value = numbers.get("avg_speed_chars_per_s")
+    return AT_ONCE if value is None and numbers.get("text_at_once") else number(value)
+
+
+def rate_with_interval(rate: Numbers | None) -> str:
+    """Return ``6.93 ± 0.12``: the slope and half the width of its 95 % interval, in MB per iteration."""
+    if rate is None or rate.get("rate_mb_per_iter") is None:
+        return UNKNOWN
+    half_width = (rate["high_mb_per_iter"] - rate["low_mb_per_iter"]) / 2
+    return f"{number(rate['rate_mb_per_iter'])} ± {number(half_width)}"
+
+
+def leak_rate(numbers: Numbers) -> str:
+    """Return the leak rate at the method's own boundary."""
+    return rate_with_interval(numbers.get("leak_rate"))
+
+
+def outcome(numbers: Numbers) -> str:
+    """Return ``completed``, ``crashed (29/100)``, ``unavailable``."""
+    word = str(numbers.get("outcome") or "interrupted")
+    done = numbers.get("iterations") or 0
+    return f"{word} ({done}/{numbers.get('iterations_planned')})" if word != "completed" and done else word

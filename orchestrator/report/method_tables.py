@@ -1,0 +1,115 @@
+"""Tables with one column per method: exp1's averages, exp2's and exp4's comparison, overall memory. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from orchestrator.config.types import Experiment
+from orchestrator.report import remarks
+from orchestrator.report.cells import Cell, amount, leak_rate, outcome, speed
+from orchestrator.report.layout import BLANK, RULE, Line, Row, table, title_block
+from orchestrator.report.names import method_name
+from orchestrator.report.shape import Shape, columns_of, shape_of
+
+Summaries = Mapping[str, Mapping[str, Any]]
+NamedCells = Sequence[tuple[str, Cell] | None]
+"""Rows of a table; None is a rule."""
+
+LEAK_RATE = "Leak rate (MB/iter, 95 %)"
+
+_MEMORY: NamedCells = (
+    ("Initial Memory (MB)", amount("initial_memory_mb")),
+    ("Final Memory (MB)", amount("final_memory_mb")),
+    ("Memory Growth (MB)", amount("memory_growth_mb")),
+    ("Growth Rate (MB/iter)", amount("growth_rate_mb_per_iter")),
+)
+_SPEED: NamedCells = (("Avg TTFT (ms)", amount("avg_ttft_ms")), ("Avg Speed (chars/sec)", speed))
+_LEAK_AND_PEAK: NamedCells = ((LEAK_RATE, leak_rate), ("Peak Memory (MB)", amount("max_peak_mb")))
+
+_COMPARISON: NamedCells = (
+    *_MEMORY,
+    *_SPEED,
+    ("Final WER (%)", amount("final_wer_percent")),
+    None,
+    *_LEAK_AND_PEAK,
+    ("Final CER (%)", amount("final_cer_percent")),
+)
+_ALIGNMENT: NamedCells = (*_MEMORY, None, *_SPEED, None, *_LEAK_AND_PEAK)
+_BENCHMARK: NamedCells = (
+    *_SPEED,
+    ("Avg Memory RSS (MB, peak)", amount("avg_peak_mb")),
+    ("Avg WER (%)", amount("avg_wer_percent")),
+    None,
+    ("Avg CER (%)", amount("avg_cer_percent")),
+    ("Max Memory RSS (MB, peak)", amount("max_peak_mb")),
+    ("Growth Rate (MB/iter)", amount("growth_rate_mb_per_iter")),
+    (LEAK_RATE, leak_rate),
+)
+_OVERALL: NamedCells = (
+    ("Initial Memory (MB)", amount("initial_memory_mb")),
+    ("Final Memory (MB)", amount("final_memory_mb")),
+    ("Total Growth (MB)", amount("memory_growth_mb")),
+    ("Growth Rate (MB/iter)", amount("growth_rate_mb_per_iter")),
+    None,
+    *_LEAK_AND_PEAK,
+)
+
+
+def method_table(experiment: Experiment, summaries: Summaries, width: int | None = None) -> list[Line]:
+    """Return the table of an experiment with one model, footnotes and endings below it."""
+    shape = shape_of(experiment)
+    rows = {Shape.BENCHMARK: _BENCHMARK, Shape.ALIGNMENT: _ALIGNMENT}.get(shape, _COMPARISON)
+    if all(step.task != "asr" for step in experiment.steps):
+        rows = [row for row in rows if row is None or not _is_error_rate(row[0])]
+    columns = [summaries.get(series.key, {}) for series in columns_of(experiment)]
+    names = [
+        method_name(series, summary) for series, summary in zip(columns_of(experiment), columns, strict=True)
+    ]
+    return [
+        *title_block(_title(shape, experiment.iterations), width),
+        BLANK,
+        *_by_method(experiment, summaries, rows, width),
+        *remarks.text_at_once(zip(names, columns, strict=True)),
+        *_footnotes(experiment, summaries),
+    ]
+
+
+def overall_memory(experiment: Experiment, summaries: Summaries, width: int | None = None) -> list[Line]:
+    """Return the memory of an experiment with several models, from before the first load to the end."""
+    return [
+        *title_block("Overall Memory", width),
+        *_by_method(experiment, summaries, _OVERALL, width),
+        *_footnotes(experiment, summaries),
+    ]
+
+
+def _is_error_rate(name: str) -> bool:
+    return "WER" in name or "CER" in name
+
+
+def _title(shape: Shape, iterations: int) -> str:
+    if shape is Shape.ALIGNMENT:
+        return "Comparison Results Summary"
+    name = "Comparison Results" if shape is Shape.COMPARISON else "Summary"
+    return f"{name} ({iterations} iterations)"
+
+
+def _by_method(
+    experiment: Experiment, summaries: Summaries, rows: NamedCells, width: int | None
+) -> list[Line]:
+    shown = [(series, summaries.get(series.key, {})) for series in columns_of(experiment)]
+    unfinished = any(summary.get("outcome") != "completed" for _, summary in shown)
+    wanted = [("Outcome", outcome), *rows] if unfinished else rows
+    cells = [RULE if row is None else Row(row[0], tuple(row[1](each) for _, each in shown)) for row in wanted]
+    return table("Metric", [method_name(series, summary) for series, summary in shown], cells, width)
+
+
+def _footnotes(experiment: Experiment, summaries: Summaries) -> list[Line]:
+    columns = columns_of(experiment)
+    return [
+        *remarks.sampled_peak(summaries.values()),
+        *remarks.missing_rates(experiment, summaries),
+        *remarks.baseline_boundary(experiment, summaries),
+        *remarks.endings(columns, summaries),
+    ]

@@ -1,0 +1,83 @@
+"""The lines below a table: what a dash means, and how series ended that did not complete. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from orchestrator.config.types import Experiment, Series
+from orchestrator.report.cells import Numbers, rate_with_interval
+from orchestrator.report.layout import Line
+from orchestrator.report.names import method_name
+from orchestrator.report.shape import columns_of
+
+_LAST_WORDS = 3
+
+Summaries = Mapping[str, Mapping[str, Any]]
+
+
+def text_at_once(groups: Iterable[tuple[str, Numbers]]) -> list[Line]:
+    """Return the footnote about engines that hand over all their text at once.
+
+    ``groups`` are the columns of a table: name and numbers. Where it holds for some only, they are named.
+    """
+    known = [
+        (name, bool(numbers.get("text_at_once"))) for name, numbers in groups if numbers.get("avg_ttft_ms")
+    ]
+    names = list(dict.fromkeys(name for name, at_once in known if at_once))
+    if not names:
+        return []
+    whom = "" if all(at_once for _, at_once in known) else f"{', '.join(names)}: "
+    return [Line(f"¹ {whom}all text came at once, so there is no speed and TTFT is the total time.", "note")]
+
+
+def sampled_peak(summaries: Iterable[Numbers]) -> list[Line]:
+    """Return the footnote about peaks that the kernel did not keep for us."""
+    if not any(numbers.get("peak_source") == "sampled" for numbers in summaries):
+        return []
+    return [Line("Peak: the highest sample; the kernel's own mark could not be reset.", "note")]
+
+
+def missing_rates(experiment: Experiment, summaries: Summaries) -> list[Line]:
+    """Return why series have no leak rate, each reason once."""
+    rates = [summaries.get(series.key, {}).get("leak_rate") or {} for series in columns_of(experiment)]
+    reasons = dict.fromkeys(rate["reason"] for rate in rates if rate.get("reason"))
+    return [Line(f"Leak rate: {reason}.", "note") for reason in reasons]
+
+
+def baseline_boundary(experiment: Experiment, summaries: Summaries) -> list[Line]:
+    """Return the baseline's leak rate after infer, where a column beside it is read there."""
+    kept = [series for series in experiment.series if series.method in {"restart", "reuse"}]
+    lines: list[Line] = []
+    for series in columns_of(experiment):
+        rate = summaries.get(series.key, {}).get("leak_rate_after_infer")
+        if series.method != "recycle" or not kept or not rate or rate["rate_mb_per_iter"] is None:
+            continue
+        whom = " and ".join(
+            dict.fromkeys(method_name(each) for each in kept if each.variant == series.variant)
+        )
+        if whom:
+            text = f"{method_name(series)} read after infer, as {whom}: {rate_with_interval(rate)} MB/iter."
+            lines.append(Line(text, "note"))
+    return lines
+
+
+def endings(columns: Sequence[Series], summaries: Summaries) -> list[Line]:
+    """Return what happened to series that did not complete, with their last words and what to do about it."""
+    lines: list[Line] = []
+    for series in columns:
+        summary = summaries.get(series.key)
+        if summary is None:
+            lines.append(Line(f"{method_name(series)}: did not run", "bad"))
+        elif summary["outcome"] != "completed":
+            lines += _ending(method_name(series, summary), summary)
+    return lines
+
+
+def _ending(name: str, summary: Numbers) -> list[Line]:
+    lines = [Line(f"{name}: {summary['sentence']}", "bad")]
+    words = str(summary.get("last_words") or "").strip().splitlines()[-_LAST_WORDS:]
+    lines += [Line(f"    {word.rstrip()}") for word in words]
+    if remedy := summary.get("remedy"):
+        lines.append(Line(f"    {remedy}", "note"))
+    return lines

@@ -1,0 +1,37 @@
+"""All the tables of one experiment, as its shape asks for. Pure: summaries in, lines out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.config.types import Experiment
+from orchestrator.report.layout import BLANK, Line
+from orchestrator.report.method_tables import method_table, overall_memory
+from orchestrator.report.model_tables import model_tables
+from orchestrator.report.shape import shape_of
+
+
+def experiment_tables(
+    experiment: Experiment, summaries: Mapping[str, Mapping[str, Any]], width: int | None = None
+) -> list[Line]:
+    """Return the tables of ``experiment`` in the seeds' look, with the baseline's column.
+
+    Args:
+        experiment: What was run; its shape decides which tables there are.
+        summaries: By series key, as ``orchestrator.experiments.summary.summarize`` makes them or a result
+            file keeps them. A series without a summary did not run.
+        width: Cells of the terminal; None sets no limit (for files and pipes).
+    """
+    if not shape_of(experiment).several_models:
+        return method_table(experiment, summaries, width)
+    return [
+        *model_tables(experiment, summaries, width),
+        BLANK,
+        *overall_memory(experiment, summaries, width),
+    ]
+
+
+def as_text(lines: list[Line]) -> str:
+    """Return the lines as plain text without spaces at line ends."""
+    return "\n".join(line.text.rstrip() for line in lines)
