@@ -64,9 +64,7 @@ class MoonshineEngine(Engine):
             raise EngineUnavailableError(f"moonshine_voice cannot be imported: {error}", _INSTALL) from error
         options = {key: _option_text(value) for key, value in model.options.items() if key != "arch"}
         try:
-            self._transcriber = Transcriber(
-                folder, string_to_model_arch(architecture), options=options or None
-            )
+            self._transcriber = Transcriber(folder, string_to_model_arch(architecture), options=options)
         except MoonshineError as error:
             raise EngineError(
                 f"moonshine cannot load {folder} as {architecture!r} weights with options {options}: "
@@ -154,6 +152,11 @@ def _architecture(model: ModelSpec) -> str:
     if architecture not in ARCHITECTURES:
         raise EngineError(
             f"moonshine: option arch is {architecture!r}; allowed: {', '.join(map(repr, ARCHITECTURES))}"
+        )
+    if model.file is None and architecture != "tiny":
+        raise EngineError(
+            f"moonshine: option arch is {architecture!r}, but the package's own weights are 'tiny'; "
+            "name the folder of the other weights as `file`"
         )
     return str(architecture)
 
