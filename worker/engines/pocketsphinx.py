@@ -64,7 +64,7 @@ class PocketsphinxEngine(Engine):
         self.check(model)
         hmm, dictionary, lm = _model_files(model)
         try:
-            from pocketsphinx import Decoder
+            from pocketsphinx import Decoder  # pyright: ignore[reportUnknownVariableType]
         except ImportError as error:
             raise EngineUnavailableError(f"pocketsphinx cannot be imported: {error}", _INSTALL) from error
         try:

@@ -1,0 +1,1 @@
+"""Text in the parent: comparing, converting and laying out what engines found. No engine, no process."""
