@@ -40,8 +40,11 @@ def sampled_peak(summaries: Iterable[Numbers]) -> list[Line]:
 
 def missing_rates(experiment: Experiment, summaries: Summaries) -> list[Line]:
     """Return why series have no leak rate, each reason once."""
-    rates = [summaries.get(series.key, {}).get("leak_rate") or {} for series in columns_of(experiment)]
-    reasons = dict.fromkeys(rate["reason"] for rate in rates if rate.get("reason"))
+    reasons: dict[str, None] = {}
+    for series in columns_of(experiment):
+        rate: Mapping[str, Any] = summaries.get(series.key, {}).get("leak_rate") or {}
+        if rate.get("reason"):
+            reasons[str(rate["reason"])] = None
     return [Line(f"Leak rate: {reason}.", "note") for reason in reasons]
 
 

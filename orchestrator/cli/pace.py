@@ -1,0 +1,49 @@
+"""How far a series is and how long it will still take. The clock is passed in; nothing is printed here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+class Pace:
+    """Counts the iterations of one series from ``first`` to ``total``."""
+
+    def __init__(self, first: int, total: int, clock: Callable[[], float]) -> None:
+        self._before = first - 1
+        self.total = total
+        self.done = self._before
+        self._clock = clock
+        self._began = clock()
+
+    def reached(self, iteration: int) -> None:
+        """Note that ``iteration`` is complete."""
+        self.done = iteration
+
+    @property
+    def at_tenth(self) -> bool:
+        """Whether the last iteration completed another tenth of the whole."""
+        return self.done * 10 // self.total > (self.done - 1) * 10 // self.total
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds the rest takes if it goes on as it went; None before the first iteration is complete."""
+        completed = self.done - self._before
+        if completed < 1:
+            return None
+        return (self._clock() - self._began) / completed * (self.total - self.done)
+
+
+def duration(seconds: float) -> str:
+    """Return ``45 s``, ``3 min 05 s`` or ``1 h 02 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest_s = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest_s:02} s"
+    return f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def time_left(pace: Pace) -> str:
+    """Return ``45 s left``, or nothing while that is not known."""
+    return "" if pace.left_s is None else f"{duration(pace.left_s)} left"
