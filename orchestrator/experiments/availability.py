@@ -18,6 +18,10 @@ from orchestrator.process.dialogue import Dialogue
 from worker.protocol import Check, Checked
 
 CHECK_TIMEOUT_S = 120.0
+BUILD_LIBRARY = (
+    "git submodule update --init chatllm.cpp && cmake -S chatllm.cpp -B chatllm.cpp/build "
+    "&& cmake --build chatllm.cpp/build --target libchatllm -j"
+)
 
 
 @dataclass(frozen=True)
@@ -48,20 +52,19 @@ def look(plan: Plan, cache_dir: Path) -> Availability:
     bad_models = _check_models(plan.experiments)
     missing: dict[str, Missing] = {}
     for experiment in plan.experiments:
-        reasons = [
+        reasons = dict.fromkeys(
             reason
             for step in experiment.steps
             for reason in (
-                bad_models.get(_identity(step.model)),
+                *bad_models.get(_identity(step.model), ()),
                 bad_samples.get(step.sample.name) if step.sample else None,
             )
             if reason is not None
-        ]
+        )
         if reasons:
-            distinct = list(dict.fromkeys(reasons))
             missing[experiment.name] = Missing(
-                " and ".join(reason.what for reason in distinct),
-                "\n".join(dict.fromkeys(reason.remedy for reason in distinct if reason.remedy)),
+                " and ".join(reason.what for reason in reasons),
+                "\n".join(dict.fromkeys(reason.remedy for reason in reasons if reason.remedy)),
             )
     return Availability(audio, missing)
 
@@ -85,14 +88,14 @@ def _samples(experiments: Iterable[Experiment]) -> list[Sample]:
     )
 
 
-def _check_models(experiments: Iterable[Experiment]) -> dict[str, Missing]:
-    """Ask a throw-away worker about each distinct model; a new one after each that died."""
+def _check_models(experiments: Iterable[Experiment]) -> dict[str, list[Missing]]:
+    """Return what each distinct model lacks. The engine is asked only when all files are there."""
     models = {_identity(step.model): step.model for one in experiments for step in one.steps}
-    bad: dict[str, Missing] = {}
+    bad: dict[str, list[Missing]] = {}
     for identity, model in models.items():
-        reason = _missing_file(model) or _ask_engine(model)
-        if reason is not None:
-            bad[identity] = reason
+        reasons = _missing_files(model) or _ask_engine(model)
+        if reasons:
+            bad[identity] = reasons
     return bad
 
 
@@ -100,26 +103,28 @@ def _identity(model: Model) -> str:
     return f"{model.role}\0{model.engine}\0{model.file}"
 
 
-def _missing_file(model: Model) -> Missing | None:
-    if model.file is None or Path(model.file).exists():
-        return None
-    if model.engine == "chatllm":
-        source = Path(model.file).stem
-        remedy = (
-            f"convert the model with chatllm.cpp: python chatllm.cpp/convert.py -i HF_MODEL_FOLDER -t q4_0 "
-            f"-o models/{source}.bin"
-        )
-    else:
-        remedy = f"put the file there, or set another `file` for model {model.role}"
-    return Missing(f"model {model.role}: {model.file} is not there", remedy)
+def _missing_files(model: Model) -> list[Missing]:
+    reasons: list[Missing] = []
+    if model.library is not None and not Path(model.library).exists():
+        reasons.append(Missing(f"library {model.library} is not there", BUILD_LIBRARY))
+    if model.file is not None and not Path(model.file).exists():
+        reasons.append(Missing(f"model {model.role}: {model.file} is not there", _how_to_get(model)))
+    return reasons
 
 
-def _ask_engine(model: Model) -> Missing | None:
+def _how_to_get(model: Model) -> str:
+    if model.engine != "chatllm":
+        return f"put the file there, or set another `file` for model {model.role}"
+    name = Path(model.file or "").name
+    return f"python chatllm.cpp/convert.py -i HUGGING_FACE_FOLDER -t q4_0 -o models/{name}"
+
+
+def _ask_engine(model: Model) -> list[Missing]:
     try:
         with Dialogue(model.env, heap=False) as dialogue:
             dialogue.ask(Check(1, model_spec(model)), Checked, timeout_s=CHECK_TIMEOUT_S, phase="check")
     except EngineUnavailableError as error:
-        return Missing(f"model {model.role}: {error.what}", error.how_to_get_it)
+        return [Missing(f"model {model.role}: {error.what}", error.how_to_get_it)]
     except (JobError, WorkerError) as error:
-        return Missing(f"model {model.role}: engine {model.engine}: {error}", "")
-    return None
+        return [Missing(f"model {model.role}: engine {model.engine}: {error}", "")]
+    return []

@@ -36,7 +36,11 @@ SAMPLE_RATE = 16_000
 
 @dataclass(frozen=True)
 class SeriesContext:
-    """What a series works with; made by the runner. ``audio`` is prepared audio by the sample's name."""
+    """What a series works with; made by the runner.
+
+    ``audio`` is prepared audio by the sample's name; ``codes`` says what ``experiment`` and ``series`` are called
+    in the time series.
+    """
 
     experiment: Experiment
     series: Series
@@ -44,7 +48,7 @@ class SeriesContext:
     sampler: Sampler
     observer: RunObserver
     append: Callable[[Entry], None]
-    label: Callable[..., None]
+    codes: Mapping[str, int]
 
 
 class SeriesRun:
@@ -184,8 +188,8 @@ class SeriesRun:
         step_index = _position(self._drafts, draft)
         for stage in self._stages:
             if stage.watch is not None:
-                self._context.label(
-                    stage.watch,
+                stage.watch.label(
+                    **self._context.codes,
                     iteration=self._iteration,
                     step=step_index,
                     phase=phase,
@@ -199,7 +203,7 @@ class SeriesRun:
     def _latest_rss(self) -> int | None:
         for stage in self._stages:
             if stage.watch is not None:
-                return stage.watch.latest
+                return stage.watch.latest.rss
         return None
 
     # ------------------------------------------------------------------ ends

@@ -174,6 +174,7 @@ class Stage:
     def trim(self) -> TrimReadings:
         """Ask the allocator to give back what it holds, with a reading on either side."""
         assert self._dialogue is not None
+        self._on_phase(None, "trim")
         before = self.read()
         trimmed = self._dialogue.ask(Trim(self._next_id()), Trimmed, timeout_s=TRIM_TIMEOUT_S, phase="trim")
         self._heap = trimmed.heap

@@ -1,0 +1,262 @@
+"""A whole run: one experiment after the other, one method after the other, everything on disk as it comes.
+
+The runner owns the results folder's lock, the run folder, the sampler and its writer. What is measured in a
+series is :mod:`.series`' business, what is said about it the observer's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from orchestrator.config.types import Experiment, Plan, Series
+from orchestrator.errors import ResultsError
+from orchestrator.experiments.availability import Availability, Missing, look
+from orchestrator.experiments.entry_log import series_records
+from orchestrator.experiments.file_hashes import HashCache, files_of
+from orchestrator.experiments.manifest import Manifest, make_manifest, plan_fingerprint
+from orchestrator.experiments.observer import RunObserver
+from orchestrator.experiments.records import Entry, SampleFile, SeriesEnd, SeriesRecords
+from orchestrator.experiments.results_file import write_results
+from orchestrator.experiments.run_folder import ResultsFolder, RunFolder
+from orchestrator.experiments.sample_state import sample_state
+from orchestrator.experiments.series import SeriesContext, SeriesRun
+from orchestrator.experiments.writing import write_problem
+from orchestrator.process.sampler import Sampler
+from orchestrator.process.samples import SampleWriter
+
+RunOutcome = Literal["finished", "nothing ran"]
+Records = dict[tuple[str, str], SeriesRecords]
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """Where a series goes on after a break: from ``first_iteration``, and why it does not just begin."""
+
+    first_iteration: int
+    reason: str
+
+
+def run_plan(plan: Plan, results: ResultsFolder, observer: RunObserver, *, resume: bool = False) -> RunOutcome:
+    """Run the plan and write its results; blocks until all is done.
+
+    Raises:
+        ResultsLockedError: Another run writes to the same folder.
+        ResultsError: The folder cannot be written, or there is nothing to resume.
+        KeyboardInterrupt: Passed on, after everything that was measured has been written.
+    """
+    with results.lock():
+        availability = look(plan, results.audio_cache)
+        files = HashCache(results.hashes).hash_files(files_of(plan))
+        with _open_run(plan, results, plan_fingerprint(plan, files), resume=resume) as run:
+            if not (run.path / "manifest.json").exists():
+                samples = _sample_files(plan, availability)
+                run.save(make_manifest(plan, run_id=run.run_id, files=files, samples=samples))
+            manifest = run.set_state("running")
+            return _Run(plan, results, run, manifest, availability, observer).run()
+
+
+def _open_run(plan: Plan, results: ResultsFolder, fingerprint: str, *, resume: bool) -> RunFolder:
+    if not resume:
+        return results.new_run()
+    found = results.latest_resumable(fingerprint)
+    if found is None:
+        raise ResultsError(
+            f"nothing to resume in {results.path}: its newest run of this plan is finished, or there is none "
+            f"(profile {plan.profile}, same experiments, methods, iterations, models and samples); "
+            "run again without --resume"
+        )
+    return found
+
+
+def _sample_files(plan: Plan, availability: Availability) -> list[SampleFile]:
+    samples = {step.sample.name: step.sample for one in plan.experiments for step in one.steps if step.sample}
+    return [
+        SampleFile(
+            name=name,
+            audio=sample.audio,
+            sha256=prepared.sha256,
+            seconds=prepared.seconds,
+            state=sample_state(sample.audio, prepared.sha256),
+            conversion=prepared.conversion,
+            reference=sample.reference,
+        )
+        for name, sample in samples.items()
+        if (prepared := availability.audio.get(name)) is not None
+    ]
+
+
+class _Run:
+    """One run under way."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        results: ResultsFolder,
+        run: RunFolder,
+        manifest: Manifest,
+        availability: Availability,
+        observer: RunObserver,
+    ) -> None:
+        self._plan = plan
+        self._results = results
+        self._run = run
+        self._manifest = manifest
+        self._availability = availability
+        self._observer = observer
+        self._outputs: list[str] = []
+        self._origin_ns = time.monotonic_ns()
+
+    def run(self) -> RunOutcome:
+        self._observer.run_started(self._plan, str(self._run.path), self._notes())
+        ran = 0
+        try:
+            with _samples(self._run.path) as writer:
+                for experiment in self._plan.experiments:
+                    ran += self._run_experiment(experiment, writer)
+        except BaseException:
+            self._run.set_state("interrupted")
+            self._write_all()
+            self._observer.run_ended(str(self._run.path), self._outputs, "interrupted")
+            raise
+        self._run.set_state("finished")
+        self._results.prune(self._plan.keep_runs, self._run)
+        self._observer.run_ended(str(self._run.path), self._outputs, "done")
+        return "finished" if ran else "nothing ran"
+
+    def _notes(self) -> list[str]:
+        """What a reader of the numbers should know before they come."""
+        notes = list(self._manifest.warnings)
+        threads = {step.model.threads_note for one in self._plan.experiments for step in one.steps}
+        notes += sorted(filter(None, threads))
+        for sample in self._manifest.samples:
+            if sample.conversion:
+                notes.append(f"sample {sample.name}: {Path(sample.audio).name} was {sample.conversion}")
+            if sample.state == "modified sample":
+                notes.append(f"sample {sample.name}: {Path(sample.audio).name} is a modified sample")
+        return notes
+
+    # ------------------------------------------------------------------ one experiment
+
+    def _run_experiment(self, experiment: Experiment, writer: SampleWriter) -> int:
+        """Run all series of an experiment; return how many could run."""
+        missing = self._availability.missing.get(experiment.name)
+        reasons = {series.key: str(missing) for series in experiment.series} if missing else {}
+        self._observer.experiment_started(experiment, reasons)
+        ran = 0
+        with Sampler(
+            experiment.sample_interval_ms / 1000, sink=writer.write, origin_ns=self._origin_ns
+        ) as sampler:
+            for series in experiment.series:
+                if missing is not None:
+                    self._unavailable(experiment, series, missing)
+                else:
+                    self._run_series(experiment, series, sampler, writer)
+                    ran += 1
+                self._write(experiment)
+        output = self._write(experiment)
+        self._observer.experiment_ended(experiment, self._records_of(experiment), output)
+        return ran
+
+    def _unavailable(self, experiment: Experiment, series: Series, missing: Missing) -> None:
+        end = SeriesEnd(
+            experiment=experiment.name,
+            series=series.key,
+            outcome="unavailable",
+            iterations=0,
+            cause=missing.what,
+            remedy=missing.remedy,
+        )
+        self._run.append(end)
+        self._observer.series_ended(experiment, series, end)
+
+    def _run_series(
+        self, experiment: Experiment, series: Series, sampler: Sampler, writer: SampleWriter
+    ) -> None:
+        continuation = continue_series(experiment, series, self._records().get((experiment.name, series.key)))
+        if continuation is None:
+            return
+        codes = {
+            "experiment": writer.experiment_code(experiment.name),
+            "series": writer.series_code(series.key),
+        }
+
+        def append(entry: Entry) -> None:
+            sampler.check()
+            self._run.append(entry)
+
+        context = SeriesContext(
+            experiment=experiment,
+            series=series,
+            audio={name: prepared.audio for name, prepared in self._availability.audio.items()},
+            sampler=sampler,
+            observer=self._observer,
+            append=append,
+            codes=codes,
+        )
+        run = SeriesRun(context, first_iteration=continuation.first_iteration, reason=continuation.reason)
+        run.run()
+
+    # ------------------------------------------------------------------ results
+
+    def _records(self) -> Records:
+        return series_records(self._run.entries())
+
+    def _records_of(self, experiment: Experiment) -> Mapping[str, SeriesRecords]:
+        return {key: one for (name, key), one in self._records().items() if name == experiment.name}
+
+    def _write(self, experiment: Experiment) -> str:
+        path = self._results.path / experiment.output
+        write_results(path, experiment, self._records_of(experiment), self._run.manifest())
+        if str(path) not in self._outputs:
+            self._outputs.append(str(path))
+        return str(path)
+
+    def _write_all(self) -> None:
+        """After an interrupt: the result file of every experiment that has any records."""
+        for experiment in self._plan.experiments:
+            if self._records_of(experiment):
+                self._write(experiment)
+
+
+def continue_series(
+    experiment: Experiment, series: Series, records: SeriesRecords | None
+) -> Continuation | None:
+    """Return where a series goes on in a resumed run; None when it is done.
+
+    A completed series is kept whole. A cut in-process series starts again, because its process is gone; a cut
+    baseline goes on at the start of the generation it was in. A series that died by itself had its result.
+    """
+    if records is None:
+        return Continuation(1, "")
+    if records.end is not None and records.end.outcome not in ("interrupted", "unavailable"):
+        return None
+    done = len(records.iterations)
+    if done == 0:
+        return Continuation(1, "")
+    if series.method == "recycle":
+        first = done - done % experiment.recycle_after + 1
+        if first > experiment.iterations:
+            first = max(1, first - experiment.recycle_after)
+        return Continuation(first, f"resumed at iteration {first}: the baseline's processes are fresh anyway")
+    return Continuation(
+        1, f"started again: its process was gone after {done} of {experiment.iterations} iterations"
+    )
+
+
+@contextlib.contextmanager
+def _samples(folder: Path) -> Iterator[SampleWriter]:
+    """Open the run's sample writer; a disk that fills up becomes a ResultsError that names the file."""
+    path = folder / "samples.bin"
+    try:
+        with contextlib.closing(SampleWriter(folder)) as writer:
+            yield writer
+    except OSError as error:
+        raise write_problem(path, error, "every finished iteration") from error
+
+
+__all__ = ["Continuation", "RunOutcome", "continue_series", "run_plan"]
