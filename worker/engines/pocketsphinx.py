@@ -1,8 +1,9 @@
 """PocketSphinx: recognition (``asr``) and forced alignment (``align``), with the en-us model in its package.
 
 Audio is fed in blocks of a quarter of a second, so that text comes while the decoder works and a cancel is
-seen between two blocks. Before each utterance the cepstral mean is set back to what it was after loading:
-the library carries it on from utterance to utterance, and a job's result must not depend on the job before.
+seen between two blocks. Before each utterance the feature extraction is made anew: the library carries its
+mean and its last frames on from utterance to utterance, and a job's result must not depend on the job before
+(``set_cmn`` sets only the mean back: an utterance that was cut short would still show in the next).
 
 Alignment is one pass for words and, when the job asks for ``phones``, a second for the phones inside them.
 The library has no restart and uses one thread.
@@ -48,7 +49,6 @@ class PocketsphinxEngine(Engine):
 
     def __init__(self) -> None:
         self._decoder: Any = None
-        self._first_mean = ""
         self._transcribes = True
         self._own_model = False
 
@@ -69,14 +69,12 @@ class PocketsphinxEngine(Engine):
             raise EngineUnavailableError(f"pocketsphinx cannot be imported: {error}", _INSTALL) from error
         try:
             # ERROR, not FATAL: what is wrong must reach the worker's last words; INFO is pages for each job.
-            decoder = cast("Any", Decoder(hmm=hmm, dict=dictionary, lm=lm, loglevel="ERROR"))
+            self._decoder = cast("Any", Decoder(hmm=hmm, dict=dictionary, lm=lm, loglevel="ERROR"))
         except (RuntimeError, ValueError) as error:
             raise EngineError(
                 f"pocketsphinx cannot load {os.path.dirname(dictionary)}: {error}; "
                 "the library's own reason is among the worker's last words"
             ) from error
-        self._decoder = decoder
-        self._first_mean = str(decoder.get_cmn())
         self._transcribes = lm is not None
         self._own_model = model.file is not None
         return {
@@ -153,7 +151,7 @@ class PocketsphinxEngine(Engine):
 
     def _blocks(self, pcm: bytes, emit: Emit) -> Iterator[None]:
         """Feed one utterance; yields after each block, and ends the utterance whatever happens."""
-        self._decoder.set_cmn(self._first_mean)
+        self._decoder.reinit_feat()
         self._decoder.start_utt()
         try:
             for start in range(0, len(pcm), BLOCK_BYTES):

@@ -1,0 +1,192 @@
+"""Any text becomes dictionary words, and times come back to the text's own words. No aligner is run."""
+
+import sys
+
+import pytest
+
+from worker.engines.alignment_text import Timed, bare_word, is_filler, placed, prepare
+from worker.engines.base import EngineError, EngineUnavailableError
+from worker.engines.partial_text import PartialText
+from worker.engines.spoken_numbers import spell_numbers
+
+WORDS = """
+    and so my fellow americans ask not what it's 'twas 'bout mr. u.s. a.m. cafe ad-hoc hoc at t. t b two
+    rock'n'roll dogs five hello
+"""
+DICTIONARY = frozenset(WORDS.split())
+
+
+def known(word: str) -> bool:
+    return word in DICTIONARY
+
+
+def spoken(text: str) -> list[str]:
+    return prepare(text, known).spoken
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("And so, MY", ["and", "so", "my"]),
+        ("fellow-Americans:", ["fellow", "americans"]),
+        ("fellow\u2014Americans", ["fellow", "americans"]),
+        ("ad-hoc", ["ad-hoc"]),
+        ("it’s ‘twas 'bout", ["it's", "'twas", "'bout"]),
+        ("'hello' “hello”… (hello)", ["hello", "hello", "hello"]),
+        ("Mr. U.S. a.m.", ["mr.", "u.s.", "a.m."]),
+        ("café rock'n'roll dogs'", ["cafe", "rock'n'roll", "dogs"]),
+        ("AT&T", ["at", "and", "t"]),
+        ("and/or".replace("or", "so"), ["and", "so"]),
+        ("hel\u00adlo", ["hello"]),
+        ("ｈｅｌｌｏ", ["hello"]),
+        ("b2b", ["b", "two", "b"]),
+        ("hello(2)", ["hello", "two"]),
+    ],
+)
+def test_words_of_the_dictionary_are_found(text: str, words: list[str]) -> None:
+    assert spoken(text) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("2026", "twenty twenty six"),
+        ("2,026", "two thousand twenty six"),
+        ("1905", "nineteen oh five"),
+        ("105", "one hundred five"),
+        ("3.5", "three point five"),
+        ("1.10", "one point one zero"),
+        ("$5", "five dollars"),
+        ("$1.01", "one dollar one cent"),
+        ("€2,000.50", "two thousand euros fifty cents"),
+        ("50%", "fifty percent"),
+        ("10th", "tenth"),
+        ("21st,", "twenty first ,"),
+        ("1990s", "nineteen nineties"),
+        ("0900073331", "zero nine zero zero zero seven three three three one"),
+        ("0900-073-331.", "zero nine zero zero zero seven three three three one ."),
+        ("1234567", "one two three four five six seven"),
+        ("007", "zero zero seven"),
+        ("10-20", "ten twenty"),
+        ("3:05", "three oh five"),
+        ("3:00", "three o'clock"),
+        ("-5", "minus five"),
+        ("9,999,999,999,999,999", "nine " * 15 + "nine"),
+        ("no digits", "no digits"),
+    ],
+)
+def test_numbers_are_spelt_out(text: str, words: str) -> None:
+    pytest.importorskip("num2words", reason="num2words comes with the extra 'embedded'")
+    assert spell_numbers(text).split() == words.split()
+
+
+def test_digits_without_num2words_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "num2words", None)
+    assert spell_numbers("0900073331").split()[:2] == ["zero", "nine"]
+    with pytest.raises(EngineUnavailableError, match="num2words") as raised:
+        spell_numbers("in 2026")
+    assert "pip install" in raised.value.how_to_get_it
+
+
+@pytest.mark.parametrize("text", ["", "  \n", " … — !", "\ufeff"])
+def test_a_text_without_words_is_refused(text: str) -> None:
+    with pytest.raises(EngineError, match="has no words"):
+        prepare(text, known)
+
+
+def test_all_unknown_words_are_listed_once() -> None:
+    with pytest.raises(EngineError, match=r"2 words .*: zzyx, qwrt; .*skip"):
+        prepare("Zzyx hello qwrt-hello ZZYX", known)
+
+
+def test_unknown_words_can_be_skipped() -> None:
+    prepared = prepare("Zzyx, hello \u2014 so!", known, skip_unknown=True)
+    assert [token.text for token in prepared.tokens] == ["hello", "so!"]
+    assert prepared.skipped == ["Zzyx,", "\u2014"]
+
+
+def test_skipping_everything_is_refused() -> None:
+    with pytest.raises(EngineError, match="你好, 世界"):
+        prepare("你好 世界", known, skip_unknown=True)
+
+
+def test_times_come_back_to_the_words_of_the_text() -> None:
+    prepared = prepare("Hello, fellow-Americans: ask 5.", known)
+    words, owners = placed(
+        prepared,
+        [
+            Timed("<sil>", 0, 30),
+            Timed("hello(2)", 30, 100),
+            Timed("fellow", 100, 200),
+            Timed("[NOISE]", 200, 220),
+            Timed("americans(3)", 220, 400),
+            Timed("ask", 400, 500),
+            Timed("(NULL)", 500, 500),
+            Timed("five", 510, 600),
+            Timed("</s>", 600, 610),
+        ],
+    )
+    assert [(word.text, word.start_ms, word.end_ms) for word in words] == [
+        ("Hello,", 30, 100),
+        ("fellow-Americans:", 100, 400),
+        ("ask", 400, 500),
+        ("5.", 510, 600),
+    ]
+    assert owners == [0, 1, 1, 2, 3]
+
+
+@pytest.mark.parametrize("names", [[], ["hello"], ["hello", "so", "so"], ["hello", "not"]])
+def test_an_answer_with_other_words_is_an_error(names: list[str]) -> None:
+    with pytest.raises(EngineError, match=f"placed {len(names)} of 2 words"):
+        placed(prepare("hello so", known), [Timed(name, 0, 10) for name in names])
+
+
+def test_marks_of_the_aligner_are_told_from_words() -> None:
+    assert [bare_word(name) for name in ("can(2)", "can", "u.s.(12)")] == ["can", "can", "u.s."]
+    assert all(map(is_filler, ("<sil>", "<s>", "</s>", "[NOISE]", "[SPEECH]", "++UH++", "(NULL)")))
+    assert not any(map(is_filler, ("can(2)", "'twas", "a.m.")))
+
+
+class Heard:
+    """Rebuilds the text from the chunks, as a reader of the stream must."""
+
+    cancelled = False
+
+    def __init__(self) -> None:
+        self.text = ""
+        self.finals: list[bool] = []
+
+    def __call__(self, text: str, *, final: bool = False, replaces: int = 0) -> None:
+        self.text = self.text[: len(self.text) - replaces] + text
+        self.finals.append(final)
+
+
+def test_partial_text_adds_up_to_the_final_text() -> None:
+    heard = Heard()
+    partial = PartialText(heard)
+    seen = []
+    for guess in (
+        "an",
+        "and so",
+        "and so might",
+        "and so my phone",
+        "and so my phone where",
+        "and so my fellow",
+        "and",
+    ):
+        partial.heard(guess)
+        seen.append(heard.text)
+    assert seen == ["", "", "and so", "and so", "and so my phone", "and so my phone", "and so my phone"]
+    partial.finish("and so my fellow americans")
+    assert heard.text == "and so my fellow americans"
+    assert heard.finals == [False, False, True]
+
+
+def test_partial_text_withdraws_what_was_wrong() -> None:
+    heard = Heard()
+    partial = PartialText(heard)
+    for guess in ("one two", "one two", "one too many", "one too many"):
+        partial.heard(guess)
+    assert heard.text == "one too many"
+    partial.finish("")
+    assert heard.text == ""
