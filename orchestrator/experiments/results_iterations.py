@@ -113,7 +113,7 @@ def _step(step: StepRecord) -> dict[str, Any]:
 
 
 def readings_part(readings: Mapping[Any, Reading]) -> dict[str, Any]:
-    """Return each channel as a table by boundary, sizes in MB, and ``heap_off``: why there is no heap channel."""
+    """Return each channel by boundary, sizes in MB, and ``heap_off``: why there is no heap channel."""
     part: dict[str, Any] = {}
     for name, pick in _SIZES.items():
         sizes = {boundary: pick(reading) for boundary, reading in readings.items()}
