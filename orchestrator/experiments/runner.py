@@ -210,11 +210,11 @@ class _Run:
         return {key: one for (name, key), one in self._records().items() if name == experiment.name}
 
     def _write(self, experiment: Experiment) -> str:
-        path = self._results.path / experiment.output
-        write_results(path, experiment, self._records_of(experiment), self._run.manifest())
-        if str(path) not in self._outputs:
-            self._outputs.append(str(path))
-        return str(path)
+        records = list(self._records_of(experiment).values())
+        path = str(write_results(self._results.path, experiment, records, self._run.manifest()))
+        if path not in self._outputs:
+            self._outputs.append(path)
+        return path
 
     def _write_all(self) -> None:
         """After an interrupt: the result file of every experiment that has any records."""

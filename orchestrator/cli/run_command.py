@@ -1,0 +1,125 @@
+"""``orchestrator run``: the experiments of a file, from first check to last table."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from orchestrator.config.types import Plan
+
+
+
+def run(  # noqa: PLR0917 - typer wants one parameter a flag
+    file: Annotated[Path, typer.Argument(help="The experiments file.")] = Path("experiments.toml"),
+    profile: Annotated[str, typer.Option(help="auto, qwen3, embedded, or another profile of the file.")] = "auto",
+    only: Annotated[str | None, typer.Option(help="Only these experiments: exp2,exp4.")] = None,
+    methods: Annotated[str | None, typer.Option(help="Only these methods: recreate,restart,reuse,recycle.")] = None,
+    iterations: Annotated[int | None, typer.Option(min=1, help="Iterations of every method.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads of every model (INFERENCE_THREADS).")] = None,
+    context_length: Annotated[int | None, typer.Option(min=1, help="Context of every model (CONTEXT_LENGTH).")] = None,
+    language: Annotated[str | None, typer.Option(help="Language of speech recognition (ASR_LANGUAGE).")] = None,
+    results: Annotated[Path | None, typer.Option(help="Results folder; default: results beside the file.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the last run if it was cut off.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per experiment on stdout.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Tables only.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Every iteration, with its text.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done and how long it takes.")] = False,
+) -> None:
+    """Run the experiments of FILE and print their tables."""
+    if quiet and verbose:
+        raise typer.BadParameter("--quiet and --verbose exclude each other")
+    plan = _plan(
+        file,
+        profile=profile,
+        only=_names(only),
+        methods=_names(methods),
+        iterations=iterations,
+        threads=threads,
+        context_length=context_length,
+        language=language,
+    )
+    folder = results if results is not None else Path(plan.file).parent / "results"
+    if dry_run:
+        _show_plan(plan, folder)
+        return
+    raise typer.Exit(_run(plan, folder, resume=resume, as_json=as_json, quiet=quiet, verbose=verbose))
+
+
+def _names(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _plan(file: Path, **flags: object) -> Plan:
+    from orchestrator.config.load import load_file
+    from orchestrator.config.overrides import Overrides
+    from orchestrator.config.resolve import resolve
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    overrides = Overrides(**flags)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    return resolve(load_file(file), file, overrides, os.environ, cores)
+
+
+def _run(plan: Plan, folder: Path, *, resume: bool, as_json: bool, quiet: bool, verbose: bool) -> ExitCode:
+    from orchestrator.cli.display import Wanted, make_display
+    from orchestrator.experiments.run_folder import ResultsFolder
+    from orchestrator.experiments.runner import run_plan
+
+    with _terminated_like_interrupted(), make_display(Wanted(verbose, quiet, as_json)) as display:
+        try:
+            outcome = run_plan(plan, ResultsFolder(folder), display, resume=resume)
+        except KeyboardInterrupt:
+            display.close()
+            print("interrupted; everything measured is on disk, --resume goes on", file=sys.stderr)
+            return ExitCode.INTERRUPTED
+    return ExitCode.NOTHING_RAN if outcome == "nothing ran" else ExitCode.DONE
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """Treat SIGTERM and SIGHUP as Ctrl-C; a second one of either kind changes nothing any more."""
+
+    def once(_number: int, _frame: FrameType | None) -> None:
+        for name in before:
+            signal.signal(name, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {name: signal.signal(name, once) for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+def _show_plan(plan: Plan, folder: Path) -> None:
+    from orchestrator.cli.pace import duration
+    from orchestrator.experiments.estimate import estimate
+    from orchestrator.experiments.run_folder import ResultsFolder
+    from orchestrator.report.headers import experiment_header
+
+    estimates = estimate(plan, ResultsFolder(folder))
+    print(f"Profile: {plan.profile_reason}")
+    print(f"Results: {folder}")
+    for experiment in plan.experiments:
+        print()
+        for line in experiment_header(experiment, plan.profile):
+            print(line.text.rstrip())
+        for series in experiment.series:
+            expected = estimates[experiment.name, series.key]
+            source = "as measured here before" if expected.measured else "a rough guess"
+            print(f"  {series.key}: {experiment.iterations} iterations, about {duration(expected.seconds)} ({source})")
+    total = sum(one.seconds for one in estimates.values())
+    print(f"\nAltogether about {duration(total)}. Nothing was run.")
+
+
