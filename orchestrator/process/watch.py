@@ -1,0 +1,146 @@
+"""One watched process: what was read of it last, the highest so far, and what is written beside a reading."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import NamedTuple
+
+from orchestrator.process.descendants import Descendants
+from orchestrator.process.memory import ProcessGoneError
+from orchestrator.process.resident import ResidentReader
+from orchestrator.process.sample_record import Label, phase_code
+
+
+class Reading(NamedTuple):
+    """One reading of the time series. ``rss_anon`` is 0 where the system does not tell it cheaply.
+
+    ``time_ns`` counts from the sampler's origin; the rest is bytes. ``tree_rss`` is the process and its known
+    descendants together.
+    """
+
+    time_ns: int
+    rss: int
+    rss_anon: int
+    tree_rss: int
+
+
+class Peak(NamedTuple):
+    """The highest readings since the last :meth:`Watch.take_peak`; 0 when there was none."""
+
+    rss: int
+    tree_rss: int
+    readings: int
+
+
+Sink = Callable[[Label, Reading], None]
+"""Receives each reading with its label, in the sampler's thread."""
+
+
+class Watch:
+    """Made by :meth:`~orchestrator.process.sampler.Sampler.watch`; thread-safe.
+
+    ``latest`` is the newest reading, for progress displays. ``gone`` turns true when the process was found
+    dead; everything read until then stays.
+    """
+
+    def __init__(self, pid: int, slot: int, *, look_every_ns: int, now_ns: int) -> None:
+        """Read once, so that there always is a ``latest``.
+
+        Raises:
+            ProcessGoneError: There is no such process.
+        """
+        self.pid = pid
+        self.slot = slot
+        self.gone = False
+        self._label = Label()
+        self._reader = ResidentReader(pid)
+        self._descendants = Descendants(pid)
+        self._look_every_ns = look_every_ns
+        # Workers started together must not all be looked at in the same round.
+        self._next_look_ns = now_ns + look_every_ns * (slot % 8) // 8
+        self._closed = False
+        self._lock = threading.Lock()
+        self._peak = Peak(0, 0, 0)
+        try:
+            self.latest = self._read(now_ns)
+        except ProcessGoneError:
+            self.close()
+            raise
+
+    def label(
+        self,
+        *,
+        experiment: int | None = None,
+        series: int | None = None,
+        iteration: int | None = None,
+        step: int | None = None,
+        generation: int | None = None,
+        phase: str | None = None,
+    ) -> None:
+        """Set what is written beside each reading from now on; what is not named stays.
+
+        ``experiment`` and ``series`` are codes given by the SampleWriter. One attribute is stored, so that a
+        reading never gets half of a label. Only one thread may label a watch.
+
+        Raises:
+            ValueError: There is no such phase.
+        """
+        old = self._label
+        self._label = Label(
+            old.experiment if experiment is None else experiment,
+            old.series if series is None else series,
+            old.iteration if iteration is None else iteration,
+            old.step if step is None else step,
+            old.generation if generation is None else generation,
+            old.phase if phase is None else phase_code(phase),
+        )
+
+    @property
+    def peak_bytes(self) -> int:
+        """The highest RSS read since the last :meth:`take_peak`."""
+        return self._peak.rss
+
+    @property
+    def tree_peak_bytes(self) -> int:
+        """The highest RSS of the process and its descendants together since the last :meth:`take_peak`."""
+        return self._peak.tree_rss
+
+    def take_peak(self) -> Peak:
+        """Return the highest readings so far and start anew."""
+        with self._lock:
+            peak, self._peak = self._peak, Peak(0, 0, 0)
+        return peak
+
+    def sample(self, time_ns: int, sink: Sink) -> bool:
+        """Take one reading and hand it to ``sink``; False when the process has died or the watch is closed.
+
+        The sampler's thread calls this.
+        """
+        with self._lock:
+            label = self._label
+            try:
+                self.latest = reading = self._read(time_ns)
+            except ProcessGoneError:
+                self.gone = not self._closed
+                return False
+            peak = self._peak
+            self._peak = Peak(
+                max(reading.rss, peak.rss), max(reading.tree_rss, peak.tree_rss), peak.readings + 1
+            )
+            sink(label, reading)
+        return True
+
+    def _read(self, time_ns: int) -> Reading:
+        rss, rss_anon = self._reader.read()
+        if time_ns >= self._next_look_ns:
+            self._descendants.look()
+            self._next_look_ns = time_ns + self._look_every_ns
+        return Reading(time_ns, rss, rss_anon, rss + self._descendants.read_rss())
+
+    def close(self) -> None:
+        """Close every descriptor; no reading is under way or comes after. Again is harmless."""
+        with self._lock:
+            self._closed = True
+            self._reader.close()
+            self._descendants.close()
