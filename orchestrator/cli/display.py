@@ -1,8 +1,8 @@
 """What a run shows: headers and tables as data on stdout, progress and log on stderr.
 
-:class:`Display` does what all displays have in common. :class:`PlainDisplay` adds plain progress lines (for pipes
-and files), ``RichDisplay`` of :mod:`.rich_display` a progress bar. With JSON all that is meant for people moves to
-stderr.
+:class:`Display` does what all displays have in common. :class:`PlainDisplay` adds plain progress lines,
+for pipes and files, ``RichDisplay`` of :mod:`.rich_display` a progress bar. With JSON all that is meant for
+people moves to stderr.
 """
 
 # ruff: noqa: ARG002 - an observer is told more than it shows
@@ -182,7 +182,7 @@ def make_display(wanted: Wanted, out: TextIO | None = None, log: TextIO | None =
     if wanted.quiet:
         return Display(data, progress, wanted)
     if progress.isatty() and not Screen(progress).console.is_dumb_terminal:
-        from orchestrator.cli.rich_display import RichDisplay  # noqa: PLC0415 - it builds on this module
+        from orchestrator.cli.rich_display import RichDisplay
 
         return RichDisplay(data, progress, wanted)
     return PlainDisplay(data, progress, wanted)
