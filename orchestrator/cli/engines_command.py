@@ -48,20 +48,14 @@ def _as_dict(info: EngineInfo) -> dict[str, Any]:
 
 def _print_table(infos: list[EngineInfo]) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.padding import Padding
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("engine", "tasks", "restart", "abort", "from", "what it is, or why it cannot be used"):
-        table.add_column(heading, overflow="fold")
+    console = Console()
+    row = "{:<18} {:<22} {:<8} {:<6} {}"
+    console.print(Text(row.format("engine", "tasks", "restart", "abort", "from"), style="bold"))
     for info in infos:
-        words = Text(info.error, style="red") if info.error else Text(info.summary)
-        table.add_row(
-            info.name,
-            ", ".join(info.tasks),
-            "yes" if info.restarts else "no",
-            "yes" if info.aborts else "no",
-            info.source,
-            words,
-        )
-    Console().print(table)
+        facts = ("yes" if info.restarts else "no", "yes" if info.aborts else "no") if not info.error else ("–", "–")
+        console.print(Text(row.format(info.name, ", ".join(info.tasks) or "–", *facts, info.source)))
+        words = Text(f"cannot be used: {info.error}", style="red") if info.error else Text(info.summary, style="dim")
+        console.print(Padding(words, (0, 0, 0, 2)))
