@@ -26,9 +26,9 @@ _METHODS: dict[str, MethodName] = {
 def summarize(experiment: Experiment, records: SeriesRecords) -> dict[str, Any]:
     """Return the summary of one series of ``experiment``, ready for JSON.
 
-    *Initial* is iteration 1's memory, or what was there before the first load where an experiment has several
-    models; *Final* is the last iteration's; the growth rate divides by the number of iterations, as the seeds
-    do. The leak rate is a slope with a 95 % interval, see :mod:`.leak_rate`. ``trim_released_mb`` is how much
+    *Initial* is iteration 1's memory, or what was there before the first load where an in-process method has
+    several models (the baseline starts every iteration there, so it is compared with itself after unload); *Final*
+    is the last iteration's; the growth rate divides by the number of iterations, as the seeds do. The leak rate is a slope with a 95 % interval, see :mod:`.leak_rate`. ``trim_released_mb`` is how much
     RssAnon fell by in the one heap trim after the last reading.
     """
     series = next((each for each in experiment.series if each.key == records.series), None)
@@ -41,7 +41,7 @@ def summarize(experiment: Experiment, records: SeriesRecords) -> dict[str, Any]:
         "variant": series.variant if series else None,
         **_outcome(experiment, records),
         "reset": _reset(records, steps),
-        **_memory(iterations, several_models=len(models) > 1),
+        **_memory(iterations, from_before_load=len(models) > 1 and method != "recycle"),
         "leak_rate": leak_rate(method, iterations),
         "leak_rate_after_infer": leak_rate(method, iterations, "after_infer"),
         "leak_rate_after_unload": leak_rate(method, iterations, "after_unload"),
@@ -83,12 +83,12 @@ def _reset(records: SeriesRecords, steps: Sequence[StepRecord]) -> str | None:
     return "none" if "none" in said else "restart" if "restart" in said else None
 
 
-def _memory(iterations: Sequence[IterationRecord], *, several_models: bool) -> dict[str, Any]:
+def _memory(iterations: Sequence[IterationRecord], *, from_before_load: bool) -> dict[str, Any]:
     initial = final = None
     if iterations:
         final = iterations[-1].memory
         if iterations[0].iteration == 1:
-            initial = _before_first_load(iterations[0]) if several_models else iterations[0].memory
+            initial = _before_first_load(iterations[0]) if from_before_load else iterations[0].memory
     growth = final - initial if final is not None and initial is not None else None
     return {
         "initial_memory_mb": _mb(initial),
