@@ -1,7 +1,7 @@
 """Take single outlying readings out of a series, leaving steps and slopes alone.
 
 A reading taken while a temporary buffer was alive says nothing about growth. A spike is told from
-a step by its neighbours: they agree with each other and disagree with it.
+a step by coming back: the running median follows a step and ignores a spike.
 """
 
 from __future__ import annotations
@@ -13,46 +13,44 @@ from orchestrator.analysis.series import FloatArray
 MAD_TO_SD = 1.4826
 """Median absolute deviation times this is the standard deviation of normal noise."""
 
-_SPIKE_SCALES = 8.0
-_NEIGHBOUR_SHARE = 3.0
-_SHORTEST = 5
-
-
-def difference_scale(values: FloatArray, noise_floor: float = 0.0) -> float:
-    """Return the noise of one reading, from the median spread of the differences.
-
-    Unlike the standard deviation it is not moved by a slope, a few steps or a few spikes. The unit
-    is that of ``values``; never below ``noise_floor``.
-    """
-    step = np.diff(values)
-    spread = float(np.median(np.abs(step - np.median(step)))) if step.size else 0.0
-    return max(MAD_TO_SD * spread / np.sqrt(2.0), noise_floor)
+_WINDOW = 7
+_SPIKE_SCALES = 4.5
+_LARGEST_SHARE = 0.25
 
 
 def remove_spikes(values: FloatArray, noise_floor: float = 0.0) -> FloatArray:
-    """Return a copy in which lone outliers are replaced by the median of their neighbours.
+    """Return a copy in which outliers that come back are replaced by the running median.
 
-    A reading is replaced when it is more than eight noise scales from the median of the two readings
-    on either side and those four lie within a third of that distance. The last reading is compared
-    with the three before it: a jump in the very last sample is never evidence. The first reading
-    stays, since what precedes a warm-up is not known.
+    The running median takes seven readings, after a robust line has been taken off. A reading is a spike
+    when it is 4.5 noise scales from it; at most three in a row can be. Readings that are off up to the end of the
+    record stay when there are two or more of them, since a step at the end looks the same; a single
+    last one goes, because a jump in the very last sample is never evidence. Readings that are
+    off from the beginning on stay: that is a warm-up. When more than a quarter is off, it is not
+    spikes but the way this series moves, and nothing is replaced.
     """
     count = values.size
-    cleaned = values.copy()
-    if count < _SHORTEST:
-        return cleaned
-    limit = _SPIKE_SCALES * difference_scale(values, noise_floor)
-    around = np.empty((count, 4))
-    around[2:-2] = np.stack((values[:-4], values[1:-3], values[3:-1], values[4:]), axis=1)
-    around[1] = (values[0], values[2], values[3], values[3])
-    around[-2] = (values[-4], values[-3], values[-3], values[-1])
-    around[-1] = (values[-4], values[-3], values[-2], values[-3])
-    around[0] = values[0]
-    around.sort(axis=1)
-    middle = 0.5 * (around[:, 1] + around[:, 2])
-    distance = np.abs(values - middle)
-    width = around[:, 3] - around[:, 0]
-    spike = (distance > limit) & (width < distance / _NEIGHBOUR_SHARE)
-    spike[0] = False
-    cleaned[spike] = middle[spike]
-    return cleaned
+    if count <= _WINDOW:
+        return values.copy()
+    position = np.arange(count, dtype=np.float64)
+    slope = float(np.median(np.diff(values)))  # of what happens between steps: a line through them would tear edges
+    level = values - slope * position
+    windows = np.lib.stride_tricks.sliding_window_view(level, _WINDOW)
+    inner = np.median(windows, axis=1)
+    side = _WINDOW // 2
+    middle = np.concatenate((np.full(side, inner[0]), inner, np.full(side, inner[-1])))
+    distance = level - middle
+    scale = max(MAD_TO_SD * float(np.median(np.abs(distance))), noise_floor)
+    spike = np.abs(distance) > _SPIKE_SCALES * scale
+    if spike.sum() > _LARGEST_SHARE * count:
+        return values.copy()
+    _spare_ends(spike)
+    return np.where(spike, middle + slope * position, values)
+
+
+def _spare_ends(spike: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> None:
+    """Clear the marks that reach the first reading, and two or more that reach the last."""
+    quiet = np.flatnonzero(~spike)
+    first, last = int(quiet[0]), int(quiet[-1])
+    spike[:first] = False
+    if spike.size - 1 - last > 1:
+        spike[last + 1 :] = False
