@@ -166,14 +166,13 @@ def _import_module(module: str) -> Any:
 
 def _finish(value: Any, target: str, emit: Emit) -> Any:
     """Run a coroutine or a generator to its end; anything else is the value already."""
-    kind: type[object] = type(value)
-    if issubclass(kind, CoroutineType):
+    if isinstance(value, CoroutineType):
         import asyncio
 
-        return asyncio.run(value)
-    if issubclass(kind, GeneratorType):
-        return _drain(value, target, emit)
-    return value
+        return asyncio.run(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    if isinstance(value, GeneratorType):
+        return _drain(value, target, emit)  # pyright: ignore[reportUnknownArgumentType]
+    return value  # pyright: ignore[reportUnknownVariableType]
 
 
 def _drain(generator: GeneratorType[Any, None, Any], target: str, emit: Emit) -> Any:

@@ -7,6 +7,7 @@ nearest key. What the options mean is the engine's business.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
@@ -24,7 +25,7 @@ def read_options(table: Mapping[str, Any], schema: type[Options], whom: str) -> 
         EngineError: Unknown keys (with the nearest), wrong types or values (with what is allowed) and missing
             keys, all of them in one message.
     """
-    fields = {field.encode_name: field for field in msgspec.structs.fields(schema)}
+    fields = _fields(schema)
     values: dict[str, Any] = {}
     problems: list[str] = []
     for key, found in table.items():
@@ -41,6 +42,12 @@ def read_options(table: Mapping[str, Any], schema: type[Options], whom: str) -> 
     if problems:
         raise EngineError(f"{whom}: {'; '.join(problems)}")
     return schema(**values)
+
+
+@cache
+def _fields(schema: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
+    # Kept: resolving the annotations anew leaves cyclic garbage, which in every job would look like growth.
+    return {field.encode_name: field for field in msgspec.structs.fields(schema)}
 
 
 def _allowed(kind: Any, found: Any) -> str:

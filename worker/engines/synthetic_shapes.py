@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from random import Random  # here, not at the first draw: an import in mid-series would look like growth
 
 
 def draw(seed: int, what: str, number: int) -> float:
     """Return the ``number``-th draw in [0, 1) for ``what``; the same in every process on every machine."""
-    from random import Random
-
     return Random(f"{seed}:{what}:{number}").random()
 
 
