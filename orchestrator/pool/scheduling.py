@@ -1,0 +1,194 @@
+"""Which worker gets which model's next job, and who must go for it. Pure: views in, one step out.
+
+The caller applies a step and asks again until there is none. Rules, in the order in which they bind:
+
+1. Priorities: a model's head with a higher priority is served before any other.
+2. Affinity: an idle worker takes the next job of the model it holds, even past an older job of another model
+   of the *same* priority, but at most :data:`MOST_OVERTAKEN` in a row.
+3. A free slot starts a model whose jobs wait and for which not enough workers are on their way.
+4. Else the least recently used idle worker of another model is evicted; a reserve (a loaded successor) first.
+5. Nothing is started above the memory budget. A model that waits for room keeps those that rank below it from
+   taking that room.
+6. ``exclusive``: nothing is started while a worker of another model is not yet gone.
+
+Within one model and priority jobs are first in, first out; the queue sees to that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+MOST_OVERTAKEN = 16
+"""Jobs a worker may do of its own model while an older one of another model waits for its slot."""
+KEEP_WARM_PRIORITY = -(1 << 62)
+"""Below every job: a model that is wanted loaded although nothing waits for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """A model with work. ``sequence`` is the age of its oldest job of the highest priority, less is older."""
+
+    model: str
+    priority: int
+    sequence: int
+    waiting: int
+    need_bytes: int
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Smaller is served first."""
+        return (-self.priority, self.sequence)
+
+
+@dataclass(frozen=True, slots=True)
+class SlotView:
+    """One slot. ``model`` is None when it is free; ``arriving`` workers still load, ``idle`` ones can be given a job.
+
+    ``overtaken`` counts the jobs done in a row past an older one. ``reserve`` is the state of its successor.
+    """
+
+    index: int
+    model: str | None = None
+    state: Literal["free", "arriving", "idle", "working"] = "free"
+    last_used: float = 0.0
+    overtaken: int = 0
+    reserve: Literal["none", "arriving", "idle"] = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes that may still be reserved, and bytes held by workers that are on their way out."""
+
+    room_bytes: int
+    leaving_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Give:
+    """Give the idle worker of ``slot`` its model's next job; ``overtakes`` an older one of another model."""
+
+    slot: int
+    overtakes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start a worker with ``model`` in the free ``slot``."""
+
+    slot: int
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evict:
+    """Tell the idle worker of ``slot``, or its ``reserve``, to go."""
+
+    slot: int
+    reserve: bool = False
+
+
+Step = Give | Start | Evict
+
+
+def next_step(
+    demands: Sequence[Demand],
+    slots: Sequence[SlotView],
+    memory: Memory,
+    *,
+    exclusive: bool = False,
+    leaving_models: frozenset[str] = frozenset(),
+) -> Step | None:
+    """Return the one thing to do now, or None when nothing can be done until something happens.
+
+    ``leaving_models`` are those of workers told to go and not yet gone.
+    """
+    ranked = sorted(demands, key=lambda demand: demand.rank)
+    return _give(ranked, slots) or _make_place(ranked, slots, memory, leaving_models, exclusive=exclusive)
+
+
+def _give(ranked: Sequence[Demand], slots: Sequence[SlotView]) -> Give | None:
+    unserved: Demand | None = None  # the first that no idle worker can serve
+    wants_slot = not any(slot.state == "free" for slot in slots)
+    for demand in ranked:
+        if demand.priority == KEEP_WARM_PRIORITY:
+            continue
+        slot = _idle_with(demand.model, slots)
+        if slot is None:
+            if unserved is None and _short_of_workers(demand, slots):
+                unserved = demand
+        elif unserved is None or not wants_slot:
+            return Give(slot.index)
+        elif demand.priority == unserved.priority and slot.overtaken < MOST_OVERTAKEN:
+            return Give(slot.index, overtakes=True)
+    return None
+
+
+def _idle_with(model: str, slots: Sequence[SlotView]) -> SlotView | None:
+    """The most recently used one, so that the others may become idle enough to leave."""
+    idle = [slot for slot in slots if slot.state == "idle" and slot.model == model]
+    return max(idle, key=lambda slot: slot.last_used, default=None)
+
+
+def _short_of_workers(demand: Demand, slots: Sequence[SlotView]) -> bool:
+    """Whether more of its jobs wait than workers of its model are on their way."""
+    return demand.waiting > sum(slot.state == "arriving" and slot.model == demand.model for slot in slots)
+
+
+def _make_place(
+    ranked: Sequence[Demand],
+    slots: Sequence[SlotView],
+    memory: Memory,
+    leaving_models: frozenset[str],
+    *,
+    exclusive: bool,
+) -> Start | Evict | None:
+    free = next((slot for slot in slots if slot.state == "free"), None)
+    for demand in ranked:
+        if not _short_of_workers(demand, slots):
+            continue
+        warming = demand.priority == KEEP_WARM_PRIORITY
+        strangers = _strangers(demand.model, slots)
+        if exclusive and (leaving_models - {demand.model} or _holds_another(demand.model, slots)):
+            return None if warming else _evict(strangers)
+        if free is None:
+            if not warming and (step := _evict([slot for slot in strangers if slot.state == "idle"], whole=True)):
+                return step
+            continue
+        if demand.need_bytes <= memory.room_bytes:
+            return Start(free.index, demand.model)
+        if warming or demand.need_bytes <= memory.room_bytes + memory.leaving_bytes:
+            return None
+        return _evict(_with_reserves(strangers, slots))
+    return None
+
+
+def _strangers(model: str, slots: Sequence[SlotView]) -> list[SlotView]:
+    """Slots with another model that could be told to go: idle, or with a reserve."""
+    return [
+        slot
+        for slot in slots
+        if slot.model not in {None, model} and (slot.state == "idle" or slot.reserve == "idle")
+    ]
+
+
+def _holds_another(model: str, slots: Sequence[SlotView]) -> bool:
+    return any(slot.model not in {None, model} for slot in slots)
+
+
+def _with_reserves(strangers: list[SlotView], slots: Sequence[SlotView]) -> list[SlotView]:
+    """For memory, the model's own reserves go too: a second worker is worth more than a spare of the first."""
+    own = [slot for slot in slots if slot.reserve == "idle" and slot not in strangers]
+    return strangers + [replace(slot, state="working") for slot in own]
+
+
+def _evict(candidates: Sequence[SlotView], *, whole: bool = False) -> Evict | None:
+    """The least recently used; unless a ``whole`` slot is needed, a reserve before any worker in use."""
+    reserves = [] if whole else [slot for slot in candidates if slot.reserve == "idle"]
+    if reserves:
+        return Evict(min(reserves, key=lambda slot: slot.last_used).index, reserve=True)
+    idle = [slot for slot in candidates if slot.state == "idle"]
+    if not idle:
+        return None
+    return Evict(min(idle, key=lambda slot: slot.last_used).index)
