@@ -18,6 +18,7 @@ from orchestrator.errors import ResultsError
 SCHEMA_VERSION = 1
 RECORDS_FILE = "samples.bin"
 NAMES_FILE = "samples.json"
+# New phases go to the end: files that know fewer are read and gone on with.
 PHASES = ("spawn", "load", "infer", "unload", "exit", "restart", "trim")
 
 # One row a field: its name, numpy's format, struct's format. Widest first, so that each is aligned.

@@ -61,7 +61,8 @@ class SampleWriter:
         self._failure: OSError | None = None
         found = (self._folder / NAMES_FILE).exists()
         self._names = read_names(self._folder) if found else SampleNames()
-        if self._names.dtype != our_dtype() or self._names.phases != list(PHASES):
+        known_phases = list(PHASES[: len(self._names.phases)])
+        if self._names.dtype != our_dtype() or self._names.phases != known_phases:
             raise ResultsError(
                 f"{self._folder / NAMES_FILE} has other records than ours; choose a new --results DIR"
             )
@@ -78,6 +79,7 @@ class SampleWriter:
         size = os.fstat(self._descriptor).st_size
         self._size = size - size % RECORD_SIZE
         os.ftruncate(self._descriptor, self._size)
+        self._names = msgspec.structs.replace(self._names, phases=list(PHASES))
         last_ns = 0
         if self._size:
             last_ns = RECORD.unpack(os.pread(self._descriptor, RECORD_SIZE, self._size - RECORD_SIZE))[0]
