@@ -55,6 +55,7 @@ class Display(SilentObserver):
         self._json_out = Screen(out) if wanted.json else None
         self.data = self.log if wanted.json else Screen(out)
         self._profile = ""
+        self._for_people = not (wanted.json and wanted.quiet)
 
     def __enter__(self) -> Self:
         return self
@@ -80,7 +81,8 @@ class Display(SilentObserver):
 
     def experiment_started(self, experiment: Experiment, unavailable: Mapping[str, str]) -> None:
         """Write the header; name what cannot run."""
-        self.data.write([BLANK, *experiment_header(experiment, self._profile, self.data.width), BLANK])
+        if self._for_people:
+            self.data.write([BLANK, *experiment_header(experiment, self._profile, self.data.width), BLANK])
         if not self.wanted.quiet:
             for series in experiment.series:
                 if reason := unavailable.get(series.key):
@@ -92,7 +94,7 @@ class Display(SilentObserver):
         """Write the tables, and with JSON the summaries as one object on a line."""
         self.close()
         summaries = summarize_all(experiment, records.values())
-        if not (self.wanted.json and self.wanted.quiet):
+        if self._for_people:
             tables = experiment_tables(experiment, summaries, self.data.width)
             self.data.write([*tables, BLANK, Line(f"Results saved to {output}")])
         if self._json_out is not None:

@@ -47,7 +47,9 @@ def leak_rate(numbers: Numbers) -> str:
 
 
 def outcome(numbers: Numbers) -> str:
-    """Return ``completed``, ``crashed (29/100)``, ``unavailable``."""
-    word = str(numbers.get("outcome") or "interrupted")
-    done = numbers.get("iterations") or 0
+    """Return ``completed``, ``crashed (29/100)``, ``unavailable``; ``not run`` where there are no numbers."""
+    if "outcome" not in numbers:
+        return "not run"
+    word = str(numbers["outcome"])
+    done = numbers.get("iterations")
     return f"{word} ({done}/{numbers.get('iterations_planned')})" if word != "completed" and done else word

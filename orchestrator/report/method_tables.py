@@ -80,6 +80,7 @@ def overall_memory(experiment: Experiment, summaries: Summaries, width: int | No
     return [
         *title_block("Overall Memory", width),
         *_by_method(experiment, summaries, _OVERALL, width),
+        *remarks.baseline_growth(experiment),
         *_footnotes(experiment, summaries),
     ]
 

@@ -65,6 +65,14 @@ def baseline_boundary(experiment: Experiment, summaries: Summaries) -> list[Line
     return lines
 
 
+def baseline_growth(experiment: Experiment) -> list[Line]:
+    """Return what growth means for a baseline of several models, which has a process for each."""
+    if all(series.method != "recycle" for series in experiment.series):
+        return []
+    text = "Recycle (baseline): its processes are fresh, so its growth is what one load leaves, not a sum."
+    return [Line(text, "note")]
+
+
 def endings(columns: Sequence[Series], summaries: Summaries) -> list[Line]:
     """Return what happened to series that did not complete, with their last words and what to do about it."""
     lines: list[Line] = []

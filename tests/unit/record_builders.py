@@ -20,7 +20,10 @@ from orchestrator.experiments.records import (
 )
 
 MB = 1024**2
-JFK = "And so, my fellow Americans, ask not what your country can do for you, ask what you can do for your country."
+JFK = (
+    "And so, my fellow Americans, ask not what your country can do for you, "
+    "ask what you can do for your country."
+)
 
 
 def model(role: str = "asr-small", label: str = "0.6B", **changes: Any) -> Model:
@@ -29,9 +32,8 @@ def model(role: str = "asr-small", label: str = "0.6B", **changes: Any) -> Model
 
 
 def sample(name: str = "phone", reference: str | None = "0900073331") -> Sample:
-    return Sample(
-        name=name, audio=f"/samples/{name}.wav", reference_file=f"/samples/{name}.txt", reference=reference
-    )
+    path = f"/samples/{name}"
+    return Sample(name=name, audio=f"{path}.wav", reference_file=f"{path}.txt", reference=reference)
 
 
 def step(
@@ -96,7 +98,7 @@ def reading(rss_mb: float, anon_mb: float | None = None, **facts: Any) -> Readin
 
 
 def step_record(of: Step | None = None, memory_mb: Sequence[float | None] = (), **facts: Any) -> StepRecord:
-    """A step's record; ``memory_mb`` is before load, after load, after infer, after unload (None: not read)."""
+    """A step's record; ``memory_mb`` stands for the four boundaries, None for one not read."""
     about = of or step()
     boundaries: tuple[Boundary, ...] = ("before_load", "after_load", "after_infer", "after_unload")
     readings = {name: reading(mb) for name, mb in zip(boundaries, memory_mb, strict=False) if mb is not None}
