@@ -27,9 +27,10 @@ def summarize(experiment: Experiment, records: SeriesRecords) -> dict[str, Any]:
     """Return the summary of one series of ``experiment``, ready for JSON.
 
     *Initial* is iteration 1's memory, or what was there before the first load where an in-process method has
-    several models (the baseline starts every iteration there, so it is compared with itself after unload); *Final*
-    is the last iteration's; the growth rate divides by the number of iterations, as the seeds do. The leak rate is a slope with a 95 % interval, see :mod:`.leak_rate`. ``trim_released_mb`` is how much
-    RssAnon fell by in the one heap trim after the last reading.
+    several models (the baseline starts every iteration there, so it is compared with itself after unload);
+    *Final* is the last iteration's; the growth rate divides by the number of iterations, as the seeds do. The
+    leak rate is a slope with a 95 % interval, see :mod:`.leak_rate`. ``trim_released_mb`` is how much RssAnon
+    fell by in the one heap trim after the last reading.
     """
     series = next((each for each in experiment.series if each.key == records.series), None)
     method = series.method if series else _METHODS[records.series.partition("@")[0]]

@@ -66,10 +66,10 @@ def baseline_boundary(experiment: Experiment, summaries: Summaries) -> list[Line
 
 
 def baseline_growth(experiment: Experiment) -> list[Line]:
-    """Return what growth means for a baseline of several models, which has a process for each."""
+    """Return where a baseline of several models begins: every iteration is back before the first load."""
     if all(series.method != "recycle" for series in experiment.series):
         return []
-    text = "Recycle (baseline): its processes are fresh, so its growth is what one load leaves, not a sum."
+    text = "Recycle (baseline): fresh processes, so Initial is read after unload, as Final is."
     return [Line(text, "note")]
 
 

@@ -181,6 +181,15 @@ def test_several_models_count_from_before_the_first_load_and_speak_per_model() -
     assert (one["avg_wer_percent"], two["avg_wer_percent"]) == (0.0, 10.0)
 
 
+def test_a_baseline_of_several_models_does_not_seem_to_grow_by_one_load() -> None:
+    plan = switching("recycle", iterations=2)
+    steps = [step_record(each, (13.0, 90.0, 90.0, 40.0)) for each in plan.steps]
+    its = [iteration(k, *steps, memory_mb=40.0, series="recycle") for k in (1, 2)]
+    summary = summarize(plan, records("recycle", its))
+    assert (summary["initial_memory_mb"], summary["final_memory_mb"]) == (40.0, 40.0)
+    assert summary["growth_rate_mb_per_iter"] == 0.0
+
+
 def test_an_aligner_has_no_error_rate() -> None:
     plan = chain("recreate")
     its = [iteration(1, *(step_record(step, (1, 2, 2, 1)) for step in plan.steps), memory_mb=1.0)]

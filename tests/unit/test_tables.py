@@ -111,7 +111,7 @@ Growth Rate (MB/iter)                     100.00                0.00
 ----------------------------------------------------------------------
 Leak rate (MB/iter, 95 %)                      –                   –
 Peak Memory (MB)                          900.00              900.00
-Recycle (baseline): its processes are fresh, so its growth is what one load leaves, not a sum.
+Recycle (baseline): fresh processes, so Initial is read after unload, as Final is.
 Leak rate: needs 4 iterations, has 1."""
 
 CHAIN = """\
@@ -145,7 +145,7 @@ Growth Rate (MB/iter)                     100.00                0.00
 ----------------------------------------------------------------------
 Leak rate (MB/iter, 95 %)                      –                   –
 Peak Memory (MB)                          900.00              900.00
-Recycle (baseline): its processes are fresh, so its growth is what one load leaves, not a sum.
+Recycle (baseline): fresh processes, so Initial is read after unload, as Final is.
 Leak rate: needs 4 iterations, has 1."""
 
 NARROW = """\
