@@ -125,7 +125,13 @@ class ProtocolError(WorkerError):
     """A worker sent bytes that are no message, or a message out of turn. ``raw_excerpt`` has the first bytes."""
 
     def __init__(
-        self, problem: str, raw_excerpt: bytes = b"", *, slot: int = 0, generation: int = 1, pid: int | None = None
+        self,
+        problem: str,
+        raw_excerpt: bytes = b"",
+        *,
+        slot: int = 0,
+        generation: int = 1,
+        pid: int | None = None,
     ) -> None:
         self.problem = problem
         self.raw_excerpt = raw_excerpt
@@ -162,3 +168,87 @@ class JobError(OrchestratorError):
         self.message = message
         self.remote_traceback = remote_traceback
         super().__init__(f"{type_name}: {message}")
+
+
+class Attempt:
+    """One attempt of a job that ended with its worker's death: evidence in a :class:`JobPoisonedError`.
+
+    ``cause`` is the decoded death (``SIGSEGV``, ``exit code 3`` …), ``reason`` the exit reason it was counted
+    under, ``run_s`` the seconds from the job's start to the death, ``last_words`` what the worker printed last.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        *,
+        cause: str,
+        reason: str,
+        run_s: float,
+        last_words: str,
+        slot: int,
+        generation: int,
+        pid: int | None,
+    ) -> None:
+        self.number = number
+        self.cause = cause
+        self.reason = reason
+        self.run_s = run_s
+        self.last_words = last_words
+        self.slot = slot
+        self.generation = generation
+        self.pid = pid
+
+    def __str__(self) -> str:
+        whom = f"worker {self.slot} generation {self.generation} (pid {self.pid})"
+        return f"attempt {self.number}: {whom} died of {self.cause} after {self.run_s:.3g} s"
+
+    def __repr__(self) -> str:
+        return f"Attempt({self!s})"
+
+
+class JobPoisonedError(WorkerError):
+    """Every attempt of a job ended with its worker's death. ``attempts`` has the evidence, oldest first."""
+
+    def __init__(self, attempts: Sequence[Attempt]) -> None:
+        self.attempts = tuple(attempts)
+        last = self.attempts[-1]
+        text = "\n".join(
+            [f"the job killed {len(self.attempts)} workers", *(f"  {one}" for one in self.attempts)]
+        )
+        super().__init__(text, slot=last.slot, generation=last.generation, pid=last.pid)
+
+
+class PoolClosedError(OrchestratorError):
+    """The pool takes no more jobs: it was closed or stopped, or it broke (then ``__cause__`` says of what)."""
+
+
+class ForkedPoolError(PoolClosedError):
+    """A pool was used in a forked copy of the process that made it. Its workers belong to the original."""
+
+    def __init__(self, owner_pid: int) -> None:
+        self.owner_pid = owner_pid
+        super().__init__(
+            f"this pool belongs to process {owner_pid}; a forked copy cannot use it: make a new Pool after the fork"
+        )
+
+
+class QueueFullError(OrchestratorError):
+    """As many jobs wait as the pool takes. ``max_queue`` is that number."""
+
+    def __init__(self, max_queue: int, what: str = "jobs wait") -> None:
+        self.max_queue = max_queue
+        super().__init__(
+            f"{max_queue} {what}, and that is all this pool takes; wait for results, submit with block=True, "
+            "or raise max_queue"
+        )
+
+
+class ModelOutOfUseError(OrchestratorError):
+    """A model was taken out of the pool's use. ``evidence`` has what was seen at each failed start."""
+
+    def __init__(self, model: str, why: str, evidence: Sequence[str] = ()) -> None:
+        self.model = model
+        self.why = why
+        self.evidence = tuple(evidence)
+        seen = [f"  {line}" for text in self.evidence for line in text.splitlines()]
+        super().__init__("\n".join([f"model {model!r} is out of use: {why}", *seen]))

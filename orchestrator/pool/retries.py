@@ -14,24 +14,6 @@ from tenacity.wait import wait_base
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """One attempt of a job that ended with its worker's death: the evidence in a JobPoisonedError."""
-
-    number: int
-    cause: str
-    """The decoded death: ``SIGSEGV``, ``exit code 3``, ``hard-rss`` …"""
-    reason: str
-    """The exit reason it was counted under."""
-    slot: int
-    generation: int
-    pid: int
-    run_s: float
-    """Seconds from the job's start to the death."""
-    last_words: str = field(repr=False)
-    """What the worker printed last, at most 64 KiB."""
-
-
-@dataclass(frozen=True, slots=True)
 class Retry:
     """How often and after what pauses a job is tried again after its worker's death.
 

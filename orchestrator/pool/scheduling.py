@@ -105,22 +105,62 @@ def next_step(
     ``leaving_models`` are those of workers told to go and not yet gone.
     """
     ranked = sorted(demands, key=lambda demand: demand.rank)
-    return _give(ranked, slots) or _make_place(ranked, slots, memory, leaving_models, exclusive=exclusive)
+    place = _Place(slots, memory, leaving_models, exclusive)
+    return _give(ranked, place) or _make_place(ranked, place)
 
 
-def _give(ranked: Sequence[Demand], slots: Sequence[SlotView]) -> Give | None:
-    unserved: Demand | None = None  # the first that no idle worker can serve
-    wants_slot = not any(slot.state == "free" for slot in slots)
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Everything there is to put a model into."""
+
+    slots: Sequence[SlotView]
+    memory: Memory
+    leaving_models: frozenset[str]
+    exclusive: bool
+
+    @property
+    def free(self) -> SlotView | None:
+        return next((slot for slot in self.slots if slot.state == "free"), None)
+
+    def barred(self, model: str) -> bool:
+        """Whether ``exclusive`` forbids to start ``model`` now."""
+        return self.exclusive and (
+            bool(self.leaving_models - {model}) or any(slot.model not in {None, model} for slot in self.slots)
+        )
+
+    def can_start(self, demand: Demand) -> bool:
+        return (
+            self.free is not None
+            and demand.need_bytes <= self.memory.room_bytes
+            and not self.barred(demand.model)
+        )
+
+    def strangers(self, model: str) -> list[SlotView]:
+        """Slots of another model that could be told to go, as a whole or with their reserve."""
+        return [
+            slot
+            for slot in self.slots
+            if slot.model not in {None, model} and (slot.state == "idle" or slot.reserve == "idle")
+        ]
+
+    def own_reserves(self, model: str) -> list[SlotView]:
+        """For memory the model's own reserves go too: a second worker is worth more than a spare of the first."""
+        own = [slot for slot in self.slots if slot.model == model and slot.reserve == "idle"]
+        return [replace(slot, state="working") for slot in own]
+
+
+def _give(ranked: Sequence[Demand], place: _Place) -> Give | None:
+    stuck: Demand | None = None  # the first that needs the place of an idle worker of another model
     for demand in ranked:
         if demand.priority == KEEP_WARM_PRIORITY:
             continue
-        slot = _idle_with(demand.model, slots)
+        slot = _idle_with(demand.model, place.slots)
         if slot is None:
-            if unserved is None and _short_of_workers(demand, slots):
-                unserved = demand
-        elif unserved is None or not wants_slot:
+            if stuck is None and _short_of_workers(demand, place.slots) and not place.can_start(demand):
+                stuck = demand
+        elif stuck is None:
             return Give(slot.index)
-        elif demand.priority == unserved.priority and slot.overtaken < MOST_OVERTAKEN:
+        elif demand.priority == stuck.priority and slot.overtaken < MOST_OVERTAKEN:
             return Give(slot.index, overtakes=True)
     return None
 
@@ -136,51 +176,25 @@ def _short_of_workers(demand: Demand, slots: Sequence[SlotView]) -> bool:
     return demand.waiting > sum(slot.state == "arriving" and slot.model == demand.model for slot in slots)
 
 
-def _make_place(
-    ranked: Sequence[Demand],
-    slots: Sequence[SlotView],
-    memory: Memory,
-    leaving_models: frozenset[str],
-    *,
-    exclusive: bool,
-) -> Start | Evict | None:
-    free = next((slot for slot in slots if slot.state == "free"), None)
+def _make_place(ranked: Sequence[Demand], place: _Place) -> Start | Evict | None:
+    free, memory = place.free, place.memory
     for demand in ranked:
-        if not _short_of_workers(demand, slots):
+        if not _short_of_workers(demand, place.slots):
             continue
         warming = demand.priority == KEEP_WARM_PRIORITY
-        strangers = _strangers(demand.model, slots)
-        if exclusive and (leaving_models - {demand.model} or _holds_another(demand.model, slots)):
+        strangers = place.strangers(demand.model)
+        if place.barred(demand.model):
             return None if warming else _evict(strangers)
         if free is None:
-            if not warming and (step := _evict([slot for slot in strangers if slot.state == "idle"], whole=True)):
+            if not warming and (step := _evict(strangers, whole=True)):
                 return step
-            continue
-        if demand.need_bytes <= memory.room_bytes:
+        elif demand.need_bytes <= memory.room_bytes:
             return Start(free.index, demand.model)
-        if warming or demand.need_bytes <= memory.room_bytes + memory.leaving_bytes:
+        elif warming or demand.need_bytes <= memory.room_bytes + memory.leaving_bytes:
             return None
-        return _evict(_with_reserves(strangers, slots))
+        else:
+            return _evict([*strangers, *place.own_reserves(demand.model)])
     return None
-
-
-def _strangers(model: str, slots: Sequence[SlotView]) -> list[SlotView]:
-    """Slots with another model that could be told to go: idle, or with a reserve."""
-    return [
-        slot
-        for slot in slots
-        if slot.model not in {None, model} and (slot.state == "idle" or slot.reserve == "idle")
-    ]
-
-
-def _holds_another(model: str, slots: Sequence[SlotView]) -> bool:
-    return any(slot.model not in {None, model} for slot in slots)
-
-
-def _with_reserves(strangers: list[SlotView], slots: Sequence[SlotView]) -> list[SlotView]:
-    """For memory, the model's own reserves go too: a second worker is worth more than a spare of the first."""
-    own = [slot for slot in slots if slot.reserve == "idle" and slot not in strangers]
-    return strangers + [replace(slot, state="working") for slot in own]
 
 
 def _evict(candidates: Sequence[SlotView], *, whole: bool = False) -> Evict | None:

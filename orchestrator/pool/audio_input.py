@@ -1,0 +1,116 @@
+"""Audio as callers have it, made into what a worker can open.
+
+A path goes through :mod:`orchestrator.audio`. Bytes and arrays go into a memfd::
+
+    parent: memfd N ──────── worker opens /proc/PARENT/fd/N ──────── closed here when the job has ended
+
+so nothing but a path crosses the pipe, and a killed parent leaves nothing behind, as a file in /dev/shm would.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from orchestrator.audio import prepare
+from orchestrator.errors import AudioError
+from orchestrator.pool.jobs import AudioArray
+from worker.protocol import Audio, Encoding
+
+RATE_HZ = 16_000
+
+
+def open_audio(audio: object, cache_dir: Path) -> tuple[Audio, int | None]:
+    """Return what the worker gets and the descriptor to close after the job (None for a file).
+
+    Blocks while audio is decoded, resampled and copied.
+
+    Raises:
+        AudioError: It cannot be used; says why.
+        TypeError: It is nothing that audio can be.
+    """
+    match audio:
+        case str() | os.PathLike():
+            return prepare(Path(audio), cache_dir).audio, None  # pyright: ignore[reportUnknownArgumentType]
+        case bytes() | bytearray() | memoryview():
+            return _from_bytes(audio, cache_dir)  # pyright: ignore[reportUnknownArgumentType]
+        case AudioArray(samples=samples, rate_hz=rate_hz):
+            return _from_array(samples, rate_hz)
+        case (np.ndarray() as samples, int(rate_hz)):
+            return _from_array(samples, rate_hz)
+        case _:
+            raise TypeError(
+                f"audio={type(audio).__name__}: give a path, the bytes of an audio file, or (array, rate in Hz)"
+            )
+
+
+def _from_bytes(content: bytes | bytearray | memoryview, cache_dir: Path) -> tuple[Audio, int | None]:
+    descriptor = _memfd(content)
+    own = f"/proc/self/fd/{descriptor}"
+    try:
+        prepared = prepare(own, cache_dir).audio
+    except AudioError as error:
+        os.close(descriptor)
+        raise AudioError("audio bytes", error.problem, error.remedy) from None
+    except BaseException:
+        os.close(descriptor)
+        raise
+    if prepared.path != own:
+        os.close(descriptor)  # converted into a file of the cache
+        return prepared, None
+    return Audio(_seen_from_a_worker(descriptor), prepared.samples, prepared.encoding), descriptor
+
+
+def _from_array(samples: npt.NDArray[Any], rate_hz: int) -> tuple[Audio, int]:
+    _check(samples, rate_hz)
+    mono = samples if samples.ndim == 1 else samples.mean(axis=1, dtype=np.float32)
+    if samples.dtype == np.int16 and mono.dtype != np.int16:
+        mono /= 32768
+    if rate_hz != RATE_HZ:
+        mono = _resampled(mono, rate_hz)
+    encoding: Encoding = "s16le" if mono.dtype == np.int16 else "f32le"
+    wire = np.ascontiguousarray(mono, dtype="<i2" if encoding == "s16le" else "<f4")
+    descriptor = _memfd(memoryview(wire).cast("B"))
+    return Audio(_seen_from_a_worker(descriptor), len(wire), encoding), descriptor
+
+
+def _resampled(mono: npt.NDArray[Any], rate_hz: int) -> npt.NDArray[np.float32]:
+    import soxr  # noqa: PLC0415 - only for arrays of another rate
+
+    floats = mono.astype(np.float32) / 32768 if mono.dtype == np.int16 else mono
+    return np.asarray(soxr.resample(floats, rate_hz, RATE_HZ), dtype=np.float32)
+
+
+def _check(samples: npt.NDArray[Any], rate_hz: int) -> None:
+    shown = f"audio array {samples.dtype}{list(samples.shape)} at {rate_hz} Hz"
+    if samples.dtype not in {np.dtype(np.float32), np.dtype(np.int16)}:
+        raise AudioError(shown, "is neither float32 nor int16", "convert it, floats within [-1, 1)")
+    if samples.ndim not in {1, 2} or samples.ndim == 2 and samples.shape[1] > 32:
+        raise AudioError(shown, "has no shape of audio", "give (samples,) or (samples, channels)")
+    if not samples.size:
+        raise AudioError(shown, "has no samples")
+    if not 1_000 <= rate_hz <= 768_000:
+        raise AudioError(shown, "has no rate of audio", "give the samples per second, 1,000 to 768,000")
+    if samples.dtype == np.float32 and not np.isfinite(samples).all():
+        raise AudioError(shown, "has samples that are no numbers (NaN or infinite)")
+
+
+def _memfd(content: bytes | bytearray | memoryview) -> int:
+    descriptor = os.memfd_create("orchestrator-audio", os.MFD_CLOEXEC)
+    try:
+        view = memoryview(content)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _seen_from_a_worker(descriptor: int) -> str:
+    return f"/proc/{os.getpid()}/fd/{descriptor}"
