@@ -1,6 +1,6 @@
 """The function engine: what it calls, what comes back, and the words for what cannot be called."""
 
-import datetime
+import datetime as dt
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -155,7 +155,7 @@ def test_a_module_in_a_package_is_found() -> None:
         ("bytes", b"ab"),
         ("none", None),
         ("nested", {"a": [1, {"b": 2.5}]}),
-        ("day", datetime.datetime(2026, 1, 2).isoformat()),  # noqa: DTZ001
+        ("day", dt.datetime(2026, 1, 2).isoformat()),  # noqa: DTZ001
     ],
 )
 def test_values_cross_as_msgpack(user: str, kind: str, value: object) -> None:
@@ -295,7 +295,7 @@ def test_what_cannot_be_called_is_named(user: str) -> None:
     ("options", "words"),
     [
         ({}, "'target' is missing"),
-        ({"target": "os:getpid", "arguments": []}, "unknown option 'arguments' (did you mean 'args'?"),
+        ({"target": "os:getpid", "arg": []}, "unknown option 'arg' (did you mean 'args'?"),
         ({"target": "os:getpid", "args": {}}, "option 'args'"),
     ],
 )
