@@ -1,7 +1,7 @@
 """The typer application: registers the commands and maps errors to exit codes.
 
-Expected errors print what they say and nothing else; an unexpected one keeps its traceback. Commands import what
-they need when they run, so that ``--help`` stays quick.
+Expected errors print what they say and nothing else; an unexpected one keeps its traceback. Commands import
+what they need when they run, so that ``--help`` stays quick.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from orchestrator.errors import OrchestratorError
 
 app = typer.Typer(
     name="orchestrator",
-    help="Run native speech engines in worker processes, measure their memory from outside, tell a leak from a pool.",
+    help="Run native speech engines in worker processes, measure their memory from outside, "
+    "tell a leak from a pool.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -43,8 +44,11 @@ def _print_version(*, wanted: bool) -> None:
 @app.callback()
 def _root(
     *,
-    version: Annotated[  # noqa: ARG001 - its callback does the work
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and leave."
+        ),
     ] = False,
 ) -> None:
     pass

@@ -19,22 +19,39 @@ if TYPE_CHECKING:
     from orchestrator.config.types import Plan
 
 
-
 def run(  # noqa: PLR0917 - typer wants one parameter a flag
     file: Annotated[Path, typer.Argument(help="The experiments file.")] = Path("experiments.toml"),
-    profile: Annotated[str, typer.Option(help="auto, qwen3, embedded, or another profile of the file.")] = "auto",
+    profile: Annotated[
+        str, typer.Option(help="auto, qwen3, embedded, or another profile of the file.")
+    ] = "auto",
     only: Annotated[str | None, typer.Option(help="Only these experiments: exp2,exp4.")] = None,
-    methods: Annotated[str | None, typer.Option(help="Only these methods: recreate,restart,reuse,recycle.")] = None,
+    methods: Annotated[
+        str | None, typer.Option(help="Only these methods: recreate,restart,reuse,recycle.")
+    ] = None,
     iterations: Annotated[int | None, typer.Option(min=1, help="Iterations of every method.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of every model (INFERENCE_THREADS).")] = None,
-    context_length: Annotated[int | None, typer.Option(min=1, help="Context of every model (CONTEXT_LENGTH).")] = None,
-    language: Annotated[str | None, typer.Option(help="Language of speech recognition (ASR_LANGUAGE).")] = None,
-    results: Annotated[Path | None, typer.Option(help="Results folder; default: results beside the file.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the last run if it was cut off.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per experiment on stdout.")] = False,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads of every model (INFERENCE_THREADS).")
+    ] = None,
+    context_length: Annotated[
+        int | None, typer.Option(min=1, help="Context of every model (CONTEXT_LENGTH).")
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option(help="Language of speech recognition (ASR_LANGUAGE).")
+    ] = None,
+    results: Annotated[
+        Path | None, typer.Option(help="Results folder; default: results beside the file.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the last run if it was cut off.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object per experiment on stdout.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Tables only.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Every iteration, with its text.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done and how long it takes.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be done and how long it takes.")
+    ] = False,
 ) -> None:
     """Run the experiments of FILE and print their tables."""
     if quiet and verbose:
@@ -82,7 +99,16 @@ def _run(plan: Plan, folder: Path, *, resume: bool, as_json: bool, quiet: bool, 
             display.close()
             print("interrupted; everything measured is on disk, --resume goes on", file=sys.stderr)
             return ExitCode.INTERRUPTED
+        except BrokenPipeError:
+            _let_go_of_stdout()
+            print("stopped: nobody reads the output any more; --resume goes on", file=sys.stderr)
+            return ExitCode.INTERRUPTED
     return ExitCode.NOTHING_RAN if outcome == "nothing ran" else ExitCode.DONE
+
+
+def _let_go_of_stdout() -> None:
+    """Point stdout to nowhere, or the interpreter would complain about its rest when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
@@ -118,8 +144,7 @@ def _show_plan(plan: Plan, folder: Path) -> None:
         for series in experiment.series:
             expected = estimates[experiment.name, series.key]
             source = "as measured here before" if expected.measured else "a rough guess"
-            print(f"  {series.key}: {experiment.iterations} iterations, about {duration(expected.seconds)} ({source})")
+            time_s = duration(expected.seconds)
+            print(f"  {series.key}: {experiment.iterations} iterations, about {time_s} ({source})")
     total = sum(one.seconds for one in estimates.values())
     print(f"\nAltogether about {duration(total)}. Nothing was run.")
-
-

@@ -1,7 +1,7 @@
 """Find out, before anything starts, what a plan needs and does not have.
 
-Everything missing is reported at once, with the command that gets it. Engines are asked in a worker, so that a
-library that crashes on import is a reason like any other.
+Everything missing is reported at once, with the command that gets it. Engines are asked in a worker, so that
+a library that crashes on import is a reason like any other.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class StepDraft:
 
     @property
     def text(self) -> str | None:
-        """What was transcribed; for an alignment its words, joined; None before the end and for other tasks."""
+        """What was transcribed; for an alignment its words, joined; None before the end, or without text."""
         if self.done is None:
             return None
         if isinstance(self.done.result, Transcript):
@@ -73,7 +73,7 @@ def _ttft_ms(done: Done | None) -> float | None:
 
 
 def _speed(done: Done | None) -> float | None:
-    """Characters after the first chunk, over the time from first to last chunk (product.md); absent, not huge."""
+    """Characters after the first chunk, over the time from first to last chunk; absent, not huge."""
     if done is None or done.times.chunks < 2:
         return None
     times = done.times

@@ -12,7 +12,7 @@ from orchestrator.experiments.run_folder import ResultsFolder
 
 SPAWN_S = 0.15
 TYPICAL_STEP_S: Mapping[str, float] = {"moonshine": 0.4, "pocketsphinx": 0.9, "chatllm": 6.0}
-"""Load and infer of a clip of some six seconds on two cores. Rough on purpose: replaced by the first real run."""
+"""Load and infer of a clip of some six seconds on two cores. Rough on purpose: the first real run counts."""
 UNKNOWN_STEP_S = 1.0
 
 

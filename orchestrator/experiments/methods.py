@@ -5,10 +5,11 @@
     recreate   one process   [ load infer unload ] for each step
     restart    one process   load once; then [ restart ] infer
     reuse      one process   load once; then infer
-    recycle    the baseline  one process per step and per ``recycle_after`` iterations: start [ load infer unload ] stop
+    recycle    the baseline  one process per step and per ``recycle_after`` iterations:
+                             start [ load infer unload ] stop
 
-A method does one iteration when called and hands each finished step to ``finish``; it raises what the worker's
-end raises.
+A method does one iteration when called and has each job done by ``infer``; it raises what the worker's end
+raises.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 from orchestrator.config.types import Experiment, MethodName, Step
+from orchestrator.errors import JobError, WorkerError
 from orchestrator.experiments.draft import StepDraft
 from orchestrator.experiments.records import Boundary
 from orchestrator.experiments.stage import Stage, TrimReadings
@@ -53,8 +55,7 @@ class Method(ABC):
 
     def trim(self) -> TrimReadings | None:
         """Trim the heap after the last reading; None when no worker is left to ask."""
-        stage = self.stages[-1]
-        return stage.trim() if stage.alive else None
+        return self._try_trim(self.stages[-1])
 
     def close(self) -> None:
         """End the workers that are left, politely."""
@@ -65,6 +66,16 @@ class Method(ABC):
         """End the workers that are left, at once."""
         for stage in self.stages:
             stage.kill()
+
+    def _try_trim(self, stage: Stage) -> TrimReadings | None:
+        """Trim last of all: all is measured already, so a death here costs a reading, not the series."""
+        if not stage.alive:
+            return None
+        try:
+            return stage.trim()
+        except (WorkerError, JobError) as error:
+            self.unclean_exits.append(f"trim: {error}")
+            return None
 
     def _stop(self, stage: Stage, draft: StepDraft | None = None) -> None:
         if (unclean := stage.stop(draft)) is not None:
@@ -80,9 +91,9 @@ class _OneProcess(Method):
     def stages(self) -> Sequence[Stage]:
         return (self._stage,)
 
-    def _begin(self) -> Stage:
+    def _begin(self, first: StepDraft) -> Stage:
         if not self._stage.alive:
-            self._stage.start()
+            self._stage.start(first)
         self._stage.begin_iteration()
         return self._stage
 
@@ -91,7 +102,8 @@ class Recreate(_OneProcess):
     """Destroy and create the engine object each time, in one process: the seeds' Way 1."""
 
     def iterate(self, drafts: Sequence[StepDraft], *, last: bool) -> None:  # noqa: ARG002
-        stage = self._begin()
+        """Load, infer and unload each step."""
+        stage = self._begin(drafts[0])
         for draft in drafts:
             stage.load(draft)
             self._infer(stage, draft)
@@ -105,7 +117,8 @@ class Reuse(_OneProcess):
     restarts = False
 
     def iterate(self, drafts: Sequence[StepDraft], *, last: bool) -> None:  # noqa: ARG002
-        stage = self._begin()
+        """Infer each step, with the model that the first iteration loaded."""
+        stage = self._begin(drafts[0])
         for index, draft in enumerate(drafts):
             if stage.life == 1 and index == 0:
                 stage.load(draft)
@@ -130,22 +143,25 @@ class Recycle(Method):
 
     @property
     def stages(self) -> Sequence[Stage]:
+        """One a step."""
         return self._stages
 
     def iterate(self, drafts: Sequence[StepDraft], *, last: bool) -> None:
+        """Start a process where there is none, load, infer, unload, and stop it when its time has come."""
         for index, (stage, draft) in enumerate(zip(self._stages, drafts, strict=True)):
             if not stage.alive:
-                stage.start()
+                stage.start(draft)
             stage.begin_iteration()
             stage.load(draft)
             self._infer(stage, draft)
             stage.unload(draft)
             if last and index == len(drafts) - 1:
-                self._last_trim = stage.trim()
+                self._last_trim = self._try_trim(stage)
             if last or stage.life >= self.experiment.recycle_after:
                 self._stop(stage, draft)
 
     def trim(self) -> TrimReadings | None:
+        """Return the readings taken before the last process was stopped."""
         return self._last_trim
 
 

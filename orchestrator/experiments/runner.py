@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
 from orchestrator.config.types import Experiment, Plan, Series
 from orchestrator.errors import ResultsError
 from orchestrator.experiments.availability import Availability, Missing, look
@@ -26,8 +28,10 @@ from orchestrator.experiments.run_folder import ResultsFolder, RunFolder
 from orchestrator.experiments.sample_state import sample_state
 from orchestrator.experiments.series import SeriesContext, SeriesRun
 from orchestrator.experiments.writing import write_problem
+from orchestrator.process.sample_record import RECORDS_FILE, Label
 from orchestrator.process.sampler import Sampler
 from orchestrator.process.samples import SampleWriter
+from orchestrator.process.watch import Reading, Sink
 
 RunOutcome = Literal["finished", "nothing ran"]
 Records = dict[tuple[str, str], SeriesRecords]
@@ -41,7 +45,9 @@ class Continuation:
     reason: str
 
 
-def run_plan(plan: Plan, results: ResultsFolder, observer: RunObserver, *, resume: bool = False) -> RunOutcome:
+def run_plan(
+    plan: Plan, results: ResultsFolder, observer: RunObserver, *, resume: bool = False
+) -> RunOutcome:
     """Run the plan and write its results; blocks until all is done.
 
     Raises:
@@ -65,12 +71,26 @@ def _open_run(plan: Plan, results: ResultsFolder, fingerprint: str, *, resume: b
         return results.new_run()
     found = results.latest_resumable(fingerprint)
     if found is None:
-        raise ResultsError(
-            f"nothing to resume in {results.path}: its newest run of this plan is finished, or there is none "
-            f"(profile {plan.profile}, same experiments, methods, iterations, models and samples); "
-            "run again without --resume"
-        )
+        raise ResultsError(_nothing_to_resume(plan, results, fingerprint))
     return found
+
+
+def _nothing_to_resume(plan: Plan, results: ResultsFolder, fingerprint: str) -> str:
+    """Say why: there is no run, it is finished, or what was cut off was another plan."""
+    manifests = [run.manifest() for run in reversed(results.run_folders())]
+    opening = f"nothing to resume in {results.path}"
+    if not manifests:
+        return f"{opening}: there is no run yet; run again without --resume"
+    if any(manifest.plan_fingerprint == fingerprint for manifest in manifests):
+        return f"{opening}: its newest run of this plan is finished; run again without --resume"
+    cut_off = next((manifest for manifest in manifests if manifest.state != "finished"), None)
+    if cut_off is None:
+        return f"{opening}: its runs are finished, and of other plans; run again without --resume"
+    return (
+        f"{opening}: run {cut_off.run_id} was cut off, but it is of another plan (profile {cut_off.profile}; "
+        f"now {plan.profile}): experiments, methods, iterations, models, samples, packages or allocator "
+        "environment have changed since; undo that to go on with it, or run again without --resume"
+    )
 
 
 def _sample_files(plan: Plan, availability: Availability) -> list[SampleFile]:
@@ -118,21 +138,29 @@ class _Run:
             with _samples(self._run.path) as writer:
                 for experiment in self._plan.experiments:
                     ran += self._run_experiment(experiment, writer)
-        except BaseException:
-            self._run.set_state("interrupted")
-            self._write_all()
-            self._observer.run_ended(str(self._run.path), self._outputs, "interrupted")
+        except BaseException as error:
+            self._cut_short(error)
             raise
         self._run.set_state("finished")
         self._results.prune(self._plan.keep_runs, self._run)
         self._observer.run_ended(str(self._run.path), self._outputs, "done")
         return "finished" if ran else "nothing ran"
 
+    def _cut_short(self, error: BaseException) -> None:
+        """Write what there is. A disk that takes no more must not hide what ended the run."""
+        with contextlib.suppress(ResultsError):
+            self._run.set_state("interrupted")
+        with contextlib.suppress(ResultsError):
+            self._write_all()
+        if not isinstance(error, BrokenPipeError):  # whoever watched has gone
+            self._observer.run_ended(str(self._run.path), self._outputs, "interrupted")
+
     def _notes(self) -> list[str]:
-        """What a reader of the numbers should know before they come."""
-        notes = list(self._manifest.warnings)
+        """What a reader of the numbers should know before they come: first of all, what cannot be run."""
+        notes = [f"unavailable: {name}: {missing}" for name, missing in self._availability.missing.items()]
+        notes += self._manifest.warnings
         threads = {step.model.threads_note for one in self._plan.experiments for step in one.steps}
-        notes += sorted(filter(None, threads))
+        notes += [f"inference threads: {note}" for note in sorted(filter(None, threads))]
         for sample in self._manifest.samples:
             if sample.conversion:
                 notes.append(f"sample {sample.name}: {Path(sample.audio).name} was {sample.conversion}")
@@ -143,20 +171,22 @@ class _Run:
     # ------------------------------------------------------------------ one experiment
 
     def _run_experiment(self, experiment: Experiment, writer: SampleWriter) -> int:
-        """Run all series of an experiment; return how many could run."""
+        """Run all series of an experiment; return how many could run, now or before a break."""
         missing = self._availability.missing.get(experiment.name)
         reasons = {series.key: str(missing) for series in experiment.series} if missing else {}
         self._observer.experiment_started(experiment, reasons)
         ran = 0
-        with Sampler(
-            experiment.sample_interval_ms / 1000, sink=writer.write, origin_ns=self._origin_ns
-        ) as sampler:
+        sink = self._sink(writer)
+        with Sampler(experiment.sample_interval_ms / 1000, sink=sink, origin_ns=self._origin_ns) as sampler:
             for series in experiment.series:
-                if missing is not None:
+                continuation = self._continuation(experiment, series)
+                if continuation is None:
+                    ran += 1
+                elif missing is not None:
                     self._unavailable(experiment, series, missing)
                 else:
-                    self._run_series(experiment, series, sampler, writer)
-                    ran += 1
+                    end = self._run_series(experiment, series, continuation, sampler, writer)
+                    ran += end.outcome != "unavailable"
                 self._write(experiment)
         output = self._write(experiment)
         self._observer.experiment_ended(experiment, self._records_of(experiment), output)
@@ -174,16 +204,31 @@ class _Run:
         self._run.append(end)
         self._observer.series_ended(experiment, series, end)
 
+    def _continuation(self, experiment: Experiment, series: Series) -> Continuation | None:
+        return continue_series(experiment, series, self._records().get((experiment.name, series.key)))
+
+    def _sink(self, writer: SampleWriter) -> Sink:
+        """Write to ``writer``, in the sampler's thread; its errors come out of ``sampler.check``."""
+
+        def write(label: Label, reading: Reading) -> None:
+            with _writing(self._run.path):
+                writer.write(label, reading)
+
+        return write
+
     def _run_series(
-        self, experiment: Experiment, series: Series, sampler: Sampler, writer: SampleWriter
-    ) -> None:
-        continuation = continue_series(experiment, series, self._records().get((experiment.name, series.key)))
-        if continuation is None:
-            return
-        codes = {
-            "experiment": writer.experiment_code(experiment.name),
-            "series": writer.series_code(series.key),
-        }
+        self,
+        experiment: Experiment,
+        series: Series,
+        continuation: Continuation,
+        sampler: Sampler,
+        writer: SampleWriter,
+    ) -> SeriesEnd:
+        with _writing(self._run.path):
+            codes = {
+                "experiment": writer.experiment_code(experiment.name),
+                "series": writer.series_code(series.key),
+            }
 
         def append(entry: Entry) -> None:
             sampler.check()
@@ -199,7 +244,12 @@ class _Run:
             codes=codes,
         )
         run = SeriesRun(context, first_iteration=continuation.first_iteration, reason=continuation.reason)
-        run.run()
+        try:
+            return run.run()
+        finally:
+            if self._manifest.heap is None and run.heap_source is not None:
+                self._manifest = msgspec.structs.replace(self._manifest, heap=run.heap_source)
+                self._run.save(self._manifest)
 
     # ------------------------------------------------------------------ results
 
@@ -250,13 +300,26 @@ def continue_series(
 
 @contextlib.contextmanager
 def _samples(folder: Path) -> Iterator[SampleWriter]:
-    """Open the run's sample writer; a disk that fills up becomes a ResultsError that names the file."""
-    path = folder / "samples.bin"
+    """Open the run's sample writer, and close it: after an error without a further one."""
+    with _writing(folder):
+        writer = SampleWriter(folder)
     try:
-        with contextlib.closing(SampleWriter(folder)) as writer:
-            yield writer
+        yield writer
+    except BaseException:
+        with contextlib.suppress(OSError):
+            writer.close()
+        raise
+    with _writing(folder):
+        writer.close()
+
+
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Turn a disk that fills up into a ResultsError that names the file. Put around nothing but writing."""
+    try:
+        yield
     except OSError as error:
-        raise write_problem(path, error, "every finished iteration") from error
+        raise write_problem(folder / RECORDS_FILE, error, "every finished iteration") from error
 
 
 __all__ = ["Continuation", "RunOutcome", "continue_series", "run_plan"]

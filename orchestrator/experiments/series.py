@@ -1,7 +1,7 @@
 """One method of one experiment, from its first iteration to its last, or to the death that ended it.
 
-A worker that dies, hangs or refuses ends the series and is its result; nothing that was measured before is lost,
-and the runner goes on with the next series.
+A worker that dies, hangs or refuses ends the series and is its result; nothing that was measured before is
+lost, and the runner goes on with the next series.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from orchestrator.errors import (
     EngineUnavailableError,
     JobError,
     JobTimeoutError,
+    ProtocolError,
     ResultsError,
+    SpawnError,
     WorkerDiedError,
     WorkerError,
 )
@@ -25,8 +27,7 @@ from orchestrator.experiments.draft import StepDraft
 from orchestrator.experiments.methods import METHODS, Method
 from orchestrator.experiments.observer import RunObserver
 from orchestrator.experiments.records import Entry, IterationRecord, Outcome, SeriesEnd, SeriesStart
-from orchestrator.experiments.stage import Stage, TrimReadings
-from orchestrator.process.memory import ProcessGoneError
+from orchestrator.experiments.stage import Stage
 from orchestrator.process.sampler import Sampler
 from orchestrator.text.metrics import score
 from worker.protocol import Audio, Chunk, Job, Transcript
@@ -38,8 +39,8 @@ SAMPLE_RATE = 16_000
 class SeriesContext:
     """What a series works with; made by the runner.
 
-    ``audio`` is prepared audio by the sample's name; ``codes`` says what ``experiment`` and ``series`` are called
-    in the time series.
+    ``audio`` is prepared audio by the sample's name; ``codes`` says what ``experiment`` and ``series`` are
+    called in the time series.
     """
 
     experiment: Experiment
@@ -64,6 +65,8 @@ class SeriesRun:
         self._completed = 0
         self._drafts: list[StepDraft] = []
         self._stages: list[Stage] = []
+        self._active: Stage | None = None
+        self._missed_before = context.sampler.missed_deadlines
         self._previous_text: str | None = None
         self._method: Method = METHODS[context.series.method](self._experiment, self._make_stage, self._infer)
 
@@ -101,8 +104,6 @@ class SeriesRun:
             return self._ended("unavailable", error.what, began, remedy=error.how_to_get_it)
         except JobError as error:
             return self._ended("failed", str(error), began, last_words=error.remote_traceback)
-        except ProcessGoneError as error:
-            return self._ended("crashed", str(error), began)
         finally:
             self._method.kill()
 
@@ -179,37 +180,45 @@ class SeriesRun:
             heap=self._experiment.heap,
             timeout_s=self._experiment.timeout_s,
             on_phase=self._on_phase,
+            generation=self._generations_before(),
         )
         self._stages.append(stage)
         return stage
 
-    def _on_phase(self, draft: StepDraft | None, phase: str) -> None:
-        self._phase = phase
-        step_index = _position(self._drafts, draft)
-        for stage in self._stages:
-            if stage.watch is not None:
-                stage.watch.label(
-                    **self._context.codes,
-                    iteration=self._iteration,
-                    step=step_index,
-                    phase=phase,
-                    generation=stage.generation,
-                )
-        step = draft.step if draft is not None else self._experiment.steps[0]
+    def _generations_before(self) -> int:
+        """Processes that a resumed baseline has used up: its iterations were cut off with its last one."""
+        return (self._first - 1) // self._experiment.recycle_after
+
+    def _on_phase(self, stage: Stage, draft: StepDraft | None, phase: str) -> None:
+        """Label the stage's own readings only: a second worker that waits for its turn is in no new phase."""
+        self._phase, self._active = phase, stage
+        position = next((i for i, each in enumerate(self._drafts) if each is draft), len(self._drafts) - 1)
+        if stage.watch is not None:
+            stage.watch.label(
+                **self._context.codes,
+                iteration=self._iteration,
+                step=position,
+                phase=phase,
+                generation=stage.generation,
+            )
+        step = self._experiment.steps[position]
         self._context.observer.phase_started(
             self._experiment, self._context.series, self._iteration, step, phase
         )
 
     def _latest_rss(self) -> int | None:
-        for stage in self._stages:
-            if stage.watch is not None:
-                return stage.watch.latest.rss
-        return None
+        watch = self._active.watch if self._active is not None else None
+        return watch.latest.rss if watch is not None else None
+
+    @property
+    def heap_source(self) -> str | None:
+        """Where the allocator's view comes from, or why there is none; None when no worker got so far."""
+        return self._active.heap_source if self._active is not None else None
 
     # ------------------------------------------------------------------ ends
 
     def _completed_end(self, began: float) -> SeriesEnd:
-        trim = self._trim()
+        trim = self._method.trim()
         self._method.close()
         return SeriesEnd(
             experiment=self._experiment.name,
@@ -220,24 +229,24 @@ class SeriesRun:
             after_trim=trim.after if trim else None,
             trimmed=trim.trimmed if trim else None,
             unclean_exits=self._method.unclean_exits,
+            missed_samples=self._missed(),
             elapsed_s=time.monotonic() - began,
         )
 
-    def _trim(self) -> TrimReadings | None:
-        """Trim last of all: every iteration is on disk already, so a death here costs a reading, not the series."""
-        try:
-            return self._method.trim()
-        except WorkerError as error:
-            self._method.unclean_exits.append(f"trim: {error}")
-            return None
+    def _missed(self) -> int:
+        return self._context.sampler.missed_deadlines - self._missed_before
 
     def _explain(self, error: WorkerError, began: float) -> SeriesEnd:
         """Turn what happened to the worker into the series' result."""
+        if isinstance(error, SpawnError) and isinstance(error.__cause__, WorkerError):
+            return self._explain(error.__cause__, began)
         if isinstance(error, WorkerDiedError):
             return self._ended("crashed", error.cause, began, last_words=error.stderr_tail)
+        said = self._active.last_words if self._active is not None else ""
         if isinstance(error, JobTimeoutError):
-            return self._ended("timeout", f"no answer within {error.limit_s:g} s", began)
-        return self._ended("crashed", str(error), began)
+            return self._ended("timeout", f"no answer within {error.limit_s:g} s", began, last_words=said)
+        cause = f"protocol broken: {error.problem}" if isinstance(error, ProtocolError) else str(error)
+        return self._ended("crashed", cause, began, last_words=said)
 
     def _ended(
         self, outcome: Outcome, cause: str | None, began: float, *, last_words: str = "", remedy: str = ""
@@ -254,9 +263,6 @@ class SeriesRun:
             last_words=last_words,
             partial=[draft.record() for draft in self._drafts if draft.readings],
             unclean_exits=self._method.unclean_exits,
+            missed_samples=self._missed(),
             elapsed_s=time.monotonic() - began,
         )
-
-
-def _position(drafts: Sequence[StepDraft], wanted: StepDraft | None) -> int:
-    return next((index for index, draft in enumerate(drafts) if draft is wanted), 0)

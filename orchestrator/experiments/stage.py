@@ -1,14 +1,15 @@
 """One worker of a series: every phase, with a reading at each boundary while the worker stands still.
 
-A stage replaces its worker on demand (the baseline) or keeps it for a whole series. It labels the time series,
-tells the observer which phase begins, and fills a :class:`~orchestrator.experiments.draft.StepDraft`. It decides
-nothing: the order of the phases is :mod:`.methods`' business.
+A stage replaces its worker on demand (the baseline) or keeps it for a whole series. It says which phase
+begins and fills a :class:`~orchestrator.experiments.draft.StepDraft`. It decides nothing: the order of the
+phases is :mod:`.methods`' business.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from orchestrator.config.types import Model
@@ -16,8 +17,9 @@ from orchestrator.experiments.draft import StepDraft
 from orchestrator.experiments.records import Boundary, Reading
 from orchestrator.process.dialogue import Dialogue
 from orchestrator.process.exit_status import describe_exit
-from orchestrator.process.memory import read_boundary, reset_peak
-from orchestrator.process.sampler import Sampler, Watch
+from orchestrator.process.memory import ProcessGoneError, read_boundary, reset_peak
+from orchestrator.process.sampler import Sampler
+from orchestrator.process.watch import Watch
 from worker.protocol import (
     Chunk,
     Done,
@@ -36,12 +38,20 @@ from worker.protocol import (
 )
 
 TRIM_TIMEOUT_S = 60.0
-PhaseCallback = Callable[[StepDraft | None, str], None]
+HEAP_SWITCHED_OFF = "switched off"
+_PHASE_BEFORE: Mapping[Boundary, str] = {
+    "after_load": "load",
+    "after_infer": "infer",
+    "after_unload": "unload",
+}
+OBITUARY_TIMEOUT_S = 5.0
+PhaseCallback = Callable[["Stage", StepDraft | None, str], None]
+"""Told which stage begins which phase of which step."""
 
 
 @dataclass(frozen=True)
 class TrimReadings:
-    """Memory before and after the one heap trim of a series; ``trimmed``: whether the allocator could be asked."""
+    """Memory before and after the one heap trim of a series; ``trimmed``: the allocator could be asked."""
 
     before: Reading
     after: Reading
@@ -49,7 +59,10 @@ class TrimReadings:
 
 
 class Stage:
-    """At most one live worker. Create one per series, or one per step for the baseline."""
+    """At most one live worker. Create one per series, or one per step for the baseline.
+
+    ``generation`` is that of the process before the first one: 0 unless a baseline goes on after a break.
+    """
 
     def __init__(
         self,
@@ -60,6 +73,7 @@ class Stage:
         heap: bool,
         timeout_s: float,
         on_phase: PhaseCallback,
+        generation: int = 0,
     ) -> None:
         self._env = dict(env)
         self._sampler = sampler
@@ -73,22 +87,23 @@ class Stage:
         self._watch: Watch | None = None
         self._peak_is_sampled = False
         self._spawn_s: float | None = None
-        self.generation = 0
+        self.generation = generation
         self.life = 0
 
     # ------------------------------------------------------------------ the process
 
-    def start(self) -> None:
-        """Start the next generation. Its spawn time is booked on the step that loads first."""
+    def start(self, draft: StepDraft) -> None:
+        """Start the next generation. Its spawn time is booked on ``draft``, the step that loads first."""
         self.generation += 1
         self.life = 0
-        self._on_phase(None, "spawn")
+        self._on_phase(self, draft, "spawn")
         began = time.perf_counter()
         self._dialogue = Dialogue(self._env, slot=self._slot, generation=self.generation, heap=self._heap_on)
         self._spawn_s = time.perf_counter() - began
         self._heap = self._dialogue.ready.heap
         self._peak_is_sampled = False  # VmHWM of a fresh process is its own
-        self._watch = self._sampler.watch(self._dialogue.worker.pid, self._slot)
+        with self._explaining_its_death("spawn"):
+            self._watch = self._sampler.watch(self._dialogue.worker.pid, self._slot)
 
     @property
     def alive(self) -> bool:
@@ -100,20 +115,35 @@ class Stage:
         """The sampler's view of the live worker."""
         return self._watch
 
+    @property
+    def heap_source(self) -> str | None:
+        """Where the allocator's view comes from, or why there is none; None before any worker told."""
+        if not self._heap_on:
+            return HEAP_SWITCHED_OFF
+        if self._heap is None:
+            return None
+        return f"off ({self._heap.off})" if self._heap.off else self._heap.source
+
+    @property
+    def last_words(self) -> str:
+        """What the live worker has printed last; empty without one."""
+        return self._dialogue.worker.last_words if self._dialogue is not None else ""
+
     def begin_iteration(self) -> None:
         """Forget earlier peaks: VmHWM by the kernel where it lets us, the sampled maximum in any case."""
         self.life += 1
         if self._dialogue is None or self._watch is None:
             return
         if self.life > 1:
-            self._peak_is_sampled = not reset_peak(self._dialogue.worker.pid)
+            with self._explaining_its_death("load"):
+                self._peak_is_sampled = not reset_peak(self._dialogue.worker.pid)
         self._watch.take_peak()
 
     def stop(self, draft: StepDraft | None = None) -> str | None:
         """End the worker; return the words for an unclean exit, None for a clean one."""
         if self._dialogue is None:
             return None
-        self._on_phase(draft, "exit")
+        self._on_phase(self, draft, "exit")
         began = time.perf_counter()
         status = self._dialogue.stop()
         if draft is not None:
@@ -140,7 +170,7 @@ class Stage:
         if self._spawn_s is not None:
             draft.seconds["spawn_s"] = self._spawn_s
             self._spawn_s = None
-        draft.readings["before_load"] = self.read()
+        draft.readings["before_load"] = self.read("load")
         command = Load(self._next_id(), model_spec(draft.step.model))
         loaded = dialogue.ask(command, Loaded, timeout_s=self._timeout_s, phase="load")
         draft.seconds["load_s"] = loaded.seconds
@@ -167,23 +197,25 @@ class Stage:
     def restart(self, draft: StepDraft) -> None:
         """Reset the engine's context, or learn that it has no such call."""
         dialogue = self._enter(draft, "restart")
-        restarted = dialogue.ask(Restart(self._next_id()), Restarted, timeout_s=self._timeout_s, phase="restart")
+        restarted = dialogue.ask(
+            Restart(self._next_id()), Restarted, timeout_s=self._timeout_s, phase="restart"
+        )
         draft.reset = restarted.reset
         self._heap = restarted.heap
 
     def trim(self) -> TrimReadings:
         """Ask the allocator to give back what it holds, with a reading on either side."""
         assert self._dialogue is not None
-        self._on_phase(None, "trim")
-        before = self.read()
+        self._on_phase(self, None, "trim")
+        before = self.read("trim")
         trimmed = self._dialogue.ask(Trim(self._next_id()), Trimmed, timeout_s=TRIM_TIMEOUT_S, phase="trim")
         self._heap = trimmed.heap
-        return TrimReadings(before, self.read(), trimmed.trimmed)
+        return TrimReadings(before, self.read("trim"), trimmed.trimmed)
 
     def _enter(self, draft: StepDraft, phase: str) -> Dialogue:
         assert self._dialogue is not None
         draft.generation = self.generation
-        self._on_phase(draft, phase)
+        self._on_phase(self, draft, phase)
         return self._dialogue
 
     def _next_id(self) -> int:
@@ -192,10 +224,15 @@ class Stage:
 
     # ------------------------------------------------------------------ readings
 
-    def read(self) -> Reading:
-        """Read the worker's memory. It stands still: its last answer is in and nothing was asked since."""
+    def read(self, phase: str) -> Reading:
+        """Read the worker's memory. It stands still: its last answer is in and nothing was asked since.
+
+        Raises:
+            WorkerDiedError: It died all the same, after its answer; ``phase`` is for the error's words.
+        """
         assert self._dialogue is not None
-        memory = read_boundary(self._dialogue.worker.pid)
+        with self._explaining_its_death(phase):
+            memory = read_boundary(self._dialogue.worker.pid)
         heap = self._heap
         on = heap is not None and heap.off is None
         return Reading(
@@ -210,12 +247,24 @@ class Stage:
             descriptors=memory.descriptors,
             heap_live=heap.live if heap is not None and on else None,
             heap_held=heap.held if heap is not None and on else None,
-            heap_off="switched off" if heap is None else heap.off,
+            heap_off=HEAP_SWITCHED_OFF if heap is None else heap.off,
         )
+
+    @contextlib.contextmanager
+    def _explaining_its_death(self, phase: str) -> Iterator[None]:
+        """Turn "there is no such process" into the error that knows how it ended and what it said last."""
+        try:
+            yield
+        except ProcessGoneError:
+            assert self._dialogue is not None
+            # Whoever asks the dead is told what they died of; a command that nobody reads any more.
+            command = Trim(self._next_id())
+            self._dialogue.ask(command, Trimmed, timeout_s=OBITUARY_TIMEOUT_S, phase=phase)
+            raise
 
     def _book(self, draft: StepDraft, boundary: Boundary, heap: Heap | None) -> None:
         self._heap = heap
-        reading = self.read()
+        reading = self.read(_PHASE_BEFORE[boundary])
         draft.readings[boundary] = reading
         assert self._watch is not None
         sampled = self._watch.peak_bytes
