@@ -161,7 +161,7 @@ class PlainDisplay(Display):
                 f"memory {number(record.memory / MB)} MB",
                 time_left(self._pace),
             ]
-            self.say(Line(", ".join(words)))
+            self.say(Line(", ".join(word for word in words if word)))
 
     def series_ended(self, experiment: Experiment, series: Series, end: SeriesEnd) -> None:
         """Say what went wrong, if anything did."""
@@ -175,7 +175,9 @@ def method_heading(
 ) -> Sequence[Line]:
     """Return the seeds' heading of a method, one line of it where iterations are not told."""
     sentence = method_sentence(experiment, series)
-    return [BLANK, *title_block(sentence, width)] if wanted.verbose else [Line(sentence, "title")]
+    if wanted.verbose:
+        return [BLANK, *title_block(sentence, width)]
+    return [Line(f"{experiment.name}, {sentence}", "title")]
 
 
 def make_display(wanted: Wanted, out: TextIO | None = None, log: TextIO | None = None) -> Display:

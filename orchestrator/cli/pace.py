@@ -45,5 +45,5 @@ def duration(seconds: float) -> str:
 
 
 def time_left(pace: Pace) -> str:
-    """Return ``45 s left``, or nothing while that is not known."""
-    return "" if pace.left_s is None else f"{duration(pace.left_s)} left"
+    """Return ``45 s left``, or nothing before that is known and at the end."""
+    return "" if pace.left_s is None or pace.done >= pace.total else f"{duration(pace.left_s)} left"
