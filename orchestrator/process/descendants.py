@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Collection
 
 from orchestrator.process.memory import ON_LINUX, ProcessGoneError
 from orchestrator.process.resident import ResidentReader
@@ -96,18 +97,20 @@ class Descendants:
 
     def read_rss(self) -> int:
         """Return the RSS of all known descendants together, in bytes. The dead are forgotten."""
+        if not self._readers:
+            return 0
         total = 0
         for pid, reader in list(self._readers.items()):
             try:
-                total += reader.read().rss
+                total += reader.read()[0]
             except ProcessGoneError:
                 self._readers.pop(pid).close()
         return total
 
     @property
-    def known(self) -> list[int]:
+    def known(self) -> Collection[int]:
         """The numbers of those found by the last look and not seen dead since."""
-        return list(self._readers)
+        return self._readers.keys()
 
     def close(self) -> None:
         """Close every reader; again is harmless."""

@@ -8,18 +8,11 @@ from __future__ import annotations
 
 import importlib
 import os
-from typing import Any, NamedTuple
+from typing import Any
 
 from orchestrator.process.memory import ON_LINUX, ProcessGoneError, open_portable
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-
-
-class Resident(NamedTuple):
-    """One fast reading: RSS, and its anonymous part (0 where the system does not tell it cheaply)."""
-
-    rss: int
-    rss_anon: int
 
 
 class ResidentReader:
@@ -46,8 +39,8 @@ class ResidentReader:
         else:
             self._psutil_process = open_portable(pid)
 
-    def read(self) -> Resident:
-        """Return what is resident now.
+    def read(self) -> tuple[int, int]:
+        """Return RSS and its anonymous part in bytes; the latter is 0 where the system tells it only slowly.
 
         Raises:
             ProcessGoneError: The process is gone or a zombie, or the reader is closed.
@@ -55,20 +48,21 @@ class ResidentReader:
         if self._descriptor < 0:
             return self._read_portable()
         try:
-            fields = os.pread(self._descriptor, 128, 0).split()
+            # Two fields are wanted: size, RSS, shared; the rest is left in one piece.
+            fields = os.pread(self._descriptor, 128, 0).split(b" ", 3)
         except ProcessLookupError:
             raise ProcessGoneError(self.pid) from None
         rss_pages = int(fields[1])
-        if not rss_pages:
+        if rss_pages == 0:
             raise ProcessGoneError(self.pid)  # a zombie has given up its memory, but not its number
-        return Resident(rss_pages * _PAGE_BYTES, (rss_pages - int(fields[2])) * _PAGE_BYTES)
+        return rss_pages * _PAGE_BYTES, (rss_pages - int(fields[2])) * _PAGE_BYTES
 
-    def _read_portable(self) -> Resident:
+    def _read_portable(self) -> tuple[int, int]:
         if self._psutil_process is None:
             raise ProcessGoneError(self.pid)
         psutil = importlib.import_module("psutil")
         try:
-            return Resident(int(self._psutil_process.memory_info().rss), 0)
+            return int(self._psutil_process.memory_info().rss), 0
         except psutil.NoSuchProcess:
             raise ProcessGoneError(self.pid) from None
 

@@ -41,7 +41,8 @@ class Watch:
     """Made by :meth:`~orchestrator.process.sampler.Sampler.watch`; thread-safe.
 
     ``latest`` is the newest reading, for progress displays. ``gone`` turns true when the process was found
-    dead; everything read until then stays.
+    dead; everything read until then stays. ``peak_bytes`` and ``tree_peak_bytes`` are the highest RSS since
+    the last :meth:`take_peak`, of the process and of it with its descendants.
     """
 
     def __init__(self, pid: int, slot: int, *, look_every_ns: int, now_ns: int) -> None:
@@ -61,7 +62,9 @@ class Watch:
         self._next_look_ns = now_ns + look_every_ns * (slot % 8) // 8
         self._closed = False
         self._lock = threading.Lock()
-        self._peak = Peak(0, 0, 0)
+        self._readings = 0
+        self.peak_bytes = 0
+        self.tree_peak_bytes = 0
         try:
             self.latest = self._read(now_ns)
         except ProcessGoneError:
@@ -96,20 +99,11 @@ class Watch:
             old.phase if phase is None else phase_code(phase),
         )
 
-    @property
-    def peak_bytes(self) -> int:
-        """The highest RSS read since the last :meth:`take_peak`."""
-        return self._peak.rss
-
-    @property
-    def tree_peak_bytes(self) -> int:
-        """The highest RSS of the process and its descendants together since the last :meth:`take_peak`."""
-        return self._peak.tree_rss
-
     def take_peak(self) -> Peak:
         """Return the highest readings so far and start anew."""
         with self._lock:
-            peak, self._peak = self._peak, Peak(0, 0, 0)
+            peak = Peak(self.peak_bytes, self.tree_peak_bytes, self._readings)
+            self.peak_bytes = self.tree_peak_bytes = self._readings = 0
         return peak
 
     def sample(self, time_ns: int, sink: Sink) -> bool:
@@ -124,10 +118,9 @@ class Watch:
             except ProcessGoneError:
                 self.gone = not self._closed
                 return False
-            peak = self._peak
-            self._peak = Peak(
-                max(reading.rss, peak.rss), max(reading.tree_rss, peak.tree_rss), peak.readings + 1
-            )
+            self._readings += 1
+            self.peak_bytes = max(self.peak_bytes, reading.rss)
+            self.tree_peak_bytes = max(self.tree_peak_bytes, reading.tree_rss)
             sink(label, reading)
         return True
 
