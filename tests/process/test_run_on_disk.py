@@ -102,7 +102,8 @@ def test_the_lock_ends_with_a_killed_holder(folder: Path) -> None:
     "inside",
     [
         "import subprocess; p = subprocess.Popen(['sleep', '60'], close_fds=False); print(p.pid)",
-        "import os, time; p = os.fork(); p or (time.sleep(60), os._exit(0)); print(p)",
+        "import os, time; r, w = os.pipe(); p = os.fork();"
+        "p or (os.write(w, b'1'), time.sleep(60), os._exit(0)); os.read(r, 1); print(p)",  # it has begun to run
     ],
     ids=["exec", "fork"],
 )
