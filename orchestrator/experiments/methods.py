@@ -24,6 +24,7 @@ from orchestrator.experiments.records import Boundary
 from orchestrator.experiments.stage import Stage, TrimReadings
 
 Infer = Callable[[Stage, StepDraft], None]
+Finished = Callable[[StepDraft], None]
 MakeStage = Callable[[Sequence[Step]], Stage]
 
 
@@ -33,9 +34,12 @@ class Method(ABC):
     memory_boundary: Boundary = "after_unload"
     """Where the iteration's memory is read: the seeds' own place, and the leak series'."""
 
-    def __init__(self, experiment: Experiment, make_stage: MakeStage, infer: Infer) -> None:
+    def __init__(
+        self, experiment: Experiment, make_stage: MakeStage, infer: Infer, finished: Finished
+    ) -> None:
         self.experiment = experiment
         self._infer = infer
+        self._finished = finished
         self._make_stage = make_stage
         self.unclean_exits: list[str] = []
 
@@ -83,8 +87,10 @@ class Method(ABC):
 
 
 class _OneProcess(Method):
-    def __init__(self, experiment: Experiment, make_stage: MakeStage, infer: Infer) -> None:
-        super().__init__(experiment, make_stage, infer)
+    def __init__(
+        self, experiment: Experiment, make_stage: MakeStage, infer: Infer, finished: Finished
+    ) -> None:
+        super().__init__(experiment, make_stage, infer, finished)
         self._stage = make_stage(experiment.steps)
 
     @property
@@ -108,6 +114,7 @@ class Recreate(_OneProcess):
             stage.load(draft)
             self._infer(stage, draft)
             stage.unload(draft)
+            self._finished(draft)
 
 
 class Reuse(_OneProcess):
@@ -125,6 +132,7 @@ class Reuse(_OneProcess):
             elif self.restarts:
                 stage.restart(draft)
             self._infer(stage, draft)
+            self._finished(draft)
 
 
 class Restart(Reuse):
@@ -136,8 +144,10 @@ class Restart(Reuse):
 class Recycle(Method):
     """A fresh process every ``recycle_after`` iterations, one per step: the process-restart baseline."""
 
-    def __init__(self, experiment: Experiment, make_stage: MakeStage, infer: Infer) -> None:
-        super().__init__(experiment, make_stage, infer)
+    def __init__(
+        self, experiment: Experiment, make_stage: MakeStage, infer: Infer, finished: Finished
+    ) -> None:
+        super().__init__(experiment, make_stage, infer, finished)
         self._stages = [make_stage([step]) for step in experiment.steps]
         self._last_trim: TrimReadings | None = None
 
@@ -155,6 +165,7 @@ class Recycle(Method):
             stage.load(draft)
             self._infer(stage, draft)
             stage.unload(draft)
+            self._finished(draft)
             if last and index == len(drafts) - 1:
                 self._last_trim = self._try_trim(stage)
             if last or stage.life >= self.experiment.recycle_after:

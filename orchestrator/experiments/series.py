@@ -68,7 +68,8 @@ class SeriesRun:
         self._active: Stage | None = None
         self._missed_before = context.sampler.missed_deadlines
         self._previous_text: str | None = None
-        self._method: Method = METHODS[context.series.method](self._experiment, self._make_stage, self._infer)
+        method = METHODS[context.series.method]
+        self._method: Method = method(self._experiment, self._make_stage, self._infer, self._step_done)
 
     def run(self) -> SeriesEnd:
         """Run to the end and return how it ended; the entries are appended as they come.
@@ -151,8 +152,10 @@ class SeriesRun:
             reference = draft.step.sample.reference if draft.step.sample else None
             if reference:
                 draft.score = score(reference, done.result.text)
-        context.observer.step_done(
-            self._experiment, context.series, self._iteration, draft.step, draft.record()
+
+    def _step_done(self, draft: StepDraft) -> None:
+        self._context.observer.step_done(
+            self._experiment, self._context.series, self._iteration, draft.step, draft.record()
         )
 
     def _job(self, draft: StepDraft) -> Job:
