@@ -171,10 +171,15 @@ def test_of_two_with_one_name_the_used_one_is_named(site: Site) -> None:
     assert registry.find("same").__module__ in used.source
 
 
-def test_broken_metadata_leaves_the_built_in_engines(site: Site) -> None:
+def test_broken_metadata_hurts_nobody_else(site: Site) -> None:
     site.add("broken", "[orchestrator.engines]\nthis is no entry point\n")
+    site.add("good-engine", {"good": "good_engine:Good"}, good_engine=GOOD.format(name="Good", engine="good"))
     found = registry.list_all()
     assert [info.name for info in found if info.source == "built-in"] == list(registry.BUILT_IN)
     assert registry.find("synthetic") is SyntheticEngine
-    with pytest.raises(EngineUnavailableError):
+    assert registry.find("good").name == "good"
+    (broken,) = listed("(broken)")
+    assert "its metadata cannot be read" in (broken.error or "")
+    with pytest.raises(EngineUnavailableError) as error:
         registry.find("nobody")
+    assert "package broken might offer it" in error.value.what

@@ -11,6 +11,7 @@ that engine and leaves the others alone. What ends the process cannot be caught 
 from __future__ import annotations
 
 import importlib
+import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -40,18 +41,15 @@ def find(name: str) -> type[Engine]:
     """
     if name in BUILT_IN:
         return _import_engine(name, BUILT_IN[name])
-    try:
-        points = _entry_points()
-    except Exception as error:
-        raise EngineUnavailableError(
-            f"engine {name!r} is not built in, and the installed packages cannot be read: {_words(error)}",
-            "repair or remove the package whose metadata is broken",
-        ) from error
+    points, unreadable = _entry_points()
     for point in points:
         if point.name == name:
             return _import_engine(name, point.value)
+    what = f"unknown engine {name!r} ({known_words(name, {*BUILT_IN, *(point.name for point in points)})})"
+    for package, problem in unreadable.items():
+        what += f"; package {package} might offer it, but {problem}"
     raise EngineUnavailableError(
-        f"unknown engine {name!r} ({known_words(name, {*BUILT_IN, *(point.name for point in points)})})",
+        what,
         f"correct the name, or install the package that offers it (entry-point group {ENTRY_POINT_GROUP!r})",
     )
 
@@ -67,12 +65,7 @@ def list_all() -> list[EngineInfo]:
 
 
 def _list_third_party() -> Iterator[EngineInfo]:
-    try:
-        points = _entry_points()
-    except Exception as error:
-        problem = f"the installed packages cannot be read: {_words(error)}"
-        yield EngineInfo(name="(entry points)", source=ENTRY_POINT_GROUP, error=problem)
-        return
+    points, unreadable = _entry_points()
     owners = dict.fromkeys(BUILT_IN, "the built-in engine")
     for point in points:
         source = _source(point)
@@ -82,13 +75,29 @@ def _list_third_party() -> Iterator[EngineInfo]:
         else:
             owners[point.name] = source
             yield _describe(point.name, point.value, source)
+    for package, problem in unreadable.items():
+        yield EngineInfo(name=f"({package})", source=package, error=problem)
 
 
-def _entry_points() -> list[EntryPoint]:
-    """Return the group's entry points by name; of two with one name the first on ``sys.path`` stays first."""
-    from importlib.metadata import entry_points
+def _entry_points() -> tuple[list[EntryPoint], dict[str, str]]:
+    """Return the group's entry points by name, and what is wrong with packages that cannot be read.
 
-    return sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name)
+    Package by package, because ``importlib.metadata.entry_points`` fails as a whole for one that is broken.
+    Of two versions of a package, and of two points with one name, the first on ``sys.path`` comes first.
+    """
+    from importlib.metadata import distributions
+
+    points: dict[str, list[EntryPoint]] = {}
+    unreadable: dict[str, str] = {}
+    for number, package in enumerate(distributions(), 1):
+        label = f"(nameless {number})"
+        try:
+            label = package.name or label
+            if label not in points:
+                points[label] = list(package.entry_points.select(group=ENTRY_POINT_GROUP))
+        except Exception as error:
+            unreadable[label] = f"its metadata cannot be read: {_words(error)}"
+    return sorted(itertools.chain(*points.values()), key=lambda point: point.name), unreadable
 
 
 def _source(point: EntryPoint) -> str:
