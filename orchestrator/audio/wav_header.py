@@ -8,8 +8,8 @@ import struct
 import msgspec
 
 PCM = 1
-_UNTOLD = frozenset({0, 0xFFFFFFFF, 0x7FFFFFFF})
-"""Sizes that stand for "not known when the header was written": streams, and recorders that were cut off."""
+_UNTOLD = frozenset({0xFFFFFFFF, 0x7FFFFFFF})
+"""Sizes that stand for "not known when the header was written", as in a stream."""
 
 
 class WavHeader(msgspec.Struct, frozen=True):
@@ -55,6 +55,6 @@ def _header(
     tag, channels, rate_hz, _, frame_bytes, bits = fields
     if frame_bytes == 0:
         return None
-    told = data_bytes not in _UNTOLD or (data_bytes == 0 and held_bytes == 0)
+    told = data_bytes not in _UNTOLD
     held_frames = (min(data_bytes, held_bytes) if told else held_bytes) // frame_bytes
     return WavHeader(tag, channels, rate_hz, bits, data_bytes // frame_bytes if told else None, held_frames)

@@ -102,8 +102,9 @@ def test_the_lock_ends_with_a_killed_holder(folder: Path) -> None:
     "inside",
     [
         "import subprocess; p = subprocess.Popen(['sleep', '60'], close_fds=False); print(p.pid)",
+        # The copy says when it runs: only then has it let go of the lock.
         "import os, time; r, w = os.pipe(); p = os.fork();"
-        "p or (os.write(w, b'1'), time.sleep(60), os._exit(0)); os.read(r, 1); print(p)",  # it has begun to run
+        "p or (os.write(w, b'1'), time.sleep(60), os._exit(0)); os.read(r, 1); print(p)",
     ],
     ids=["exec", "fork"],
 )
