@@ -26,6 +26,18 @@ class Growth(msgspec.Struct, frozen=True):
     swap: float | None = None
 
 
+class ChannelJudgement(msgspec.Struct, frozen=True, kw_only=True):
+    """What one channel says by itself; rates in MB per iteration, None where they are not finite."""
+
+    verdict: str
+    rate_mb_per_iteration: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    warm_up: int = 0
+    tolerance: float | None = None
+    reasons: list[str] = []
+
+
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """The judgement of one series. Rates are MB (1024² bytes) per iteration; intervals are 95 %.
 
@@ -54,6 +66,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
         settle: What would settle it; empty when it is settled.
         composition: What the growth is made of.
         heap_off: Why there is no heap channel; None when there is one.
+        channels: What every channel says by itself, by name; ``verdict`` is made of them.
     """
 
     experiment: str
@@ -80,3 +93,4 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     settle: list[str] = []
     composition: Growth = Growth()
     heap_off: str | None = None
+    channels: dict[str, ChannelJudgement] = {}

@@ -18,13 +18,21 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from orchestrator.analysis import Composition, Verdict, judge
-from orchestrator.analysis.judgement import Growth, JudgedAs, Judgement
+from orchestrator.analysis import ChannelVerdict, Composition, Verdict, judge
+from orchestrator.analysis.judgement import ChannelJudgement, Growth, JudgedAs, Judgement
 from orchestrator.config.types import Experiment, MethodName
 from orchestrator.experiments.leak_rate import MB, boundary_readings, own_boundary
 from orchestrator.experiments.records import Boundary, Reading, SeriesRecords
 
-__all__ = ["Growth", "JudgedAs", "Judgement", "judge_all", "judge_series", "series_method"]
+__all__ = [
+    "ChannelJudgement",
+    "Growth",
+    "JudgedAs",
+    "Judgement",
+    "judge_all",
+    "judge_series",
+    "series_method",
+]
 
 _ENDS: dict[str, JudgedAs] = {
     "crashed": "crashed",
@@ -102,6 +110,7 @@ def _with_rates(bare: Judgement, judged: Verdict) -> Judgement:
         warm_up=judged.warm_up,
         tolerance=_finite(judged.tolerance),
         composition=_growth(judged.composition),
+        channels={name: _channel_judgement(channel) for name, channel in judged.channels},
     )
 
 
@@ -154,6 +163,18 @@ def _channel(readings: Sequence[Reading], pick: _Pick) -> npt.NDArray[np.float64
 
 def _heap_off(readings: Sequence[Reading]) -> str | None:
     return next((reading.heap_off for reading in readings if reading.heap_off), None)
+
+
+def _channel_judgement(channel: ChannelVerdict) -> ChannelJudgement:
+    return ChannelJudgement(
+        verdict=channel.verdict,
+        rate_mb_per_iteration=_finite(channel.slope.rate),
+        ci_low=_finite(channel.slope.low),
+        ci_high=_finite(channel.slope.high),
+        warm_up=channel.warm_up,
+        tolerance=_finite(channel.tolerance),
+        reasons=list(channel.reasons),
+    )
 
 
 def _growth(composition: Composition) -> Growth:

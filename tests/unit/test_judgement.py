@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from unit.record_builders import ended, experiment, growing, iteration, reading, records, step_record
+from record_builders import ended, experiment, growing, iteration, reading, records, step_record
 
 from orchestrator.config.types import Series
 from orchestrator.experiments.judgement import Judgement, judge_all, judge_series
@@ -126,7 +126,7 @@ def test_the_heap_has_its_own_rate_beside_that_of_rss():
 
 
 def test_a_heap_that_must_not_be_believed_is_not_used():
-    off = _with_heap(40, lambda n: 20, lambda n: 200 + 3 * n, heap_off="allocator replaced")
+    off = _with_heap(40, lambda _: 20, lambda n: 200 + 3 * n, heap_off="allocator replaced")
     judged = judge_series(experiment("recreate"), off)
     assert judged.heap_off == "allocator replaced"
     assert judged.heap_rate_mb_per_iteration is None
