@@ -1,5 +1,6 @@
 """Each fault of the synthetic engine, in a real worker: what the parent sees of it."""
 
+import contextlib
 import os
 import resource
 import signal
@@ -283,5 +284,8 @@ def children(pid: int) -> list[int]:
 
 
 def open_pipes(pid: int) -> set[str]:
-    targets = [os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()]  # noqa: PTH115
+    targets: set[str] = set()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # a starting interpreter opens and closes files
+            targets.add(os.readlink(entry))  # noqa: PTH115 - what it says, not a path
     return {target for target in targets if target.startswith("pipe:")}
