@@ -30,8 +30,9 @@ from orchestrator.process.deadlines import Deadlines
 from orchestrator.process.sample_record import Label
 from orchestrator.process.watch import Reading, Sink, Watch
 
-LOOK_INTERVAL_S = 0.1
-"""How often descendants are looked for; those already known are read at the full pace."""
+LOOK_EVERY_NS = 20_000_000
+"""How often one process is asked for new descendants: each in its turn, so that the cost does not grow with
+the number of workers. Descendants already known are read at the full pace."""
 
 
 class Sampler:
@@ -47,7 +48,6 @@ class Sampler:
         sink: Sink | None = None,
         clock_ns: Callable[[], int] = time.monotonic_ns,
         origin_ns: int | None = None,
-        look_interval_s: float = LOOK_INTERVAL_S,
     ) -> None:
         """Prepare; nothing runs yet.
 
@@ -58,7 +58,8 @@ class Sampler:
         now_ns = clock_ns()
         self._origin_ns = now_ns if origin_ns is None else origin_ns
         self._deadlines = Deadlines(round(interval_s * 1e9), now_ns)
-        self._look_every_ns = max(round(look_interval_s * 1e9), round(interval_s * 1e9))
+        self._next_look_ns = 0
+        self._looks = 0
         self._sink = sink
         self._watches: tuple[Watch, ...] = ()  # replaced, never changed: the thread goes through it unlocked
         self._change = threading.Lock()
@@ -90,7 +91,7 @@ class Sampler:
             ProcessGoneError: There is no such process.
         """
         now_ns = self._clock_ns() - self._origin_ns
-        watch = Watch(pid, slot, look_every_ns=self._look_every_ns, now_ns=now_ns)
+        watch = Watch(pid, slot, now_ns)
         with self._change:
             self._watches = (*self._watches, watch)
             if len(self._watches) == 1:
@@ -162,13 +163,25 @@ class Sampler:
             self._sample_all()
 
     def _sample_all(self) -> None:
-        for watch in self._watches:
+        watches = self._watches
+        turn = self._whose_turn(len(watches))
+        for index, watch in enumerate(watches):
             try:
-                if not watch.sample(self._clock_ns() - self._origin_ns, self._deliver):
+                time_ns = self._clock_ns() - self._origin_ns
+                if not watch.sample(time_ns, self._deliver, look=index == turn):
                     self.unwatch(watch)
             except Exception as error:  # noqa: BLE001 - kept, and raised where the owner asks
                 self._keep(error)
                 self.unwatch(watch)
+
+    def _whose_turn(self, count: int) -> int:
+        """Return the index of the watch that looks for descendants in this round; -1 for none."""
+        now_ns = self._clock_ns()
+        if now_ns < self._next_look_ns or count == 0:
+            return -1
+        self._next_look_ns = now_ns + LOOK_EVERY_NS
+        self._looks += 1
+        return self._looks % count
 
     def _deliver(self, label: Label, reading: Reading) -> None:
         if self._sink is None:

@@ -58,7 +58,7 @@ class SampleWriter:
         self._folder = Path(folder)
         self._lock = threading.Lock()
         self._buffer = bytearray()
-        self._failure: OSError | None = None
+        self._refusal: Exception | None = None  # why nothing can be written any more
         found = (self._folder / NAMES_FILE).exists()
         self._names = read_names(self._folder) if found else SampleNames()
         known_phases = list(PHASES[: len(self._names.phases)])
@@ -123,7 +123,8 @@ class SampleWriter:
             time_ns, rss, rss_anon, tree_rss, iteration, generation, experiment, series, step, phase
         )
         with self._lock:
-            self._refuse_after_failure()
+            if self._refusal is not None:
+                raise self._refusal
             self._buffer += record
             if time_ns - self._flushed_ns >= FLUSH_EVERY_NS:
                 self._flushed_ns = time_ns
@@ -136,7 +137,8 @@ class SampleWriter:
             OSError: The disk is full, or an earlier write failed.
         """
         with self._lock:
-            self._refuse_after_failure()
+            if self._refusal is not None:
+                raise self._refusal
             self._flush()
 
     def close(self) -> None:
@@ -149,17 +151,12 @@ class SampleWriter:
             if self._descriptor < 0:
                 return
             try:
-                if self._failure is None:
+                if self._refusal is None:
                     self._flush()
             finally:
+                self._refusal = ValueError("the sample writer is closed")
                 os.close(self._descriptor)
                 self._descriptor = -1
-
-    def _refuse_after_failure(self) -> None:
-        if self._failure is not None:
-            raise self._failure
-        if self._descriptor < 0:
-            raise ValueError("the sample writer is closed")
 
     def _flush(self) -> None:
         try:
@@ -168,7 +165,7 @@ class SampleWriter:
                 self._size += written
                 del self._buffer[:written]
         except OSError as error:
-            self._failure = error
+            self._refusal = error
             self._buffer.clear()
             with contextlib.suppress(OSError):  # the reader copes with a partial record as well
                 os.ftruncate(self._descriptor, self._size - self._size % RECORD_SIZE)

@@ -45,7 +45,7 @@ class Watch:
     the last :meth:`take_peak`, of the process and of it with its descendants.
     """
 
-    def __init__(self, pid: int, slot: int, *, look_every_ns: int, now_ns: int) -> None:
+    def __init__(self, pid: int, slot: int, now_ns: int) -> None:
         """Read once, so that there always is a ``latest``.
 
         Raises:
@@ -57,9 +57,6 @@ class Watch:
         self._label = Label()
         self._reader = ResidentReader(pid)
         self._descendants = Descendants(pid)
-        self._look_every_ns = look_every_ns
-        # Workers started together must not all be looked at in the same round.
-        self._next_look_ns = now_ns + look_every_ns * (slot % 8) // 8
         self._closed = False
         self._lock = threading.Lock()
         self._readings = 0
@@ -106,14 +103,16 @@ class Watch:
             self.peak_bytes = self.tree_peak_bytes = self._readings = 0
         return peak
 
-    def sample(self, time_ns: int, sink: Sink) -> bool:
+    def sample(self, time_ns: int, sink: Sink, *, look: bool) -> bool:
         """Take one reading and hand it to ``sink``; False when the process has died or the watch is closed.
 
-        The sampler's thread calls this.
+        ``look`` asks to look for new descendants first. The sampler's thread calls this.
         """
         with self._lock:
             label = self._label
             try:
+                if look:
+                    self._descendants.look()
                 self.latest = reading = self._read(time_ns)
             except ProcessGoneError:
                 self.gone = not self._closed
@@ -126,9 +125,6 @@ class Watch:
 
     def _read(self, time_ns: int) -> Reading:
         rss, rss_anon = self._reader.read()
-        if time_ns >= self._next_look_ns:
-            self._descendants.look()
-            self._next_look_ns = time_ns + self._look_every_ns
         return Reading(time_ns, rss, rss_anon, rss + self._descendants.read_rss())
 
     def close(self) -> None:

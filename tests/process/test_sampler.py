@@ -109,7 +109,7 @@ def test_several_workers_are_told_apart(child: MemoryChild) -> None:
 
 def test_descendants_count_in_the_tree_and_not_in_the_process(child: MemoryChild) -> None:
     seen = Collected()
-    with Sampler(0.005, sink=seen, look_interval_s=0.01) as sampler:
+    with Sampler(0.005, sink=seen) as sampler:
         watch = sampler.watch(child.pid)
         child.tell("child", 32 * MB)
         child.tell("grandchild", 16 * MB)
