@@ -12,6 +12,7 @@ before this file runs (a ``sitecustomize``, a ``.pth`` file) can reach them: des
 import importlib.util
 import os
 import sys
+from typing import NoReturn
 
 
 def _load_own_package() -> None:
@@ -26,11 +27,11 @@ def _load_own_package() -> None:
     spec.loader.exec_module(package)
 
 
-def main(arguments: list[str]) -> None:
+def main(arguments: list[str]) -> NoReturn:
     """Make the descriptors private, hold the lifeline, then serve until told to leave. Does not return."""
     commands_fd, replies_fd, lifeline_fd = map(int, arguments)
     for descriptor in (commands_fd, replies_fd, lifeline_fd):
-        os.set_inheritable(descriptor, False)  # noqa: FBT003
+        os.set_inheritable(descriptor, False)
     _load_own_package()
     from worker import lifeline
 

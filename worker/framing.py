@@ -44,7 +44,9 @@ def frame(message: object, encoder: msgspec.msgpack.Encoder, cap: int = DEFAULT_
     encoder.encode_into(message, buffer, HEADER_SIZE)
     length = len(buffer) - HEADER_SIZE
     if length > cap:
-        raise FramingError(f"message of {length} bytes is over the cap of {cap}", bytes(buffer[:EXCERPT_SIZE]))
+        raise FramingError(
+            f"message of {length} bytes is over the cap of {cap}", bytes(buffer[:EXCERPT_SIZE])
+        )
     buffer[:HEADER_SIZE] = length.to_bytes(HEADER_SIZE, "little")
     return buffer
 
@@ -81,4 +83,3 @@ class FrameDecoder:
     def pending(self) -> int:
         """Bytes of an unfinished frame."""
         return len(self._buffer)
-

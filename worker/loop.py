@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from time import perf_counter
-from typing import Literal
+from typing import Literal, NoReturn, cast
 
 from worker import __version__
 from worker.emitter import Emitter
@@ -39,7 +39,6 @@ from worker.protocol import (
     Ready,
     Restart,
     Restarted,
-    Result,
     Run,
     Shutdown,
     Transcript,
@@ -64,7 +63,7 @@ def protocol_out_fd() -> int:
     return _current.replies_fd
 
 
-def serve(commands_fd: int, replies_fd: int) -> None:
+def serve(commands_fd: int, replies_fd: int) -> NoReturn:
     """Shake hands, then answer commands until ``Shutdown``. Does not return."""
     global _current  # noqa: PLW0603 - one worker a process, by definition
     _reset_signals()
@@ -72,9 +71,10 @@ def serve(commands_fd: int, replies_fd: int) -> None:
     pipe.send(Hello(PROTOCOL_VERSION, __version__, os.getpid(), sys.version.split()[0], CAPABILITIES))
     configure = pipe.receive()
     if not isinstance(configure, Configure) or configure.protocol != PROTOCOL_VERSION:
-        print(f"worker: expected Configure with protocol {PROTOCOL_VERSION}, got {configure!r}", file=sys.stderr)
+        print(
+            f"worker: expected Configure with protocol {PROTOCOL_VERSION}, got {configure!r}", file=sys.stderr
+        )
         leave(PROTOCOL_EXIT_CODE)
-        return
     sys.path.extend(entry for entry in configure.sys_path if entry not in sys.path)
     os.environ.update(configure.environ)
     worker = Worker(pipe, heap=configure.heap)
@@ -115,15 +115,12 @@ class Worker:
         if isinstance(command, Configure):
             print("worker: a second Configure", file=sys.stderr)
             leave(PROTOCOL_EXIT_CODE)
-            return
         try:
             self._pipe.send(self._carry_out(command))
         except BaseException as error:
             self._pipe.send(self._failed(command.id, error))
 
-    def _carry_out(
-        self, command: Load | Run | Restart | Unload | Trim | Check | ListEngines
-    ) -> Message:
+    def _carry_out(self, command: Load | Run | Restart | Unload | Trim | Check | ListEngines) -> Message:
         match command:
             case Run():
                 return self._run(command)
@@ -160,7 +157,7 @@ class Worker:
             offered = ", ".join(engine.tasks)
             raise Refused(f"engine {engine.name} has no task {command.job.task!r}; it offers {offered}")
         emit = Emitter(self._pipe, command.id, stream=command.stream)
-        result: Result = engine.run(command.job, emit)
+        result = cast("object", engine.run(command.job, emit))  # a third party's may be anything
         if not isinstance(result, Transcript | Alignment | Plain):
             raise TypeError(f"engine {engine.name} returned {type(result).__name__}, not a Result")
         seconds, times = emit.finish(answered=not isinstance(result, Transcript) or bool(result.text))
@@ -219,5 +216,11 @@ class Worker:
             text = "".join(traceback.format_exception(error))
         message = str(error).encode(errors="replace").decode()
         return Failed(
-            command_id, kind, type(error).__name__, message, text.encode(errors="replace").decode(), remedy, self.read_heap()
+            command_id,
+            kind,
+            type(error).__name__,
+            message,
+            text.encode(errors="replace").decode(),
+            remedy,
+            self.read_heap(),
         )

@@ -10,6 +10,7 @@ import os
 import select
 import sys
 from collections import deque
+from typing import NoReturn
 
 import msgspec
 
@@ -73,7 +74,7 @@ class Pipe:
             leave(PROTOCOL_EXIT_CODE)
 
 
-def leave(code: int) -> None:
+def leave(code: int) -> NoReturn:
     """Flush and end the process without destructors: static ones of native libraries abort."""
     for stream in (sys.stdout, sys.stderr):
         try:

@@ -41,7 +41,7 @@ class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 # --------------------------------------------------------------------------- parts of messages
 
 
-class Audio(Value):
+class Audio(Value, frozen=True):
     """Decoded audio, 16 kHz mono, made safe by the parent.
 
     ``path`` is a file the parent vouches for (never a user's raw path handed to native code), or
@@ -54,7 +54,7 @@ class Audio(Value):
     sample_rate: int = 16_000
 
 
-class Job(Value):
+class Job(Value, frozen=True):
     """One request for a kind of work.
 
     ``options`` are the task's own: ``function`` jobs carry target, args and kwargs there, an ``align`` job may
@@ -68,7 +68,7 @@ class Job(Value):
     options: dict[str, Any] = {}
 
 
-class ModelSpec(Value):
+class ModelSpec(Value, frozen=True):
     """What an engine needs to load one model. Paths are absolute; absent means the engine's default."""
 
     engine: str
@@ -82,7 +82,7 @@ class ModelSpec(Value):
     options: dict[str, Any] = {}
 
 
-class Heap(Value):
+class Heap(Value, frozen=True):
     """The C allocator's own view, in bytes. ``off`` says why there is none; then the numbers are 0 or absent.
 
     ``live`` is uordblks + hblkhd of glibc's mallinfo2, ``held`` is fordblks (free, but not given back; absent
@@ -95,7 +95,7 @@ class Heap(Value):
     off: str | None = None
 
 
-class Word(Value):
+class Word(Value, frozen=True):
     """One aligned word of the caller's own text; times in milliseconds from the start of the audio."""
 
     text: str
@@ -103,7 +103,7 @@ class Word(Value):
     end_ms: int
 
 
-class Phone(Value):
+class Phone(Value, frozen=True):
     """One aligned phone; ``word`` is the index of the word it belongs to."""
 
     phone: str
@@ -112,7 +112,7 @@ class Phone(Value):
     word: int
 
 
-class Transcript(Value, tag="transcript"):
+class Transcript(Value, frozen=True, tag="transcript"):
     """What an ``asr`` task found."""
 
     text: str
@@ -120,7 +120,7 @@ class Transcript(Value, tag="transcript"):
     words: list[Word] = []
 
 
-class Alignment(Value, tag="alignment"):
+class Alignment(Value, frozen=True, tag="alignment"):
     """What an ``align`` task found. ``skipped`` lists words of the text that could not be placed."""
 
     words: list[Word]
@@ -128,7 +128,7 @@ class Alignment(Value, tag="alignment"):
     skipped: list[str] = []
 
 
-class Plain(Value, tag="plain"):
+class Plain(Value, frozen=True, tag="plain"):
     """Any other task's result: one msgpack-able value."""
 
     value: Any = None
@@ -137,7 +137,7 @@ class Plain(Value, tag="plain"):
 Result = Transcript | Alignment | Plain
 
 
-class ChunkTimes(Value):
+class ChunkTimes(Value, frozen=True):
     """When text arrived, in seconds after the input was handed to the engine. Stamped in the emit callback.
 
     ``first_s`` and ``last_s`` belong to the first and last *text* chunk; ``characters_after_first`` counts the
@@ -150,7 +150,7 @@ class ChunkTimes(Value):
     characters_after_first: int = 0
 
 
-class EngineInfo(Value):
+class EngineInfo(Value, frozen=True):
     """One engine as ``orchestrator engines`` lists it; ``error`` when its import failed."""
 
     name: str
@@ -165,7 +165,7 @@ class EngineInfo(Value):
 # --------------------------------------------------------------------------- parent to worker
 
 
-class Configure(Message):
+class Configure(Message, frozen=True):
     """Answer to Hello. ``sys_path`` is appended to the worker's own; ``environ`` is set after the start."""
 
     protocol: int
@@ -174,14 +174,14 @@ class Configure(Message):
     heap: bool = True
 
 
-class Load(Message):
+class Load(Message, frozen=True):
     """Create the engine and load the model. Refused while one is loaded."""
 
     id: int
     model: ModelSpec
 
 
-class Run(Message):
+class Run(Message, frozen=True):
     """Run one job on the loaded model. ``stream`` asks for Chunk messages; times are stamped either way."""
 
     id: int
@@ -189,44 +189,44 @@ class Run(Message):
     stream: bool = False
 
 
-class Restart(Message):
+class Restart(Message, frozen=True):
     """Reset the engine's context and keep the model."""
 
     id: int
 
 
-class Unload(Message):
+class Unload(Message, frozen=True):
     """Destroy the engine object."""
 
     id: int
 
 
-class Trim(Message):
+class Trim(Message, frozen=True):
     """Ask the allocator to give free memory back (``malloc_trim(0)`` or its like)."""
 
     id: int
 
 
-class Check(Message):
+class Check(Message, frozen=True):
     """Import the engine and ask whether it could load the model; loads nothing."""
 
     id: int
     model: ModelSpec
 
 
-class ListEngines(Message):
+class ListEngines(Message, frozen=True):
     """Import every known engine, one after the other, and report each."""
 
     id: int
 
 
-class Cancel(Message):
+class Cancel(Message, frozen=True):
     """Ask the running job ``id`` to stop. An engine that cannot simply goes on."""
 
     id: int
 
 
-class Shutdown(Message):
+class Shutdown(Message, frozen=True):
     """Leave, by ``os._exit`` after a flush."""
 
 
@@ -235,7 +235,7 @@ Command = Configure | Load | Run | Restart | Unload | Trim | Check | ListEngines
 # --------------------------------------------------------------------------- worker to parent
 
 
-class Hello(Message):
+class Hello(Message, frozen=True):
     """First message of every worker."""
 
     protocol: int
@@ -245,13 +245,13 @@ class Hello(Message):
     capabilities: list[str] = []
 
 
-class Ready(Message):
+class Ready(Message, frozen=True):
     """The worker took its configuration and waits for commands."""
 
     heap: Heap | None = None
 
 
-class Loaded(Message):
+class Loaded(Message, frozen=True):
     """The model is loaded. ``facts`` are the engine's own words about it (version, threads used …)."""
 
     id: int
@@ -261,7 +261,7 @@ class Loaded(Message):
     heap: Heap | None = None
 
 
-class Chunk(Message):
+class Chunk(Message, frozen=True):
     """A piece of text. ``replaces`` > 0: the last so many characters sent so far are withdrawn first."""
 
     id: int
@@ -270,7 +270,7 @@ class Chunk(Message):
     replaces: int = 0
 
 
-class Done(Message):
+class Done(Message, frozen=True):
     """The job's result. ``seconds`` spans from handing the input to the engine to its return."""
 
     id: int
@@ -280,7 +280,7 @@ class Done(Message):
     heap: Heap | None = None
 
 
-class Restarted(Message):
+class Restarted(Message, frozen=True):
     """``reset`` is ``restart``, or ``none`` when the engine has no restart (the method runs as reuse)."""
 
     id: int
@@ -289,7 +289,7 @@ class Restarted(Message):
     heap: Heap | None = None
 
 
-class Unloaded(Message):
+class Unloaded(Message, frozen=True):
     """The engine object is gone."""
 
     id: int
@@ -297,7 +297,7 @@ class Unloaded(Message):
     heap: Heap | None = None
 
 
-class Trimmed(Message):
+class Trimmed(Message, frozen=True):
     """``trimmed`` says whether the allocator could be asked at all; ``heap`` is read after the trim."""
 
     id: int
@@ -305,7 +305,7 @@ class Trimmed(Message):
     heap: Heap | None = None
 
 
-class Checked(Message):
+class Checked(Message, frozen=True):
     """The engine could load the model, as far as a look can tell. ``estimate_bytes`` of memory, if it knows."""
 
     id: int
@@ -313,14 +313,14 @@ class Checked(Message):
     estimate_bytes: int | None = None
 
 
-class Engines(Message):
+class Engines(Message, frozen=True):
     """Answer to ListEngines."""
 
     id: int
     engines: list[EngineInfo]
 
 
-class Failed(Message):
+class Failed(Message, frozen=True):
     """A command ended in an exception.
 
     ``kind`` tells ``unavailable`` (something is missing; ``remedy`` says how to get it), ``cancelled`` (the job
@@ -336,6 +336,4 @@ class Failed(Message):
     heap: Heap | None = None
 
 
-Reply = (
-    Hello | Ready | Loaded | Chunk | Done | Restarted | Unloaded | Trimmed | Checked | Engines | Failed
-)
+Reply = Hello | Ready | Loaded | Chunk | Done | Restarted | Unloaded | Trimmed | Checked | Engines | Failed

@@ -5,6 +5,6 @@ from __future__ import annotations
 
 def main() -> None:
     """Entry of the ``orchestrator`` script. Ends the process with an exit code of interfaces.md."""
-    from orchestrator.cli.app import run_app  # noqa: PLC0415 - keeps ``import orchestrator.cli`` free of typer
+    from orchestrator.cli.app import run_app
 
     run_app()

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 LIST_TIMEOUT_S = 120.0
 
 
-def engines(*, as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False) -> None:
+def engines(
+    *, as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False
+) -> None:
     """List the engines: their tasks, where they come from, and the error of those that do not import."""
     infos = list_engines()
     if as_json:
@@ -55,7 +57,15 @@ def _print_table(infos: list[EngineInfo]) -> None:
     row = "{:<18} {:<22} {:<8} {:<6} {}"
     console.print(Text(row.format("engine", "tasks", "restart", "abort", "from"), style="bold"))
     for info in infos:
-        facts = ("yes" if info.restarts else "no", "yes" if info.aborts else "no") if not info.error else ("–", "–")
+        facts = (
+            ("yes" if info.restarts else "no", "yes" if info.aborts else "no")
+            if not info.error
+            else ("–", "–")
+        )
         console.print(Text(row.format(info.name, ", ".join(info.tasks) or "–", *facts, info.source)))
-        words = Text(f"cannot be used: {info.error}", style="red") if info.error else Text(info.summary, style="dim")
+        words = (
+            Text(f"cannot be used: {info.error}", style="red")
+            if info.error
+            else Text(info.summary, style="dim")
+        )
         console.print(Padding(words, (0, 0, 0, 2)))

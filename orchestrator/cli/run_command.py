@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -112,7 +112,7 @@ def _let_go_of_stdout() -> None:
 
 
 @contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
+def _terminated_like_interrupted() -> Generator[None]:
     """Treat SIGTERM and SIGHUP as Ctrl-C; a second one of either kind changes nothing any more."""
 
     def once(_number: int, _frame: FrameType | None) -> None:

@@ -21,7 +21,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     """Base of all records. Fields at their default are left out of the file."""
 
 
-class Reading(Record):
+class Reading(Record, frozen=True):
     """Memory at one boundary, read from outside while the worker stood still; None: the system does not tell.
 
     ``heap_live`` and ``heap_held`` are the C allocator's own view; ``heap_off`` says why there is none.
@@ -46,7 +46,7 @@ class Reading(Record):
         return self.rss if self.rss_anon is None else self.rss_anon + (self.swap or 0)
 
 
-class Phases(Record):
+class Phases(Record, frozen=True):
     """Seconds each phase of a step took; None: the phase did not happen in this iteration.
 
     ``load_s`` and ``infer_s`` are stamped inside the worker, ``spawn_s`` and ``exit_s`` by the parent.
@@ -59,7 +59,7 @@ class Phases(Record):
     exit_s: float | None = None
 
 
-class AlignedWord(Record):
+class AlignedWord(Record, frozen=True):
     """One word of an alignment; milliseconds from the start of the audio."""
 
     text: str
@@ -67,7 +67,7 @@ class AlignedWord(Record):
     end_ms: int
 
 
-class StepRecord(Record):
+class StepRecord(Record, frozen=True):
     """One step of one iteration.
 
     ``ttft_ms`` runs to the first text chunk; ``speed_chars_per_s`` is None when all text came in one chunk;
@@ -95,7 +95,7 @@ class StepRecord(Record):
     facts: dict[str, Any] = {}
 
 
-class IterationRecord(Record, tag="iteration"):
+class IterationRecord(Record, frozen=True, tag="iteration"):
     """One iteration: all steps done once.
 
     ``memory`` is the RSS at the method's own boundary (after unload for recreate and recycle, after infer for
@@ -115,7 +115,7 @@ class IterationRecord(Record, tag="iteration"):
     started_at: str
 
 
-class SeriesStart(Record, tag="series-start"):
+class SeriesStart(Record, frozen=True, tag="series-start"):
     """A series begins. A second start of the same series voids the entries before it from ``first_iteration`` on.
 
     ``first_iteration`` is 1, or where a resumed baseline goes on; ``reason`` says why a series starts again.
@@ -127,7 +127,7 @@ class SeriesStart(Record, tag="series-start"):
     reason: str = ""
 
 
-class SeriesEnd(Record, tag="series-end"):
+class SeriesEnd(Record, frozen=True, tag="series-end"):
     """How a series ended.
 
     For a series that did not complete, ``iteration`` and ``phase`` say where, ``cause`` what (``SIGABRT``,
@@ -168,7 +168,7 @@ class SeriesEnd(Record, tag="series-end"):
 Entry = IterationRecord | SeriesStart | SeriesEnd
 
 
-class SampleFile(Record):
+class SampleFile(Record, frozen=True):
     """A sample as it was used. ``state`` tells our own recording (``as shipped``) from a ``modified sample``."""
 
     name: str
@@ -180,7 +180,7 @@ class SampleFile(Record):
     reference: str | None = None
 
 
-class SeriesRecords(Record):
+class SeriesRecords(Record, frozen=True):
     """All that is known of one series of one experiment, collected from the entries."""
 
     experiment: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -299,7 +299,7 @@ def continue_series(
 
 
 @contextlib.contextmanager
-def _samples(folder: Path) -> Iterator[SampleWriter]:
+def _samples(folder: Path) -> Generator[SampleWriter]:
     """Open the run's sample writer, and close it: after an error without a further one."""
     with _writing(folder):
         writer = SampleWriter(folder)
@@ -314,7 +314,7 @@ def _samples(folder: Path) -> Iterator[SampleWriter]:
 
 
 @contextlib.contextmanager
-def _writing(folder: Path) -> Iterator[None]:
+def _writing(folder: Path) -> Generator[None]:
     """Turn a disk that fills up into a ResultsError that names the file. Put around nothing but writing."""
     try:
         yield

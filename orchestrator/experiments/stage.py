@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 
 from orchestrator.config.types import Model
@@ -251,7 +251,7 @@ class Stage:
         )
 
     @contextlib.contextmanager
-    def _explaining_its_death(self, phase: str) -> Iterator[None]:
+    def _explaining_its_death(self, phase: str) -> Generator[None]:
         """Turn "there is no such process" into the error that knows how it ended and what it said last."""
         try:
             yield

@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self, TypedDict, TypeVar
 
 from orchestrator.errors import (
     EngineUnavailableError,
@@ -44,6 +44,12 @@ POLITE_GRACE_S = 2.0
 TERM_GRACE_S = 1.0
 POLL_WITHOUT_PIDFD_S = 0.05
 R = TypeVar("R", bound=Reply)
+
+
+class _Identity(TypedDict):
+    slot: int
+    generation: int
+    pid: int
 
 
 class Dialogue:
@@ -81,9 +87,7 @@ class Dialogue:
         hello = self._expect(Hello, deadline, timeout_s)
         if hello.protocol != PROTOCOL_VERSION:
             raise self._protocol_error(f"worker speaks version {hello.protocol}, we speak {PROTOCOL_VERSION}")
-        self.worker.send(
-            Configure(PROTOCOL_VERSION, host_sys_path(), self.worker.late_environment, heap)
-        )
+        self.worker.send(Configure(PROTOCOL_VERSION, host_sys_path(), self.worker.late_environment, heap))
         return hello, self._expect(Ready, deadline, timeout_s)
 
     def __enter__(self) -> Self:
@@ -170,7 +174,7 @@ class Dialogue:
 
     # ------------------------------------------------------------------ errors
 
-    def _identity(self) -> dict[str, int]:
+    def _identity(self) -> _Identity:
         worker = self.worker
         return {"slot": worker.slot, "generation": worker.generation, "pid": worker.pid}
 

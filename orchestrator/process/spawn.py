@@ -79,10 +79,12 @@ def late_environment(extra: Mapping[str, str]) -> dict[str, str]:
 
 def host_sys_path() -> list[str]:
     """Return this process's ``sys.path`` with the working directory spelt out, for the handshake."""
-    return [os.path.abspath(entry) if entry else str(Path.cwd()) for entry in sys.path]
+    return [str(Path(entry).absolute()) if entry else str(Path.cwd()) for entry in sys.path]
 
 
-def spawn(environment: Mapping[str, str], *, slot: int, generation: int) -> tuple[subprocess.Popen[bytes], ParentEnds]:
+def spawn(
+    environment: Mapping[str, str], *, slot: int, generation: int
+) -> tuple[subprocess.Popen[bytes], ParentEnds]:
     """Start a worker with the whole ``environment`` given. Returns before the worker says anything.
 
     Raises:

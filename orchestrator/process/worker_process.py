@@ -89,7 +89,11 @@ class WorkerProcess:
             FramingError: The command is over the cap; nothing was queued.
             TypeError: The command holds a value msgpack has no form for; nothing was queued.
         """
-        self._outgoing += frame(command, self._encoder, self._cap)
+        self.send_frame(frame(command, self._encoder, self._cap))
+
+    def send_frame(self, encoded: bytes | bytearray) -> None:
+        """Queue a command that is encoded already, header included, and write as much as the pipe takes now."""
+        self._outgoing += encoded
         self._flush()
 
     def _flush(self) -> None:
@@ -195,5 +199,3 @@ def _open_pidfd(pid: int) -> int:
         return os.pidfd_open(pid)
     except (AttributeError, OSError):
         return -1
-
-

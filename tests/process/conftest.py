@@ -24,7 +24,9 @@ def nothing_left() -> Iterator[None]:
     threads_before = set(threading.enumerate())
     descriptors_before = _descriptors()
     yield
-    children = [child for child in psutil.Process().children(recursive=True) if "worker" in " ".join(child.cmdline())]
+    children = [
+        child for child in psutil.Process().children(recursive=True) if "worker" in " ".join(child.cmdline())
+    ]
     assert children == []
     assert _descriptors() - descriptors_before == set()
     assert set(threading.enumerate()) - threads_before == set()

@@ -31,7 +31,9 @@ def model(**fault: Any) -> ModelSpec:
 def drive(dialogue: Dialogue, where: str, fault: dict[str, Any], timeout_s: float = PATIENCE_S) -> None:
     """Take the worker through the phases up to and with ``where``, in which the fault strikes."""
     if where == "check":
-        dialogue.ask(Check(1, model(when="import-check", **fault)), Checked, timeout_s=timeout_s, phase="check")
+        dialogue.ask(
+            Check(1, model(when="import-check", **fault)), Checked, timeout_s=timeout_s, phase="check"
+        )
         return
     spec = model(when=where, **fault)
     dialogue.ask(Load(1, spec), Loaded, timeout_s=timeout_s if where == "load" else PATIENCE_S, phase="load")
@@ -120,7 +122,9 @@ def test_megabytes_of_noise_neither_block_nor_reach_the_protocol(where: str) -> 
 
 @pytest.mark.parametrize("where", WHERE)
 @pytest.mark.parametrize("how", ["grandchild", "grandchild_fork"])
-def test_a_grandchild_that_keeps_the_pipes_delays_nothing_and_goes_with_the_worker(where: str, how: str) -> None:
+def test_a_grandchild_that_keeps_the_pipes_delays_nothing_and_goes_with_the_worker(
+    where: str, how: str
+) -> None:
     with Dialogue() as dialogue:
         drive(dialogue, where, {"how": how})
         assert dialogue.stop() == 0
@@ -174,4 +178,7 @@ def test_a_result_over_the_cap_fails_the_job_alone() -> None:
         with pytest.raises(JobError, match="over the cap"):
             dialogue.ask(Run(2, Job("call", options=call)), Done, timeout_s=PATIENCE_S, phase="infer")
         small = {"target": "math:sqrt", "args": [9], "kwargs": {}}
-        assert dialogue.ask(Run(3, Job("call", options=small)), Done, timeout_s=PATIENCE_S, phase="infer").id == 3
+        assert (
+            dialogue.ask(Run(3, Job("call", options=small)), Done, timeout_s=PATIENCE_S, phase="infer").id
+            == 3
+        )

@@ -45,7 +45,9 @@ def started() -> Iterator[list[int]]:
             continue
 
 
-def start_host(started: list[int], *, before: str = "", work: str = "") -> tuple["subprocess.Popen[str]", dict[str, int]]:
+def start_host(
+    started: list[int], *, before: str = "", work: str = ""
+) -> tuple["subprocess.Popen[str]", dict[str, int]]:
     script = HOST.format(before=textwrap.dedent(before), work=textwrap.dedent(work))
     host = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert host.stdout is not None
@@ -135,7 +137,9 @@ def test_a_parent_that_died_before_the_lifeline_was_held_is_noticed() -> None:
     lifeline_r, lifeline_w = os.pipe()
     os.close(lifeline_w)
     fds = (commands_r, replies_w, lifeline_r)
-    process = subprocess.Popen([sys.executable, "-P", str(main), *map(str, fds)], pass_fds=fds, process_group=0)
+    process = subprocess.Popen(
+        [sys.executable, "-P", str(main), *map(str, fds)], pass_fds=fds, process_group=0
+    )
     for descriptor in fds:
         os.close(descriptor)
     try:

@@ -271,7 +271,7 @@ def test_a_grandchild_keeps_what_it_inherited(worker: Dialogue, how: str, *, det
         if detached:
             wait_until(lambda: os.getpgid(grandchild) == grandchild)  # a fork leaves the group by itself
         assert (os.getpgid(grandchild) == worker.worker.pid) != detached
-        noise = os.readlink(f"/proc/{worker.worker.pid}/fd/2")  # noqa: PTH115 - what it says, not a path
+        noise = os.readlink(f"/proc/{worker.worker.pid}/fd/2")
         kept = open_pipes(grandchild) & open_pipes(worker.worker.pid)
         assert noise in kept
         assert (kept == {noise}) == (how == "grandchild")  # a fork without exec has the protocol's too
@@ -287,5 +287,5 @@ def open_pipes(pid: int) -> set[str]:
     targets: set[str] = set()
     for entry in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):  # a starting interpreter opens and closes files
-            targets.add(os.readlink(entry))  # noqa: PTH115 - what it says, not a path
+            targets.add(os.readlink(entry))
     return {target for target in targets if target.startswith("pipe:")}

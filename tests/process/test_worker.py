@@ -77,7 +77,10 @@ def test_an_idle_worker_holds_the_standard_library_and_msgspec_alone(
 def _site_modules() -> set[str]:
     """What a bare interpreter with msgspec holds here: msgspec and .pth files of other packages import things too."""
     bare = subprocess.run(
-        [sys.executable, "-P", "-c", "import sys, msgspec.msgpack; print(*sys.modules)"], stdout=subprocess.PIPE, text=True, check=True
+        [sys.executable, "-P", "-c", "import sys, msgspec.msgpack; print(*sys.modules)"],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
     )
     return {name.partition(".")[0] for name in bare.stdout.split()}
 
@@ -163,7 +166,11 @@ def test_a_job_without_streaming_sends_no_chunk_but_is_timed() -> None:
     with Dialogue() as dialogue:
         load(dialogue, ModelSpec(engine="synthetic", name="s", options={"tokens": 3}))
         done = dialogue.ask(
-            Run(2, Job("asr", text="a b c")), Done, timeout_s=PATIENCE_S, phase="infer", on_chunk=chunks.append
+            Run(2, Job("asr", text="a b c")),
+            Done,
+            timeout_s=PATIENCE_S,
+            phase="infer",
+            on_chunk=chunks.append,
         )
     assert chunks == []
     assert done.times.chunks == 3
@@ -172,9 +179,9 @@ def test_a_job_without_streaming_sends_no_chunk_but_is_timed() -> None:
 def test_a_running_job_is_cancelled_and_a_late_cancel_is_ignored() -> None:
     with Dialogue() as dialogue:
         load(dialogue, ModelSpec(engine="synthetic", name="s", options={"job_ms": 60_000}))
-        dialogue.worker.send(Cancel(2))  # arrives before its job and must not be lost
-        with pytest.raises((JobCancelledError, JobError)):
-            dialogue.worker.send(Run(3, Job("asr", text="x")))
+        dialogue.worker.send(Cancel(2))  # of no job: ignored
+        dialogue.worker.send(Run(3, Job("asr", text="x")))
+        with pytest.raises(JobCancelledError):
             dialogue.ask(Cancel(3), Done, timeout_s=PATIENCE_S, phase="infer")
         dialogue.worker.send(Cancel(3))
         assert dialogue.ask(Unload(4), Unloaded, timeout_s=PATIENCE_S, phase="unload").id == 4
@@ -210,6 +217,6 @@ def test_descriptors_of_the_protocol_are_not_inherited() -> None:
     with Dialogue() as dialogue:
         load(dialogue)
         script = "import os; print(*sorted(os.listdir('/proc/self/fd'), key=int))"
-        seen = ask_value(dialogue, "subprocess:getoutput", f"{sys.executable} -c \"{script}\"")
+        seen = ask_value(dialogue, "subprocess:getoutput", f'{sys.executable} -c "{script}"')
         assert isinstance(seen, str)
         assert {int(number) for number in json.loads(f"[{seen.replace(' ', ',')}]")} <= {0, 1, 2, 3}

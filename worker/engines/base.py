@@ -21,7 +21,7 @@ ENTRY_POINT_GROUP = "orchestrator.engines"
 
 
 class EngineError(Exception):
-    """Something the engine refuses or cannot do, said in plain words. Other exceptions are reported with a traceback."""
+    """Something the engine refuses or cannot do, in plain words. Other exceptions are reported with a traceback."""
 
 
 class EngineUnavailableError(EngineError):
@@ -51,6 +51,7 @@ class Emit(Protocol):
     @property
     def cancelled(self) -> bool:
         """True once the parent has asked this job to stop. Looking costs one ``poll``."""
+        ...
 
 
 class Engine(ABC):
@@ -99,7 +100,7 @@ class Engine(ABC):
         """Look, without loading, whether ``load`` could work. Raises as ``load`` does."""
 
     @classmethod
-    def memory_estimate(cls, model: ModelSpec) -> int | None:
+    def memory_estimate(cls, model: ModelSpec) -> int | None:  # noqa: ARG003 - engines that know use it
         """Bytes the loaded model will need, a first guess; None when the engine cannot tell."""
         return None
 
