@@ -114,18 +114,23 @@ def _let_go_of_stdout() -> None:
 @contextmanager
 def _terminated_like_interrupted() -> Generator[None]:
     """Treat SIGTERM and SIGHUP as Ctrl-C; a second one of either kind changes nothing any more."""
+    seen = False
 
     def once(_number: int, _frame: FrameType | None) -> None:
-        for name in before:
-            signal.signal(name, signal.SIG_IGN)
-        raise KeyboardInterrupt
+        # A flag, not SIG_IGN: signals that came together are all delivered, and Python complains in the midst
+        # of our last writes about one that has no handler any more.
+        nonlocal seen
+        if not seen:
+            seen = True
+            raise KeyboardInterrupt
 
     before = {name: signal.signal(name, once) for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
+        if not seen:  # else the process is about to end, and must not be hit on its way out
+            for name, handler in before.items():
+                signal.signal(name, handler)
 
 
 def _show_plan(plan: Plan, folder: Path) -> None:

@@ -9,7 +9,15 @@ from importlib.metadata import entry_points
 
 from worker.engines.base import ENTRY_POINT_GROUP
 
-KNOWN_ENGINES = ("chatllm", "moonshine", "pocketsphinx", "faster-whisper", "synthetic", "function")
+KNOWN_ENGINES = (
+    "chatllm",
+    "moonshine",
+    "pocketsphinx",
+    "faster-whisper",
+    "synthetic",
+    "synthetic-restart",
+    "function",
+)
 """The built-in engines, whether or not their libraries are installed."""
 
 
