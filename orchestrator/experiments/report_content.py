@@ -1,0 +1,169 @@
+"""Collect what a report shows from the files of one run.
+
+Here: which readings become points, which samples a timeline. How they are drawn is the business of
+:mod:`orchestrator.report.html`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from orchestrator.config.types import Experiment, Plan
+from orchestrator.errors import ResultsError
+from orchestrator.experiments.entry_log import series_records
+from orchestrator.experiments.judgement import judge_series, series_method
+from orchestrator.experiments.leak_rate import MB, own_boundary
+from orchestrator.experiments.manifest import Manifest
+from orchestrator.experiments.records import Boundary, IterationRecord, Phases, Reading, SeriesRecords
+from orchestrator.experiments.run_folder import RunFolder
+from orchestrator.experiments.summary import summarize_all
+from orchestrator.process.samples import Samples, read_samples
+from orchestrator.report.html.content import (
+    ExperimentContent,
+    PhaseTime,
+    Point,
+    ReportContent,
+    SeriesContent,
+)
+from orchestrator.report.html.decimation import Bucket, decimate
+from orchestrator.report.names import experiment_title, method_name
+from orchestrator.report.shape import columns_of
+
+_PHASES = tuple(field.name for field in msgspec.structs.fields(Phases))
+
+
+def collect_report(run: RunFolder) -> ReportContent:
+    """Read everything of a run that a report shows; of one under way or cut off, as far as it has come.
+
+    Raises:
+        ResultsError: Manifest or entries cannot be read, or are of a newer version.
+    """
+    manifest = run.manifest()
+    plan = _plan(manifest, run.path)
+    records = series_records(run.entries())
+    samples, note = _samples(run.path)
+    return ReportContent(
+        run_id=manifest.run_id,
+        created_at=manifest.created_at,
+        state=manifest.state,
+        profile=manifest.profile,
+        profile_reason=manifest.profile_reason,
+        tool_version=manifest.tool_version,
+        experiments=[
+            _experiment(each, [one for one in records.values() if one.experiment == each.name], samples)
+            for each in plan.experiments
+        ],
+        facts=msgspec.to_builtins(manifest),
+        notes=[*manifest.warnings, *([note] if note else [])],
+    )
+
+
+def _plan(manifest: Manifest, path: Path) -> Plan:
+    try:
+        return msgspec.convert(manifest.plan, Plan)
+    except msgspec.ValidationError as error:
+        raise ResultsError(f"{path}: the plan in its manifest is damaged ({error}); start a new run") from error
+
+
+def _samples(path: Path) -> tuple[Samples | None, str]:
+    """Return the time series, or None and why there is none: a report can do without."""
+    try:
+        return read_samples(path), ""
+    except ResultsError as error:
+        return None, f"No time series: {error}"
+
+
+def _experiment(
+    experiment: Experiment, records: Sequence[SeriesRecords], samples: Samples | None
+) -> ExperimentContent:
+    by_key = {each.series: each for each in records}
+    summaries = summarize_all(experiment, records)
+    series: list[SeriesContent] = []
+    for each in columns_of(experiment):
+        found = by_key.get(each.key) or SeriesRecords(experiment.name, each.key, iterations=[], end=None)
+        name = method_name(each, summaries.get(each.key))
+        series.append(_series(experiment, name, found, samples))
+    return ExperimentContent(experiment, experiment_title(experiment), series, summaries)
+
+
+def _series(
+    experiment: Experiment, name: str, records: SeriesRecords, samples: Samples | None
+) -> SeriesContent:
+    method = series_method(experiment, records.series)
+    iterations = sorted(records.iterations, key=lambda record: record.iteration)
+    end = records.end
+    unfinished = end is not None and end.outcome != "completed"
+    return SeriesContent(
+        key=records.series,
+        name=name,
+        method=method,
+        judgement=judge_series(experiment, records),
+        points=points_of(iterations, own_boundary(method)),
+        timeline=timeline_of(samples, experiment.name, records.series) if samples else (),
+        phase_times=phase_times(iterations),
+        remedy=end.remedy if end else "",
+        last_words=end.last_words if end and unfinished else "",
+    )
+
+
+def points_of(iterations: Sequence[IterationRecord], boundary: Boundary) -> list[Point]:
+    """Return the readings that the judgement is made of, as points of a chart."""
+    return [
+        _point(record.iteration, record.steps[-1].readings[boundary])
+        for record in iterations
+        if record.steps and boundary in record.steps[-1].readings
+    ]
+
+
+def _point(iteration: int, reading: Reading) -> Point:
+    off = reading.heap_off is not None
+    return Point(
+        iteration=iteration,
+        rss_mb=reading.rss / MB,
+        lead_mb=reading.leak_bytes / MB,
+        file_mb=_mb(None if reading.rss_anon is None else reading.rss - reading.rss_anon),
+        swap_mb=_mb(reading.swap),
+        live_mb=None if off else _mb(reading.heap_live),
+        held_mb=None if off else _mb(reading.heap_held),
+    )
+
+
+def _mb(size_bytes: int | None) -> float | None:
+    return None if size_bytes is None else size_bytes / MB
+
+
+def phase_times(iterations: Sequence[IterationRecord]) -> list[PhaseTime]:
+    """Return the seconds of every phase that happened, over all steps."""
+    found: list[PhaseTime] = []
+    for name in _PHASES:
+        seconds = [
+            value
+            for record in iterations
+            for step in record.steps
+            if (value := getattr(step.phases, name)) is not None
+        ]
+        if seconds:
+            phase = name.removesuffix("_s")
+            found.append(PhaseTime(phase, median(seconds), min(seconds), max(seconds)))
+    return found
+
+
+def timeline_of(samples: Samples, experiment: str, series: str) -> list[Bucket]:
+    """Return the time series of one method, decimated; empty when it has none."""
+    names = samples.names
+    if experiment not in names.experiments or series not in names.series:
+        return []
+    records: np.ndarray[Any, Any] = samples.records
+    chosen = (records["experiment"] == names.experiments.index(experiment)) & (
+        records["series"] == names.series.index(series)
+    )
+    own = records[chosen]
+    own = own[own["rss"] > 0]  # a process that has just gone reads 0, which is no memory of its
+    labels = np.column_stack([own[name].astype(np.int64) for name in ("phase", "generation", "iteration")])
+    return decimate(own["time_ns"] / 1e9, own["rss"] / MB, labels, dict(enumerate(names.phases)))

@@ -1,0 +1,88 @@
+"""What a page is made from: plain numbers of one run, collected by who knows the files. MB are 1024² bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.analysis.judgement import Judgement
+from orchestrator.config.types import Experiment
+from orchestrator.report.html.decimation import Bucket
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One iteration of a series, read at the method's own boundary; None: the system does not tell.
+
+    ``lead_mb`` is what the leak is judged by: anonymous memory and swap, else RSS.
+    """
+
+    iteration: int
+    rss_mb: float
+    lead_mb: float
+    file_mb: float | None = None
+    swap_mb: float | None = None
+    live_mb: float | None = None
+    held_mb: float | None = None
+
+    @property
+    def outside_mb(self) -> float | None:
+        """Anonymous memory that is not the C allocator's; None when a channel is missing."""
+        if self.live_mb is None or self.held_mb is None:
+            return None
+        return self.lead_mb - self.live_mb - self.held_mb
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseTime:
+    """How long one phase took over the iterations of a series, in seconds."""
+
+    phase: str
+    median_s: float
+    shortest_s: float
+    longest_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesContent:
+    """One method of an experiment.
+
+    ``name`` is what tables call it. ``timeline`` is the time series, decimated; ``remedy`` and ``last_words``
+    belong to a series that did not come to its end.
+    """
+
+    key: str
+    name: str
+    method: str
+    judgement: Judgement
+    points: Sequence[Point] = ()
+    timeline: Sequence[Bucket] = ()
+    phase_times: Sequence[PhaseTime] = ()
+    remedy: str = ""
+    last_words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentContent:
+    """One experiment: its series in the order of the tables' columns, and their summaries by key."""
+
+    experiment: Experiment
+    title: str
+    series: Sequence[SeriesContent]
+    summaries: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportContent:
+    """A whole run. ``facts`` are the manifest's, as built-in types, and the page's provenance."""
+
+    run_id: str
+    created_at: str
+    state: str
+    profile: str
+    profile_reason: str
+    tool_version: str
+    experiments: Sequence[ExperimentContent]
+    facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    notes: Sequence[str] = ()

@@ -1,0 +1,173 @@
+"""One experiment's section: verdicts, charts, tables. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from orchestrator.report.cells import number
+from orchestrator.report.headers import experiment_header
+from orchestrator.report.html import verdicts
+from orchestrator.report.html.composition_chart import composition_chart, highest
+from orchestrator.report.html.content import ExperimentContent, SeriesContent
+from orchestrator.report.html.figures import Figures
+from orchestrator.report.html.markup import Html, bullets, element, folded, joined, table, text
+from orchestrator.report.html.memory_chart import memory_chart
+from orchestrator.report.html.palette import VERDICTS
+from orchestrator.report.html.phases_chart import phases_chart
+from orchestrator.report.html.timeline_chart import common_domain, timeline_chart
+from orchestrator.report.layout import Line
+from orchestrator.report.tables import as_text, experiment_tables
+
+MEMORY_CAPTION = (
+    "Memory (RSS) of each method over iterations, each read at the method's own boundary. Shaded: its warm-up; "
+    "thick line: the fitted slope; its fan: the 95 % interval of the slope; ✕: broke off here."
+)
+HEAP_CAPTION = (
+    "Live heap: bytes the program holds from malloc, as its allocator counts them. Growth here is not "
+    "retention: nobody has freed these bytes."
+)
+
+
+def badge(verdict: str) -> Html:
+    """Return the verdict as a coloured word with its sign."""
+    color, sign = VERDICTS[verdict]
+    return element("span", text(f"{sign} {verdict}"), class_=f"badge {color}")
+
+
+def verdict_part(content: ExperimentContent) -> Html:
+    """Return the verdicts of one experiment in words: one entry a method, reasons below it."""
+    return element("ul", joined([_verdict(each) for each in content.series]), class_="verdicts")
+
+
+def experiment_part(content: ExperimentContent, profile: str, figures: Figures) -> Html:
+    """Return the section of one experiment; its charts are added to ``figures``."""
+    experiment = content.experiment
+    tables = experiment_tables(experiment, content.summaries)
+    parts = [
+        element("h2", text(content.title)),
+        _rates(content),
+        figures.add(memory_chart(content.series), MEMORY_CAPTION, otherwise="No iteration has been measured."),
+        figures.add(memory_chart(content.series, "live", 220), HEAP_CAPTION, otherwise=_no_heap(content)),
+        _compositions(content, figures),
+        _timelines(content, figures),
+        element("h3", text("Time of each phase")),
+        figures.add(phases_chart(content.series), _PHASES_CAPTION, otherwise="Nothing has been timed."),
+        element("h3", text("Tables")),
+        _lines([*experiment_header(experiment, profile), Line(""), *tables]),
+        folded("Judgements in full (JSON)", _judgements(content)),
+    ]
+    return element("section", joined(parts), id_=f"experiment-{experiment.name}")
+
+
+_PHASES_CAPTION = "Seconds each phase takes: median over the iterations, and a line from shortest to longest."
+
+
+def _verdict(series: SeriesContent) -> Html:
+    judgement = series.judgement
+    words = element("strong", text(verdicts.sentence(series.name, judgement)))
+    reasons = [reason for reason in judgement.reasons if reason != judgement.sentence]
+    parts = [badge(judgement.verdict), element("div", joined([words, bullets([*reasons, *_advice(series)])]))]
+    words_left = series.last_words.strip()
+    if words_left:
+        parts[1] = Html(parts[1] + folded("Last words of the worker", element("pre", text(words_left))))
+    return element("li", joined(parts))
+
+
+def _advice(series: SeriesContent) -> list[str]:
+    advice = [f"What would settle it: {each}" for each in series.judgement.settle]
+    return [*advice, f"What to do: {series.remedy}"] if series.remedy else advice
+
+
+def _rates(content: ExperimentContent) -> Html:
+    headings = [
+        "Method",
+        "Verdict",
+        "Iterations",
+        "Initial (MB)",
+        "Final (MB)",
+        "RSS growth (MB/iter, 95 %)",
+        "Heap growth (MB/iter, 95 %)",
+        "Warm-up",
+        "Tolerance (MB/iter)",
+    ]
+    rows: list[list[Html]] = []
+    for each in content.series:
+        judgement = each.judgement
+        summary = content.summaries.get(each.key, {})
+        rows.append(
+            [
+                text(each.name),
+                badge(judgement.verdict),
+                text(judgement.iterations),
+                text(number(summary.get("initial_memory_mb"))),
+                text(number(summary.get("final_memory_mb"))),
+                text(verdicts.rss_rate(judgement)),
+                text(verdicts.heap_rate(judgement)),
+                text(judgement.warm_up if judgement.iterations else None),
+                text(verdicts.significant(judgement.tolerance)),
+            ]
+        )
+    return table(headings, rows, "numbers")
+
+
+def _no_heap(content: ExperimentContent) -> str:
+    reasons = dict.fromkeys(each.judgement.heap_off for each in content.series if each.judgement.heap_off)
+    if not any(each.points for each in content.series):
+        return ""
+    return f"No heap channel: {', '.join(filter(None, reasons)) or 'the worker did not tell'}."
+
+
+def _compositions(content: ExperimentContent, figures: Figures) -> Html:
+    top = highest(content.series)
+    drawn = [
+        figures.add(composition_chart(each, top), f"{each.name}: what its memory is made of.")
+        for each in content.series
+    ]
+    if not any(drawn):
+        return Html("")
+    title = element("h3", text("What the memory is made of"))
+    return joined([title, element("div", joined(drawn), class_="pair"), _growth_table(content.series)])
+
+
+def _growth_table(series: Sequence[SeriesContent]) -> Html:
+    rows = [
+        [
+            text(each.name),
+            *(
+                text(verdicts.significant(getattr(each.judgement.composition, part)))
+                for part in verdicts.PARTS
+            ),
+        ]
+        for each in series
+        if each.judgement.iterations
+    ]
+    headings = ["Growth after the warm-up (MB/iter)", *verdicts.PARTS.values()]
+    return table(headings, rows, "numbers")
+
+
+def _timelines(content: ExperimentContent, figures: Figures) -> Html:
+    domain = common_domain(content.series)
+    every = content.experiment.sample_interval_ms
+    drawn = [
+        figures.add(
+            timeline_chart(each, domain),
+            f"{each.name}: RSS every {every} ms, from the lowest to the highest reading of each stretch, coloured by "
+            "phase; an upright line begins a further process (generation). Drag and scroll to look closer.",
+        )
+        for each in content.series
+    ]
+    title = element("h3", text("Time series"))
+    if not any(drawn):
+        return joined([title, element("p", text("The run has no time series."), class_="absent")])
+    return joined([title, *drawn])
+
+
+def _lines(lines: Sequence[Line]) -> Html:
+    return element("pre", text(as_text(list(lines))), class_="tables")
+
+
+def _judgements(content: ExperimentContent) -> Html:
+    all_of_them = {each.key: each.judgement for each in content.series}
+    return element("pre", text(msgspec.json.format(msgspec.json.encode(all_of_them)).decode()))

@@ -1,0 +1,52 @@
+"""A short summary in Markdown for a pull request: one table of verdicts an experiment. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from orchestrator.report.cells import number
+from orchestrator.report.html import verdicts
+from orchestrator.report.html.content import ExperimentContent, ReportContent, SeriesContent
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~<>&])")
+_HEADINGS = ("Method", "Verdict", "RSS MB/iter (95 %)", "Heap MB/iter (95 %)", "Final MB", "Why")
+
+
+def markdown_summary(content: ReportContent) -> str:
+    """Return the summary of a run, ending in a newline."""
+    parts = ["## Memory verdicts", "", _escaped(verdicts.headline(content.experiments)), ""]
+    for each in content.experiments:
+        parts += [f"### {_escaped(each.title)}", "", *_table(each), ""]
+    parts.append(
+        f"Run `{content.run_id}`, profile {_escaped(content.profile)}, orchestrator "
+        f"{_escaped(content.tool_version)}. Rates after the warm-up, MB = 1024² bytes."
+    )
+    return "\n".join(parts) + "\n"
+
+
+def _table(content: ExperimentContent) -> list[str]:
+    rows = [_row(each, content) for each in content.series]
+    return [_line(_HEADINGS), "| --- | --- | ---: | ---: | ---: | --- |", *(_line(row) for row in rows)]
+
+
+def _row(series: SeriesContent, content: ExperimentContent) -> Sequence[str]:
+    judgement = series.judgement
+    summary = content.summaries.get(series.key, {})
+    return (
+        _escaped(series.name),
+        f"**{judgement.verdict}**",
+        _escaped(verdicts.rss_rate(judgement)),
+        _escaped(verdicts.heap_rate(judgement)),
+        number(summary.get("final_memory_mb")),
+        _escaped("; ".join(judgement.reasons[:2])),
+    )
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _escaped(text: str) -> str:
+    """Return ``text`` on one line as Markdown shows it literally."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))

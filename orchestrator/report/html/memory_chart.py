@@ -1,0 +1,166 @@
+"""The main chart: memory of each method over iterations on common axes. Pure.
+
+Drawn from back to front: the warm-up of each method as a shaded stretch, the fan of the slope's interval, the
+readings, the fitted line, a cross where a series broke off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from orchestrator.report.html.content import Point, SeriesContent
+from orchestrator.report.html.fit import fit_points
+from orchestrator.report.html.palette import css, styles_of
+from orchestrator.report.html.spec import Spec, by_series, chart, padded, quantitative, rows, tooltip
+
+Pick = Callable[[Point], float | None]
+
+HEIGHT = 330
+_CHANNELS: dict[str, tuple[str, str, Pick]] = {
+    "rss": ("Memory (RSS, MB)", "rss", lambda point: point.rss_mb),
+    "live": ("Live heap (MB)", "live", lambda point: point.live_mb),
+}
+
+
+def memory_chart(series: Sequence[SeriesContent], channel: str = "rss", height: int = HEIGHT) -> Spec | None:
+    """Return the chart of one channel, ``rss`` or ``live``; None when no series has any reading of it."""
+    title, judged, pick = _CHANNELS[channel]
+    shown = [each for each in series if any(pick(point) is not None for point in each.points)]
+    if not shown:
+        return None
+    readings = [row for each in shown for row in _readings(each, pick)]
+    styles = styles_of([(each.key, each.method) for each in series])
+    channels = by_series([each.name for each in series], styles)
+    fits = [row for each in shown for row in _fit(each, judged, pick)]
+    values = [row["mb"] for row in readings] + [row["fitted"] for row in fits]
+    scale = {"domain": padded(min(values), max(values)), "nice": True, "zero": False}
+    last = max(row["iteration"] for row in readings)
+    x_scale = {"domain": [0.5, last + 0.5], "nice": False}
+    return chart(
+        height,
+        layer=[
+            _warm_up(shown, judged, channels, x_scale),
+            _fan(fits, channels),
+            *_drawn_readings(readings, channels, title, scale, last),
+            _fitted_line(fits, channels),
+            *_ends(shown, pick),
+        ],
+    )
+
+
+def _readings(series: SeriesContent, pick: Pick) -> list[dict[str, Any]]:
+    return [
+        {"series": series.name, "iteration": point.iteration, "mb": round(value, 3)}
+        for point in series.points
+        if (value := pick(point)) is not None
+    ]
+
+
+def _fit(series: SeriesContent, judged: str, pick: Pick) -> list[dict[str, Any]]:
+    known = [(point.iteration, value) for point in series.points if (value := pick(point)) is not None]
+    points = fit_points(
+        [at for at, _ in known], [value for _, value in known], series.judgement.channels.get(judged)
+    )
+    return [
+        {
+            "series": series.name,
+            "iteration": point.iteration,
+            "fitted": round(point.fitted_mb, 4),
+            "low": point.low_mb,
+            "high": point.high_mb,
+        }
+        for point in points
+    ]
+
+
+def _warm_up(
+    shown: Sequence[SeriesContent], judged: str, channels: dict[str, Spec], x_scale: dict[str, Any]
+) -> Spec:
+    stretches = [
+        {"series": each.name, "from": 0.5, "to": each.points[count - 1].iteration + 0.5}
+        for each in shown
+        if (found := each.judgement.channels.get(judged))
+        and 0 < (count := found.warm_up) <= len(each.points)
+    ]
+    return {
+        "data": rows(stretches),
+        "mark": {"type": "rect", "opacity": 0.11},
+        "encoding": {
+            "x": quantitative("from", "Iteration", scale=x_scale),
+            "x2": {"field": "to"},
+            "color": channels["color"],
+            "tooltip": tooltip(("series", "Warm-up of", None), ("to", "until iteration", ".0f")),
+        },
+    }
+
+
+def _fan(fits: Sequence[dict[str, Any]], channels: dict[str, Spec]) -> Spec:
+    return {
+        "data": rows(row for row in fits if row["low"] is not None),
+        "mark": {"type": "area", "opacity": 0.2, "clip": True},
+        "encoding": {
+            "x": quantitative("iteration", "Iteration"),
+            "y": quantitative("low", None),
+            "y2": {"field": "high"},
+            "color": channels["color"],
+        },
+    }
+
+
+def _drawn_readings(
+    readings: Sequence[dict[str, Any]], channels: dict[str, Spec], title: str, scale: Spec, last: int
+) -> list[Spec]:
+    axis = {"tickMinStep": 1, "format": "d", **({"values": list(range(1, last + 1))} if last < 6 else {})}
+    place = {
+        "x": quantitative("iteration", "Iteration", axis=axis),
+        "y": quantitative("mb", title, scale=scale),
+    }
+    hint = tooltip(("series", "Method", None), ("iteration", "Iteration", "d"), ("mb", title, ".2f"))
+    return [
+        {
+            "data": rows(readings),
+            "mark": {"type": "line", "strokeWidth": 1, "opacity": 0.55},
+            "encoding": {**place, "color": channels["color"], "strokeDash": channels["strokeDash"]},
+        },
+        {
+            "data": rows(readings),
+            "mark": {"type": "point", "size": 26, "filled": True, "opacity": 0.9},
+            "encoding": {**place, "color": channels["color"], "shape": channels["shape"], "tooltip": hint},
+        },
+    ]
+
+
+def _fitted_line(fits: Sequence[dict[str, Any]], channels: dict[str, Spec]) -> Spec:
+    return {
+        "data": rows(fits),
+        "mark": {"type": "line", "strokeWidth": 2.5, "clip": True},
+        "encoding": {
+            "x": quantitative("iteration", "Iteration"),
+            "y": quantitative("fitted", None),
+            "color": channels["color"],
+            "strokeDash": channels["strokeDash"],
+        },
+    }
+
+
+def _ends(shown: Sequence[SeriesContent], pick: Pick) -> list[Spec]:
+    """Return a cross at the last reading of every series that broke off."""
+    ends = [
+        {"series": each.name, "iteration": last.iteration, "mb": pick(last), "how": each.judgement.sentence}
+        for each in shown
+        if each.judgement.verdict == "crashed" and (last := each.points[-1])
+    ]
+    if not ends:
+        return []
+    return [
+        {
+            "data": rows(ends),
+            "mark": {"type": "text", "text": "✕", "fontSize": 18, "fontWeight": "bold", "color": css("red")},
+            "encoding": {
+                "x": quantitative("iteration", "Iteration"),
+                "y": quantitative("mb", None),
+                "tooltip": tooltip(("series", "Method", None), ("how", "Ended", None)),
+            },
+        }
+    ]

@@ -1,0 +1,105 @@
+"""The page: head, verdicts first, experiments, provenance, charts' data and code. Pure.
+
+Everything stands in the one file, and its content security policy lets the browser neither fetch anything nor
+run any script but the two whose hashes it names.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from importlib.resources import files
+
+from orchestrator.report.html.content import ExperimentContent, ReportContent
+from orchestrator.report.html.experiment_part import experiment_part, verdict_part
+from orchestrator.report.html.figures import Figures
+from orchestrator.report.html.markup import Html, bullets, element, joined, text
+from orchestrator.report.html.palette import variables
+from orchestrator.report.html.provenance import provenance_part
+from orchestrator.report.html.verdicts import headline
+
+_STATES = {"running": "under way, or killed", "interrupted": "interrupted", "finished": "finished"}
+
+
+def make_page(content: ReportContent, engine: str) -> str:
+    """Return the whole document.
+
+    Args:
+        content: What there is to show.
+        engine: JavaScript that defines ``vegaEmbed``, see :func:`orchestrator.report.html.engine.chart_engine`.
+    """
+    figures = Figures()
+    sections = [experiment_part(each, content.profile, figures) for each in content.experiments]
+    body = joined([_head(content), _verdicts(content), *sections, provenance_part(content)])
+    drawing = _asset("page.js")
+    engine = engine.replace("</script", "<\\/script")
+    return "\n".join(
+        [
+            "<!doctype html>",
+            '<html lang="en">',
+            "<head>",
+            '<meta charset="utf-8">',
+            f'<meta http-equiv="Content-Security-Policy" content="{_policy(engine, drawing)}">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            '<meta name="color-scheme" content="light dark">',
+            '<link rel="icon" href="data:,">',
+            f"<title>Memory report {text(content.run_id)}</title>",
+            f"<style>{_style()}</style>",
+            "</head>",
+            f"<body>{body}",
+            "<noscript><p>The charts need JavaScript; verdicts and tables are complete without it.</p></noscript>",
+            f'<script type="application/json" id="charts">{figures.as_json()}</script>',
+            f"<script>{engine}</script>",
+            f"<script>{drawing}</script>",
+            "</body>",
+            "</html>",
+            "",
+        ]
+    )
+
+
+def _head(content: ReportContent) -> Html:
+    state = _STATES.get(content.state, content.state)
+    parts = [
+        element("h1", text("Memory report")),
+        element("p", text(f"Run {content.run_id}, begun {content.created_at}, {state}.")),
+        element("p", text(f"Profile {content.profile_reason}.")),
+        element("p", text(headline(content.experiments)), class_="headline"),
+    ]
+    if content.notes:
+        parts.append(element("div", bullets(content.notes), class_="notes"))
+    return element("header", joined(parts))
+
+
+def _verdicts(content: ReportContent) -> Html:
+    parts = [element("h2", text("Verdicts")), *(_of_experiment(each) for each in content.experiments)]
+    return element("section", joined(parts), id_="verdicts")
+
+
+def _of_experiment(content: ExperimentContent) -> Html:
+    link = element("a", text(content.title), href=f"#experiment-{content.experiment.name}")
+    return joined([element("h3", link), verdict_part(content)])
+
+
+def _style() -> str:
+    light, dark = variables(dark=False), variables(dark=True)
+    return (
+        f":root{{{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}{_asset('style.css')}"
+    )
+
+
+def _policy(*scripts: str) -> str:
+    hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
+    return (
+        # Vega makes functions of its expressions; they are ours, never a user's words.
+        f"default-src 'none'; script-src {hashes} 'unsafe-eval'; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _asset(name: str) -> str:
+    return (files(__package__) / name).read_text(encoding="utf-8")

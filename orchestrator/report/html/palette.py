@@ -1,0 +1,117 @@
+"""Colours, shapes and dashes of the charts.
+
+A colour is written into a chart as a CSS variable, so that the page's style sheet decides what it is on a light
+screen, a dark one and on paper; pictures get the light ones filled in. Methods differ by shape and dash as well
+as by colour, phases also by their order in the legend. The hues follow Okabe and Ito's set for colour-blind
+readers, darkened on white and lightened on black until they stand out (3:1 and more).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+Dash = list[int]
+
+
+class Ink(NamedTuple):
+    """One colour as it is on light and on dark ground."""
+
+    light: str
+    dark: str
+
+
+class SeriesStyle(NamedTuple):
+    """How one series is drawn in every chart of an experiment."""
+
+    color: str
+    dash: Dash
+    shape: str
+
+
+COLORS: dict[str, Ink] = {
+    "ground": Ink("#ffffff", "#16181d"),
+    "panel": Ink("#f6f7f9", "#1e2127"),
+    "ink": Ink("#1b1f24", "#e8eaed"),
+    "muted": Ink("#59636e", "#a3acb8"),
+    "rule": Ink("#d5dae0", "#3a4049"),
+    "baseline": Ink("#4b5563", "#c3cad4"),
+    "orange": Ink("#c44e00", "#ff9a56"),
+    "blue": Ink("#0069a8", "#62b8ee"),
+    "purple": Ink("#a23b84", "#e79bcb"),
+    "green": Ink("#00805c", "#3fcb9f"),
+    "gold": Ink("#8f6b00", "#f0cf4d"),
+    "sky": Ink("#2b8cbe", "#8fd3f4"),
+    "red": Ink("#b3261e", "#ff8a80"),
+}
+
+_METHODS: dict[str, SeriesStyle] = {
+    "recreate": SeriesStyle("orange", [], "circle"),
+    "restart": SeriesStyle("blue", [7, 3], "square"),
+    "reuse": SeriesStyle("purple", [2, 2], "triangle-up"),
+    "recycle": SeriesStyle("baseline", [10, 3, 2, 3], "diamond"),
+}
+_FURTHER = (
+    SeriesStyle("green", [5, 2], "cross"),
+    SeriesStyle("gold", [1, 2], "triangle-down"),
+    SeriesStyle("sky", [8, 2, 1, 2], "triangle-right"),
+    SeriesStyle("red", [3, 3], "triangle-left"),
+)
+
+PHASES: dict[str, str] = {
+    "spawn": "baseline",
+    "load": "blue",
+    "infer": "orange",
+    "unload": "green",
+    "restart": "purple",
+    "exit": "gold",
+    "trim": "red",
+}
+PARTS: dict[str, str] = {
+    "live heap": "orange",
+    "held but free": "sky",
+    "outside malloc": "purple",
+    "anonymous": "orange",
+    "file pages": "baseline",
+    "swap": "gold",
+}
+VERDICTS: dict[str, tuple[str, str]] = {
+    "leak": ("red", "▲"),
+    "slow-growth": ("gold", "◣"),
+    "plateau": ("green", "▬"),
+    "flat": ("green", "▬"),
+    "bounded": ("green", "≈"),
+    "inconclusive": ("gold", "?"),
+    "crashed": ("red", "✕"),
+    "unavailable": ("muted", "–"),
+}
+"""Colour and sign of each verdict; the word always stands beside them."""
+
+
+def css(name: str) -> str:
+    """Return the colour as a chart or a style names it."""
+    return f"var(--{name})"
+
+
+def styles_of(keys: Sequence[tuple[str, str]]) -> list[SeriesStyle]:
+    """Return a style for each (series key, method): the method's own, a further one where it is taken."""
+    styles: list[SeriesStyle] = []
+    further = 0
+    for _, method in keys:
+        own = _METHODS.get(method)
+        if own is None or own in styles:
+            own = _FURTHER[further % len(_FURTHER)]
+            further += 1
+        styles.append(own)
+    return styles
+
+
+def variables(*, dark: bool) -> str:
+    """Return the style sheet's declarations of all colours."""
+    return "".join(f"--{name}:{ink.dark if dark else ink.light};" for name, ink in COLORS.items())
+
+
+def with_light_colors(text: str) -> str:
+    """Return a chart's text with the light colours in place of the variables: for pictures."""
+    return re.sub(r"var\(--(\w+)\)", lambda found: COLORS[found[1]].light, text)
