@@ -74,7 +74,7 @@ def _from_array(samples: npt.NDArray[Any], rate_hz: int) -> tuple[Audio, int]:
         mono = _resampled(mono, rate_hz)
     encoding: Encoding = "s16le" if mono.dtype == np.int16 else "f32le"
     wire = np.ascontiguousarray(mono, dtype="<i2" if encoding == "s16le" else "<f4")
-    descriptor = _memfd(memoryview(wire).cast("B"))
+    descriptor = _memfd(wire.data.cast("B"))
     return Audio(_seen_from_a_worker(descriptor), len(wire), encoding), descriptor
 
 
@@ -89,7 +89,7 @@ def _check(samples: npt.NDArray[Any], rate_hz: int) -> None:
     shown = f"audio array {samples.dtype}{list(samples.shape)} at {rate_hz} Hz"
     if samples.dtype not in {np.dtype(np.float32), np.dtype(np.int16)}:
         raise AudioError(shown, "is neither float32 nor int16", "convert it, floats within [-1, 1)")
-    if samples.ndim not in {1, 2} or samples.ndim == 2 and samples.shape[1] > 32:
+    if samples.ndim not in {1, 2} or (samples.ndim == 2 and samples.shape[1] > 32):
         raise AudioError(shown, "has no shape of audio", "give (samples,) or (samples, channels)")
     if not samples.size:
         raise AudioError(shown, "has no samples")
@@ -110,6 +110,12 @@ def _memfd(content: bytes | bytearray | memoryview) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def close_on_error(descriptor: int | None) -> None:
+    """Close the memfd of a job that will not be submitted after all."""
+    if descriptor is not None:
+        os.close(descriptor)
 
 
 def _seen_from_a_worker(descriptor: int) -> str:

@@ -156,7 +156,9 @@ def load_models(path: str | os.PathLike[str], profile: str) -> tuple[list[Model]
         raise ConfigError(str(path), problems)
     aligners = _aligning(file)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    bindings = Bindings(name, folder_of(path), said=said, environ=os.environ, cores=cores, aligners=aligners)
+    bindings = Bindings(
+        name, folder_of(Path(path)), said=said, environ=os.environ, cores=cores, aligners=aligners
+    )
     bound = [bindings.model(role, config) for role, config in file.profiles[name].models.items()]
     return [Model.from_config(model) for model in bound], file
 

@@ -1,0 +1,211 @@
+"""The front door for asyncio: ``AsyncPool``. The same core; waiting is done by the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from orchestrator.pool.engine_room import EngineRoom, positive_s
+from orchestrator.pool.futures import JobFuture
+from orchestrator.pool.jobs import Call, Job
+from orchestrator.pool.loop import Hook
+from orchestrator.pool.models import Model
+from orchestrator.pool.payload import Payload
+from orchestrator.pool.pool import JOBS_AHEAD
+from orchestrator.pool.recycling import Recycle
+from orchestrator.pool.retries import Retry
+from orchestrator.pool.settings import START_TIMEOUT_S
+from orchestrator.pool.stats import PoolStats
+from orchestrator.pool.stream import AsyncJobStream, JobStream, StreamFuture
+
+
+class AsyncPool:
+    """:class:`Pool` for coroutines: the same arguments, the same results and errors.
+
+    Cancelling a task cancels the job it waits for. A full queue suspends the submitting coroutine. Audio is
+    decoded in a thread.
+    """
+
+    def __init__(
+        self,
+        config: str | os.PathLike[str] | None = None,
+        *,
+        profile: str = "auto",
+        models: Iterable[Model] | None = None,
+        workers: int = 1,
+        memory_budget: int | str | None = None,
+        exclusive: bool = False,
+        recycle: Recycle | None = None,
+        max_queue: int = 1000,
+        max_attempts: int | Retry = 1,
+        start_timeout_s: float = START_TIMEOUT_S,
+        cache_dir: str | os.PathLike[str] | None = None,
+        on_event: Hook | None = None,
+    ) -> None:
+        self._room = EngineRoom(
+            config,
+            profile=profile,
+            models=models,
+            workers=workers,
+            memory_budget=memory_budget,
+            exclusive=exclusive,
+            recycle=recycle,
+            max_queue=max_queue,
+            max_attempts=max_attempts,
+            start_timeout_s=start_timeout_s,
+            cache_dir=cache_dir,
+            on_event=on_event,
+        )
+
+    async def submit(
+        self,
+        job: Job,
+        *,
+        timeout_s: float | None = None,
+        queue_timeout_s: float | None = None,
+        priority: int = 0,
+    ) -> asyncio.Future[Any]:
+        """Queue a job, waiting for a place, and return an asyncio future; cancelling it cancels the job.
+
+        Raises:
+            Exception: As :meth:`Pool.submit`.
+        """
+        future: JobFuture[Any] = JobFuture()
+        await self._submit(job, future, timeout_s, queue_timeout_s, priority)
+        return asyncio.wrap_future(future)
+
+    async def _submit(
+        self,
+        job: Job,
+        future: JobFuture[Any],
+        timeout_s: float | None,
+        queue_timeout_s: float | None,
+        priority: int,
+        *,
+        stream: bool = False,
+    ) -> None:
+        positive_s("timeout_s", timeout_s)
+        positive_s("queue_timeout_s", queue_timeout_s)
+        payload = await self._prepare(job, stream=stream)
+        await self._room.enter_async(payload, timeout_s=queue_timeout_s)
+        self._room.submit(
+            payload, future, timeout_s=timeout_s, queue_timeout_s=queue_timeout_s, priority=priority
+        )
+
+    async def _prepare(self, job: Job, *, stream: bool) -> Payload:
+        if isinstance(job, Call) or job.audio is None:
+            return self._room.prepare(job, stream=stream)
+        return await asyncio.to_thread(self._room.prepare, job, stream=stream)
+
+    async def run(
+        self,
+        job: Job,
+        *,
+        timeout_s: float | None = None,
+        queue_timeout_s: float | None = None,
+        priority: int = 0,
+    ) -> Any:
+        """Do one job and return its result. Cancelling the task cancels the job."""
+        future = await self.submit(
+            job, timeout_s=timeout_s, queue_timeout_s=queue_timeout_s, priority=priority
+        )
+        return await future
+
+    def stream(
+        self,
+        job: Job,
+        *,
+        timeout_s: float | None = None,
+        queue_timeout_s: float | None = None,
+        priority: int = 0,
+    ) -> AsyncJobStream[Any]:
+        """Return an asynchronous iterator over a job's text; the job is queued when it is first asked."""
+
+        async def start() -> JobStream[Any]:
+            future: StreamFuture[Any] = StreamFuture()
+            await self._submit(job, future, timeout_s, queue_timeout_s, priority, stream=True)
+            return JobStream(future)
+
+        return AsyncJobStream(start)
+
+    async def map(
+        self,
+        jobs: Iterable[Job] | AsyncIterable[Job],
+        *,
+        ordered: bool = True,
+        errors: Literal["raise", "return"] = "raise",
+        timeout_s: float | None = None,
+    ) -> AsyncIterator[Any]:
+        """Yield the results of many jobs, as :meth:`Pool.map`; ``jobs`` may be asynchronous."""
+        if errors not in {"raise", "return"}:
+            raise ValueError(f"errors={errors!r}: 'raise' or 'return'")
+        under_way: list[asyncio.Future[Any]] = []
+        most = max(2, self._room.workers * JOBS_AHEAD)
+        try:
+            async for job in _each(jobs):
+                under_way.append(await self.submit(job, timeout_s=timeout_s))
+                while len(under_way) >= most:
+                    yield await _next(under_way, ordered=ordered, return_errors=errors == "return")
+            while under_way:
+                yield await _next(under_way, ordered=ordered, return_errors=errors == "return")
+        finally:
+            for future in under_way:
+                future.cancel()
+
+    async def stats(self) -> PoolStats:
+        """Return what the pool looks like now."""
+        return await asyncio.to_thread(self._room.stats)
+
+    async def close(self, timeout_s: float | None = None) -> bool:
+        """As :meth:`Pool.close`, without blocking the event loop."""
+        self._room.end(drop=False)
+        return await asyncio.to_thread(self._room.join, timeout_s)
+
+    async def stop(self, timeout_s: float | None = None) -> bool:
+        """As :meth:`Pool.stop`, without blocking the event loop."""
+        self._room.end(drop=True)
+        return await asyncio.to_thread(self._room.join, timeout_s)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            await self.stop()
+            return
+        try:
+            await self.close()
+        except BaseException:
+            self._room.end(drop=True)
+            raise
+
+
+async def _each(jobs: Iterable[Job] | AsyncIterable[Job]) -> AsyncIterator[Job]:
+    if isinstance(jobs, AsyncIterable):
+        async for job in jobs:
+            yield job
+    else:
+        for job in jobs:
+            yield job
+
+
+async def _next(under_way: list[asyncio.Future[Any]], *, ordered: bool, return_errors: bool) -> Any:
+    """Take one future out and return its result, or its error."""
+    if not ordered:
+        await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
+        future = next(one for one in under_way if one.done())
+    else:
+        future = under_way[0]
+        await asyncio.wait([future])
+    under_way.remove(future)
+    try:
+        return future.result()
+    except Exception as error:
+        if not return_errors:
+            raise
+        return error

@@ -1,0 +1,259 @@
+"""One pool's machinery behind its three front doors: options made into settings, jobs made into records.
+
+The doors differ in how they wait; what they do is the same and is here.
+"""
+
+from __future__ import annotations
+
+import atexit
+import math
+import os
+import time
+import weakref
+from collections.abc import Iterable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from orchestrator.config.sizes import parse_size
+from orchestrator.errors import ForkedPoolError
+from orchestrator.pool.audio_input import close_on_error
+from orchestrator.pool.cgroup import default_budget_bytes
+from orchestrator.pool.futures import PoolFuture
+from orchestrator.pool.gate import Gates
+from orchestrator.pool.job_record import JobRecord
+from orchestrator.pool.jobs import Job
+from orchestrator.pool.loop import Hook, Loop
+from orchestrator.pool.models import FUNCTION_MODEL, Model, load_models, models_by_name
+from orchestrator.pool.payload import Payload, make_payload
+from orchestrator.pool.recycling import Recycle
+from orchestrator.pool.retries import Retry
+from orchestrator.pool.settings import START_TIMEOUT_S, Settings
+from orchestrator.pool.stats import PoolStats, take_stats
+
+EXIT_TIMEOUT_S = 5.0
+MOST_OPEN_ARRAYS = 256
+"""Jobs with audio in memory that one pool holds at a time: each has a descriptor open until it ends."""
+_open_rooms: weakref.WeakSet[EngineRoom] = weakref.WeakSet()
+
+
+class EngineRoom:
+    """Settings, gate and loop of one pool."""
+
+    def __init__(
+        self,
+        config: str | os.PathLike[str] | None = None,
+        *,
+        profile: str = "auto",
+        models: Iterable[Model] | None = None,
+        workers: int = 1,
+        memory_budget: int | str | None = None,
+        exclusive: bool = False,
+        recycle: Recycle | None = None,
+        max_queue: int = 1000,
+        max_attempts: int | Retry = 1,
+        start_timeout_s: float = START_TIMEOUT_S,
+        cache_dir: str | os.PathLike[str] | None = None,
+        on_event: Hook | None = None,
+    ) -> None:
+        """See :class:`~orchestrator.pool.pool.Pool`."""
+        _check(workers, recycle)
+        known, from_file = _models(config, profile, models)
+        self.models = models_by_name(known)
+        self._cache_dir = Path(cache_dir) if cache_dir is not None else default_cache_dir()
+        self._gates = Gates(max_queue, MOST_OPEN_ARRAYS)
+        self._owner_pid = os.getpid()
+        settings = Settings(
+            workers=workers,
+            budget_bytes=_budget(memory_budget),
+            exclusive=exclusive,
+            recycle=recycle or from_file,
+            retry=max_attempts if isinstance(max_attempts, Retry) else Retry.up_to(max_attempts),
+            start_timeout_s=positive_s("start_timeout_s", start_timeout_s) or START_TIMEOUT_S,
+            prestart=_prestart(known),
+        )
+        self.workers = workers
+        self._loop = Loop(self.models.values(), settings, self._gates, on_event)
+        self._supervisor = self._loop.supervisor
+        self._loop.start()
+        _open_rooms.add(self)
+
+    # ------------------------------------------------------------------ jobs
+
+    def prepare(self, job: Job, *, stream: bool = False) -> Payload:
+        """Check and encode a job. Blocks while audio is decoded."""
+        self.check_owner()
+        payload = make_payload(job, stream=stream, cache_dir=self._cache_dir)
+        if payload.model not in self.models:
+            close_on_error(payload.descriptor)
+            named = ", ".join(name for name in self.models if name != FUNCTION_MODEL) or "none"
+            raise ValueError(f"model {payload.model!r} is none of this pool's: {named}")
+        return payload
+
+    def enter(self, payload: Payload, *, block: bool, timeout_s: float | None) -> None:
+        """Take a place in the queue for a prepared job, or close what it holds.
+
+        A callback on the pool's own thread never blocks: nobody would make room.
+        """
+        try:
+            may_wait = block and not self._loop.is_current()
+            self._gates.enter(array=payload.descriptor is not None, block=may_wait, timeout_s=timeout_s)
+        except BaseException:
+            close_on_error(payload.descriptor)
+            raise
+
+    async def enter_async(self, payload: Payload, *, timeout_s: float | None) -> None:
+        """The same for a coroutine."""
+        try:
+            await self._gates.enter_async(array=payload.descriptor is not None, timeout_s=timeout_s)
+        except BaseException:
+            close_on_error(payload.descriptor)
+            raise
+
+    def submit(
+        self,
+        payload: Payload,
+        future: PoolFuture[Any],
+        *,
+        timeout_s: float | None,
+        queue_timeout_s: float | None,
+        priority: int,
+    ) -> None:
+        """Hand a job that has its place to the supervisor."""
+        record = JobRecord(
+            payload,
+            self._supervisor.roster.lanes[payload.model],
+            future,
+            timeout_s=timeout_s,
+            queue_timeout_s=queue_timeout_s,
+            priority=priority,
+        )
+        future.bind(record, self.cancel)
+        self._loop.post(self._supervisor.submit, record)
+
+    def cancel(self, record: JobRecord) -> None:
+        """Tell the supervisor that a caller gave its job up."""
+        self._loop.post(self._supervisor.cancel, record)
+
+    def check_owner(self) -> None:
+        """Refuse to work in a forked copy of the process.
+
+        Raises:
+            ForkedPoolError: This process did not make the pool.
+        """
+        if os.getpid() != self._owner_pid:
+            raise ForkedPoolError(self._owner_pid)
+
+    def cancel_waiting(self) -> None:
+        """Cancel every job that has not started."""
+        self._loop.post(self._supervisor.cancel_waiting)
+
+    # ------------------------------------------------------------------ looking
+
+    def stats(self) -> PoolStats:
+        """Return what the supervisor knows now; of a closed pool, what it knew last."""
+        self.check_owner()
+        roster = self._supervisor.roster
+        if self._loop.is_current() or self._loop.ended:
+            return take_stats(roster, time.monotonic())
+        answer: Future[PoolStats] = Future()
+        self._loop.post(lambda now: answer.set_result(take_stats(roster, now)))
+        while True:
+            try:
+                return answer.result(0.1)
+            except TimeoutError:
+                if self._loop.ended:  # it ended between the look and the question
+                    return take_stats(roster, time.monotonic())
+
+    # ------------------------------------------------------------------ ending
+
+    @property
+    def closed(self) -> bool:
+        """Whether no job is taken any more."""
+        return self._gates.closed
+
+    def end(self, *, drop: bool) -> None:
+        """Take no more jobs and finish those there are, or ``drop`` them. Does not wait."""
+        if os.getpid() != self._owner_pid:
+            return
+        self._gates.close()
+        self._loop.post(self._supervisor.stop if drop else self._supervisor.close)
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait until every worker is gone; False when that took longer than ``timeout_s``."""
+        ended = self._loop.join(timeout_s)
+        if ended:
+            _open_rooms.discard(self)
+        return ended
+
+    def __del__(self) -> None:
+        if hasattr(self, "_loop") and not self._gates.closed:
+            self.end(drop=False)
+
+
+def _end_at_exit() -> None:
+    """Workers die with the process anyway; this spares them the lifeline and us a thread in mid-air."""
+    rooms = list(_open_rooms)
+    for room in rooms:
+        room.end(drop=True)
+    for room in rooms:
+        room.join(EXIT_TIMEOUT_S)
+
+
+atexit.register(_end_at_exit)
+
+
+def _check(workers: object, recycle: object) -> None:
+    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+        raise ValueError(f"workers={workers!r}: a whole number, at least 1")
+    if not (recycle is None or isinstance(recycle, Recycle)):
+        raise TypeError(f"recycle={recycle!r}: give a Recycle(…) or leave it out")
+
+
+def _models(
+    config: str | os.PathLike[str] | None, profile: str, models: Iterable[Model] | None
+) -> tuple[list[Model], Recycle | None]:
+    """Return the models of the file, replaced and followed by those given, and the file's [recycle]."""
+    given = list(models or ())
+    if config is None:
+        return given, None
+    bound, file = load_models(config, profile)
+    names = {model.name for model in given if isinstance(model, Model)}  # pyright: ignore[reportUnnecessaryIsInstance]
+    recycle = None
+    if file.recycle is not None:
+        said = {key: getattr(file.recycle, key) for key in file.recycle.__struct_fields__}
+        recycle = Recycle(**{key: value for key, value in said.items() if value is not None})
+    return [model for model in bound if model.name not in names] + given, recycle
+
+
+def _prestart(models: list[Model]) -> str | None:
+    """Load at once what will surely be wanted: the only model, or Python itself when there is none."""
+    if not models:
+        return FUNCTION_MODEL
+    return models[0].name if len(models) == 1 else None
+
+
+def _budget(memory_budget: int | str | None) -> int:
+    if memory_budget is None:
+        return default_budget_bytes()
+    try:
+        return parse_size(memory_budget)
+    except ValueError as error:
+        raise ValueError(f"memory_budget={memory_budget!r}: {error}") from None
+
+
+def positive_s(name: str, seconds: float | None) -> float | None:
+    """Return ``seconds`` if it is a duration.
+
+    Raises:
+        ValueError: It is not.
+    """
+    if seconds is not None and not 0 < seconds < math.inf:
+        raise ValueError(f"{name}={seconds!r}: a number of seconds above 0, or None")
+    return seconds
+
+
+def default_cache_dir() -> Path:
+    """Return where converted audio is kept: XDG_CACHE_HOME or ~/.cache."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "orchestrator" / "audio"

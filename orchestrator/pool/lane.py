@@ -1,0 +1,85 @@
+"""All that a pool knows about one model: its waiting jobs, its workers, what was learnt, whether it is in use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import ModelOutOfUseError
+from orchestrator.pool.budget import first_guess, learnt_need
+from orchestrator.pool.intensity import Intensity
+from orchestrator.pool.models import Model
+from orchestrator.pool.waiting import WaitingJobs
+
+if TYPE_CHECKING:
+    from orchestrator.pool.slot import Worker
+
+WEIGHT_OF_THE_NEWEST = 0.2
+
+
+class Lane:
+    """One model's lane through the pool."""
+
+    __slots__ = (
+        "cause",
+        "idle",
+        "intensity",
+        "job_s",
+        "measured_bytes",
+        "model",
+        "out_of_use",
+        "spec",
+        "start_s",
+        "waiting",
+        "workers",
+    )
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.spec = model.spec()
+        self.waiting = WaitingJobs()
+        self.idle: dict[Worker, None] = {}
+        """Workers that can be given a job now, least recently used first."""
+        self.workers: set[Worker] = set()
+        """Workers in a slot, successors not counted."""
+        self.intensity = Intensity()
+        self.out_of_use: ModelOutOfUseError | None = None
+        self.cause: BaseException | None = None
+        self.measured_bytes = 0
+        self.start_s: float | None = None
+        self.job_s: float | None = None
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.model.name
+
+    def need_bytes(self, budget_bytes: int) -> int:
+        """Return what a worker of this model needs: measured, or a first guess."""
+        if self.measured_bytes:
+            return learnt_need(self.measured_bytes, budget_bytes)
+        return first_guess(self.model.file_bytes())
+
+    def learn_start(self, seconds: float) -> None:
+        """Note how long a worker took from spawn to loaded."""
+        self.start_s = _mean(self.start_s, seconds)
+
+    def learn_job(self, seconds: float) -> None:
+        """Note how long a job took."""
+        self.job_s = _mean(self.job_s, seconds)
+
+    def learn_memory(self, peak_bytes: int) -> None:
+        """Note the peak of a load and of a first job."""
+        self.measured_bytes = max(self.measured_bytes, peak_bytes)
+
+    def refusal(self) -> ModelOutOfUseError:
+        """Return the error for one more job of a model that is out of use; each caller gets its own."""
+        known = self.out_of_use
+        assert known is not None
+        error = ModelOutOfUseError(known.model, known.why, known.evidence)
+        error.__cause__ = self.cause
+        return error
+
+
+def _mean(old: float | None, new: float) -> float:
+    """Return a moving mean that follows changes."""
+    return new if old is None else old + WEIGHT_OF_THE_NEWEST * (new - old)

@@ -1,0 +1,272 @@
+"""The front door for threads: ``Pool``."""
+
+from __future__ import annotations
+
+import os
+import queue
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from orchestrator.pool.engine_room import EngineRoom, positive_s
+from orchestrator.pool.futures import JobFuture
+from orchestrator.pool.jobs import Job
+from orchestrator.pool.loop import Hook
+from orchestrator.pool.models import Model
+from orchestrator.pool.recycling import Recycle
+from orchestrator.pool.retries import Retry
+from orchestrator.pool.settings import START_TIMEOUT_S
+from orchestrator.pool.stats import PoolStats
+from orchestrator.pool.stream import JobStream, StreamFuture
+
+JOBS_AHEAD = 16
+"""Jobs that ``map`` keeps submitted per worker: enough to keep pipes full, few enough to stay lazy."""
+
+
+class Pool:
+    """Runs jobs in worker processes that are isolated, recycled and replaced.
+
+    Args:
+        config: An experiments.toml, whose profile binds the models; its ``[recycle]`` is the default of ``recycle``.
+        profile: A profile's name, or ``auto``.
+        models: Models built in code; of two with one name these win over the file's.
+        workers: Slots: how many jobs run at a time.
+        memory_budget: Bytes, or text such as ``"4GiB"``, that all workers together may reserve. Default: the
+            control group's limit or the machine's memory, less a reserve.
+        exclusive: Keep only one model loaded at a time.
+        recycle: When workers are replaced.
+        max_queue: Jobs that may wait; then ``submit`` blocks or raises.
+        max_attempts: How often a job is tried whose worker dies; a :class:`Retry` also says with what pauses.
+        start_timeout_s: Seconds a worker may take until its model is loaded.
+        cache_dir: Where converted audio is kept. Default: ``~/.cache/orchestrator/audio``.
+        on_event: Called with a frozen record for each event, on the pool's thread.
+
+    Without models, ``Call`` jobs run. With one model (or none) all workers load it at once, else on demand.
+    Safe from many threads; not usable in a forked copy of the process. Leaving the ``with`` block finishes
+    the queue, unless an exception leaves it: then jobs are dropped.
+
+    Raises:
+        ConfigError: The file cannot be used.
+        ValueError, TypeError: An option makes no sense; named.
+    """
+
+    def __init__(
+        self,
+        config: str | os.PathLike[str] | None = None,
+        *,
+        profile: str = "auto",
+        models: Iterable[Model] | None = None,
+        workers: int = 1,
+        memory_budget: int | str | None = None,
+        exclusive: bool = False,
+        recycle: Recycle | None = None,
+        max_queue: int = 1000,
+        max_attempts: int | Retry = 1,
+        start_timeout_s: float = START_TIMEOUT_S,
+        cache_dir: str | os.PathLike[str] | None = None,
+        on_event: Hook | None = None,
+    ) -> None:
+        self._room = EngineRoom(
+            config,
+            profile=profile,
+            models=models,
+            workers=workers,
+            memory_budget=memory_budget,
+            exclusive=exclusive,
+            recycle=recycle,
+            max_queue=max_queue,
+            max_attempts=max_attempts,
+            start_timeout_s=start_timeout_s,
+            cache_dir=cache_dir,
+            on_event=on_event,
+        )
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """The models this pool knows, the one of ``Call`` jobs first."""
+        return tuple(self._room.models.values())
+
+    # ------------------------------------------------------------------ jobs
+
+    def submit(
+        self,
+        job: Job,
+        *,
+        timeout_s: float | None = None,
+        queue_timeout_s: float | None = None,
+        priority: int = 0,
+        block: bool = True,
+    ) -> JobFuture[Any]:
+        """Queue a job and return its future.
+
+        Blocks while its audio is decoded, and, with ``block``, while the queue is full: at most
+        ``queue_timeout_s``, which then also bounds the waiting in the queue. ``timeout_s`` counts from the start
+        of work. A higher ``priority`` is served first.
+
+        Raises:
+            QueueFullError: ``max_queue`` jobs wait, and ``block`` is off, or there was no place in time.
+            PoolClosedError: The pool was closed.
+            ForkedPoolError: This process is a forked copy of the pool's.
+            TypeError, ValueError, AudioError: The job cannot be sent; says why.
+        """
+        future: JobFuture[Any] = JobFuture()
+        self._submit(job, future, timeout_s, queue_timeout_s, priority, block=block)
+        return future
+
+    def stream(
+        self,
+        job: Job,
+        *,
+        timeout_s: float | None = None,
+        queue_timeout_s: float | None = None,
+        priority: int = 0,
+        block: bool = True,
+    ) -> JobStream[Any]:
+        """Queue a job and return an iterator over its text as it comes; ``.result()`` has the whole.
+
+        Arguments and errors as for :meth:`submit`.
+        """
+        future: StreamFuture[Any] = StreamFuture()
+        self._submit(job, future, timeout_s, queue_timeout_s, priority, block=block, stream=True)
+        return JobStream(future)
+
+    def _submit(
+        self,
+        job: Job,
+        future: JobFuture[Any],
+        timeout_s: float | None,
+        queue_timeout_s: float | None,
+        priority: int,
+        *,
+        block: bool,
+        stream: bool = False,
+    ) -> None:
+        positive_s("timeout_s", timeout_s)
+        positive_s("queue_timeout_s", queue_timeout_s)
+        payload = self._room.prepare(job, stream=stream)
+        self._room.enter(payload, block=block, timeout_s=queue_timeout_s)
+        self._room.submit(
+            payload, future, timeout_s=timeout_s, queue_timeout_s=queue_timeout_s, priority=priority
+        )
+
+    def run(self, job: Job, *, timeout_s: float | None = None, queue_timeout_s: float | None = None) -> Any:
+        """Do one job and return its result. An exception in the waiting thread (Ctrl-C) cancels it.
+
+        Raises:
+            Exception: As :meth:`submit` and as :meth:`JobFuture.result`.
+        """
+        future = self.submit(job, timeout_s=timeout_s, queue_timeout_s=queue_timeout_s)
+        try:
+            return future.result()
+        finally:
+            future.cancel()
+
+    def map(
+        self,
+        jobs: Iterable[Job],
+        *,
+        ordered: bool = True,
+        errors: Literal["raise", "return"] = "raise",
+        timeout_s: float | None = None,
+    ) -> Iterator[Any]:
+        """Yield the results of many jobs. Pulls ``jobs`` lazily, so memory does not depend on their number.
+
+        ``ordered=False`` yields as they end. ``errors="return"`` yields a job's exception in its place; else the
+        first is raised. Closing the iterator cancels what is under way. ``timeout_s`` is for each job.
+        """
+        if errors not in {"raise", "return"}:
+            raise ValueError(f"errors={errors!r}: 'raise' or 'return'")
+        mapped = self._in_order(iter(jobs), timeout_s) if ordered else self._as_done(iter(jobs), timeout_s)
+        return _results(mapped, return_errors=errors == "return")
+
+    @property
+    def _ahead(self) -> int:
+        return max(2, self._room.workers * JOBS_AHEAD)
+
+    def _in_order(self, jobs: Iterator[Job], timeout_s: float | None) -> Iterator[JobFuture[Any]]:
+        under_way: deque[JobFuture[Any]] = deque()
+        try:
+            for job in jobs:
+                under_way.append(self.submit(job, timeout_s=timeout_s))
+                if len(under_way) >= self._ahead:
+                    yield under_way.popleft()
+            while under_way:
+                yield under_way.popleft()
+        finally:
+            for future in under_way:
+                future.cancel()
+
+    def _as_done(self, jobs: Iterator[Job], timeout_s: float | None) -> Iterator[JobFuture[Any]]:
+        done: queue.SimpleQueue[JobFuture[Any]] = queue.SimpleQueue()
+        under_way: set[JobFuture[Any]] = set()
+        try:
+            for job in jobs:
+                future = self.submit(job, timeout_s=timeout_s)
+                under_way.add(future)
+                future.add_done_callback(done.put)  # type: ignore[arg-type]
+                while len(under_way) >= self._ahead:
+                    under_way.discard(future := done.get())
+                    yield future
+            while under_way:
+                under_way.discard(future := done.get())
+                yield future
+        finally:
+            for future in under_way:
+                future.cancel()
+
+    # ------------------------------------------------------------------ looking and ending
+
+    def stats(self) -> PoolStats:
+        """Return what the pool looks like now: slots, models, queue, exits by reason, latencies, memory."""
+        return self._room.stats()
+
+    def close(self, timeout_s: float | None = None) -> bool:
+        """Take no more jobs, finish those there are, see every worker off. Blocks until they are gone.
+
+        Returns:
+            False when that took longer than ``timeout_s``; it goes on.
+        """
+        self._room.end(drop=False)
+        return self._room.join(timeout_s)
+
+    def stop(self, timeout_s: float | None = None) -> bool:
+        """Take no more jobs, cancel those there are, kill every worker. Blocks until they are gone.
+
+        Returns:
+            False when that took longer than ``timeout_s``.
+        """
+        self._room.end(drop=True)
+        return self._room.join(timeout_s)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            try:
+                self.close()
+            except BaseException:
+                self.stop()
+                raise
+        else:
+            self.stop()
+
+
+def _results(futures: Iterator[JobFuture[Any]], *, return_errors: bool) -> Iterator[Any]:
+    try:
+        for future in futures:
+            try:
+                yield future.result()
+            except Exception as error:
+                if not return_errors:
+                    raise
+                yield error
+            finally:
+                future.cancel()
+    finally:
+        with suppress(AttributeError):
+            futures.close()  # type: ignore[attr-defined]

@@ -1,0 +1,100 @@
+"""The supervisor's link to a real process: handshake, bytes, memory."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+from collections.abc import Callable
+
+from orchestrator.errors import ProtocolError
+from orchestrator.pool.slot import Worker
+from orchestrator.process.memory import ProcessGoneError
+from orchestrator.process.resident import ResidentReader
+from orchestrator.process.spawn import host_sys_path
+from orchestrator.process.worker_process import WorkerProcess
+from worker.protocol import PROTOCOL_VERSION, Command, Configure, Hello, Reply
+
+
+class ProcessLink:
+    """One worker process. Implements :class:`~orchestrator.pool.slot.Link`."""
+
+    __slots__ = ("_on_full", "_reader", "pid", "process", "watched", "worker")
+
+    def __init__(self, worker: Worker, on_full: Callable[[ProcessLink], None]) -> None:
+        """Start the process and limit it. ``on_full`` is called when a command did not fit into its pipe.
+
+        Raises:
+            SpawnError: The system refused.
+        """
+        self.worker = worker
+        self._on_full = on_full
+        model = worker.lane.model
+        self.process = WorkerProcess(model.env, slot=worker.slot.index, generation=worker.generation)
+        self.pid = self.process.pid
+        self.watched: dict[int, int] = {}
+        """Descriptors the loop waits on for this worker, with the events it waits for."""
+        self._reader: ResidentReader | None = None
+        with contextlib.suppress(ProcessGoneError):
+            self._reader = ResidentReader(self.pid)
+        for number, value in model.limit_numbers().items():
+            with contextlib.suppress(ProcessLookupError):
+                resource.prlimit(self.pid, number, (value, value))
+
+    def pump(self) -> list[Reply]:
+        """Read what came; answer the handshake here, hand on the rest.
+
+        Raises:
+            ProtocolError: What came is no message, or of another version.
+        """
+        replies = self.process.pump()
+        if replies and isinstance(replies[0], Hello):
+            self._answer(replies.pop(0))
+        return replies
+
+    def _answer(self, hello: Reply) -> None:
+        assert isinstance(hello, Hello)
+        if hello.protocol != PROTOCOL_VERSION:
+            raise ProtocolError(
+                f"the worker speaks version {hello.protocol}, we speak {PROTOCOL_VERSION}",
+                slot=self.process.slot,
+                generation=self.process.generation,
+                pid=self.pid,
+            )
+        # No heap readings: they cost the worker a call into the allocator for every job.
+        configure = Configure(PROTOCOL_VERSION, host_sys_path(), self.process.late_environment, heap=False)
+        self.process.send(configure)
+
+    def send(self, command: Command) -> None:
+        """Send a command."""
+        self.process.send(command)
+        if self.process.writable_fd is not None:
+            self._on_full(self)
+
+    def send_frame(self, frame: bytes) -> None:
+        """Send an encoded command."""
+        self.process.send_frame(frame)
+        if self.process.writable_fd is not None:
+            self._on_full(self)
+
+    def signal(self, number: int) -> None:
+        """Signal the process and its group."""
+        self.process.signal_group(number)
+
+    def read_rss(self) -> int:
+        """Return the resident bytes now, 0 when the process is gone."""
+        if self._reader is None:
+            return 0
+        try:
+            return self._reader.read()[0]
+        except ProcessGoneError:
+            return 0
+
+    def last_words(self) -> str:
+        """Return what it printed last."""
+        return self.process.last_words
+
+    def close(self) -> None:
+        """Close everything; the process, if it lives, is killed."""
+        if self._reader is not None:
+            self._reader.close()
+        self.process.close()

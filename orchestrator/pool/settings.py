@@ -1,0 +1,35 @@
+"""What a pool was told to be, checked once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orchestrator.pool.recycling import Recycle
+from orchestrator.pool.retries import Retry
+
+CANCEL_GRACE_S = 0.5
+"""How long an engine that was asked to give up its job may take before it is made to leave."""
+POLITE_GRACE_S = 2.0
+TERM_GRACE_S = 1.0
+TRIM_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 300.0
+SAMPLE_INTERVAL_S = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The supervisor's numbers. Seconds and bytes."""
+
+    workers: int = 1
+    budget_bytes: int = 1 << 40
+    exclusive: bool = False
+    recycle: Recycle | None = None
+    retry: Retry = Retry.up_to(1)
+    start_timeout_s: float = START_TIMEOUT_S
+    sample_interval_s: float = SAMPLE_INTERVAL_S
+    cancel_grace_s: float = CANCEL_GRACE_S
+    polite_grace_s: float = POLITE_GRACE_S
+    term_grace_s: float = TERM_GRACE_S
+    trim_timeout_s: float = TRIM_TIMEOUT_S
+    prestart: str | None = None
+    """The model to load into every slot at once, when there is only one it could be."""

@@ -1,0 +1,180 @@
+"""What a pool looks like from outside, at one moment: frozen records, made on the supervisor's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from orchestrator.pool.roster import Roster
+from orchestrator.pool.slot import Sample, Slot, Worker
+
+FREE = "free"
+
+
+class WorkerStats(msgspec.Struct, frozen=True, kw_only=True):
+    """One worker process. Bytes and seconds. ``rss_bytes`` of an idle one is from the end of its last job."""
+
+    generation: int
+    pid: int
+    model: str
+    state: str
+    rss_bytes: int
+    peak_bytes: int
+    reserved_bytes: int
+    jobs: int
+    age_s: float
+
+
+class SlotStats(msgspec.Struct, frozen=True, kw_only=True):
+    """One slot. ``state`` is its worker's, or ``free``; ``generation`` the newest it had.
+
+    ``exits`` counts by exit reason; ``peak_bytes`` and ``jobs`` are over all generations; ``series`` is its memory of
+    the last minute or so of work, oldest first.
+    """
+
+    slot: int
+    state: str
+    generation: int
+    worker: WorkerStats | None
+    successor: WorkerStats | None
+    jobs: int
+    peak_bytes: int
+    exits: dict[str, int]
+    series: tuple[Sample, ...]
+
+
+class Latency(msgspec.Struct, frozen=True):
+    """Seconds, over the last 1,024 jobs; zeros before the first."""
+
+    count: int = 0
+    mean_s: float = 0.0
+    p50_s: float = 0.0
+    p99_s: float = 0.0
+    max_s: float = 0.0
+
+
+class ModelStats(msgspec.Struct, frozen=True, kw_only=True):
+    """One model. ``need_bytes`` is what is reserved for a worker of it; ``learnt`` once that was measured."""
+
+    model: str
+    waiting: int
+    workers: int
+    need_bytes: int
+    learnt: bool
+    start_s: float | None
+    out_of_use: str | None
+
+
+class PoolStats(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole pool.
+
+    ``outcomes`` counts ended jobs by task and outcome, ``queue_length`` those that wait, delayed ones included.
+    ``overshoot_peak_bytes`` is the most by which workers' RSS was ever seen above their reservations.
+    """
+
+    slots: tuple[SlotStats, ...]
+    models: tuple[ModelStats, ...]
+    leaving: tuple[WorkerStats, ...]
+    queue_length: int
+    delayed: int
+    running: int
+    outcomes: dict[str, dict[str, int]]
+    exits: dict[str, int]
+    spawns: int
+    evictions: int
+    retries: int
+    queue_wait: Latency
+    job_duration: Latency
+    budget_bytes: int
+    reserved_bytes: int
+    overshoot_peak_bytes: int
+
+
+def take_stats(roster: Roster, now: float) -> PoolStats:
+    """Return the present state of the books."""
+    tally = roster.tally
+    outcomes: dict[str, dict[str, int]] = {}
+    for (task, outcome), count in tally.outcomes.items():
+        outcomes.setdefault(task, {})[outcome] = count
+    exits: dict[str, int] = {}
+    for slot in roster.slots:
+        for reason, count in slot.exits.items():
+            exits[reason] = exits.get(reason, 0) + count
+    waiting = sum(len(lane.waiting) for lane in roster.lanes_waiting)
+    return PoolStats(
+        slots=tuple(_slot(slot, roster, now) for slot in roster.slots),
+        models=tuple(_models(roster)),
+        leaving=tuple(_worker(worker, roster, now) for worker in roster.leaving),
+        queue_length=waiting + len(roster.delayed),
+        delayed=len(roster.delayed),
+        running=sum(worker.job is not None for worker in roster.workers()),
+        outcomes=outcomes,
+        exits=exits,
+        spawns=tally.spawns,
+        evictions=tally.evictions,
+        retries=tally.retries,
+        queue_wait=latency(tally.waits_s),
+        job_duration=latency(tally.runs_s),
+        budget_bytes=roster.budget.limit_bytes,
+        reserved_bytes=roster.budget.reserved_bytes,
+        overshoot_peak_bytes=tally.overshoot_peak_bytes,
+    )
+
+
+def _slot(slot: Slot, roster: Roster, now: float) -> SlotStats:
+    worker, successor = slot.worker, slot.successor
+    peak_bytes = max(slot.peak_bytes, worker.peak_bytes if worker else 0)
+    return SlotStats(
+        slot=slot.index,
+        state=worker.state.value if worker else FREE,
+        generation=slot.generation,
+        worker=_worker(worker, roster, now) if worker else None,
+        successor=_worker(successor, roster, now) if successor else None,
+        jobs=slot.jobs,
+        peak_bytes=peak_bytes,
+        exits=dict(slot.exits),
+        series=tuple(slot.series),
+    )
+
+
+def _worker(worker: Worker, roster: Roster, now: float) -> WorkerStats:
+    return WorkerStats(
+        generation=worker.generation,
+        pid=worker.pid,
+        model=worker.lane.name,
+        state=worker.state.value,
+        rss_bytes=worker.rss_bytes,
+        peak_bytes=worker.peak_bytes,
+        reserved_bytes=roster.budget.held_by(worker),
+        jobs=worker.jobs,
+        age_s=now - worker.started_at,
+    )
+
+
+def _models(roster: Roster) -> Iterable[ModelStats]:
+    for lane in roster.lanes.values():
+        yield ModelStats(
+            model=lane.name,
+            waiting=len(lane.waiting),
+            workers=len(lane.workers),
+            need_bytes=lane.need_bytes(roster.budget.limit_bytes),
+            learnt=bool(lane.measured_bytes),
+            start_s=lane.start_s,
+            out_of_use=None if lane.out_of_use is None else str(lane.out_of_use),
+        )
+
+
+def latency(seconds: Iterable[float]) -> Latency:
+    """Summarise durations; percentiles by nearest rank."""
+    ordered = sorted(seconds)
+    if not ordered:
+        return Latency()
+    count = len(ordered)
+    return Latency(
+        count=count,
+        mean_s=sum(ordered) / count,
+        p50_s=ordered[(count - 1) // 2],
+        p99_s=ordered[-(-count * 99 // 100) - 1],
+        max_s=ordered[-1],
+    )

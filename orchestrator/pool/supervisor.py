@@ -1,0 +1,406 @@
+"""The supervisor: events come in, effects go out, and every mutable fact about workers is decided here.
+
+It has no thread, no clock and no process of its own. :mod:`.loop` calls it, always from one thread, with the
+time; :class:`~orchestrator.pool.roster.Hands` and :class:`~orchestrator.pool.slot.Link` carry out what it
+wants. That is how its tests drive it without a process and without sleeping.
+
+::
+
+    callers ── submit, cancel ──▶ ┌────────────┐ ── give, cancel, dismiss ──▶ worker processes
+    workers ── loaded, done … ──▶ │ supervisor │
+    time ──── tick, sample ─────▶ └────────────┘ ── result or error, once ──▶ promises
+
+Its parts: :mod:`.dispatch` (jobs to workers), :mod:`.departures` (workers out), :mod:`.endings` (jobs out), all on
+the books of :mod:`.roster`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from orchestrator.config.sizes import format_size
+from orchestrator.errors import EngineUnavailableError, JobError, ProtocolError, SpawnError, WorkerError
+from orchestrator.pool.departures import Departures, Rung
+from orchestrator.pool.dispatch import Dispatch
+from orchestrator.pool.endings import Endings, identity
+from orchestrator.pool.events import WorkerLoaded
+from orchestrator.pool.job_record import JobRecord
+from orchestrator.pool.models import Model
+from orchestrator.pool.recycling import due, must_stop_working
+from orchestrator.pool.results import WorkerTag, as_result
+from orchestrator.pool.roster import Hands, Roster
+from orchestrator.pool.settings import Settings
+from orchestrator.pool.slot import Sample, Worker
+from orchestrator.pool.states import ExitReason, JobEvent, JobState, WorkerEvent, WorkerState
+from worker.protocol import Cancel, Chunk, Done, Failed, Load, Loaded, Ready, Reply, Trim, Trimmed
+
+_SETTLED = {WorkerState.LEAVING, WorkerState.GONE}
+
+
+class Supervisor:
+    """One pool's workers and jobs. Not thread-safe: one thread calls it. ``now`` never goes back."""
+
+    def __init__(self, models: Iterable[Model], settings: Settings, hands: Hands) -> None:
+        self.roster = Roster(models, settings, hands)
+        self._endings = Endings(self.roster)
+        self._departures = Departures(self.roster, self._endings)
+        self._dispatch = Dispatch(self.roster, self._endings, self._departures)
+        if settings.prestart is not None:
+            for slot in self.roster.slots:
+                slot.keep = self.roster.lanes[settings.prestart]
+
+    # ------------------------------------------------------------------ from callers
+
+    def submit(self, job: JobRecord, now: float) -> None:
+        """A job came."""
+        lane = job.lane
+        job.submitted_at = now
+        if lane.out_of_use is not None or (
+            not lane.workers and self._dispatch.refuse_what_cannot_fit(lane, now)
+        ):
+            self.roster.enqueue(job)
+            self._endings.fail(job, lane.refusal(), "refused", now)
+            return
+        self._dispatch.arrived(job, now)
+
+    def cancel(self, job: JobRecord, now: float) -> None:
+        """The caller gave a job up. Nothing when it has ended already."""
+        if job.state is JobState.ENDED:
+            return
+        worker = job.worker if job.state is JobState.RUNNING else None
+        self._endings.cancel(job, now)
+        if worker is not None:
+            self._ask_to_give_up(worker, ExitReason.CANCEL, now)
+
+    def cancel_waiting(self, now: float) -> None:
+        """Cancel every job that is not running."""
+        waiting = [job for lane in self.roster.lanes.values() for job in lane.waiting.members()]
+        for job in [*waiting, *self.roster.delayed]:
+            self._endings.cancel(job, now)
+
+    def close(self, now: float) -> None:  # noqa: ARG002 - events all come with their time
+        """No job will come any more; finish those that did."""
+        self.roster.closing = True
+        self.roster.replan = True
+
+    def stop(self, now: float) -> None:
+        """Drop the queue, give up running jobs, end every worker at once."""
+        roster = self.roster
+        roster.closing = True
+        running = [worker.job for worker in [*roster.workers(), *roster.leaving] if worker.job is not None]
+        self.cancel_waiting(now)
+        for job in running:
+            if job.state is not JobState.ENDED:
+                self._endings.cancel(job, now)
+        for worker in list(roster.workers()):
+            self._departures.dismiss(worker, ExitReason.SHUTDOWN, now, rung=Rung.KILL)
+        for worker in list(roster.leaving):
+            if worker.rung < Rung.KILL:
+                self._departures.step_further(worker, now)
+
+    @property
+    def finished(self) -> bool:
+        """Whether a closed pool has no job and no worker left."""
+        roster = self.roster
+        return roster.closing and not roster.leaving and not any(roster.workers()) and not self._has_jobs()
+
+    def _has_jobs(self) -> bool:
+        roster = self.roster
+        return bool(roster.lanes_waiting or roster.delayed)
+
+    # ------------------------------------------------------------------ from workers
+
+    def received(self, worker: Worker, reply: Reply, now: float) -> None:
+        """A worker said something. Out of turn, it is made to leave."""
+        if worker.state in _SETTLED:
+            return  # what a leaving worker still says is nobody's business
+        match reply:
+            case Done() if self._runs(worker, reply.id):
+                self._done(worker, reply, now)
+            case Chunk() if self._runs(worker, reply.id):
+                if worker.state is WorkerState.BUSY and worker.job is not None:
+                    worker.job.promise.add_chunk(reply)
+            case Failed():
+                self._failed(worker, reply, now)
+            case Ready() if worker.state is WorkerState.STARTING:
+                worker.move(WorkerEvent.READIED)  # starting -> loading
+                worker.link.send(Load(0, worker.lane.spec))
+            case Loaded() if worker.state is WorkerState.LOADING:
+                self._loaded(worker, reply, now)
+            case Trimmed() if worker.state is WorkerState.TRIMMING:
+                self._trimmed(worker, now)
+            case _:
+                problem = f"{type(reply).__name__} out of turn, while {worker.state}"
+                self.broke_protocol(worker, ProtocolError(problem, **identity(worker)), now)
+
+    def _runs(self, worker: Worker, job_id: int) -> bool:
+        return worker.job is not None and worker.job.id == job_id
+
+    def broke_protocol(self, worker: Worker, error: ProtocolError, now: float) -> None:
+        """A worker sent what is no message: it is killed, and its job with it."""
+        self._departures.dismiss(
+            worker, ExitReason.PROTOCOL, now, rung=Rung.KILL, excuse=f"a broken protocol ({error.problem})"
+        )
+
+    def exited(self, worker: Worker, status: int, now: float) -> None:
+        """A worker's process is reaped."""
+        self._departures.bury(worker, status, now)
+
+    def _loaded(self, worker: Worker, loaded: Loaded, now: float) -> None:
+        worker.move(WorkerEvent.LOADED)  # loading -> idle
+        lane, roster = worker.lane, self.roster
+        roster.deadlines.clear(worker)
+        worker.ready_at = now
+        lane.learn_start(now - worker.started_at)
+        lane.intensity.started()
+        self._read_rss(worker)
+        self._learn_memory(worker)
+        if roster.hands.listening:
+            roster.hands.tell(
+                WorkerLoaded(
+                    at_s=now,
+                    model=lane.name,
+                    start_s=now - worker.started_at,
+                    load_s=loaded.seconds,
+                    rss_bytes=worker.rss_bytes,
+                    **identity(worker),
+                )
+            )
+        if worker is worker.slot.worker:
+            self._stands_idle(worker, now)
+        else:
+            self._successor_ready(worker, now)
+
+    def _successor_ready(self, successor: Worker, now: float) -> None:
+        """Take the place of a predecessor that is due and idle; else wait for it as a reserve."""
+        worker = successor.slot.worker
+        if worker is not None and worker.state is WorkerState.IDLE:
+            reason = self._due(worker, now)
+            if reason is not None:
+                self._departures.dismiss(worker, reason, now)
+
+    def _done(self, worker: Worker, done: Done, now: float) -> None:
+        job = worker.job
+        assert job is not None
+        self._end_of_job(worker, now)
+        if job.state is not JobState.RUNNING:
+            self._stands_idle(worker, now)
+            return
+        assert job.first_started_at is not None
+        tag = WorkerTag(worker.slot.index, worker.generation, worker.pid, worker.lane.name)
+        result = as_result(done, job.first_started_at - job.submitted_at, tag)
+        worker.lane.learn_job(now - job.started_at)
+        self._stands_idle(worker, now)  # the worker has its next job before callers are told of this one
+        self._endings.succeed(job, result, now)
+
+    def _failed(self, worker: Worker, failed: Failed, now: float) -> None:
+        job = worker.job
+        if worker.state in {WorkerState.BUSY, WorkerState.CANCELLING} and job is not None:
+            self._end_of_job(worker, now)
+            self._stands_idle(worker, now)
+            if job.state is JobState.RUNNING:
+                self._endings.engine_failed(job, failed, worker, now)
+        elif worker.state is WorkerState.LOADING:
+            self._load_failed(worker, failed, now)
+        elif worker.state is WorkerState.TRIMMING:
+            self._trimmed(worker, now)
+        else:
+            problem = f"Failed out of turn, while {worker.state}: {failed.message}"
+            self.broke_protocol(worker, ProtocolError(problem, **identity(worker)), now)
+
+    def _load_failed(self, worker: Worker, failed: Failed, now: float) -> None:
+        error: Exception
+        if failed.kind == "unavailable":
+            error = EngineUnavailableError(failed.message, failed.remedy)
+        else:
+            error = JobError(failed.type_name, failed.message, failed.traceback)
+        self._departures.dismiss(worker, ExitReason.START_FAILED, now)
+        self._departures.start_failed(worker.lane, error, now)
+
+    def _end_of_job(self, worker: Worker, now: float) -> None:
+        worker.move(WorkerEvent.JOB_ENDED)  # busy, cancelling -> idle
+        worker.job = None
+        worker.last_used = now
+        self.roster.deadlines.clear(worker)
+        if worker.jobs == 1 or worker.limits.rss_bytes is not None:
+            self._read_rss(worker)
+            self._learn_memory(worker)
+
+    def _trimmed(self, worker: Worker, now: float) -> None:
+        worker.move(WorkerEvent.TRIMMED)  # trimming -> idle
+        self.roster.deadlines.clear(worker)
+        self._read_rss(worker)
+        self._stands_idle(worker, now)
+
+    # ------------------------------------------------------------------ between two jobs
+
+    def _stands_idle(self, worker: Worker, now: float) -> None:
+        """Decide what an idle worker does next: leave, trim, work, or wait."""
+        if self._leaves(worker, now) or self._trims(worker, now):
+            return
+        if not self._dispatch.next_for(worker, now) and worker.state is WorkerState.IDLE:
+            self.roster.make_available(worker, now)
+            if self.roster.closing:
+                self.roster.replan = True
+
+    def _due(self, worker: Worker, now: float) -> ExitReason | None:
+        age_s = now - worker.started_at
+        return due(worker.limits, jobs=worker.jobs, rss_bytes=worker.rss_bytes, age_s=age_s)
+
+    def _leaves(self, worker: Worker, now: float) -> bool:
+        """Replace a worker that is due: by its successor, or, where there is no room for both, by the next start.
+
+        A worker that is only past its RSS or age goes on until its successor is loaded.
+        """
+        reason = self._due(worker, now)
+        if reason is None:
+            return False
+        slot = worker.slot
+        if not must_stop_working(reason):
+            if slot.successor is None:
+                self._dispatch.prepare_successor(slot, worker.lane, now)
+            if slot.successor is not None and slot.successor.state is not WorkerState.IDLE:
+                return False
+        self._departures.dismiss(worker, reason, now)
+        if slot.worker is None and not self.roster.closing:
+            slot.keep = worker.lane
+        return True
+
+    def _trims(self, worker: Worker, now: float) -> bool:
+        every = worker.limits.trim_every
+        if every is None or worker.jobs_since_trim < every:
+            return False
+        worker.jobs_since_trim = 0
+        worker.move(WorkerEvent.TRIM_ASKED)  # idle -> trimming
+        worker.link.send(Trim(0))
+        self.roster.deadlines.set(worker, now + self.roster.settings.trim_timeout_s)
+        return True
+
+    def _ask_to_give_up(self, worker: Worker, reason: ExitReason, now: float) -> None:
+        """The job has ended for its caller: the engine may give up by itself, else the worker goes."""
+        if worker.state is not WorkerState.BUSY or worker.job is None:
+            return
+        worker.move(WorkerEvent.CANCEL_ASKED)  # busy -> cancelling
+        worker.why_asked = reason
+        worker.link.send(Cancel(worker.job.id))
+        self.roster.deadlines.set(worker, now + self.roster.settings.cancel_grace_s)
+
+    # ------------------------------------------------------------------ from the clock
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+        roster = self.roster
+        for key in roster.deadlines.pop_due(now):
+            if isinstance(key, JobRecord):
+                self._job_due(key, now)
+            else:
+                self._worker_due(key, now)
+        if roster.next_sample_at is not None and now >= roster.next_sample_at:
+            self._sample(now)
+
+    def next_due(self) -> float | None:
+        """Return when :meth:`tick` must be called next."""
+        due_at, sample_at = self.roster.deadlines.next_due(), self.roster.next_sample_at
+        if due_at is None or sample_at is None:
+            return sample_at if due_at is None else due_at
+        return min(due_at, sample_at)
+
+    def _job_due(self, job: JobRecord, now: float) -> None:
+        if job.state is JobState.WAITING:
+            self._endings.time_out(job, now)
+        elif job.state is JobState.DELAYED:
+            job.move(JobEvent.RELEASED)  # delayed -> waiting
+            del self.roster.delayed[job]
+            self.roster.enqueue(job, front=True)
+            self.roster.replan = True
+
+    def _worker_due(self, worker: Worker, now: float) -> None:
+        match worker.state:
+            case WorkerState.STARTING | WorkerState.LOADING:
+                self._start_timed_out(worker, now)
+            case WorkerState.BUSY:
+                assert worker.job is not None
+                self._endings.time_out(worker.job, now)
+                self._ask_to_give_up(worker, ExitReason.TIMEOUT, now)
+            case WorkerState.CANCELLING:
+                self._departures.dismiss(worker, worker.why_asked, now)
+            case WorkerState.TRIMMING:
+                self._departures.dismiss(worker, ExitReason.TIMEOUT, now, excuse="a heap trim without end")
+            case WorkerState.LEAVING:
+                self._departures.step_further(worker, now)
+            case _:
+                self._idle_due(worker, now)
+
+    def _start_timed_out(self, worker: Worker, now: float) -> None:
+        limit_s = self.roster.settings.start_timeout_s
+        error: WorkerError = SpawnError(
+            f"not loaded within {limit_s:g} s; last words:\n{worker.link.last_words()}", **identity(worker)
+        )
+        self._departures.dismiss(
+            worker, ExitReason.START_FAILED, now, excuse=f"a start longer than {limit_s:g} s"
+        )
+        self._departures.start_failed(worker.lane, error, now)
+
+    def _idle_due(self, worker: Worker, now: float) -> None:
+        idle_s = worker.limits.idle_s
+        if idle_s is not None and now - worker.idle_since >= idle_s:
+            worker.slot.keep = None
+            if worker.slot.successor is not None:
+                self._departures.dismiss(worker.slot.successor, ExitReason.IDLE, now)
+            self._departures.dismiss(worker, ExitReason.IDLE, now)
+        elif worker is worker.slot.worker and not self._leaves(worker, now):
+            self.roster.make_available(worker, now, worker.idle_since)
+            # An aged worker whose successor still loads is looked at when that is ready, not every instant.
+            if self._due(worker, now) is not None:
+                self.roster.deadlines.clear(worker)
+
+    # ------------------------------------------------------------------ memory
+
+    def _sample(self, now: float) -> None:
+        """Read the memory of every worker that does something; stop sampling when none does."""
+        roster = self.roster
+        active = [worker for worker in roster.workers() if worker.state is not WorkerState.IDLE]
+        roster.next_sample_at = now + roster.settings.sample_interval_s if active else None
+        overshoot = 0
+        for worker in active:
+            self._read_rss(worker)
+            overshoot += roster.budget.overshoot_bytes(worker, worker.rss_bytes)
+            job = None if worker.job is None else worker.job.id
+            worker.slot.series.append(Sample(now, worker.rss_bytes, worker.generation, worker.state, job))
+            self._enforce(worker, now)
+        roster.tally.overshoot_peak_bytes = max(roster.tally.overshoot_peak_bytes, overshoot)
+
+    def _read_rss(self, worker: Worker) -> None:
+        worker.saw_rss(worker.link.read_rss())
+
+    def _learn_memory(self, worker: Worker) -> None:
+        """A load or a job has shown what the model needs; the reservation follows, as far as there is room."""
+        roster = self.roster
+        if worker.jobs <= 1:
+            worker.lane.learn_memory(worker.peak_bytes)
+        need = worker.lane.need_bytes(roster.budget.limit_bytes)
+        roster.budget.adjust(worker, max(need, worker.rss_bytes))
+
+    def _enforce(self, worker: Worker, now: float) -> None:
+        hard = worker.limits.hard_rss_bytes
+        if hard is not None and worker.rss_bytes > hard:
+            excuse = f"hard-rss ({format_size(worker.rss_bytes)} resident, the limit is {format_size(hard)})"
+            starting = worker.state in {WorkerState.STARTING, WorkerState.LOADING}
+            self._departures.dismiss(worker, ExitReason.HARD_RSS, now, rung=Rung.KILL, excuse=excuse)
+            if starting:
+                self._departures.start_failed(worker.lane, SpawnError(excuse, **identity(worker)), now)
+
+    # ------------------------------------------------------------------ the end of every turn
+
+    def settle(self, now: float) -> None:
+        """Called after every batch of events: give, start and evict; see idle workers off when closing."""
+        if self.roster.replan:
+            self._dispatch.plan(now)
+            if self.roster.closing and not self._has_jobs():
+                self._see_off_the_idle(now)
+
+    def _see_off_the_idle(self, now: float) -> None:
+        idle = {WorkerState.IDLE, WorkerState.STARTING, WorkerState.LOADING}
+        for worker in list(self.roster.workers()):
+            if worker.state in idle:
+                self._departures.dismiss(worker, ExitReason.SHUTDOWN, now)
