@@ -33,7 +33,7 @@ from orchestrator.report.html.content import (
 )
 from orchestrator.report.html.decimation import Bucket, decimate
 from orchestrator.report.names import experiment_title, method_name
-from orchestrator.report.shape import columns_of
+from orchestrator.report.shape import columns_of, pairs_of
 
 _PHASES = tuple(field.name for field in msgspec.structs.fields(Phases))
 
@@ -68,7 +68,9 @@ def _plan(manifest: Manifest, path: Path) -> Plan:
     try:
         return msgspec.convert(manifest.plan, Plan)
     except msgspec.ValidationError as error:
-        raise ResultsError(f"{path}: the plan in its manifest is damaged ({error}); start a new run") from error
+        raise ResultsError(
+            f"{path}: the plan in its manifest is damaged ({error}); start a new run"
+        ) from error
 
 
 def _samples(path: Path) -> tuple[Samples | None, str]:
@@ -84,16 +86,21 @@ def _experiment(
 ) -> ExperimentContent:
     by_key = {each.series: each for each in records}
     summaries = summarize_all(experiment, records)
+    pairs = {series.key: by_key.get(baseline.key) for series, baseline in pairs_of(experiment) if baseline}
     series: list[SeriesContent] = []
     for each in columns_of(experiment):
         found = by_key.get(each.key) or SeriesRecords(experiment.name, each.key, iterations=[], end=None)
         name = method_name(each, summaries.get(each.key))
-        series.append(_series(experiment, name, found, samples))
+        series.append(_series(experiment, name, found, pairs.get(each.key), samples))
     return ExperimentContent(experiment, experiment_title(experiment), series, summaries)
 
 
 def _series(
-    experiment: Experiment, name: str, records: SeriesRecords, samples: Samples | None
+    experiment: Experiment,
+    name: str,
+    records: SeriesRecords,
+    baseline: SeriesRecords | None,
+    samples: Samples | None,
 ) -> SeriesContent:
     method = series_method(experiment, records.series)
     iterations = sorted(records.iterations, key=lambda record: record.iteration)
@@ -104,6 +111,7 @@ def _series(
         name=name,
         method=method,
         judgement=judge_series(experiment, records),
+        baseline=judge_series(experiment, baseline, own_boundary(method)) if baseline else None,
         points=points_of(iterations, own_boundary(method)),
         timeline=timeline_of(samples, experiment.name, records.series) if samples else (),
         phase_times=phase_times(iterations),

@@ -65,7 +65,9 @@ def composition_chart(series: SeriesContent, highest_mb: float) -> Spec | None:
                 axis={"tickMinStep": 1, "format": "d"},
                 scale={"domain": [first, last], "nice": False},
             ),
-            "y": quantitative("mb", "Memory (MB)", stack="zero", scale={"domain": [0, highest_mb], "nice": True}),
+            "y": quantitative(
+                "mb", "Memory (MB)", stack="zero", scale={"domain": [0, highest_mb], "nice": True}
+            ),
             "color": {
                 "field": "part",
                 "type": "nominal",

@@ -48,7 +48,8 @@ class PhaseTime:
 class SeriesContent:
     """One method of an experiment.
 
-    ``name`` is what tables call it. ``timeline`` is the time series, decimated; ``remedy`` and ``last_words``
+    ``name`` is what tables call it. ``baseline`` is the judgement of the fresh processes beside an in-process
+    method, read at that method's boundary. ``timeline`` is the time series, decimated; ``remedy`` and ``last_words``
     belong to a series that did not come to its end.
     """
 
@@ -56,6 +57,7 @@ class SeriesContent:
     name: str
     method: str
     judgement: Judgement
+    baseline: Judgement | None = None
     points: Sequence[Point] = ()
     timeline: Sequence[Bucket] = ()
     phase_times: Sequence[PhaseTime] = ()

@@ -48,7 +48,9 @@ def experiment_part(content: ExperimentContent, profile: str, figures: Figures) 
     parts = [
         element("h2", text(content.title)),
         _rates(content),
-        figures.add(memory_chart(content.series), MEMORY_CAPTION, otherwise="No iteration has been measured."),
+        figures.add(
+            memory_chart(content.series), MEMORY_CAPTION, otherwise="No iteration has been measured."
+        ),
         figures.add(memory_chart(content.series, "live", 220), HEAP_CAPTION, otherwise=_no_heap(content)),
         _compositions(content, figures),
         _timelines(content, figures),
@@ -66,7 +68,8 @@ _PHASES_CAPTION = "Seconds each phase takes: median over the iterations, and a l
 
 def _verdict(series: SeriesContent) -> Html:
     judgement = series.judgement
-    words = element("strong", text(verdicts.sentence(series.name, judgement)))
+    meaning = element("strong", text(f"{verdicts.meaning(series.name, judgement)}."))
+    words = joined([meaning, text(verdicts.amounts(judgement, series.baseline))], " ")
     reasons = [reason for reason in judgement.reasons if reason != judgement.sentence]
     parts = [badge(judgement.verdict), element("div", joined([words, bullets([*reasons, *_advice(series)])]))]
     words_left = series.last_words.strip()
@@ -87,10 +90,10 @@ def _rates(content: ExperimentContent) -> Html:
         "Iterations",
         "Initial (MB)",
         "Final (MB)",
-        "RSS growth (MB/iter, 95 %)",
-        "Heap growth (MB/iter, 95 %)",
+        "RSS MB/iter (95 %)",
+        "Heap MB/iter (95 %)",
         "Warm-up",
-        "Tolerance (MB/iter)",
+        "Tolerance",
     ]
     rows: list[list[Html]] = []
     for each in content.series:
@@ -109,7 +112,7 @@ def _rates(content: ExperimentContent) -> Html:
                 text(verdicts.significant(judgement.tolerance)),
             ]
         )
-    return table(headings, rows, "numbers")
+    return table(headings, rows, "numbers rates")
 
 
 def _no_heap(content: ExperimentContent) -> str:

@@ -9,13 +9,18 @@ from orchestrator.report.cells import number
 from orchestrator.report.html import verdicts
 from orchestrator.report.html.content import ExperimentContent, ReportContent, SeriesContent
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~<>&])")
+_SPECIAL = re.compile(r"([\\`*_\[\]#|~<>&])")
 _HEADINGS = ("Method", "Verdict", "RSS MB/iter (95 %)", "Heap MB/iter (95 %)", "Final MB", "Why")
 
 
 def markdown_summary(content: ReportContent) -> str:
     """Return the summary of a run, ending in a newline."""
-    parts = ["## Memory verdicts", "", _escaped(verdicts.headline(content.experiments)), ""]
+    parts = [
+        "## Memory verdicts",
+        "",
+        *(f"- {_escaped(line)}" for line in verdicts.headlines(content.experiments)),
+        "",
+    ]
     for each in content.experiments:
         parts += [f"### {_escaped(each.title)}", "", *_table(each), ""]
     parts.append(
@@ -49,4 +54,5 @@ def _line(cells: Sequence[str]) -> str:
 
 def _escaped(text: str) -> str:
     """Return ``text`` on one line as Markdown shows it literally."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    words = _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    return words.replace("@", "&#64;")  # a variant's name must not call a person of that name

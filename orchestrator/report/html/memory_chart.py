@@ -1,7 +1,7 @@
 """The main chart: memory of each method over iterations on common axes. Pure.
 
-Drawn from back to front: the warm-up of each method as a shaded stretch, the fan of the slope's interval, the
-readings, the fitted line, a cross where a series broke off.
+Drawn from back to front: the warm-up of each method as a shaded stretch with a strip in its colour, the fan of
+the slope's interval, the readings, the fitted line, a cross where a series broke off.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from orchestrator.report.html.spec import Spec, by_series, chart, padded, quanti
 Pick = Callable[[Point], float | None]
 
 HEIGHT = 330
+_FOOT = 6
+"""Pixels of a strip that says whose warm-up is shaded."""
+
 _CHANNELS: dict[str, tuple[str, str, Pick]] = {
     "rss": ("Memory (RSS, MB)", "rss", lambda point: point.rss_mb),
     "live": ("Live heap (MB)", "live", lambda point: point.live_mb),
@@ -37,14 +40,15 @@ def memory_chart(series: Sequence[SeriesContent], channel: str = "rss", height: 
     scale = {"domain": padded(min(values), max(values)), "nice": True, "zero": False}
     last = max(row["iteration"] for row in readings)
     x_scale = {"domain": [0.5, last + 0.5], "nice": False}
+    colors = {each.name: css(style.color) for each, style in zip(series, styles, strict=True)}
     return chart(
         height,
         layer=[
-            _warm_up(shown, judged, channels, x_scale),
-            _fan(fits, channels),
+            *_warm_up(shown, judged, colors, x_scale, height),
+            _fan(fits, channels, title),
             *_drawn_readings(readings, channels, title, scale, last),
-            _fitted_line(fits, channels),
-            *_ends(shown, pick),
+            _fitted_line(fits, channels, title),
+            *_ends(shown, pick, title),
         ],
     )
 
@@ -75,33 +79,44 @@ def _fit(series: SeriesContent, judged: str, pick: Pick) -> list[dict[str, Any]]
 
 
 def _warm_up(
-    shown: Sequence[SeriesContent], judged: str, channels: dict[str, Spec], x_scale: dict[str, Any]
-) -> Spec:
-    stretches = [
+    shown: Sequence[SeriesContent], judged: str, colors: dict[str, str], x_scale: dict[str, Any], height: int
+) -> list[Spec]:
+    """Return a shade over each warm-up, darker where several lie over each other, and whose it is at its foot."""
+    stretches: list[dict[str, Any]] = [
         {"series": each.name, "from": 0.5, "to": each.points[count - 1].iteration + 0.5}
         for each in shown
-        if (found := each.judgement.channels.get(judged))
-        and 0 < (count := found.warm_up) <= len(each.points)
+        if (found := each.judgement.channels.get(judged)) and 0 < (count := found.warm_up) <= len(each.points)
     ]
-    return {
+    place = {"x": quantitative("from", "Iteration", scale=x_scale), "x2": {"field": "to"}}
+    hint = tooltip(("series", "Warm-up of", None), ("to", "until iteration", ".0f"))
+    shade: Spec = {
         "data": rows(stretches),
-        "mark": {"type": "rect", "opacity": 0.11},
-        "encoding": {
-            "x": quantitative("from", "Iteration", scale=x_scale),
-            "x2": {"field": "to"},
-            "color": channels["color"],
-            "tooltip": tooltip(("series", "Warm-up of", None), ("to", "until iteration", ".0f")),
-        },
+        "mark": {"type": "rect", "opacity": 0.1, "color": css("muted")},
+        "encoding": {**place, "tooltip": hint},
     }
+    feet: list[Spec] = [
+        {
+            "data": rows([stretch]),
+            "mark": {"type": "rect", "color": colors[stretch["series"]], "opacity": 0.85},
+            "encoding": {
+                **place,
+                "y": {"value": height - _FOOT * (row + 1) + 1},
+                "y2": {"value": height - _FOOT * row},
+                "tooltip": hint,
+            },
+        }
+        for row, stretch in enumerate(stretches)
+    ]
+    return [shade, *feet]
 
 
-def _fan(fits: Sequence[dict[str, Any]], channels: dict[str, Spec]) -> Spec:
+def _fan(fits: Sequence[dict[str, Any]], channels: dict[str, Spec], title: str) -> Spec:
     return {
         "data": rows(row for row in fits if row["low"] is not None),
         "mark": {"type": "area", "opacity": 0.2, "clip": True},
         "encoding": {
             "x": quantitative("iteration", "Iteration"),
-            "y": quantitative("low", None),
+            "y": quantitative("low", title),
             "y2": {"field": "high"},
             "color": channels["color"],
         },
@@ -131,20 +146,20 @@ def _drawn_readings(
     ]
 
 
-def _fitted_line(fits: Sequence[dict[str, Any]], channels: dict[str, Spec]) -> Spec:
+def _fitted_line(fits: Sequence[dict[str, Any]], channels: dict[str, Spec], title: str) -> Spec:
     return {
         "data": rows(fits),
         "mark": {"type": "line", "strokeWidth": 2.5, "clip": True},
         "encoding": {
             "x": quantitative("iteration", "Iteration"),
-            "y": quantitative("fitted", None),
+            "y": quantitative("fitted", title),
             "color": channels["color"],
             "strokeDash": channels["strokeDash"],
         },
     }
 
 
-def _ends(shown: Sequence[SeriesContent], pick: Pick) -> list[Spec]:
+def _ends(shown: Sequence[SeriesContent], pick: Pick, title: str) -> list[Spec]:
     """Return a cross at the last reading of every series that broke off."""
     ends = [
         {"series": each.name, "iteration": last.iteration, "mb": pick(last), "how": each.judgement.sentence}
@@ -159,7 +174,7 @@ def _ends(shown: Sequence[SeriesContent], pick: Pick) -> list[Spec]:
             "mark": {"type": "text", "text": "✕", "fontSize": 18, "fontWeight": "bold", "color": css("red")},
             "encoding": {
                 "x": quantitative("iteration", "Iteration"),
-                "y": quantitative("mb", None),
+                "y": quantitative("mb", title),
                 "tooltip": tooltip(("series", "Method", None), ("how", "Ended", None)),
             },
         }

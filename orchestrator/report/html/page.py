@@ -16,7 +16,7 @@ from orchestrator.report.html.figures import Figures
 from orchestrator.report.html.markup import Html, bullets, element, joined, text
 from orchestrator.report.html.palette import variables
 from orchestrator.report.html.provenance import provenance_part
-from orchestrator.report.html.verdicts import headline
+from orchestrator.report.html.verdicts import headlines
 
 _STATES = {"running": "under way, or killed", "interrupted": "interrupted", "finished": "finished"}
 
@@ -64,7 +64,7 @@ def _head(content: ReportContent) -> Html:
         element("h1", text("Memory report")),
         element("p", text(f"Run {content.run_id}, begun {content.created_at}, {state}.")),
         element("p", text(f"Profile {content.profile_reason}.")),
-        element("p", text(headline(content.experiments)), class_="headline"),
+        element("div", bullets(headlines(content.experiments)), class_="headline"),
     ]
     if content.notes:
         parts.append(element("div", bullets(content.notes), class_="notes"))
@@ -83,9 +83,7 @@ def _of_experiment(content: ExperimentContent) -> Html:
 
 def _style() -> str:
     light, dark = variables(dark=False), variables(dark=True)
-    return (
-        f":root{{{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}{_asset('style.css')}"
-    )
+    return f":root{{{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}{_asset('style.css')}"
 
 
 def _policy(*scripts: str) -> str:
@@ -102,4 +100,4 @@ def _hash(script: str) -> str:
 
 
 def _asset(name: str) -> str:
-    return (files(__package__) / name).read_text(encoding="utf-8")
+    return (files("orchestrator.report.html") / name).read_text(encoding="utf-8")

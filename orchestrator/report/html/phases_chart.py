@@ -8,6 +8,8 @@ from orchestrator.report.html.content import SeriesContent
 from orchestrator.report.html.palette import PHASES, styles_of
 from orchestrator.report.html.spec import Spec, by_series, chart, quantitative, rows, tooltip
 
+_TITLE = "Time (s; median, and a line from shortest to longest)"
+
 
 def phases_chart(series: Sequence[SeriesContent]) -> Spec | None:
     """Return the chart of all series; None when nothing was timed."""
@@ -37,7 +39,7 @@ def phases_chart(series: Sequence[SeriesContent]) -> Spec | None:
         "yOffset": {"field": "series", "type": "nominal", "scale": {"domain": names}},
         "color": channels["color"],
     }
-    seconds = {"scale": {"zero": True, "nice": True}}
+    seconds = {"scale": {"zero": True, "nice": True}, "axis": {"tickCount": 10}}
     return chart(
         36 + len(present) * (14 * len(names) + 12),
         data=rows(data),
@@ -46,14 +48,14 @@ def phases_chart(series: Sequence[SeriesContent]) -> Spec | None:
             {
                 "mark": {"type": "rule", "strokeWidth": 2, "opacity": 0.55},
                 "encoding": {
-                    "x": quantitative("shortest", "Seconds (median; line: shortest to longest)", **seconds),
+                    "x": quantitative("shortest", _TITLE, **seconds),
                     "x2": {"field": "longest"},
                 },
             },
             {
                 "mark": {"type": "point", "size": 80, "filled": True, "opacity": 1},
                 "encoding": {
-                    "x": quantitative("median", None, **seconds),
+                    "x": quantitative("median", _TITLE, **seconds),
                     "shape": channels["shape"],
                     "tooltip": tooltip(
                         ("series", "Method", None),

@@ -35,7 +35,9 @@ def provenance_part(content: ReportContent) -> Html:
         element("h3", text("Host")),
         facts({_words(key): _value(key, value) for key, value in host.items()}),
         element("h3", text("Allocator and thread environment")),
-        facts(environment) if environment else element("p", text("None of the variables that matter is set.")),
+        facts(environment)
+        if environment
+        else element("p", text("None of the variables that matter is set.")),
         element("h3", text("Threads")),
         _threads(content),
         element("h3", text("Versions")),

@@ -1,11 +1,13 @@
 """The time series of one method: RSS as sampled, coloured by phase, generations marked. Pure.
 
-Each bucket is drawn from its lowest to its highest reading, so that a short peak stays as high as it was.
+Each bucket is drawn from its lowest to its highest reading and up to where the next begins, so that a short peak
+stays as high as it was and a level stretch is as long as it lasted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 from orchestrator.report.html.content import SeriesContent
@@ -34,30 +36,49 @@ def timeline_chart(series: SeriesContent, domain_mb: Sequence[float]) -> Spec | 
     end = buckets[-1].time_s - begin
     present = {bucket.phase for bucket in buckets}
     phases = [phase for phase in PHASES if phase in present]
-    x = quantitative("t", "Time since the method began (s)", scale={"domain": [0, max(end, 0.1)], "nice": False})
+    x = quantitative(
+        "t",
+        "Time since the method began (s)",
+        scale={"domain": [0, max(end, 0.1)], "nice": False},
+        axis={"tickCount": 12},
+    )
     y = {"scale": {"domain": list(domain_mb), "nice": True, "zero": False}}
+    colors: Spec = {
+        "field": "phase",
+        "type": "nominal",
+        "title": None,
+        "scale": {"domain": phases, "range": [css(PHASES[phase]) for phase in phases]},
+        "legend": None,
+    }
     return chart(
         HEIGHT,
         data={"values": _csv(buckets, begin), "format": {"type": "csv", "parse": _PARSE}},
         layer=[
             *_generations(buckets, begin, x),
             {
-                "mark": {"type": "line", "strokeWidth": 0.8, "color": css("muted"), "opacity": 0.7, "clip": True},
+                "mark": {
+                    "type": "line",
+                    "strokeWidth": 0.8,
+                    "color": css("muted"),
+                    "opacity": 0.7,
+                    "clip": True,
+                },
                 "encoding": {"x": x, "y": quantitative("high", "RSS (MB)", **y)},
             },
             {
-                "params": [{"name": "zoom", "select": {"type": "interval", "encodings": ["x"]}, "bind": "scales"}],
-                "mark": {"type": "rule", "strokeWidth": 2, "strokeCap": "round", "clip": True},
+                "params": [
+                    {"name": "zoom", "select": {"type": "interval", "encodings": ["x"]}, "bind": "scales"}
+                ],
+                "mark": {"type": "rect", "strokeWidth": 2, "strokeJoin": "round", "clip": True},
                 "encoding": {
                     "x": x,
+                    "x2": {"field": "until"},
                     "y": quantitative("low", "RSS (MB)", **y),
                     "y2": {"field": "high"},
-                    "color": {
-                        "field": "phase",
-                        "type": "nominal",
-                        "title": "Phase",
-                        "scale": {"domain": phases, "range": [css(PHASES[phase]) for phase in phases]},
-                        "legend": {"orient": "top", "symbolType": "square", "symbolStrokeWidth": 0},
+                    "stroke": colors,
+                    "fill": {
+                        **colors,
+                        "legend": {"orient": "top", "symbolType": "square"},
                     },
                     "tooltip": tooltip(
                         ("phase", "Phase", None),
@@ -73,17 +94,20 @@ def timeline_chart(series: SeriesContent, domain_mb: Sequence[float]) -> Spec | 
     )
 
 
-_PARSE = dict.fromkeys(("t", "low", "high", "generation", "iteration"), "number")
+_PARSE = dict.fromkeys(("t", "until", "low", "high", "generation", "iteration"), "number")
 
 
 def _csv(buckets: Sequence[Bucket], begin: float) -> str:
     """Return the buckets as CSV, a third of what JSON takes; phase names are ours, so nothing needs quoting."""
-    lines = ["t,low,high,phase,generation,iteration"]
-    lines += [
-        f"{bucket.time_s - begin:.3f},{bucket.low_mb:.2f},{bucket.high_mb:.2f},{bucket.phase},"
-        f"{bucket.generation},{bucket.iteration}"
-        for bucket in buckets
-    ]
+    lines = ["t,until,low,high,phase,generation,iteration"]
+    for bucket, following in zip_longest(buckets, buckets[1:]):
+        until = bucket.time_s
+        if following is not None and following.generation == bucket.generation:
+            until = following.time_s
+        lines.append(
+            f"{bucket.time_s - begin:.3f},{until - begin:.3f},{bucket.low_mb:.2f},{bucket.high_mb:.2f},"
+            f"{bucket.phase},{bucket.generation},{bucket.iteration}"
+        )
     return "\n".join(lines)
 
 
@@ -107,7 +131,15 @@ def _generations(buckets: Sequence[Bucket], begin: float, x: Spec) -> list[Spec]
         },
         {
             "data": {"values": marks},
-            "mark": {"type": "text", "y": 7, "dx": 3, "align": "left", "fontSize": 9, "color": css("muted"), "clip": True},
+            "mark": {
+                "type": "text",
+                "y": 7,
+                "dx": 3,
+                "align": "left",
+                "fontSize": 9,
+                "color": css("muted"),
+                "clip": True,
+            },
             "encoding": {"x": x, "text": {"field": "label"}},
         },
     ]

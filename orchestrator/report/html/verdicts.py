@@ -24,9 +24,9 @@ PARTS: dict[str, str] = {
 _MEANINGS: dict[str, str] = {
     "leak": "leaks",
     "slow-growth": "grows ever more slowly, but is not at rest",
-    "plateau": "does not leak: it rose and came to rest",
-    "flat": "does not leak: it stays where it began",
-    "bounded": "does not leak: it moves within bounds that do not rise",
+    "plateau": "does not leak",
+    "flat": "does not leak",
+    "bounded": "does not leak",
     "inconclusive": "is not settled",
 }
 
@@ -65,42 +65,59 @@ def heap_rate(judgement: Judgement) -> str:
     return rate(judgement.heap_rate_mb_per_iteration, judgement.heap_ci_low, judgement.heap_ci_high)
 
 
-def sentence(name: str, judgement: Judgement) -> str:
-    """Return the judgement of the series called ``name`` as one sentence."""
+def meaning(name: str, judgement: Judgement) -> str:
+    """Return what the judgement says of the series called ``name``, without numbers."""
     if judgement.verdict == "unavailable":
-        return f"{name} did not run: {judgement.sentence.removeprefix('unavailable: ')}."
+        return f"{name} did not run: {judgement.sentence.removeprefix('unavailable: ')}"
     if judgement.verdict == "crashed":
-        return f"{name} broke off: {judgement.sentence}."
-    words = f"{name} {_MEANINGS[judgement.verdict]}"
-    if judgement.rate_mb_per_iteration is None or judgement.ci_low is None:
-        return f"{words}."
-    channel = CHANNELS.get(judgement.rate_channel or "", "memory")
-    low, high = significant(judgement.ci_low), significant(judgement.ci_high)
-    amount = significant(judgement.rate_mb_per_iteration)
-    verb = "grows by" if judgement.verdict in {"leak", "slow-growth"} else "changes by"
-    return f"{words}: {channel} {verb} {amount} MB per iteration (95 % interval {low} to {high})."
+        return f"{name} broke off: {judgement.sentence}"
+    return f"{name} {_MEANINGS[judgement.verdict]}"
 
 
-def headline(experiments: Sequence[ExperimentContent]) -> str:
-    """Return one sentence for the whole run: what leaks, what is open, what broke off."""
-    found = [
-        (content.experiment.name, each.name, each.judgement.verdict)
-        for content in experiments
-        for each in content.series
-    ]
-    if not found:
-        return "Nothing has been measured yet."
-    groups = (
-        ("leaks", {"leak"}),
-        ("grows slowly", {"slow-growth"}),
-        ("broke off", {"crashed"}),
-        ("is not settled", {"inconclusive"}),
-        ("did not run", {"unavailable"}),
-        ("does not leak", {"flat", "plateau", "bounded"}),
-    )
-    said: list[str] = []
-    for words, verdicts in groups:
-        names = [f"{experiment} {name}" for experiment, name, verdict in found if verdict in verdicts]
-        if names:
-            said.append(f"{len(names)} of {len(found)} {words}: {', '.join(names)}")
-    return "; ".join(said) + "."
+def amounts(judgement: Judgement, baseline: Judgement | None = None) -> str:
+    """Return the rates as a sentence: what decided, RSS beside it, and the baseline's; empty without an interval.
+
+    ``baseline`` is the judgement of fresh processes, read at the same boundary.
+    """
+    if judgement.rate_channel is None or judgement.ci_low is None:
+        return ""
+    channel = judgement.rate_channel
+    said = f"{CHANNELS[channel]} grows by {deciding_rate(judgement)} MB per iteration"
+    if channel != "rss" and judgement.rss_ci_low is not None:
+        said += f", RSS by {rss_rate(judgement)}"
+    found = baseline.channels.get(channel) if baseline else None
+    if found is not None and found.ci_low is not None:
+        own = rate(found.rate_mb_per_iteration, found.ci_low, found.ci_high)
+        said += f"; with fresh processes {CHANNELS[channel]} grows by {own}"
+    return f"{said[0].upper()}{said[1:]} (95 % intervals)."
+
+
+_GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
+    ("leak", frozenset({"leak"})),
+    ("grow slowly", frozenset({"slow-growth"})),
+    ("broke off", frozenset({"crashed"})),
+    ("are not settled", frozenset({"inconclusive"})),
+    ("did not run", frozenset({"unavailable"})),
+    ("do not leak", frozenset({"flat", "plateau", "bounded"})),
+)
+
+
+def headlines(experiments: Sequence[ExperimentContent]) -> list[str]:
+    """Return the whole run in a few lines: what leaks, what broke off, what is open, what does not leak."""
+    total = sum(len(content.series) for content in experiments)
+    if not total:
+        return ["Nothing has been measured yet."]
+    lines: list[str] = []
+    for words, verdicts in _GROUPS:
+        found = [
+            (
+                content.experiment.name,
+                [each.name for each in content.series if each.judgement.verdict in verdicts],
+            )
+            for content in experiments
+        ]
+        count = sum(len(names) for _, names in found)
+        if count:
+            where = "; ".join(f"{name}: {', '.join(names)}" for name, names in found if names)
+            lines.append(f"{count} of {total} {words} ({where})")
+    return lines
