@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +18,13 @@ from orchestrator.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from orchestrator.config.types import Plan
+
+_OUTPUT_GONE = {
+    errno.EPIPE: "nobody reads the output any more",
+    errno.EIO: "the terminal has gone",
+    errno.ENOSPC: "the output cannot be written, its disk is full",
+}
+"""What an OSError of a stream (one that names no file) says about it."""
 
 
 def run(  # noqa: PLR0917 - typer wants one parameter a flag
@@ -96,14 +104,22 @@ def _run(plan: Plan, folder: Path, *, resume: bool, as_json: bool, quiet: bool, 
         try:
             outcome = run_plan(plan, ResultsFolder(folder), display, resume=resume)
         except KeyboardInterrupt:
-            display.close()
-            print("interrupted; everything measured is on disk, --resume goes on", file=sys.stderr)
+            with _output_may_be_gone():
+                display.close()
+                print("interrupted; everything measured is on disk, --resume goes on", file=sys.stderr)
             return ExitCode.INTERRUPTED
-        except BrokenPipeError:
+        except OSError as error:
+            if error.errno not in _OUTPUT_GONE or error.filename is not None:
+                raise
             _let_go_of_stdout()
-            print("stopped: nobody reads the output any more; --resume goes on", file=sys.stderr)
+            with _output_may_be_gone():
+                print(f"stopped: {_OUTPUT_GONE[error.errno]}; --resume goes on", file=sys.stderr)
             return ExitCode.INTERRUPTED
     return ExitCode.NOTHING_RAN if outcome == "nothing ran" else ExitCode.DONE
+
+
+def _output_may_be_gone() -> AbstractContextManager[None]:
+    return suppress(OSError)
 
 
 def _let_go_of_stdout() -> None:
@@ -135,21 +151,22 @@ def _terminated_like_interrupted() -> Generator[None]:
 
 def _show_plan(plan: Plan, folder: Path) -> None:
     from orchestrator.cli.pace import duration
+    from orchestrator.cli.screen import Screen
     from orchestrator.experiments.estimate import estimate
     from orchestrator.experiments.run_folder import ResultsFolder
     from orchestrator.report.headers import experiment_header
+    from orchestrator.report.layout import BLANK, Line
 
     estimates = estimate(plan, ResultsFolder(folder))
-    print(f"Profile: {plan.profile_reason}")
-    print(f"Results: {folder}")
+    screen = Screen(sys.stdout)
+    screen.write([Line(f"Profile: {plan.profile_reason}"), Line(f"Results: {folder}")])
     for experiment in plan.experiments:
-        print()
-        for line in experiment_header(experiment, plan.profile):
-            print(line.text.rstrip())
+        screen.write([BLANK, *experiment_header(experiment, plan.profile, screen.width)])
         for series in experiment.series:
             expected = estimates[experiment.name, series.key]
             source = "as measured here before" if expected.measured else "a rough guess"
             time_s = duration(expected.seconds)
-            print(f"  {series.key}: {experiment.iterations} iterations, about {time_s} ({source})")
+            words = f"  {series.key}: {experiment.iterations} iterations, about {time_s} ({source})"
+            screen.write([Line(words)])
     total = sum(one.seconds for one in estimates.values())
-    print(f"\nAltogether about {duration(total)}. Nothing was run.")
+    screen.write([BLANK, Line(f"Altogether about {duration(total)}. Nothing was run.")])

@@ -138,21 +138,21 @@ class _Run:
             with _samples(self._run.path) as writer:
                 for experiment in self._plan.experiments:
                     ran += self._run_experiment(experiment, writer)
-        except BaseException as error:
-            self._cut_short(error)
+        except BaseException:
+            self._cut_short()
             raise
         self._run.set_state("finished")
         self._results.prune(self._plan.keep_runs, self._run)
         self._observer.run_ended(str(self._run.path), self._outputs, "done")
         return "finished" if ran else "nothing ran"
 
-    def _cut_short(self, error: BaseException) -> None:
+    def _cut_short(self) -> None:
         """Write what there is. A disk that takes no more must not hide what ended the run."""
         with contextlib.suppress(ResultsError):
             self._run.set_state("interrupted")
         with contextlib.suppress(ResultsError):
             self._write_all()
-        if not isinstance(error, BrokenPipeError):  # whoever watched has gone
+        with contextlib.suppress(OSError):  # whoever watches may have gone: that may be the very error
             self._observer.run_ended(str(self._run.path), self._outputs, "interrupted")
 
     def _notes(self) -> list[str]:

@@ -262,6 +262,15 @@ def test_a_file_in_place_of_the_results_folder(lab: Lab, place: str) -> None:
     assert (lab.folder / "elsewhere" / "a_results.json").exists()
 
 
+def test_a_place_where_nobody_may_write(lab: Lab) -> None:
+    """Not even root: the kernel's own tree takes no folders."""
+    lab.write(experiment("a"))
+    done = lab.run("run", "--results", "/proc/self/results")
+    assert (done.code, done.out) == (2, "")
+    assert "cannot write /proc/self/results" in done.err
+    assert "choose --results DIR" in done.err
+
+
 def test_a_folder_in_place_of_the_result_file(lab: Lab) -> None:
     lab.write(experiment("a"))
     (lab.results / "a_results.json").mkdir(parents=True)

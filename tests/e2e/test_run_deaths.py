@@ -74,6 +74,16 @@ def check_dead(lab: Lab, name: str, kind: str, outcome: str, phase: str, cause: 
         assert "RuntimeError: synthetic fault: raise" in summary["last_words"]
 
 
+def test_a_restart_that_raises_is_named_by_its_phase(lab: Lab) -> None:
+    model = synthetic(faults=[{"how": "raise", "when": "restart"}]) | {"engine": "synthetic-restart"}
+    lab.write(experiment("a", "restart", "reuse"), models={"small": model})
+    done = lab.run("run")
+    assert done.code == 0, done.err
+    summary = lab.result("a")["summary"]
+    assert summary["restart"]["sentence"].startswith("failed at iteration 2 in phase restart: RuntimeError")
+    assert summary["reuse"]["outcome"] == "completed"
+
+
 def test_last_words_are_kept_for_a_crash_a_hang_and_a_broken_pipe(lab: Lab) -> None:
     noise = {"how": "noise", "kib": 2048}
     models = {

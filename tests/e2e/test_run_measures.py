@@ -4,14 +4,16 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from lab import PATIENCE_S, TEXT, Lab, align, asr, experiment, read_json, synthetic
+from lab import END_S, PATIENCE_S, TEXT, Lab, align, asr, experiment, read_json, synthetic, wait_until
 
-from orchestrator.experiments.records import IterationRecord
+from orchestrator.experiments.records import IterationRecord, SeriesEnd
 from orchestrator.process.samples import read_samples
 
 PER_JOB_MB, PER_LOAD_MB = 0.25, 0.5
@@ -153,10 +155,6 @@ def check_raw(lab: Lab) -> None:
     files = {Path(each.path).name: each.sha256 for each in manifest.files}
     assert files.keys() == {"experiments.toml", "tone.wav", "tone.txt"}
     assert files["tone.wav"] == manifest.samples[0].sha256
-        "experiments.toml",
-        "tone.wav",
-        "tone.txt",
-    }
     assert [sample.state for sample in manifest.samples] == ["user's own"]
     series = [each["methods"] for each in FIVE]
     entries = lab.entries()
@@ -239,6 +237,46 @@ def test_a_terminal_gets_a_bar_and_the_same_tables(lab: Lab, flags: tuple[str, .
     assert "\x1b[?25h" in shown.decode(), "the cursor is back"
 
 
+def test_a_terminal_that_goes_away_leaves_a_run_to_go_on_with(lab: Lab) -> None:
+    lab.write(experiment("a", iterations=400), models={"small": synthetic(job_ms=20)})
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen(
+        lab.command("run"), cwd=lab.folder, env=lab.environment(), stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    wait_until(lambda: lab.raw_lines() >= 2)
+    os.close(ours)
+    wait_until(lambda: lab.raw_lines() >= 4 or child.poll() is not None)
+    child.send_signal(signal.SIGHUP)
+    assert child.wait(END_S) == 130
+    assert lab.manifest().state == "interrupted"
+    assert [each.outcome for each in lab.entries() if isinstance(each, SeriesEnd)] == ["interrupted"]
+
+
+def test_a_full_disk_under_the_output_is_no_full_disk_under_the_results(lab: Lab) -> None:
+    lab.write(experiment("a"))
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            lab.command("run"), cwd=lab.folder, env=lab.environment(), stdout=full, stderr=subprocess.PIPE
+        )
+    assert done.returncode == 130
+    told = done.stderr.decode()
+    assert "Traceback" not in told
+    assert (
+        told.splitlines()[-1] == "stopped: the output cannot be written, its disk is full; --resume goes on"
+    )
+    assert lab.run("run", "--resume", "-q").code == 0
+
+
+def test_an_output_without_our_characters_gets_question_marks(lab: Lab) -> None:
+    (lab.folder / "tone.txt").write_text("零九 – ✓")
+    lab.write(experiment("a", "recreate", "recycle"))
+    for flags in (["-v"], ["--dry-run"], ["--json"]):
+        done = lab.run("run", *flags, env={"PYTHONIOENCODING": "ascii"})
+        assert done.code == 0, done.err
+        assert "??" in done.out + done.err
+
+
 def test_a_reader_who_leaves_loses_nothing_but_the_tables(lab: Lab) -> None:
     lab.write(experiment("a"), experiment("b"))
     read_end, write_end = os.pipe()
@@ -249,7 +287,7 @@ def test_a_reader_who_leaves_loses_nothing_but_the_tables(lab: Lab) -> None:
         env=lab.environment(),
         stdout=write_end,
         stderr=subprocess.PIPE,
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     os.close(write_end)
     assert done.returncode == 130
