@@ -8,7 +8,7 @@ from orchestrator.report.html.content import Point, SeriesContent
 from orchestrator.report.html.palette import PARTS, css
 from orchestrator.report.html.spec import Spec, chart, quantitative, rows, tooltip
 
-HEIGHT = 210
+HEIGHT = 150
 
 
 def parts_of(points: Sequence[Point]) -> dict[str, list[float]]:
@@ -73,7 +73,7 @@ def composition_chart(series: SeriesContent, highest_mb: float) -> Spec | None:
                 "type": "nominal",
                 "title": None,
                 "scale": {"domain": names, "range": [css(PARTS[name]) for name in names]},
-                "legend": {"orient": "top", "columns": 3},
+                "legend": {"orient": "top", "columns": 2},
             },
             "order": {"field": "order", "type": "quantitative"},
             "tooltip": tooltip(("part", "Part", None), ("iteration", "Iteration", "d"), ("mb", "MB", ".2f")),

@@ -25,8 +25,8 @@ MEMORY_CAPTION = (
     "thick line: the fitted slope; its fan: the 95 % interval of the slope; ✕: broke off here."
 )
 HEAP_CAPTION = (
-    "Live heap: bytes the program holds from malloc, as its allocator counts them. Growth here is not "
-    "retention: nobody has freed these bytes."
+    "Live heap since the first iteration: bytes the program holds from malloc, as its allocator counts them. "
+    "Growth here is not retention: nobody has freed these bytes."
 )
 
 
@@ -51,7 +51,7 @@ def experiment_part(content: ExperimentContent, profile: str, figures: Figures) 
         figures.add(
             memory_chart(content.series), MEMORY_CAPTION, otherwise="No iteration has been measured."
         ),
-        figures.add(memory_chart(content.series, "live", 220), HEAP_CAPTION, otherwise=_no_heap(content)),
+        figures.add(memory_chart(content.series, "live", 190), HEAP_CAPTION, otherwise=_no_heap(content)),
         _compositions(content, figures),
         _timelines(content, figures),
         element("h3", text("Time of each phase")),
@@ -124,10 +124,7 @@ def _no_heap(content: ExperimentContent) -> str:
 
 def _compositions(content: ExperimentContent, figures: Figures) -> Html:
     top = highest(content.series)
-    drawn = [
-        figures.add(composition_chart(each, top), f"{each.name}: what its memory is made of.")
-        for each in content.series
-    ]
+    drawn = [figures.add(composition_chart(each, top), each.name) for each in content.series]
     if not any(drawn):
         return Html("")
     title = element("h3", text("What the memory is made of"))

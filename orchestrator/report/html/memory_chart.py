@@ -6,8 +6,8 @@ the slope's interval, the readings, the fitted line, a cross where a series brok
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from orchestrator.report.html.content import Point, SeriesContent
 from orchestrator.report.html.fit import fit_points
@@ -16,56 +16,66 @@ from orchestrator.report.html.spec import Spec, by_series, chart, padded, quanti
 
 Pick = Callable[[Point], float | None]
 
-HEIGHT = 330
+HEIGHT = 280
 _FOOT = 6
 """Pixels of a strip that says whose warm-up is shaded."""
 
-_CHANNELS: dict[str, tuple[str, str, Pick]] = {
-    "rss": ("Memory (RSS, MB)", "rss", lambda point: point.rss_mb),
-    "live": ("Live heap (MB)", "live", lambda point: point.live_mb),
+
+class _Channel(NamedTuple):
+    """What is drawn: from each point, or as growth since the first one, where levels differ more than they grow."""
+
+    title: str
+    judged: str
+    pick: Pick
+    since_first: bool
+
+
+_CHANNELS: dict[str, _Channel] = {
+    "rss": _Channel("Memory (RSS, MB)", "rss", lambda point: point.rss_mb, since_first=False),
+    "live": _Channel("Growth of the live heap (MB)", "live", lambda point: point.live_mb, since_first=True),
 }
 
 
 def memory_chart(series: Sequence[SeriesContent], channel: str = "rss", height: int = HEIGHT) -> Spec | None:
     """Return the chart of one channel, ``rss`` or ``live``; None when no series has any reading of it."""
-    title, judged, pick = _CHANNELS[channel]
-    shown = [each for each in series if any(pick(point) is not None for point in each.points)]
-    if not shown:
+    drawn = _CHANNELS[channel]
+    values = {each.name: found for each in series if (found := _values(each, drawn))}
+    if not values:
         return None
-    readings = [row for each in shown for row in _readings(each, pick)]
+    shown = [each for each in series if each.name in values]
+    readings: list[dict[str, Any]] = [
+        {"series": name, "iteration": at, "mb": round(mb, 3)}
+        for name, found in values.items()
+        for at, mb in found
+    ]
+    fits = [row for each in shown for row in _fit(each, drawn.judged, values[each.name])]
     styles = styles_of([(each.key, each.method) for each in series])
     channels = by_series([each.name for each in series], styles)
-    fits = [row for each in shown for row in _fit(each, judged, pick)]
-    values = [row["mb"] for row in readings] + [row["fitted"] for row in fits]
-    scale = {"domain": padded(min(values), max(values)), "nice": True, "zero": False}
-    last = max(row["iteration"] for row in readings)
-    x_scale = {"domain": [0.5, last + 0.5], "nice": False}
     colors = {each.name: css(style.color) for each, style in zip(series, styles, strict=True)}
+    every = [row["mb"] for row in readings] + [row["fitted"] for row in fits]
+    scale = {"domain": padded(min(every), max(every)), "nice": True, "zero": False}
+    last = max(row["iteration"] for row in readings)
     return chart(
         height,
         layer=[
-            *_warm_up(shown, judged, colors, x_scale, height),
-            _fan(fits, channels, title),
-            *_drawn_readings(readings, channels, title, scale, last),
-            _fitted_line(fits, channels, title),
-            *_ends(shown, pick, title),
+            *_warm_up(shown, drawn.judged, colors, {"domain": [0.5, last + 0.5], "nice": False}, height),
+            _fan(fits, channels, drawn.title),
+            *_drawn_readings(readings, channels, drawn.title, scale, last),
+            _fitted_line(fits, channels, drawn.title),
+            *_ends(shown, values, drawn.title),
         ],
     )
 
 
-def _readings(series: SeriesContent, pick: Pick) -> list[dict[str, Any]]:
-    return [
-        {"series": series.name, "iteration": point.iteration, "mb": round(value, 3)}
-        for point in series.points
-        if (value := pick(point)) is not None
-    ]
+def _values(series: SeriesContent, drawn: _Channel) -> list[tuple[int, float]]:
+    """Return iteration and MB of every point that has the channel."""
+    found = [(point.iteration, mb) for point in series.points if (mb := drawn.pick(point)) is not None]
+    origin = found[0][1] if found and drawn.since_first else 0.0
+    return [(at, mb - origin) for at, mb in found]
 
 
-def _fit(series: SeriesContent, judged: str, pick: Pick) -> list[dict[str, Any]]:
-    known = [(point.iteration, value) for point in series.points if (value := pick(point)) is not None]
-    points = fit_points(
-        [at for at, _ in known], [value for _, value in known], series.judgement.channels.get(judged)
-    )
+def _fit(series: SeriesContent, judged: str, values: Sequence[tuple[int, float]]) -> list[dict[str, Any]]:
+    channel = series.judgement.channels.get(judged)
     return [
         {
             "series": series.name,
@@ -74,7 +84,7 @@ def _fit(series: SeriesContent, judged: str, pick: Pick) -> list[dict[str, Any]]
             "low": point.low_mb,
             "high": point.high_mb,
         }
-        for point in points
+        for point in fit_points([at for at, _ in values], [mb for _, mb in values], channel)
     ]
 
 
@@ -159,12 +169,15 @@ def _fitted_line(fits: Sequence[dict[str, Any]], channels: dict[str, Spec], titl
     }
 
 
-def _ends(shown: Sequence[SeriesContent], pick: Pick, title: str) -> list[Spec]:
+def _ends(
+    shown: Sequence[SeriesContent], values: Mapping[str, Sequence[tuple[int, float]]], title: str
+) -> list[Spec]:
     """Return a cross at the last reading of every series that broke off."""
     ends = [
-        {"series": each.name, "iteration": last.iteration, "mb": pick(last), "how": each.judgement.sentence}
+        {"series": each.name, "iteration": at, "mb": mb, "how": each.judgement.sentence}
         for each in shown
-        if each.judgement.verdict == "crashed" and (last := each.points[-1])
+        if each.judgement.verdict == "crashed"
+        for at, mb in values[each.name][-1:]
     ]
     if not ends:
         return []

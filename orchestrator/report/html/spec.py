@@ -23,7 +23,7 @@ def chart(height: int, **parts: Any) -> Spec:
         "$schema": SCHEMA,
         "width": "container",
         "height": height,
-        "autosize": {"type": "fit", "contains": "padding"},
+        "autosize": {"type": "fit-x", "contains": "padding"},
         "config": config(),
         **parts,
     }
@@ -93,6 +93,6 @@ def by_series(names: Sequence[str], styles: Sequence[SeriesStyle]) -> dict[str, 
 
 
 def padded(low: float, high: float, share: float = 0.05) -> list[float]:
-    """Return a domain a little wider than from ``low`` to ``high``, never empty and never below 0."""
+    """Return a domain a little wider than from ``low`` to ``high`` and never empty; below 0 only if ``low`` is."""
     margin = max((high - low) * share, abs(high) * 0.005, 0.01)
-    return [max(0.0, low - margin), high + margin]
+    return [low - margin if low <= 0 else max(0.0, low - margin), high + margin]

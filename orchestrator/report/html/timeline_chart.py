@@ -15,7 +15,7 @@ from orchestrator.report.html.decimation import Bucket
 from orchestrator.report.html.palette import PHASES, css
 from orchestrator.report.html.spec import Spec, chart, padded, quantitative, tooltip
 
-HEIGHT = 190
+HEIGHT = 150
 _MOST_LABELS = 24
 
 
