@@ -178,3 +178,6 @@ class Departures:
         delayed = [job for job in self._roster.delayed if job.lane is lane]
         for job in [*lane.waiting.members(), *delayed]:
             self._endings.fail(job, lane.refusal(), "refused", now)
+        for worker in list(self._roster.workers()):
+            if worker.lane is lane and worker.state in _STARTING:
+                self.dismiss(worker, ExitReason.START_FAILED, now)

@@ -158,12 +158,7 @@ class EngineRoom:
             return take_stats(roster, time.monotonic())
         answer: Future[PoolStats] = Future()
         self._loop.post(lambda now: answer.set_result(take_stats(roster, now)))
-        while True:
-            try:
-                return answer.result(0.1)
-            except TimeoutError:
-                if self._loop.ended:  # it ended between the look and the question
-                    return take_stats(roster, time.monotonic())
+        return answer.result()
 
     # ------------------------------------------------------------------ ending
 

@@ -58,6 +58,7 @@ class Loop:
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._epoll.register(self._wake_fd, select.EPOLLIN)
         self._owner_pid = os.getpid()
+        self._over = False
         self._blind = False  # whether deaths must be looked for, where the system has no pidfd
         self.supervisor = Supervisor(models, settings, self)
         self._thread = threading.Thread(target=self._run, name="orchestrator-pool", daemon=True)
@@ -73,6 +74,8 @@ class Loop:
         self._inbox.append((call, arguments))
         if self._asleep:
             self._wake()
+        elif self._over:
+            self._drain()
 
     def _wake(self) -> None:
         with self._wake_lock:
@@ -211,6 +214,21 @@ class Loop:
         with self._wake_lock:
             os.close(self._wake_fd)
             self._wake_fd = -1
+        self._over = True  # from here on whoever posts drains
+        self._drain()
+
+    def _drain(self) -> None:
+        """Answer what came too late: jobs are refused, questions answered, the rest has no meaning any more."""
+        while self._inbox:
+            try:
+                call, arguments = self._inbox.popleft()
+            except IndexError:
+                return  # another thread took it
+            if not arguments:
+                call(time.monotonic())
+            elif call == self.supervisor.submit:
+                self.close_audio(arguments[0])
+                arguments[0].promise.reject(PoolClosedError("the pool was closed meanwhile"))
 
     # ------------------------------------------------------------------ hands
 

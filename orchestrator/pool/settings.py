@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
@@ -24,7 +24,7 @@ class Settings:
     budget_bytes: int = 1 << 40
     exclusive: bool = False
     recycle: Recycle | None = None
-    retry: Retry = Retry.up_to(1)
+    retry: Retry = field(default_factory=Retry)
     start_timeout_s: float = START_TIMEOUT_S
     sample_interval_s: float = SAMPLE_INTERVAL_S
     cancel_grace_s: float = CANCEL_GRACE_S

@@ -1,0 +1,85 @@
+"""Functions that the pool's tests call in workers, and models they use."""
+
+import os
+import time
+from typing import Any
+
+from orchestrator.pool.models import Model
+
+
+def add(left: int, right: int) -> int:
+    return left + right
+
+
+def pid() -> int:
+    return os.getpid()
+
+
+def nap(seconds: float) -> int:
+    time.sleep(seconds)
+    return os.getpid()
+
+
+def append(path: str, text: str, seconds: float = 0.0) -> str:
+    time.sleep(seconds)
+    with open(path, "a") as file:
+        file.write(f"{text}\n")
+    return text
+
+
+def wait_for(path: str) -> str:
+    """Return once the file is there: lets a test decide when a job ends."""
+    while not os.path.exists(path):
+        time.sleep(0.002)
+    return path
+
+
+def die(code: int = 3) -> None:
+    print("about to leave")
+    os._exit(code)
+
+
+def die_until(path: str, times: int) -> int:
+    """Kill the worker the first ``times`` times; return how often it was called."""
+    with open(path, "a") as file:
+        file.write("x")
+    count = os.path.getsize(path)
+    if count <= times:
+        os.kill(os.getpid(), 9)
+    return count
+
+
+def spell(text: str, pause_s: float = 0.0):
+    for letter in text:
+        yield letter
+        time.sleep(pause_s)
+    return text
+
+
+def hold(mib: int, seconds: float = 0.0) -> int:
+    block = bytearray(mib * 1024 * 1024)
+    block[::4096] = b"x" * len(block[::4096])
+    time.sleep(seconds)
+    return len(block)
+
+
+kept: list[bytearray] = []
+
+
+def keep(mib: int) -> int:
+    """Leak, and return the pid."""
+    kept.append(bytearray(b"x") * (mib * 1024 * 1024))
+    return os.getpid()
+
+
+def read_all(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def environment(name: str) -> str | None:
+    return os.environ.get(name)
+
+
+def synthetic(name: str = "model", **options: Any) -> Model:
+    return Model(name=name, engine="synthetic", options=options)

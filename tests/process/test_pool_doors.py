@@ -1,0 +1,242 @@
+"""The other front doors, audio on its way in, and a pool that is never in the way."""
+
+import asyncio
+import concurrent.futures
+import functools
+import io
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import wave
+from pathlib import Path
+
+import numpy as np
+import pool_functions
+import pytest
+from pool_functions import synthetic
+
+from orchestrator.errors import AudioError, ForkedPoolError, JobError, JobTimeoutError, WorkerDiedError
+from orchestrator.pool.async_pool import AsyncPool
+from orchestrator.pool.audio_input import open_audio
+from orchestrator.pool.executor import PoolExecutor
+from orchestrator.pool.jobs import AudioArray, Call, EngineJob, Transcribe
+from orchestrator.pool.pool import Pool
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+LONG_S = 60.0
+
+
+# ------------------------------------------------------------------ asyncio
+
+
+def test_await_stream_and_map() -> None:
+    async def main() -> None:
+        async with AsyncPool(workers=2) as pool:
+            assert await pool.run(Call("pool_functions:add", 1, 2)) == 3
+            text = [chunk.text async for chunk in pool.stream(Call("pool_functions:spell", "abc"))]
+            assert text == ["a", "b", "c"]
+            jobs = [Call("pool_functions:add", number, 0) for number in range(100)]
+            assert [result async for result in pool.map(jobs)] == list(range(100))
+            assert sorted([result async for result in pool.map(jobs, ordered=False)]) == list(range(100))
+            with pytest.raises(JobError):
+                await pool.run(Call("operator:truediv", 1, 0))
+            with pytest.raises(JobTimeoutError):
+                await pool.run(Call("pool_functions:nap", LONG_S), timeout_s=0.05)
+
+    asyncio.run(main())
+
+
+def test_cancelling_a_task_cancels_its_job() -> None:
+    async def main() -> None:
+        async with AsyncPool() as pool:
+            task = asyncio.create_task(pool.run(Call("pool_functions:nap", LONG_S)))
+            while not (await pool.stats()).running:
+                await asyncio.sleep(0.005)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert await pool.run(Call("pool_functions:add", 1, 1)) == 2
+            assert (await pool.stats()).outcomes["call"]["cancelled"] == 1
+
+    asyncio.run(main())
+
+
+def test_a_full_queue_suspends_the_coroutine(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with AsyncPool(max_queue=1) as pool:
+            go = tmp_path / "go"
+            tasks = [asyncio.create_task(pool.run(Call("pool_functions:wait_for", str(go)))) for _ in range(6)]
+            await asyncio.sleep(0)
+            assert not any(task.done() for task in tasks)
+            go.touch()
+            assert await asyncio.gather(*tasks) == [str(go)] * 6
+
+    asyncio.run(main())
+
+
+# ------------------------------------------------------------------ executor
+
+
+def test_a_real_executor() -> None:
+    with PoolExecutor(2) as executor:
+        assert executor.submit(pool_functions.add, 1, right=2).result() == 3
+        assert executor.submit(functools.partial(pool_functions.add, 5), 6).result() == 11
+        assert list(executor.map(pool_functions.add, range(50), range(50))) == [2 * n for n in range(50)]
+        with pytest.raises(WorkerDiedError):
+            executor.submit(pool_functions.die).result()
+        assert executor.submit(pool_functions.add, 1, 1).result() == 2
+        done, pending = concurrent.futures.wait([executor.submit(pool_functions.pid) for _ in range(5)])
+        assert len(done) == 5
+        assert not pending
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        executor.submit(pool_functions.pid)
+
+
+def test_asyncio_takes_it() -> None:
+    async def main() -> int:
+        with PoolExecutor() as executor:
+            return await asyncio.get_running_loop().run_in_executor(executor, pool_functions.add, 2, 3)
+
+    assert asyncio.run(main()) == 5
+
+
+def test_the_standard_rule_of_cancelling(tmp_path: Path) -> None:
+    with PoolExecutor() as executor:
+        running = executor.submit(pool_functions.wait_for, str(tmp_path / "go"))
+        waiting = executor.submit(pool_functions.pid)
+        while not running.running():
+            pass
+        assert not running.cancel()
+        assert waiting.cancel()
+        (tmp_path / "go").touch()
+        assert running.result()
+
+
+def test_shutdown_may_cancel_what_waits(tmp_path: Path) -> None:
+    executor = PoolExecutor()
+    running = executor.submit(pool_functions.wait_for, str(tmp_path / "go"))
+    while not running.running():
+        pass
+    waiting = [executor.submit(pool_functions.pid) for _ in range(3)]
+    executor.shutdown(wait=False, cancel_futures=True)
+    (tmp_path / "go").touch()
+    executor.shutdown()
+    assert running.result()
+    assert all(future.cancelled() for future in waiting)
+
+
+def test_what_cannot_be_imported_is_refused_with_the_cure() -> None:
+    def nested() -> None: ...
+
+    with PoolExecutor() as executor:
+        for function, word in [(lambda: 1, "lambda"), (nested, "inside a function"), ([].append, "bound method")]:
+            with pytest.raises(ValueError, match=word):
+                executor.submit(function)
+
+
+# ------------------------------------------------------------------ audio
+
+
+def wav_bytes(samples: int = 16_000, rate: int = 16_000) -> bytes:
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(bytes(2 * samples))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("audio", "milliseconds"),
+    [
+        ((np.zeros(32_000, dtype=np.float32), 16_000), 2000),
+        (AudioArray(np.zeros((8_000, 2), dtype=np.int16), 8_000), 1000),
+        ((np.zeros(44_100, dtype=np.float32), 44_100), 1000),
+        (wav_bytes(), 1000),
+        (wav_bytes(8_000, 8_000), 1000),
+    ],
+)
+def test_audio_reaches_the_worker(audio: object, milliseconds: int, tmp_path: Path) -> None:
+    with Pool(models=[synthetic()], cache_dir=tmp_path) as pool:
+        result = pool.run(EngineJob("model", "align", audio=audio, text="one"))  # type: ignore[arg-type]
+    assert result.words[-1].end_ms == milliseconds
+
+
+def test_an_array_is_read_from_shared_memory() -> None:
+    samples = np.arange(-1000, 1000, dtype=np.int16)
+    audio, descriptor = open_audio((samples, 16_000), Path("unused"))
+    assert descriptor is not None
+    with Pool() as pool:
+        assert pool.run(Call("pool_functions:read_all", audio.path)) == samples.tobytes()
+    os.close(descriptor)
+
+
+@pytest.mark.parametrize(
+    ("audio", "word"),
+    [
+        ((np.zeros(10), 16_000), "neither float32 nor int16"),
+        ((np.zeros(0, dtype=np.int16), 16_000), "no samples"),
+        ((np.full(10, np.nan, dtype=np.float32), 16_000), "NaN"),
+        ((np.zeros(10, dtype=np.int16), 0), "rate"),
+        (b"not audio", "audio bytes"),
+        ("/nonexistent.wav", "nonexistent"),
+    ],
+)
+def test_bad_audio_is_refused_at_submit(audio: object, word: str, tmp_path: Path) -> None:
+    with Pool(models=[synthetic()], cache_dir=tmp_path) as pool, pytest.raises(AudioError, match=word):
+        pool.submit(Transcribe("model", audio))  # type: ignore[arg-type]
+
+
+# ------------------------------------------------------------------ never in the way
+
+
+def test_no_signal_handler_of_the_host_is_touched() -> None:
+    before = [signal.getsignal(number) for number in signal.valid_signals()]
+    with Pool() as pool:
+        pool.run(Call("pool_functions:add", 1, 1))
+        assert [signal.getsignal(number) for number in signal.valid_signals()] == before
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_forked_copy_is_told_so_and_hurts_nobody() -> None:
+    with Pool() as pool:
+        assert pool.run(Call("pool_functions:add", 1, 1)) == 2
+        child = os.fork()
+        if child == 0:
+            try:
+                pool.submit(Call("pool_functions:add", 1, 1))
+            except ForkedPoolError:
+                pool.stop()
+                os._exit(42)
+            os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 42
+        assert pool.run(Call("pool_functions:add", 2, 2)) == 4
+
+
+@pytest.mark.parametrize("ending", ["", "raise SystemExit(0)", "del pool"])
+def test_an_interpreter_with_an_open_pool_exits_quickly_and_silently(ending: str) -> None:
+    program = textwrap.dedent(f"""
+        from orchestrator.pool.jobs import Call
+        from orchestrator.pool.pool import Pool
+        pool = Pool(workers=2)
+        pool.run(Call("operator:add", 1, 1))
+        futures = [pool.submit(Call("time:sleep", 3600)) for _ in range(5)]
+        {ending}
+    """)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_dropped_pool_finishes_its_jobs_and_goes() -> None:
+    future = Pool().submit(Call("pool_functions:add", 1, 1))
+    assert future.result() == 2
+    assert isinstance(future, concurrent.futures.Future)
+    del future
+    import threading
+
+    for thread in threading.enumerate():
+        if thread.name == "orchestrator-pool":
+            thread.join()
