@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.analyze_command import analyze
 from orchestrator.cli.engines_command import engines
 from orchestrator.cli.exit_codes import ExitCode, exit_code_for
 from orchestrator.cli.init_command import init
@@ -28,6 +29,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(run)
+app.command()(analyze)
 app.command()(engines)
 app.command()(schema)
 app.command()(init)

@@ -34,7 +34,7 @@ __all__ = [
     "series_method",
 ]
 
-_ENDS: dict[str, JudgedAs] = {
+ENDS: dict[str, JudgedAs] = {
     "crashed": "crashed",
     "failed": "crashed",
     "timeout": "crashed",
@@ -72,7 +72,7 @@ def judge_series(
     outcome, sentence = _outcome(records, len(iterations))
     readings = boundary_readings(iterations, where)
     judged = _judge_readings(readings)
-    end = _ENDS.get(outcome)
+    end = ENDS.get(outcome)
     bare = Judgement(
         experiment=experiment.name,
         series=records.series,

@@ -1,0 +1,128 @@
+"""CSV files with named columns: one series each.
+
+``rss_mb`` is needed; ``iteration, rss_anon_mb, swap_mb, live_mb, held_mb, elapsed_s`` are used where they
+are there, any other column is left alone. Recordings of ``orchestrator watch`` are such files.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from math import isfinite
+from pathlib import Path
+
+import numpy as np
+
+from orchestrator.analysis.series import FloatArray
+from orchestrator.errors import ResultsError
+from orchestrator.series_files.measured import MeasuredSeries
+
+NEEDED = "rss_mb"
+ITERATION = "iteration"
+ELAPSED = "elapsed_s"
+OPTIONAL = ("rss_anon_mb", "swap_mb", "live_mb", "held_mb", ELAPSED)
+"""Columns that are used where every row has a value in them."""
+
+_Rows = Sequence[Sequence[str]]
+
+
+def read_csv(path: Path) -> MeasuredSeries:
+    """Read the one series of a CSV file; rows without any value are skipped.
+
+    Raises:
+        ResultsError: It cannot be read, lacks a column or a row, or holds what is no number; names the line.
+    """
+    header, rows = _cells(path)
+    if NEEDED not in header:
+        raise ResultsError(
+            f"{path}: no column {NEEDED} (its columns: {', '.join(header) or 'none'}); name the columns in the first line: "
+            f"{ITERATION}, {NEEDED}[, {', '.join(OPTIONAL)}]"
+        )
+    if not rows:
+        raise ResultsError(f"{path}: no readings below the header")
+    rss = _numbers(path, header, rows, NEEDED)
+    notes: list[str] = []
+    if ITERATION in header:
+        notes += _check_iterations(path, _numbers(path, header, rows, ITERATION))
+    channels: dict[str, FloatArray | None] = {}
+    for name in OPTIONAL:
+        channels[name], told = _optional(path, header, rows, name)
+        notes += told
+    return MeasuredSeries(
+        file=str(path),
+        rss=rss,
+        rss_anon=channels["rss_anon_mb"],
+        swap=channels["swap_mb"],
+        live=channels["live_mb"],
+        held=channels["held_mb"],
+        interval_s=_interval(channels[ELAPSED]),
+        notes=tuple(notes),
+    )
+
+
+def _cells(path: Path) -> tuple[list[str], list[list[str]]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            lines = csv.reader(file)
+            header = [name.strip().lower() for name in next(lines, [])]
+            rows = [row for row in lines if any(cell.strip() for cell in row)]
+    except OSError as error:
+        raise ResultsError(f"cannot read {path}: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ResultsError(f"{path}: not a CSV file ({error})") from error
+    for number, row in enumerate(rows, start=1):
+        if len(row) < len(header):
+            raise ResultsError(f"{path}: row {number} has {len(row)} cells, the header {len(header)}")
+    return header, rows
+
+
+def _numbers(path: Path, header: Sequence[str], rows: _Rows, name: str) -> FloatArray:
+    column = header.index(name)
+    try:
+        values = np.array([float(row[column]) for row in rows], dtype=np.float64)
+    except ValueError:
+        values = None
+    if values is None or not np.isfinite(values).all():
+        row, cell = next((i, row[column]) for i, row in enumerate(rows, 1) if not _is_number(row[column]))
+        raise ResultsError(f"{path}: row {row}: {name} is {cell!r}, not a finite number")
+    return values
+
+
+def _optional(
+    path: Path, header: Sequence[str], rows: _Rows, name: str
+) -> tuple[FloatArray | None, list[str]]:
+    if name not in header:
+        return None, []
+    column = header.index(name)
+    empty = sum(not row[column].strip() for row in rows)
+    if empty == len(rows):
+        return None, []
+    if empty:
+        return None, [f"{name} is not used: {empty} of {len(rows)} rows have none"]
+    return _numbers(path, header, rows, name), []
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        return isfinite(float(cell))
+    except ValueError:
+        return False
+
+
+def _check_iterations(path: Path, numbers: FloatArray) -> list[str]:
+    """Refuse iterations out of order; note those that are missing, because a rate counts readings."""
+    steps = np.diff(numbers)
+    if (steps <= 0).any():
+        row = int(np.argmax(steps <= 0)) + 2
+        raise ResultsError(
+            f"{path}: row {row}: {ITERATION} {numbers[row - 1]:g} comes after {numbers[row - 2]:g}; "
+            "one row an iteration, in order, one series a file"
+        )
+    missing = int((steps > 1).sum())
+    return [f"iterations are missing in {missing} places; the rate is per reading"] if missing else []
+
+
+def _interval(elapsed_s: FloatArray | None) -> float | None:
+    if elapsed_s is None or elapsed_s.size < 2 or elapsed_s[-1] <= elapsed_s[0]:
+        return None
+    return float((elapsed_s[-1] - elapsed_s[0]) / (elapsed_s.size - 1))

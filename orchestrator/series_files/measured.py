@@ -1,0 +1,44 @@
+"""One memory series as it was read from a file, whatever the file's form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from orchestrator.analysis.series import FloatArray
+
+Ending = Literal["crashed", "unavailable"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredSeries:
+    """Readings in MB, one per iteration; a channel that the file does not tell throughout is None.
+
+    Attributes:
+        file: The file's path, as it was given or found.
+        series: Its name where the file has several (a method), else None.
+        experiment: The experiment it belongs to, where the file says so.
+        rss: RSS.
+        rss_anon: Its anonymous part.
+        swap: Memory in swap.
+        live: Live bytes of the C allocator.
+        held: Free bytes it holds.
+        heap_off: Why the heap channel is off; None when it is on, or nothing is said.
+        interval_s: Mean seconds between two readings, where the file tells times.
+        ending: What the series came to, if it did not come to its end.
+        notes: What a reader should know: what was left out, and why.
+    """
+
+    file: str
+    series: str | None = None
+    experiment: str | None = None
+    rss: FloatArray
+    rss_anon: FloatArray | None = None
+    swap: FloatArray | None = None
+    live: FloatArray | None = None
+    held: FloatArray | None = None
+    heap_off: str | None = None
+    interval_s: float | None = None
+    ending: Ending | None = None
+    notes: Sequence[str] = ()

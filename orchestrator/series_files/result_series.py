@@ -1,0 +1,77 @@
+"""Our own results: a series per method, read at the method's own boundary with every channel there is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from orchestrator.analysis.series import FloatArray
+from orchestrator.errors import ResultsError
+from orchestrator.experiments.judgement import ENDS
+from orchestrator.experiments.leak_rate import own_boundary
+from orchestrator.experiments.results_file import Results
+from orchestrator.series_files.measured import Ending, MeasuredSeries
+
+_Entries = Sequence[Mapping[str, Any]]
+
+
+def result_series(results: Results, file: str) -> list[MeasuredSeries]:
+    """Return the series of one experiment's results; a method that never ran is one without readings.
+
+    Raises:
+        ResultsError: A part of it has not the form of ours.
+    """
+    try:
+        return [_series(results, key, file) for key in results.summary]
+    except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
+        raise ResultsError(f"{file}: not a result file of ours ({type(error).__name__}: {error})") from error
+
+
+def _series(results: Results, key: str, file: str) -> MeasuredSeries:
+    summary = results.summary[key]
+    entries = [entry for entry in results.iterations if _key(entry) == key]
+    entries.sort(key=lambda entry: int(entry["iteration"]))
+    outcome, notes = str(summary.get("outcome", "completed")), list[str]()
+    if outcome != "completed":
+        notes.append(str(summary.get("sentence", outcome)))
+    boundary = own_boundary(summary["method"])
+    read = [entry for entry in entries if _cell(entry, "rss_mb", boundary) is not None]
+    off = next((step["heap_off"] for entry in read for step in entry["steps"] if step.get("heap_off")), None)
+    rss = _channel(read, "rss_mb", boundary)
+    return MeasuredSeries(
+        file=file,
+        series=key,
+        experiment=str(results.config.get("experiment", "")) or None,
+        rss=np.empty(0) if rss is None else rss,
+        rss_anon=_channel(read, "rss_anon_mb", boundary),
+        swap=_channel(read, "swap_mb", boundary),
+        live=_channel(read, "heap_live_mb", boundary),
+        held=_channel(read, "heap_held_mb", boundary),
+        heap_off=off,
+        ending=_ending(outcome),
+        notes=tuple(notes),
+    )
+
+
+def _ending(outcome: str) -> Ending | None:
+    end = ENDS.get(outcome)
+    return end if end in ("crashed", "unavailable") else None
+
+
+def _key(entry: Mapping[str, Any]) -> str:
+    variant = entry.get("variant")
+    return f"{entry['method']}@{variant}" if variant else str(entry["method"])
+
+
+def _cell(entry: Mapping[str, Any], channel: str, boundary: str) -> float | None:
+    """Return the last step's reading, which is where a method is read."""
+    steps = entry["steps"]
+    return steps[-1].get(channel, {}).get(boundary) if steps else None
+
+
+def _channel(entries: _Entries, channel: str, boundary: str) -> FloatArray | None:
+    """Return a channel that every reading has; one that is missing anywhere is not there."""
+    sizes = [size for entry in entries if (size := _cell(entry, channel, boundary)) is not None]
+    return np.array(sizes, dtype=np.float64) if sizes and len(sizes) == len(entries) else None

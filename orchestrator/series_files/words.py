@@ -1,0 +1,65 @@
+"""A finding in plain words, one block of lines a series. Pure."""
+
+from __future__ import annotations
+
+from orchestrator.report.layout import Line
+from orchestrator.series_files.finding import Finding
+
+_VERDICTS = {
+    "leak": "leak: memory grows with every iteration and is not given back",
+    "plateau": "plateau: it grew at first and has stopped; no leak",
+    "flat": "flat: it does not grow; no leak",
+    "bounded": "bounded: it goes up and down within limits; no leak",
+    "slow-growth": "slow growth: it grows, ever more slowly or for another reason than a leak",
+    "inconclusive": "inconclusive: these readings do not decide it",
+    "crashed": "crashed: it did not come to its end",
+    "unavailable": "unavailable: it could not run",
+}
+CHANNEL_NAMES = {
+    "rss": "RSS",
+    "rss_anon": "anonymous memory",
+    "live": "live heap",
+    "nonmalloc": "memory outside malloc",
+    "file": "file pages",
+}
+"""Channels in words."""
+
+
+def finding_lines(finding: Finding) -> list[Line]:
+    """Return the finding's block: name, verdict, rates, reasons, and what would settle it."""
+    role = "bad" if finding.verdict in ("leak", "crashed") else "text"
+    lines = [Line(_name(finding), "title"), Line(f"  {_VERDICTS[finding.verdict]}", role)]
+    if finding.rate_mb_per_iteration is not None:
+        lines += [Line(f"  {_rate(finding)}"), Line(f"  {_readings(finding)}")]
+    lines += [Line(f"  because: {reason}") for reason in finding.reasons]
+    lines += [Line(f"  to settle it: {what}") for what in finding.settle]
+    return lines
+
+
+def _name(finding: Finding) -> str:
+    parts = [finding.file, finding.experiment if finding.series else None, finding.series]
+    return "  ".join(part for part in parts if part)
+
+
+def _rate(finding: Finding) -> str:
+    channel = CHANNEL_NAMES.get(finding.rate_channel or "", finding.rate_channel or "")
+    interval = _interval(finding.ci_low, finding.ci_high)
+    text = f"{finding.rate_mb_per_iteration:+.3f} MB per iteration ({channel}{interval})"
+    beside = {"rss": finding.rss_rate_mb_per_iteration, "live": finding.heap_rate_mb_per_iteration}
+    for name, rate in beside.items():
+        if name != finding.rate_channel and rate is not None:
+            text += f"; {CHANNEL_NAMES[name]} {rate:+.3f}"
+    if finding.rate_mb_per_hour is not None:
+        text += f"; {finding.rate_mb_per_hour:+.2f} MB per hour"
+    return text
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f", 95 %: {low:.3f} to {high:.3f}"
+
+
+def _readings(finding: Finding) -> str:
+    text = f"{finding.iterations} iterations"
+    if finding.warm_up:
+        text += f", the first {finding.warm_up} left out as warm-up"
+    return text + (f"; accepted: {finding.tolerance:.3f} MB per iteration" if finding.tolerance else "")
