@@ -21,8 +21,8 @@ from orchestrator.report.layout import Line
 from orchestrator.report.tables import as_text, experiment_tables
 
 MEMORY_CAPTION = (
-    "Memory (RSS) of each method over iterations, each read at the method's own boundary. Shaded: its warm-up; "
-    "thick line: the fitted slope; its fan: the 95 % interval of the slope; ✕: broke off here."
+    "Memory (RSS) of each method over iterations, each read at the method's own boundary. Shaded: warm-up, with a "
+    "strip in the method's colour; thick line: the fitted slope; its fan: the slope's 95 % interval; ✕: broke off."
 )
 HEAP_CAPTION = (
     "Live heap since the first iteration: bytes the program holds from malloc, as its allocator counts them. "

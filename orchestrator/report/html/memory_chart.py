@@ -30,9 +30,17 @@ class _Channel(NamedTuple):
     since_first: bool
 
 
+def _rss(point: Point) -> float | None:
+    return point.rss_mb
+
+
+def _live(point: Point) -> float | None:
+    return point.live_mb
+
+
 _CHANNELS: dict[str, _Channel] = {
-    "rss": _Channel("Memory (RSS, MB)", "rss", lambda point: point.rss_mb, since_first=False),
-    "live": _Channel("Growth of the live heap (MB)", "live", lambda point: point.live_mb, since_first=True),
+    "rss": _Channel("Memory (RSS, MB)", "rss", _rss, since_first=False),
+    "live": _Channel("Growth of the live heap (MB)", "live", _live, since_first=True),
 }
 
 

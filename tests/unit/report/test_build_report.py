@@ -1,0 +1,93 @@
+"""Which files a report writes, which run it finds, what it says when there is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+from written_runs import Written, experiment, iterations
+
+from orchestrator.cli.report_command import report
+from orchestrator.errors import ResultsError
+from orchestrator.experiments.report_content import collect_report
+from orchestrator.experiments.run_report import build_report, find_run
+from orchestrator.report.html.markdown import markdown_summary
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Written:
+    made = Written(tmp_path / "results", experiment("recreate", "recycle"))
+    made.add("recreate", iterations("recreate", 12, 1.0))
+    made.add("recycle", iterations("recycle", 12, 0.0))
+    return made
+
+
+def test_the_page_lies_in_the_run_and_a_copy_in_the_results(run: Written) -> None:
+    paths = build_report(run.path)
+    assert paths.all == [run.path / "report.html", run.results.path / "report.html"]
+    page = paths.html.read_bytes()
+    assert page.startswith(b"<!doctype html>")
+    assert page == (run.results.path / "report.html").read_bytes()
+    assert len(page) < 3 * 1024**2
+
+
+def test_elsewhere_there_is_no_copy_and_the_folder_is_made(run: Written, tmp_path: Path) -> None:
+    paths = build_report(run.path, out=tmp_path / "new" / "page.html", png=True, svg=True, markdown=True)
+    assert [path.name for path in paths.all] == ["page.html", "page.png", "page.svg", "page.md"]
+    assert (tmp_path / "new" / "page.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "new" / "page.svg").read_text().startswith("<svg")
+    assert not (run.results.path / "report.html").exists()
+
+
+def test_a_place_that_cannot_be_written_is_named(run: Written, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ResultsError, match="file"):
+        build_report(run.path, out=tmp_path / "file" / "page.html")
+
+
+def test_no_figure_without_readings(tmp_path: Path) -> None:
+    empty = Written(tmp_path, experiment("recreate"))
+    with pytest.raises(ResultsError, match="no readings yet"):
+        build_report(empty.path, png=True)
+    assert (empty.path / "report.html").exists()
+
+
+def test_a_results_folder_means_its_newest_run(run: Written) -> None:
+    newer = Written(run.results.path, experiment("recreate"))
+    assert find_run(run.results.path) == newer.path
+    assert find_run(run.path) == run.path
+
+
+def test_no_run_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ResultsError, match="orchestrator run"):
+        find_run(tmp_path)
+
+
+def test_the_command_prints_what_it_wrote(run: Written) -> None:
+    app = typer.Typer()
+    app.command()(report)
+    done = CliRunner().invoke(app, [str(run.results.path), "--markdown"])
+    assert done.exit_code == 0
+    assert done.stdout.splitlines() == [
+        str(run.path / "report.html"),
+        str(run.results.path / "report.html"),
+        str(run.path / "report.md"),
+    ]
+
+
+def test_the_summary_has_a_row_a_method(run: Written) -> None:
+    lines = markdown_summary(collect_report(run.run)).splitlines()
+    rows = [line for line in lines if line.startswith("| ")][2:]
+    assert [row.split(" | ")[:2] for row in rows] == [
+        ["| Destroy+Recreate", "**leak**"],
+        ["| Recycle (baseline)", "**flat**"],
+    ]
+
+
+def test_the_summary_shows_names_as_they_are_and_calls_nobody(tmp_path: Path) -> None:
+    run = Written(tmp_path, experiment("recreate", title="a|b <b>*c* @octo"))
+    summary = markdown_summary(collect_report(run.run))
+    assert r"a\|b \<b\>\*c\* &#64;octo" in summary
+    assert "@octo" not in summary

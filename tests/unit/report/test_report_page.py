@@ -1,0 +1,178 @@
+"""The page: what it says of every kind of series, and that nothing a user named becomes markup."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from written_runs import MODEL, Written, experiment, iterations, reading
+
+from orchestrator.config.types import Model, Series
+from orchestrator.experiments.report_content import collect_report
+from orchestrator.report.html.page import make_page
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
+
+
+def page_of(run: Written) -> str:
+    return make_page(collect_report(run.run), "window.vegaEmbed = null;")
+
+
+def words_of(page: str) -> str:
+    """Return the text a reader sees, without the charts' data."""
+    body = page[page.index("<body>") : page.index('<script type="application/json"')]
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body))
+
+
+def test_verdicts_stand_before_everything_else_in_words(tmp_path: Path) -> None:
+    run = Written(tmp_path, experiment("recreate", "recycle"))
+    run.add("recreate", iterations("recreate", 40, 2.0))
+    run.add("recycle", iterations("recycle", 40, 0.0))
+    words = words_of(page_of(run))
+    assert "1 of 2 leak (exp2: Destroy+Recreate)" in words
+    assert "1 of 2 do not leak (exp2: Recycle (baseline))" in words
+    assert "Destroy+Recreate leaks. The live heap grows by 2.00 (2.00 to 2.00) MB per iteration" in words
+    assert "with fresh processes the live heap grows by 0.000" in words
+    assert words.index("Verdicts") < words.index("Time series") < words.index("Provenance")
+
+
+def test_each_experiment_has_all_its_charts(tmp_path: Path) -> None:
+    run = Written(tmp_path, experiment("recreate", "recycle"))
+    run.add("recreate", iterations("recreate", 12, 2.0))
+    run.add("recycle", iterations("recycle", 12, 0.0))
+    page = page_of(run)
+    # RSS, live heap, phases; and for each of two methods what it is made of and its time series
+    assert page.count('class="chart"') == 3 + 2 * 2
+    assert "What the memory is made of" in words_of(page)
+
+
+def test_a_crash_keeps_its_place_cause_last_words_and_remedy(tmp_path: Path) -> None:
+    run = Written(tmp_path, experiment("recreate"))
+    run.add(
+        "recreate",
+        iterations("recreate", 29, 2.0),
+        outcome="crashed",
+        iteration=30,
+        phase="unload",
+        cause="SIGABRT",
+        last_words="ggml_abort: 記憶體不足",
+        remedy="run it with recycle",
+    )
+    words = words_of(page_of(run))
+    assert "✕ crashed" in words
+    assert "Destroy+Recreate broke off: crashed at iteration 30 in phase unload: SIGABRT." in words
+    assert "ggml_abort: 記憶體不足" in words
+    assert "What to do: run it with recycle" in words
+
+
+def test_a_series_that_could_not_run_says_why(tmp_path: Path) -> None:
+    run = Written(tmp_path, experiment("recreate", "restart"))
+    run.add(
+        "recreate", outcome="unavailable", cause="the model file is missing", remedy="fetch it: get-model x"
+    )
+    words = words_of(page_of(run))
+    assert "Destroy+Recreate did not run: the model file is missing." in words
+    assert "What to do: fetch it: get-model x" in words
+    assert "No iteration has been measured." in words
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_a_short_series_makes_a_page_and_no_claim(tmp_path: Path, count: int) -> None:
+    run = Written(tmp_path, experiment("recreate", "recycle"))
+    run.add("recreate", iterations("recreate", count, 2.0))
+    run.add("recycle", iterations("recycle", count, 0.0))
+    words = words_of(page_of(run))
+    assert "2 of 2 are not settled" in words
+    assert "leaks" not in words
+
+
+def test_a_run_under_way_has_a_page(tmp_path: Path) -> None:
+    words = words_of(page_of(Written(tmp_path, experiment("recreate", "restart"))))
+    assert "under way, or killed" in words
+    assert "2 of 2 are not settled" in words
+
+
+def test_without_samples_the_rest_is_there(tmp_path: Path) -> None:
+    run = Written(tmp_path, experiment("recreate"), samples=False)
+    run.add("recreate", iterations("recreate", 12, 2.0))
+    words = words_of(page_of(run))
+    assert "No time series:" in words
+    assert "The run has no time series." in words
+    assert "Destroy+Recreate leaks." in words
+
+
+def test_without_a_heap_channel_it_says_so_and_why(tmp_path: Path) -> None:
+    run = Written(tmp_path, experiment("recreate"))
+    off = {"after_unload": reading(100, heap=False, heap_off="allocator replaced")}
+    run.add("recreate", iterations("recreate", 12, 0.0, readings=off))
+    words = words_of(page_of(run))
+    assert "No heap channel: allocator replaced." in words
+    assert "off (allocator replaced)" in words
+
+
+def test_nothing_a_user_named_becomes_markup(tmp_path: Path) -> None:
+    model = Model(role="asr-small", engine=HOSTILE, label=HOSTILE, threads=2, threads_note=HOSTILE)
+    run = Written(tmp_path, experiment("recreate", model=model, title=HOSTILE))
+    run.add(
+        "recreate",
+        iterations("recreate", 12, 1.0, label=HOSTILE, text=HOSTILE),
+        outcome="crashed",
+        cause=HOSTILE,
+        last_words=HOSTILE,
+        remedy=HOSTILE,
+    )
+    page = page_of(run)
+    assert page.count("<script") == 3
+    assert page.count("</script") == 3
+    assert "<img" not in page
+    assert "&lt;script&gt;alert(1)" in page
+
+
+def test_chinese_stays_as_it_is(tmp_path: Path) -> None:
+    model = Model(role="asr-small", engine="synthetic", label="小模型", threads=2)
+    run = Written(tmp_path, experiment("recreate", model=model, title="記憶體洩漏比較"))
+    run.add("recreate", iterations("recreate", 12, 1.0, label="小模型"))
+    page = page_of(run)
+    assert "記憶體洩漏比較 (exp2)" in page
+    assert "零九零零" in page
+    assert '<meta charset="utf-8">' in page
+
+
+def test_the_page_may_fetch_nothing(tmp_path: Path) -> None:
+    run = Written(tmp_path, experiment("recreate"))
+    run.add("recreate", iterations("recreate", 12, 1.0))
+    page = page_of(run)
+    assert "default-src 'none'" in page
+    places = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert places
+    assert all(place.startswith(("#", "data:")) for place in places)
+
+
+def test_provenance_has_host_versions_configuration_and_fingerprints(tmp_path: Path) -> None:
+    run = Written(tmp_path, experiment("recreate", model=MODEL))
+    words = words_of(page_of(run))
+    for fact in (
+        "kernel",
+        "libc",
+        "swap total",
+        "transparent hugepages",
+        "psutil",
+        "plan_fingerprint",
+        "recycle_after",
+    ):
+        assert fact in words
+
+
+def test_methods_and_variants_do_not_share_a_style(tmp_path: Path) -> None:
+    both = experiment(
+        "recreate", series=[Series("recreate"), Series("recreate", "one-arena", {"MALLOC_ARENA_MAX": "1"})]
+    )
+    run = Written(tmp_path, both)
+    run.add("recreate", iterations("recreate", 12, 1.0))
+    run.add("recreate@one-arena", iterations("recreate@one-arena", 12, 0.0))
+    page = page_of(run)
+    assert (
+        '"domain":["Destroy+Recreate","Destroy+Recreate @one-arena"],"range":["var(--orange)","var(--green)"]'
+        in page
+    )
