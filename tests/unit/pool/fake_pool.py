@@ -1,0 +1,215 @@
+"""A supervisor on fake hands: workers are records, the clock is a number, deaths are calls."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.errors import JobCancelledError, SpawnError
+from orchestrator.pool.events import PoolEvent
+from orchestrator.pool.job_record import JobRecord
+from orchestrator.pool.models import FUNCTION_MODEL, Model
+from orchestrator.pool.payload import Payload
+from orchestrator.pool.settings import Settings
+from orchestrator.pool.slot import Worker
+from orchestrator.pool.states import ExitReason, WorkerState
+from orchestrator.pool.supervisor import Supervisor
+from worker.protocol import Chunk, ChunkTimes, Command, Done, Failed, Loaded, Plain, Ready, Shutdown, Trimmed
+
+MIB = 1024 * 1024
+
+
+@dataclass(eq=False)
+class FakeLink:
+    """Remembers what it was told."""
+
+    worker: Worker
+    pid: int
+    rss: int = 50 * MIB
+    sent: list[Command] = field(default_factory=list)
+    frames: list[bytes] = field(default_factory=list)
+    signals: list[int] = field(default_factory=list)
+
+    def send(self, command: Command) -> None:
+        self.sent.append(command)
+
+    def send_frame(self, frame: bytes) -> None:
+        self.frames.append(frame)
+
+    def signal(self, number: int) -> None:
+        self.signals.append(number)
+
+    def read_rss(self) -> int:
+        return self.rss
+
+    def last_words(self) -> str:
+        return f"words of {self.pid}"
+
+    @property
+    def told_to_go(self) -> bool:
+        return bool(self.signals) or any(isinstance(command, Shutdown) for command in self.sent)
+
+
+@dataclass(eq=False)
+class FakePromise:
+    """The caller's side: records each ending, so that a second one shows."""
+
+    cancelled: bool = False
+    endings: list[Any] = field(default_factory=list)
+    chunks: list[str] = field(default_factory=list)
+    begun: int = 0
+
+    def begin(self) -> bool:
+        self.begun += 1
+        return not self.cancelled
+
+    def resolve(self, value: Any) -> bool:
+        self.endings.append(value)
+        return not self.cancelled
+
+    def reject(self, error: BaseException) -> bool:
+        self.endings.append(error)
+        return not self.cancelled or isinstance(error, JobCancelledError)
+
+    def add_chunk(self, chunk: Chunk) -> None:
+        self.chunks.append(chunk.text)
+
+
+class FakePool:
+    """Drives a supervisor the way the loop does. Also its hands."""
+
+    def __init__(self, *names: str, need_mib: int = 50, **settings: Any) -> None:
+        models = [Model(name=name, engine="fake") for name in (names or (FUNCTION_MODEL,))]
+        self.now = 1000.0
+        self.listening = True
+        self.events: list[PoolEvent] = []
+        self.links: list[FakeLink] = []
+        self.places = 0
+        self.spawn_fails = 0
+        self.oom = False
+        self.need_mib = need_mib
+        self.jobs: list[JobRecord] = []
+        self.given: list[int] = []
+        self.supervisor = Supervisor(models, Settings(**settings), self)
+        self.settle()
+
+    # ------------------------------------------------------------------ hands
+
+    def spawn(self, worker: Worker) -> FakeLink:
+        if self.spawn_fails:
+            self.spawn_fails -= 1
+            raise SpawnError("no processes left")
+        link = FakeLink(worker, pid=100 + len(self.links), rss=self.need_mib * MIB)
+        self.links.append(link)
+        return link
+
+    def bury(self, worker: Worker) -> None:
+        self.links.remove(worker.link)  # type: ignore[arg-type]
+
+    def kernel_killed(self) -> bool:
+        return self.oom
+
+    def draw(self) -> float:
+        return 0.0
+
+    def job_left_queue(self, job: JobRecord) -> None:
+        self.places -= 1
+
+    def close_audio(self, job: JobRecord) -> None:
+        assert job.descriptor is not None
+        job.descriptor = None
+
+    def tell(self, event: PoolEvent) -> None:
+        self.events.append(event)
+
+    # ------------------------------------------------------------------ what happens
+
+    @property
+    def roster(self):
+        return self.supervisor.roster
+
+    def settle(self) -> None:
+        self.supervisor.settle(self.now)
+
+    def submit(self, model: str = FUNCTION_MODEL, **options: Any) -> JobRecord:
+        number = len(self.jobs) + 1
+        payload = Payload(number, model, "call", b"%d" % number, None)
+        job = JobRecord(payload, self.roster.lanes[model], FakePromise(), **options)
+        self.jobs.append(job)
+        self.places += 1
+        self.supervisor.submit(job, self.now)
+        self.settle()
+        return job
+
+    def cancel(self, job: JobRecord) -> None:
+        job.promise.cancelled = True  # type: ignore[attr-defined]
+        self.supervisor.cancel(job, self.now)
+        self.settle()
+
+    def receive(self, worker: Worker, reply: Any) -> None:
+        self.supervisor.received(worker, reply, self.now)
+        self.settle()
+
+    def ready(self, worker: Worker) -> None:
+        """Complete the start."""
+        if worker.state is WorkerState.STARTING:
+            self.receive(worker, Ready())
+        self.receive(worker, Loaded(0, 0.1, ["call"]))
+
+    def ready_all(self) -> None:
+        """Complete every start, those that follow from it too."""
+        while starting := [
+            worker
+            for worker in self.roster.workers()
+            if worker.state in {WorkerState.STARTING, WorkerState.LOADING}
+        ]:
+            self.ready(starting[0])
+
+    def done(self, worker: Worker, value: Any = "value") -> None:
+        assert worker.job is not None
+        self.receive(worker, Done(worker.job.id, Plain(value), 0.01, ChunkTimes()))
+
+    def failed(self, worker: Worker, kind: Any = "error") -> None:
+        number = worker.job.id if worker.job else 0
+        self.receive(worker, Failed(number, kind, "Error", "message", remedy="cure"))
+
+    def trimmed(self, worker: Worker) -> None:
+        self.receive(worker, Trimmed(0, trimmed=True))
+
+    def die(self, worker: Worker, status: int = -signal.SIGSEGV) -> None:
+        self.supervisor.exited(worker, status, self.now)
+        self.settle()
+
+    def bury_leaving(self) -> None:
+        """Everybody told to go goes."""
+        while self.roster.leaving:
+            self.die(next(iter(self.roster.leaving)), 0)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, doing what is due at its own moment."""
+        end = self.now + seconds
+        while (due := self.supervisor.next_due()) is not None and due <= end:
+            self.now = max(self.now, due)
+            self.supervisor.tick(self.now)
+            self.settle()
+        self.now = end
+
+    # ------------------------------------------------------------------ what can be seen
+
+    def worker(self, slot: int = 0) -> Worker:
+        worker = self.roster.slots[slot].worker
+        assert worker is not None
+        return worker
+
+    def exits(self) -> dict[str, int]:
+        total: dict[str, int] = {}
+        for slot in self.roster.slots:
+            for reason, count in slot.exits.items():
+                total[ExitReason(reason).value] = total.get(reason, 0) + count
+        return total
+
+    def ending(self, job: JobRecord) -> Any:
+        endings = job.promise.endings  # type: ignore[attr-defined]
+        assert len(endings) == 1
+        return endings[0]

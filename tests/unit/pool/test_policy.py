@@ -1,0 +1,230 @@
+"""Recycling, retries, intensity, budget, deadlines: numbers in, decisions out."""
+
+import random
+
+import pytest
+import tenacity
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.pool.budget import BARE_WORKER_BYTES, Budget, first_guess, learnt_need
+from orchestrator.pool.deadlines import Deadlines
+from orchestrator.pool.intensity import Intensity
+from orchestrator.pool.recycling import (
+    NO_LIMITS,
+    Limits,
+    Recycle,
+    draw_limits,
+    due,
+    must_stop_working,
+    next_check_s,
+    time_to_prepare,
+)
+from orchestrator.pool.retries import Retry
+from orchestrator.pool.states import ExitReason
+
+MIB = 1024 * 1024
+
+
+# ------------------------------------------------------------------ recycling
+
+
+@pytest.mark.parametrize(
+    ("wrong", "name"),
+    [
+        ({"max_jobs": 0}, "max_jobs"),
+        ({"max_jobs": 1.5}, "max_jobs"),
+        ({"max_jobs": True}, "max_jobs"),
+        ({"trim_every": 0}, "trim_every"),
+        ({"max_age_s": 0}, "max_age_s"),
+        ({"max_age_s": float("nan")}, "max_age_s"),
+        ({"max_idle_s": -1}, "max_idle_s"),
+        ({"max_rss": "much"}, "max_rss"),
+        ({"hard_rss": 0}, "hard_rss"),
+        ({"jitter": 1.1}, "jitter"),
+        ({"max_rss": "2GiB", "hard_rss": "1GiB"}, "max_rss"),
+    ],
+)
+def test_limits_that_make_no_sense_are_named(wrong: dict, name: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        Recycle(**wrong)
+
+
+def test_sizes_may_be_text() -> None:
+    recycle = Recycle(max_rss="1.5GiB", hard_rss=2 * 1024**3)
+    assert recycle.max_rss_bytes == 1536 * MIB
+    assert recycle.hard_rss_bytes == 2048 * MIB
+
+
+@given(st.integers(1, 10_000), st.floats(0, 1), st.floats(0, 1))
+def test_jitter_never_raises_a_limit_nor_takes_the_last_job(jobs: int, jitter: float, share: float) -> None:
+    limits = draw_limits(
+        Recycle(max_jobs=jobs, max_rss=1000, max_age_s=10, hard_rss=2000, jitter=jitter), share
+    )
+    assert 1 <= limits.jobs <= jobs
+    assert limits.jobs >= int(jobs * (1 - jitter))
+    assert limits.rss_bytes <= 1000
+    assert limits.age_s <= 10
+    assert limits.hard_rss_bytes == 2000
+
+
+LIMITS = Limits(jobs=10, rss_bytes=100, hard_rss_bytes=None, age_s=60.0, idle_s=5.0, trim_every=None)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "rss", "age", "reason"),
+    [
+        (9, 100, 59.9, None),
+        (10, 0, 0, ExitReason.JOBS),
+        (9, 101, 0, ExitReason.RSS),
+        (9, 0, 60, ExitReason.AGE),
+        (10, 101, 60, ExitReason.JOBS),
+        (9, 101, 60, ExitReason.RSS),
+    ],
+)
+def test_when_a_worker_is_due(jobs: int, rss: int, age: float, reason: ExitReason | None) -> None:
+    assert due(LIMITS, jobs=jobs, rss_bytes=rss, age_s=age) is reason
+    assert due(NO_LIMITS, jobs=jobs, rss_bytes=rss, age_s=age) is None
+
+
+def test_only_the_count_is_a_promise() -> None:
+    assert [reason for reason in ExitReason if must_stop_working(reason)] == [ExitReason.JOBS]
+
+
+@pytest.mark.parametrize(
+    ("jobs", "job_s", "start_s", "now"),
+    [
+        (9, None, None, False),
+        (10, None, None, True),
+        (8, 1.0, 1.9, False),
+        (8, 1.0, 2.0, True),
+        (1, 0.1, 1.0, True),
+        (1, 0.1, 0.5, False),
+    ],
+)
+def test_a_successor_is_started_in_time(
+    jobs: int, job_s: float | None, start_s: float | None, now: bool
+) -> None:
+    assert time_to_prepare(LIMITS, jobs=jobs, job_s=job_s, start_s=start_s) is now
+    assert not time_to_prepare(NO_LIMITS, jobs=jobs, job_s=job_s, start_s=start_s)
+
+
+def test_an_idle_worker_is_looked_at_for_whatever_comes_first() -> None:
+    assert next_check_s(LIMITS, age_s=10, idle_s=1) == 4
+    assert next_check_s(LIMITS, age_s=59, idle_s=1) == 1
+    assert next_check_s(LIMITS, age_s=70, idle_s=1) == 0
+    assert next_check_s(NO_LIMITS, age_s=70, idle_s=1) is None
+
+
+# ------------------------------------------------------------------ retries, intensity
+
+
+def test_as_many_attempts_as_said_and_no_pause() -> None:
+    retry = Retry.up_to(3)
+    assert [retry.next_pause_s(attempts, 0.0) for attempts in (1, 2, 3)] == [0.0, 0.0, None]
+    assert Retry().next_pause_s(1, 0.0) is None
+
+
+def test_strategies_of_tenacity_decide() -> None:
+    retry = Retry(
+        stop=tenacity.stop_after_delay(10), wait=tenacity.wait_exponential(multiplier=1, min=1, max=100)
+    )
+    pauses = [retry.next_pause_s(attempts, elapsed) for attempts, elapsed in ((1, 0.0), (3, 5.0), (4, 10.5))]
+    assert pauses == [1.0, 4.0, None]
+
+
+@pytest.mark.parametrize("wrong", [0, -1, True, 1.5, "3"])
+def test_attempts_are_a_number(wrong: object) -> None:
+    with pytest.raises(ValueError, match="max_attempts"):
+        Retry.up_to(wrong)  # type: ignore[arg-type]
+
+
+def test_three_failures_within_the_period_are_too_many() -> None:
+    intensity = Intensity(most=3, period_s=60)
+    assert not intensity.start_failed(0, "a")
+    intensity.started()
+    assert not intensity.start_failed(30, "b")
+    intensity.started()
+    assert intensity.start_failed(59, "c")
+    assert intensity.evidence == ("a", "b", "c")
+
+
+def test_failures_far_apart_are_forgiven_unless_none_succeeds() -> None:
+    intensity = Intensity(most=3, period_s=60)
+    for now in (0, 50, 100, 150, 200):
+        assert not intensity.start_failed(now, "slow")
+        intensity.started()
+    assert not intensity.start_failed(1000, "x")
+    assert not intensity.start_failed(2000, "x")
+    assert intensity.start_failed(3000, "x")
+
+
+# ------------------------------------------------------------------ budget
+
+
+def test_a_need_is_guessed_from_the_file_and_then_learnt() -> None:
+    assert first_guess(500 * MIB) == 500 * MIB + BARE_WORKER_BYTES
+    assert first_guess(None) == first_guess(0) == 64 * MIB
+    assert learnt_need(100 * MIB, 1000 * MIB) == int(110 * MIB)
+    assert learnt_need(1, 1000 * MIB) == BARE_WORKER_BYTES
+    assert learnt_need(2000 * MIB, 1000 * MIB) == 1000 * MIB
+
+
+@given(st.lists(st.tuples(st.sampled_from("rad"), st.integers(0, 5), st.integers(0, 60)), max_size=60))
+def test_the_sum_never_exceeds_the_budget(steps: list[tuple[str, int, int]]) -> None:
+    budget, held = Budget(100), {}
+    for what, holder, amount in steps:
+        if what == "r" and holder not in held:
+            fits = amount <= 100 - sum(held.values())
+            assert budget.reserve(holder, amount) is fits
+            if fits:
+                held[holder] = amount
+        elif what == "a" and holder in held:
+            budget.adjust(holder, amount)
+            held[holder] = min(amount, held[holder] + 100 - sum(held.values()))
+        elif what == "d":
+            budget.release(holder)
+            held.pop(holder, None)
+        assert budget.reserved_bytes == sum(held.values()) <= 100
+        assert {name: budget.held_by(name) for name in held} == held
+
+
+def test_overshoot_is_what_lies_above_the_reservation() -> None:
+    budget = Budget(100)
+    budget.reserve("a", 60)
+    assert budget.overshoot_bytes("a", 75) == 15
+    assert budget.overshoot_bytes("a", 10) == 0
+
+
+# ------------------------------------------------------------------ deadlines
+
+
+@given(st.integers(0, 2**32))
+def test_deadlines_are_what_a_dictionary_would_say(seed: int) -> None:
+    draw, deadlines, model, now = random.Random(seed), Deadlines[int](), {}, 0.0
+    for _ in range(300):
+        key, action = draw.randrange(20), draw.random()
+        if action < 0.5:
+            model[key] = now + draw.randrange(50)
+            deadlines.set(key, model[key])
+        elif action < 0.7:
+            model.pop(key, None)
+            deadlines.clear(key)
+        else:
+            now += draw.randrange(10)
+            due_now = deadlines.pop_due(now)
+            assert set(due_now) == {key for key, at in model.items() if at <= now}
+            assert [model[key] for key in due_now] == sorted(model[key] for key in due_now)
+            for key in due_now:
+                del model[key]
+        assert deadlines.next_due() == min(model.values(), default=None)
+        assert len(deadlines) == len(model)
+
+
+def test_a_deadline_moved_a_million_times_takes_no_room() -> None:
+    deadlines = Deadlines[str]()
+    for number in range(10_000):
+        deadlines.set("one", number)
+        deadlines.set(f"other {number}", number)
+        deadlines.clear(f"other {number}")
+    assert len(deadlines._heap) < 200

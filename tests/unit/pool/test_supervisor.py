@@ -1,0 +1,428 @@
+"""The supervisor on fake workers and a fake clock: what happens to jobs and workers, case by case."""
+
+import signal
+
+import pytest
+from fake_pool import MIB, FakePool
+
+from orchestrator.errors import (
+    EngineUnavailableError,
+    JobCancelledError,
+    JobError,
+    JobPoisonedError,
+    JobTimeoutError,
+    ModelOutOfUseError,
+    ProtocolError,
+    WorkerDiedError,
+)
+from orchestrator.pool.events import JobEnded, WorkerLeft
+from orchestrator.pool.models import FUNCTION_MODEL
+from orchestrator.pool.recycling import Recycle
+from orchestrator.pool.retries import Retry
+from orchestrator.pool.states import JobState, WorkerState
+from worker.protocol import Cancel, Chunk, Load, Ready, Shutdown, Trim, Unloaded
+
+
+def test_a_job_goes_through_a_fresh_worker() -> None:
+    pool = FakePool()
+    job = pool.submit()
+    assert job.state is JobState.WAITING
+    pool.receive(pool.worker(), Ready())
+    assert isinstance(pool.links[0].sent[-1], Load)
+    pool.ready(pool.worker())
+    assert pool.links[0].frames == [b"1"]
+    pool.done(pool.worker(), "result")
+    assert pool.ending(job) == "result"
+    assert pool.worker().state is WorkerState.IDLE
+    assert pool.places == 0
+
+
+def test_an_idle_pool_needs_no_clock() -> None:
+    pool = FakePool()
+    pool.submit()
+    pool.ready_all()
+    pool.done(pool.worker())
+    pool.wait(1.0)
+    assert pool.supervisor.next_due() is None
+
+
+def test_chunks_reach_the_caller_until_it_gives_up() -> None:
+    pool = FakePool()
+    job = pool.submit()
+    pool.ready_all()
+    pool.receive(pool.worker(), Chunk(1, "a"))
+    pool.cancel(job)
+    pool.receive(pool.worker(), Chunk(1, "b"))
+    assert job.promise.chunks == ["a"]
+
+
+def test_an_engine_may_give_up_and_keeps_its_worker() -> None:
+    pool = FakePool()
+    job = pool.submit()
+    pool.ready_all()
+    pool.cancel(job)
+    assert pool.worker().state is WorkerState.CANCELLING
+    assert pool.links[0].sent[-1] == Cancel(1)
+    second = pool.submit()
+    pool.failed(pool.worker(), "cancelled")
+    assert second.state is JobState.RUNNING
+    assert isinstance(pool.ending(job), JobCancelledError)
+
+
+def test_an_engine_that_goes_on_loses_its_worker_step_by_step() -> None:
+    pool = FakePool()
+    job = pool.submit()
+    pool.ready_all()
+    link = pool.links[0]
+    pool.cancel(job)
+    pool.wait(0.49)
+    assert link.signals == []
+    pool.wait(0.02)
+    assert link.signals == [signal.SIGTERM]
+    assert len(pool.links) == 2, "its slot has a new worker at once"
+    pool.wait(1.0)
+    assert link.signals == [signal.SIGTERM, signal.SIGKILL]
+    pool.die(link.worker, -9)
+    assert pool.exits() == {"cancel": 1}
+
+
+def test_a_timeout_counts_from_the_start_of_work() -> None:
+    pool = FakePool()
+    job = pool.submit(timeout_s=1.0)
+    pool.wait(5.0)
+    pool.ready_all()
+    pool.wait(0.99)
+    assert job.state is JobState.RUNNING
+    pool.wait(0.02)
+    error = pool.ending(job)
+    assert isinstance(error, JobTimeoutError)
+    assert (error.where, error.limit_s, error.pid) == ("run", 1.0, 100)
+    pool.wait(1.0)
+    pool.die(next(iter(pool.roster.leaving)), -15)
+    assert pool.exits() == {"timeout": 1}
+
+
+def test_a_queue_timeout_counts_until_the_start_of_work() -> None:
+    pool = FakePool()
+    late, early = pool.submit(queue_timeout_s=1.0), pool.submit(queue_timeout_s=3.0)
+    pool.wait(1.0)
+    assert pool.ending(late).where == "queue"
+    pool.ready_all()
+    pool.wait(10.0)
+    assert early.state is JobState.RUNNING
+
+
+def test_the_result_wins_over_a_timeout_that_comes_later() -> None:
+    pool = FakePool()
+    job = pool.submit(timeout_s=1.0)
+    pool.ready_all()
+    pool.done(pool.worker())
+    pool.wait(5.0)
+    assert pool.ending(job) == "value"
+
+
+@pytest.mark.parametrize(("kind", "error"), [("error", JobError), ("unavailable", EngineUnavailableError)])
+def test_what_the_engine_says_is_an_answer_and_not_retried(kind: str, error: type[Exception]) -> None:
+    pool = FakePool(retry=Retry.up_to(5))
+    job = pool.submit()
+    pool.ready_all()
+    pool.failed(pool.worker(), kind)
+    assert isinstance(pool.ending(job), error)
+
+
+def test_deaths_are_retried_and_then_poison() -> None:
+    pool = FakePool(retry=Retry.up_to(2))
+    job, other = pool.submit(), pool.submit()
+    pool.ready_all()
+    pool.die(pool.worker(), -11)
+    pool.wait(0.0)
+    assert (job.state, other.state) == (JobState.WAITING, JobState.WAITING)
+    pool.ready_all()
+    assert (job.state, other.state) == (JobState.RUNNING, JobState.WAITING), "it keeps its turn"
+    pool.die(pool.worker(), -6)
+    error = pool.ending(job)
+    assert isinstance(error, JobPoisonedError)
+    assert [attempt.cause for attempt in error.attempts] == ["SIGSEGV", "SIGABRT"]
+    assert pool.exits() == {"crash": 2}
+
+
+def test_without_retries_a_death_is_a_death() -> None:
+    pool = FakePool()
+    job = pool.submit()
+    pool.ready_all()
+    pool.die(pool.worker(), 3)
+    error = pool.ending(job)
+    assert isinstance(error, WorkerDiedError)
+    assert error.stderr_tail == "words of 100"
+
+
+@pytest.mark.parametrize(("rose", "reason"), [(True, "oom"), (False, "killed")])
+def test_the_kernels_kill_is_told_apart(rose: bool, reason: str) -> None:
+    pool = FakePool()
+    pool.submit()
+    pool.ready_all()
+    pool.oom = rose
+    pool.die(pool.worker(), -9)
+    assert pool.exits() == {reason: 1}
+
+
+def test_a_reply_out_of_turn_breaks_the_protocol() -> None:
+    pool = FakePool()
+    job = pool.submit()
+    pool.ready_all()
+    link = pool.links[0]
+    pool.receive(pool.worker(), Unloaded(1, 0.0))
+    assert link.signals == [signal.SIGKILL]
+    pool.die(link.worker, -9)
+    assert "broken protocol" in str(pool.ending(job))
+    assert pool.exits() == {"protocol": 1}
+
+
+def test_garbage_while_nothing_runs_costs_no_job() -> None:
+    pool = FakePool(prestart=FUNCTION_MODEL)
+    pool.ready_all()
+    pool.supervisor.broke_protocol(pool.worker(), ProtocolError("garbage"), pool.now)
+    pool.settle()
+    pool.bury_leaving()
+    assert pool.exits() == {"protocol": 1}
+    assert pool.worker().state is WorkerState.STARTING, "kept warm"
+
+
+# ------------------------------------------------------------------ starting
+
+
+def test_a_pool_of_one_model_loads_it_into_every_slot() -> None:
+    pool = FakePool("m", workers=3, prestart="m")
+    assert len(pool.links) == 3
+
+
+def test_starts_that_fail_take_the_model_out_and_no_other() -> None:
+    pool = FakePool("bad", "good")
+    jobs = [pool.submit("bad"), pool.submit("bad")]
+    for _ in range(3):
+        pool.die(pool.worker(), 1)
+    for job in jobs:
+        error = pool.ending(job)
+        assert isinstance(error, ModelOutOfUseError)
+        assert len(error.evidence) == 3
+    assert isinstance(pool.ending(pool.submit("bad")), ModelOutOfUseError)
+    good = pool.submit("good")
+    pool.ready_all()
+    assert good.state is JobState.RUNNING
+    assert pool.exits() == {"start-failed": 3}
+    assert pool.places == 0
+
+
+def test_what_is_missing_fails_the_waiting_jobs_at_once() -> None:
+    pool = FakePool()
+    job = pool.submit()
+    pool.receive(pool.worker(), Ready())
+    pool.failed(pool.worker(), "unavailable")
+    assert isinstance(pool.ending(job), EngineUnavailableError)
+    pool.bury_leaving()
+    assert pool.exits() == {"start-failed": 1}
+
+
+def test_a_system_without_processes_is_no_endless_loop() -> None:
+    pool = FakePool()
+    pool.spawn_fails = 100
+    assert isinstance(pool.ending(pool.submit()), ModelOutOfUseError)
+    assert pool.spawn_fails == 97
+    assert pool.roster.budget.reserved_bytes == 0
+
+
+def test_a_start_without_end_is_ended() -> None:
+    pool = FakePool(start_timeout_s=10)
+    pool.submit()
+    pool.wait(10)
+    assert len(pool.links) == 2
+    assert pool.links[0].signals == [signal.SIGTERM]
+
+
+# ------------------------------------------------------------------ recycling
+
+
+def work(pool: FakePool, count: int) -> None:
+    for _ in range(count):
+        pool.submit()
+        pool.ready_all()
+        pool.done(pool.worker())
+
+
+def test_the_successor_is_loaded_while_the_last_job_runs() -> None:
+    pool = FakePool(recycle=Recycle(max_jobs=2))
+    work(pool, 1)
+    pool.submit()
+    slot = pool.roster.slots[0]
+    assert slot.successor is not None
+    old = pool.worker()
+    pool.ready(slot.successor)
+    assert pool.worker() is old, "a reserve waits until the old one is due"
+    pool.done(old)
+    assert old.state is WorkerState.LEAVING
+    assert isinstance(old.link.sent[-1], Shutdown)
+    assert pool.worker().generation == 2
+    pool.bury_leaving()
+    assert pool.exits() == {"jobs": 1}
+
+
+def test_without_room_for_both_the_old_one_goes_first() -> None:
+    pool = FakePool(recycle=Recycle(max_jobs=1), budget_bytes=100 * MIB, need_mib=60)
+    work(pool, 1)
+    assert len(pool.links) == 1
+    pool.submit()
+    assert len(pool.links) == 1, "memory is given back only when the process is gone"
+    pool.bury_leaving()
+    assert [link.worker.generation for link in pool.links] == [2]
+
+
+def test_past_its_rss_a_worker_goes_on_until_the_successor_is_loaded() -> None:
+    pool = FakePool(recycle=Recycle(max_rss=100 * MIB, jitter=0))
+    work(pool, 1)
+    old = pool.worker()
+    old.link.rss = 101 * MIB
+    work_job = pool.submit()
+    pool.done(old)
+    assert pool.ending(work_job) == "value"
+    assert pool.roster.slots[0].successor is not None
+    third = pool.submit()
+    assert third.worker is old
+    pool.ready(pool.roster.slots[0].successor)
+    pool.done(old)
+    assert old.dismissed_for == "rss"
+    assert pool.worker().generation == 2
+
+
+def test_age_and_idleness_come_with_the_clock() -> None:
+    pool = FakePool(recycle=Recycle(max_age_s=100, max_idle_s=30, jitter=0))
+    work(pool, 1)
+    pool.wait(29)
+    assert pool.worker().state is WorkerState.IDLE
+    pool.wait(2)
+    pool.bury_leaving()
+    assert pool.exits() == {"idle": 1}
+    assert pool.links == []
+    work(pool, 1)
+    for _ in range(5):
+        pool.wait(20)
+        if pool.worker().state is WorkerState.IDLE:
+            work(pool, 1)
+    pool.ready_all()
+    pool.bury_leaving()
+    assert pool.exits() == {"idle": 1, "age": 1}
+
+
+def test_hard_rss_is_enforced_in_the_middle_of_a_job() -> None:
+    pool = FakePool(recycle=Recycle(hard_rss=200 * MIB))
+    job = pool.submit()
+    pool.ready_all()
+    link = pool.links[0]
+    link.rss = 201 * MIB
+    pool.wait(0.021)
+    assert link.signals == [signal.SIGKILL]
+    pool.die(link.worker, -9)
+    assert "201 MiB resident, the limit is 200 MiB" in str(pool.ending(job))
+    assert pool.exits() == {"hard-rss": 1}
+
+
+def test_the_heap_is_trimmed_every_so_often() -> None:
+    pool = FakePool(recycle=Recycle(trim_every=2))
+    work(pool, 2)
+    assert pool.worker().state is WorkerState.TRIMMING
+    assert isinstance(pool.links[0].sent[-1], Trim)
+    pool.trimmed(pool.worker())
+    work(pool, 1)
+    assert pool.exits() == {}
+
+
+def test_a_trim_without_end_costs_the_worker() -> None:
+    pool = FakePool(recycle=Recycle(trim_every=1))
+    work(pool, 1)
+    pool.wait(11)
+    assert pool.links[0].signals
+
+
+# ------------------------------------------------------------------ memory
+
+
+def test_what_a_model_needs_is_learnt() -> None:
+    pool = FakePool(budget_bytes=1000 * MIB, need_mib=300)
+    pool.submit()
+    assert pool.roster.budget.reserved_bytes == 64 * MIB
+    pool.ready_all()
+    assert pool.roster.budget.reserved_bytes == int(330 * MIB)
+    pool.links[0].rss = 400 * MIB
+    pool.done(pool.worker())
+    assert pool.roster.budget.reserved_bytes == int(440 * MIB)
+
+
+def test_an_overshoot_is_reported_not_reserved() -> None:
+    pool = FakePool(budget_bytes=100 * MIB, need_mib=300)
+    pool.submit()
+    pool.ready_all()
+    pool.wait(0.05)
+    assert pool.roster.budget.reserved_bytes == 100 * MIB
+    assert pool.roster.tally.overshoot_peak_bytes == 200 * MIB
+
+
+# ------------------------------------------------------------------ ending
+
+
+def test_close_finishes_what_came_and_sees_everybody_off() -> None:
+    pool = FakePool(workers=2)
+    jobs = [pool.submit() for _ in range(3)]
+    pool.supervisor.close(pool.now)
+    pool.settle()
+    pool.ready_all()
+    while any(worker.job for worker in pool.roster.workers()):
+        pool.done(next(worker for worker in pool.roster.workers() if worker.job))
+    assert [pool.ending(job) for job in jobs] == ["value"] * 3
+    assert not pool.supervisor.finished
+    pool.bury_leaving()
+    assert pool.supervisor.finished
+    assert pool.exits() == {"shutdown": 2}
+
+
+def test_a_retry_is_finished_before_the_pool_closes() -> None:
+    pool = FakePool(retry=Retry.up_to(2))
+    job = pool.submit()
+    pool.ready_all()
+    pool.supervisor.close(pool.now)
+    pool.settle()
+    pool.die(pool.worker(), -11)
+    assert not pool.supervisor.finished
+    pool.wait(0.1)
+    pool.ready_all()
+    pool.done(pool.worker())
+    pool.bury_leaving()
+    assert pool.ending(job) == "value"
+    assert pool.supervisor.finished
+
+
+def test_stop_drops_everything() -> None:
+    pool = FakePool()
+    running, waiting = pool.submit(), pool.submit()
+    pool.ready_all()
+    pool.supervisor.stop(pool.now)
+    pool.settle()
+    for job in (running, waiting):
+        assert isinstance(pool.ending(job), JobCancelledError)
+    assert pool.links[0].signals == [signal.SIGKILL]
+    pool.bury_leaving()
+    assert pool.supervisor.finished
+
+
+def test_events_tell_the_whole_story() -> None:
+    pool = FakePool()
+    pool.submit()
+    pool.ready_all()
+    pool.done(pool.worker())
+    pool.supervisor.close(pool.now)
+    pool.settle()
+    pool.bury_leaving()
+    names = [type(event).__name__ for event in pool.events]
+    assert names == ["WorkerStarted", "WorkerLoaded", "JobEnded", "WorkerDismissed", "WorkerLeft"]
+    ended = next(event for event in pool.events if isinstance(event, JobEnded))
+    assert (ended.outcome, ended.slot, ended.attempts) == ("result", 0, 0)
+    left = next(event for event in pool.events if isinstance(event, WorkerLeft))
+    assert (left.reason, left.jobs, left.last_words) == ("shutdown", 1, "words of 100")

@@ -1,0 +1,257 @@
+"""Random submit, cancel, death, timeout and recycle against the supervisor; what must always hold, holds."""
+
+import hypothesis.strategies as st
+from fake_pool import MIB, FakePool
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from orchestrator.errors import ProtocolError
+from orchestrator.pool.recycling import Recycle
+from orchestrator.pool.retries import Retry
+from orchestrator.pool.states import JobState, WorkerState
+
+MODELS = ("a", "b", "c")
+ACTIVE = {WorkerState.BUSY, WorkerState.CANCELLING}
+MANY_STEPS = 2000
+numbers = st.integers(0, 1 << 16)
+
+
+class Pools(RuleBasedStateMachine):
+    """Every rule is something the world may do to a pool at that moment."""
+
+    pool: FakePool
+
+    @initialize(
+        workers=st.integers(1, 3),
+        budget_mib=st.sampled_from([80, 150, 300, 10_000]),
+        exclusive=st.booleans(),
+        recycle=st.sampled_from(
+            [
+                None,
+                Recycle(max_jobs=1),
+                Recycle(max_jobs=3, jitter=0),
+                Recycle(max_rss=70 * MIB, hard_rss=120 * MIB, jitter=0),
+                Recycle(max_age_s=5, max_idle_s=3, jitter=0),
+                Recycle(max_jobs=2, max_rss=70 * MIB, max_age_s=4, trim_every=2, jitter=0),
+            ]
+        ),
+        attempts=st.integers(1, 3),
+        prestart=st.sampled_from([None, "a"]),
+    )
+    def begin(self, workers, budget_mib, exclusive, recycle, attempts, prestart) -> None:
+        self.pool = FakePool(
+            *MODELS,
+            workers=workers,
+            budget_bytes=budget_mib * MIB,
+            exclusive=exclusive,
+            recycle=recycle,
+            retry=Retry.up_to(attempts),
+            prestart=prestart,
+        )
+        self.seen_frames: dict[int, int] = {}
+
+    def one(self, number: int, *states: WorkerState):
+        """One of the workers in these states, or None."""
+        found = [
+            worker
+            for worker in [*self.pool.roster.workers(), *self.pool.roster.leaving]
+            if worker.state in states
+        ]
+        return found[number % len(found)] if found else None
+
+    # ------------------------------------------------------------------ callers
+
+    @rule(
+        model=st.sampled_from(MODELS),
+        priority=st.integers(-1, 1),
+        timeout_s=st.sampled_from([None, 0.5, 3.0]),
+        queue_timeout_s=st.sampled_from([None, 0.5, 3.0]),
+    )
+    def submit(self, model, priority, timeout_s, queue_timeout_s) -> None:
+        if not self.pool.roster.closing:
+            self.pool.submit(model, priority=priority, timeout_s=timeout_s, queue_timeout_s=queue_timeout_s)
+
+    @rule(number=numbers)
+    def cancel(self, number) -> None:
+        living = [job for job in self.pool.jobs if job.state is not JobState.ENDED]
+        if living:
+            self.pool.cancel(living[number % len(living)])
+
+    # ------------------------------------------------------------------ workers
+
+    @rule(number=numbers)
+    def finish_start(self, number) -> None:
+        if worker := self.one(number, WorkerState.STARTING, WorkerState.LOADING):
+            self.pool.ready(worker)
+
+    @rule(number=numbers, kind=st.sampled_from(["error", "unavailable"]))
+    def fail_start(self, number, kind) -> None:
+        if worker := self.one(number, WorkerState.LOADING):
+            self.pool.failed(worker, kind)
+
+    @rule(number=numbers, rss_mib=st.sampled_from([20, 50, 75, 130]))
+    def finish_job(self, number, rss_mib) -> None:
+        if worker := self.one(number, *ACTIVE):
+            worker.link.rss = rss_mib * MIB
+            self.pool.done(worker)
+
+    @rule(number=numbers)
+    def raise_in_job(self, number) -> None:
+        if worker := self.one(number, *ACTIVE):
+            self.pool.failed(worker, "cancelled" if worker.state is WorkerState.CANCELLING else "error")
+
+    @rule(number=numbers)
+    def trim(self, number) -> None:
+        if worker := self.one(number, WorkerState.TRIMMING):
+            self.pool.trimmed(worker)
+
+    @rule(number=numbers, status=st.sampled_from([0, 1, -9, -11]))
+    def die(self, number, status) -> None:
+        if worker := self.one(number, *(set(WorkerState) - {WorkerState.GONE})):
+            self.pool.die(worker, status)
+
+    @rule(number=numbers)
+    def go(self, number) -> None:
+        if worker := self.one(number, WorkerState.LEAVING):
+            self.pool.die(worker, 0)
+
+    @rule(number=numbers)
+    def talk_nonsense(self, number) -> None:
+        if worker := self.one(number, *(set(WorkerState) - {WorkerState.GONE})):
+            self.pool.supervisor.broke_protocol(worker, ProtocolError("garbage"), self.pool.now)
+            self.pool.settle()
+
+    # ------------------------------------------------------------------ time and ends
+
+    @rule(seconds=st.sampled_from([0.01, 0.4, 2.0, 10.0]))
+    def wait(self, seconds) -> None:
+        self.pool.wait(seconds)
+
+    @precondition(lambda self: len(self.pool.jobs) > 8)
+    @rule(drop=st.booleans())
+    def end(self, drop) -> None:
+        call = self.pool.supervisor.stop if drop else self.pool.supervisor.close
+        call(self.pool.now)
+        self.pool.settle()
+
+    # ------------------------------------------------------------------ what must hold
+
+    @invariant()
+    def no_job_ends_twice(self) -> None:
+        for job in self.pool.jobs:
+            assert len(job.promise.endings) == (job.state is JobState.ENDED)
+
+    @invariant()
+    def the_budget_holds(self) -> None:
+        budget = self.pool.roster.budget
+        living = [*self.pool.roster.workers(), *self.pool.roster.leaving]
+        assert budget.reserved_bytes <= budget.limit_bytes
+        assert budget.reserved_bytes == sum(budget.held_by(worker) for worker in living)
+        assert all(budget.held_by(worker) > 0 for worker in living)
+
+    @invariant()
+    def no_worker_and_no_slot_is_lost(self) -> None:
+        roster = self.pool.roster
+        living = [*roster.workers(), *roster.leaving]
+        assert {worker.link for worker in living} == set(self.pool.links)
+        for slot in roster.slots:
+            for worker in (slot.worker, slot.successor):
+                assert worker is None or worker.state not in {WorkerState.LEAVING, WorkerState.GONE}
+            assert slot.worker is not None or slot.successor is None
+        for worker in roster.leaving:
+            assert worker.state is WorkerState.LEAVING
+            assert worker.link.told_to_go
+
+    @invariant()
+    def workers_and_lanes_agree(self) -> None:
+        roster = self.pool.roster
+        for lane in roster.lanes.values():
+            used = [slot.worker for slot in roster.slots if slot.worker and slot.worker.lane is lane]
+            assert set(lane.workers) == set(used)
+            assert set(lane.idle) == {worker for worker in used if worker.state is WorkerState.IDLE}
+
+    @invariant()
+    def workers_and_jobs_agree(self) -> None:
+        for worker in self.pool.roster.workers():
+            if worker.state is WorkerState.BUSY:
+                assert worker.job.state is JobState.RUNNING
+                assert worker.job.worker is worker
+            elif worker.state is WorkerState.CANCELLING:
+                assert worker.job.state is JobState.ENDED
+            else:
+                assert worker.job is None
+            limit = worker.limits.jobs
+            assert limit is None or worker.jobs <= limit
+
+    @invariant()
+    def the_queue_is_what_waits(self) -> None:
+        roster = self.pool.roster
+        for lane in roster.lanes.values():
+            waiting = [job for job in self.pool.jobs if job.lane is lane and job.state is JobState.WAITING]
+            assert len(lane.waiting) == len(waiting)
+            assert set(lane.waiting.members()) == set(waiting)
+            assert (lane in roster.lanes_waiting) == bool(waiting)
+        assert set(roster.delayed) == {job for job in self.pool.jobs if job.state is JobState.DELAYED}
+        never_started = [
+            job
+            for job in self.pool.jobs
+            if job.state is not JobState.ENDED and job.first_started_at is None
+        ]
+        assert self.pool.places == len(never_started)
+
+    @invariant()
+    def exclusive_means_one_model(self) -> None:
+        roster = self.pool.roster
+        if roster.settings.exclusive:
+            assert len({worker.lane for worker in [*roster.workers(), *roster.leaving]}) <= 1
+
+    @invariant()
+    def nobody_waits_beside_a_worker_that_could(self) -> None:
+        """Work is not left lying: an idle worker has no job of its own model waiting at the same rank."""
+        roster = self.pool.roster
+        if len(roster.lanes_waiting) == 1:
+            (lane,) = roster.lanes_waiting
+            assert not lane.idle
+
+    @invariant()
+    def priorities_are_kept(self) -> None:
+        for lane in self.pool.roster.lanes.values():
+            members = lane.waiting.members()
+            ranks = [-job.priority for job in members]
+            assert ranks == sorted(ranks)
+            fresh = [(-job.priority, job.id) for job in members if not job.attempts]
+            assert fresh == sorted(fresh)
+            if members:
+                assert lane.waiting.head() is members[0]
+
+    def teardown(self) -> None:
+        """From wherever it stands the pool comes to an end when the world lets it."""
+        if not hasattr(self, "pool"):
+            return
+        pool = self.pool
+        pool.supervisor.close(pool.now)
+        pool.settle()
+        for _ in range(MANY_STEPS):
+            if pool.supervisor.finished:
+                break
+            pool.ready_all()
+            for worker in list(pool.roster.workers()):
+                if worker.state in ACTIVE and worker.job is not None:
+                    pool.done(worker)
+                elif worker.state is WorkerState.TRIMMING:
+                    pool.trimmed(worker)
+            pool.bury_leaving()
+            pool.wait(0.01)
+        assert pool.supervisor.finished
+        assert pool.links == []
+        assert pool.places == 0
+        assert pool.roster.budget.reserved_bytes == 0
+        for job in pool.jobs:
+            assert job.state is JobState.ENDED
+            assert len(job.promise.endings) == 1
+
+
+Pools.TestCase.settings = settings(
+    max_examples=120, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestPools = Pools.TestCase
