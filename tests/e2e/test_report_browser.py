@@ -1,0 +1,142 @@
+"""The report of a real run in a real browser: charts are drawn, nothing is fetched, nobody's words are run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser import ABSENT, Browser, browser, installed
+from lab import Lab, experiment, synthetic
+
+from orchestrator.experiments.run_report import build_report
+
+pytestmark = pytest.mark.skipif(not installed(), reason=ABSENT)
+
+METHODS = ("recreate", "restart", "recycle")
+HOSTILE = "<script>document.title = 'taken'</script><img src=x onerror=\"document.title = 'taken'\">"
+MARKS = ".mark-symbol path, .mark-line path, .mark-rect path, .mark-area path, .mark-rule line"
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of three methods of the synthetic engine, under a name that wants to be markup."""
+    lab = Lab(tmp_path_factory.mktemp("reported"))
+    leaking = synthetic(leak_kib_per_job=512, tokens=4) | {"label": HOSTILE}
+    missing = {"engine": "chatllm", "file": "nowhere.bin", "label": "大模型"}
+    lab.write(
+        experiment("exp2", *METHODS, iterations=12, title=f"記憶體 {HOSTILE}"),
+        experiment("exp4", "recreate", steps=[{"task": "asr", "model": "missing", "sample": "tone"}]),
+        models={"small": leaking, "missing": missing},
+    )
+    done = lab.run("run", "--quiet")
+    assert done.code == 0, done.err
+    return build_report(lab.run_folder).html
+
+
+@pytest.fixture(scope="module")
+def window() -> Iterator[Browser]:
+    with browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def shown(window: Browser, page: Path) -> Browser:
+    window.requested()
+    window.complaints()
+    window.protocol("Emulation.clearDeviceMetricsOverride")
+    window.open(page)
+    window.wait_for_charts()
+    return window
+
+
+def charts(window: Browser) -> list[dict[str, Any]]:
+    """Return for each chart its number of marks, its width and that of its place, and its words."""
+    found: list[dict[str, Any]] = window.run(
+        f"""
+        return [...document.querySelectorAll(".chart")].map((chart) => ({{
+          marks: chart.querySelectorAll("svg :is({MARKS})").length,
+          width: chart.querySelector("svg").getBoundingClientRect().width,
+          place: chart.getBoundingClientRect().width,
+          words: [...chart.querySelectorAll("svg text")].map((text) => text.textContent),
+        }}));
+        """
+    )
+    return found
+
+
+def test_every_chart_is_drawn_with_marks_and_units(shown: Browser) -> None:
+    found = charts(shown)
+    # RSS, live heap, phases; and for each method what it is made of and its time series
+    assert len(found) == 3 + 2 * len(METHODS)
+    assert all(chart["marks"] > 0 for chart in found)
+    for unit in ("Memory (RSS, MB)", "Growth of the live heap (MB)", "RSS (MB)", "Memory (MB)"):
+        assert any(unit in chart["words"] for chart in found), unit
+    assert found[0]["marks"] >= 12 * len(METHODS)
+    assert shown.complaints() == []
+
+
+def test_no_request_leaves_the_page(shown: Browser, page: Path) -> None:
+    asked = shown.requested()
+    assert page.as_uri() in asked
+    assert [address for address in asked if not address.startswith(("data:", page.as_uri()))] == []
+
+
+def test_a_request_would_have_been_seen(window: Browser, tmp_path: Path) -> None:
+    careless = tmp_path / "careless.html"
+    careless.write_text('<img src="http://outside.invalid/pixel.png">')
+    window.requested()
+    window.open(careless)
+    assert "http://outside.invalid/pixel.png" in window.requested()
+
+
+def test_a_name_that_wants_to_be_markup_is_shown_and_not_run(shown: Browser) -> None:
+    assert str(shown.run("return document.title")).startswith("Memory report ")
+    assert shown.run("return document.querySelectorAll('script').length") == 3
+    assert shown.run("return document.querySelectorAll('body img').length") == 0
+    assert "<script>document.title" in shown.run("return document.querySelector('h2 + *').textContent")
+    assert "大模型" in shown.run("return document.body.textContent")
+
+
+def colors(window: Browser, scheme: str, medium: str = "screen") -> dict[str, str]:
+    window.protocol(
+        "Emulation.setEmulatedMedia",
+        media=medium,
+        features=[{"name": "prefers-color-scheme", "value": scheme}],
+    )
+    found: dict[str, str] = window.run(
+        """
+        const color = (selector, property) => getComputedStyle(document.querySelector(selector))[property];
+        return {
+          ground: color("html", "backgroundColor"),
+          ink: color("html", "color"),
+          line: color(".chart .mark-line path", "stroke"),
+          axis: color(".chart .role-axis-title text", "fill"),
+        };
+        """
+    )
+    return found
+
+
+def test_light_dark_and_paper_have_their_own_colours(shown: Browser) -> None:
+    light, dark = colors(shown, "light"), colors(shown, "dark")
+    assert light["ground"] == "rgb(255, 255, 255)"
+    assert all(light[part] != dark[part] for part in light)
+    assert colors(shown, "dark", "print") == light
+
+
+@pytest.mark.parametrize("width", [1200, 390])
+def test_the_page_fits_its_window(shown: Browser, page: Path, width: int) -> None:
+    shown.protocol(
+        "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False
+    )
+    shown.open(page)
+    shown.wait_for_charts()
+    assert shown.run("return document.documentElement.scrollWidth") <= width
+    assert all(0.5 * chart["place"] < chart["width"] <= chart["place"] + 1 for chart in charts(shown))
+
+
+def test_it_prints(shown: Browser) -> None:
+    printed = shown.protocol("Page.printToPDF", printBackground=False)
+    assert len(printed["data"]) > 50_000
