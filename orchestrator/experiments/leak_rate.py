@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.analysis.series import PAGE_MB
-from orchestrator.analysis.slope import FEWEST_READINGS, robust_slope
-from orchestrator.analysis.warm_up import SHORTEST_TAIL, find_warm_up
+from orchestrator.analysis import judge_channel
+from orchestrator.analysis.slope import FEWEST_READINGS
+from orchestrator.analysis.tolerance import RSS_FLOOR_MB, tolerance_mb
 from orchestrator.config.types import MethodName
 from orchestrator.experiments.records import Boundary, IterationRecord, Reading
 
@@ -54,20 +54,20 @@ def leak_rate(
     readings = boundary_readings(iterations, where)
     if len(readings) < FEWEST_READINGS:
         return _no_rate(where, len(readings), f"needs {FEWEST_READINGS} iterations, has {len(readings)}")
-    return {"boundary": where, **_slope([reading.leak_bytes / MB for reading in readings]), "reason": None}
+    return {"boundary": where, **_slope(readings), "reason": None}
 
 
-def _slope(values_mb: Sequence[float]) -> dict[str, Any]:
-    """Return the slope after the warm-up: the one place that knows the API of the analysis."""
-    series = np.asarray(values_mb, dtype=np.float64)
-    cut = find_warm_up(series, PAGE_MB).length if series.size >= SHORTEST_TAIL else 0
-    slope = robust_slope(series[cut:], noise_floor=PAGE_MB)
+def _slope(readings: Sequence[Reading]) -> dict[str, Any]:
+    """Return the slope after the warm-up, found as the judgement of the same readings finds it."""
+    series = np.asarray([reading.leak_bytes / MB for reading in readings], dtype=np.float64)
+    rss = np.asarray([reading.rss / MB for reading in readings], dtype=np.float64)
+    judged = judge_channel(series, tolerance_mb(rss), noise_floor=RSS_FLOOR_MB, name="leak series")
     return {
-        "rate_mb_per_iter": slope.rate,
-        "low_mb_per_iter": slope.low,
-        "high_mb_per_iter": slope.high,
-        "iterations": slope.count,
-        "warm_up_iterations": cut,
+        "rate_mb_per_iter": judged.slope.rate,
+        "low_mb_per_iter": judged.slope.low,
+        "high_mb_per_iter": judged.slope.high,
+        "iterations": judged.slope.count,
+        "warm_up_iterations": judged.warm_up,
     }
 
 

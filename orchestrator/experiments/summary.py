@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import msgspec
+
 from orchestrator.config.types import Experiment, MethodName, Step
+from orchestrator.experiments.judgement import judge_series
 from orchestrator.experiments.leak_rate import MB, boundary_readings, leak_rate, own_boundary
 from orchestrator.experiments.model_summary import mean, phase_means, speech_numbers, summarize_model
 from orchestrator.experiments.records import IterationRecord, Reading, SeriesRecords, StepRecord
@@ -29,7 +32,8 @@ def summarize(experiment: Experiment, records: SeriesRecords) -> dict[str, Any]:
     *Initial* is iteration 1's memory, or what was there before the first load where an in-process method has
     several models (the baseline starts every iteration there, so it is compared with itself after unload);
     *Final* is the last iteration's; the growth rate divides by the number of iterations, as the seeds do. The
-    leak rate is a slope with a 95 % interval, see :mod:`.leak_rate`. ``trim_released_mb`` is how much RssAnon
+    leak rate is a slope with a 95 % interval, see :mod:`.leak_rate`, and ``judgement`` says what it means, see
+    :mod:`.judgement`. ``trim_released_mb`` is how much RssAnon
     fell by in the one heap trim after the last reading.
     """
     series = next((each for each in experiment.series if each.key == records.series), None)
@@ -43,6 +47,7 @@ def summarize(experiment: Experiment, records: SeriesRecords) -> dict[str, Any]:
         **_outcome(experiment, records),
         "reset": _reset(records, steps),
         **_memory(iterations, from_before_load=len(models) > 1 and method != "recycle"),
+        "judgement": msgspec.to_builtins(judge_series(experiment, records)),
         "leak_rate": leak_rate(method, iterations),
         "leak_rate_after_infer": leak_rate(method, iterations, "after_infer"),
         "leak_rate_after_unload": leak_rate(method, iterations, "after_unload"),

@@ -46,6 +46,11 @@ def leak_rate(numbers: Numbers) -> str:
     return rate_with_interval(numbers.get("leak_rate"))
 
 
+def verdict(numbers: Numbers) -> str:
+    """Return the judgement in one word; a dash where nothing was judged."""
+    return str((numbers.get("judgement") or {}).get("verdict") or UNKNOWN)
+
+
 def outcome(numbers: Numbers) -> str:
     """Return ``completed``, ``crashed (29/100)``, ``unavailable``; ``not run`` where there are no numbers."""
     if "outcome" not in numbers:

@@ -7,16 +7,18 @@ from typing import Any
 
 from orchestrator.config.types import Experiment
 from orchestrator.report import remarks
-from orchestrator.report.cells import Cell, amount, leak_rate, outcome, speed
+from orchestrator.report.cells import Cell, amount, leak_rate, outcome, speed, verdict
 from orchestrator.report.layout import BLANK, RULE, Line, Row, table, title_block
 from orchestrator.report.names import method_name
 from orchestrator.report.shape import Shape, columns_of, shape_of
+from orchestrator.report.verdict_lines import verdict_lines
 
 Summaries = Mapping[str, Mapping[str, Any]]
 NamedCells = Sequence[tuple[str, Cell] | None]
 """Rows of a table; None is a rule."""
 
 LEAK_RATE = "Leak rate (MB/iter, 95 %)"
+VERDICT = "Verdict"
 
 _MEMORY: NamedCells = (
     ("Initial Memory (MB)", amount("initial_memory_mb")),
@@ -25,7 +27,11 @@ _MEMORY: NamedCells = (
     ("Growth Rate (MB/iter)", amount("growth_rate_mb_per_iter")),
 )
 _SPEED: NamedCells = (("Avg TTFT (ms)", amount("avg_ttft_ms")), ("Avg Speed (chars/sec)", speed))
-_LEAK_AND_PEAK: NamedCells = ((LEAK_RATE, leak_rate), ("Peak Memory (MB)", amount("max_peak_mb")))
+_LEAK_AND_PEAK: NamedCells = (
+    (LEAK_RATE, leak_rate),
+    (VERDICT, verdict),
+    ("Peak Memory (MB)", amount("max_peak_mb")),
+)
 
 _COMPARISON: NamedCells = (
     *_MEMORY,
@@ -45,6 +51,7 @@ _BENCHMARK: NamedCells = (
     ("Max Memory RSS (MB, peak)", amount("max_peak_mb")),
     ("Growth Rate (MB/iter)", amount("growth_rate_mb_per_iter")),
     (LEAK_RATE, leak_rate),
+    (VERDICT, verdict),
 )
 _OVERALL: NamedCells = (
     ("Initial Memory (MB)", amount("initial_memory_mb")),
@@ -112,5 +119,6 @@ def _footnotes(experiment: Experiment, summaries: Summaries) -> list[Line]:
         *remarks.sampled_peak(summaries.values()),
         *remarks.missing_rates(experiment, summaries),
         *remarks.baseline_boundary(experiment, summaries),
+        *verdict_lines(experiment, summaries),
         *remarks.endings(columns, summaries),
     ]

@@ -35,8 +35,8 @@ def read_csv(path: Path) -> MeasuredSeries:
     header, rows = _cells(path)
     if NEEDED not in header:
         raise ResultsError(
-            f"{path}: no column {NEEDED} (its columns: {', '.join(header) or 'none'}); name the columns in the first line: "
-            f"{ITERATION}, {NEEDED}[, {', '.join(OPTIONAL)}]"
+            f"{path}: no column {NEEDED} (its columns: {', '.join(header) or 'none'}); "
+            f"name the columns in the first line: {ITERATION}, {NEEDED}[, {', '.join(OPTIONAL)}]"
         )
     if not rows:
         raise ResultsError(f"{path}: no readings below the header")
@@ -64,7 +64,7 @@ def _cells(path: Path) -> tuple[list[str], list[list[str]]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             lines = csv.reader(file)
-            header = [name.strip().lower() for name in next(lines, [])]
+            header = [name.strip().lower() for name in next(lines, list[str]())]
             rows = [row for row in lines if any(cell.strip() for cell in row)]
     except OSError as error:
         raise ResultsError(f"cannot read {path}: {error.strerror}") from error

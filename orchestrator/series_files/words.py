@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from orchestrator.report.layout import Line
+from orchestrator.report.cells import number
+from orchestrator.report.layout import Line, Role
 from orchestrator.series_files.finding import Finding
 
 _VERDICTS = {
@@ -27,7 +28,7 @@ CHANNEL_NAMES = {
 
 def finding_lines(finding: Finding) -> list[Line]:
     """Return the finding's block: name, verdict, rates, reasons, and what would settle it."""
-    role = "bad" if finding.verdict in ("leak", "crashed") else "text"
+    role: Role = "bad" if finding.verdict in ("leak", "crashed") else "text"
     lines = [Line(_name(finding), "title"), Line(f"  {_VERDICTS[finding.verdict]}", role)]
     if finding.rate_mb_per_iteration is not None:
         lines += [Line(f"  {_rate(finding)}"), Line(f"  {_readings(finding)}")]
@@ -44,18 +45,18 @@ def _name(finding: Finding) -> str:
 def _rate(finding: Finding) -> str:
     channel = CHANNEL_NAMES.get(finding.rate_channel or "", finding.rate_channel or "")
     interval = _interval(finding.ci_low, finding.ci_high)
-    text = f"{finding.rate_mb_per_iteration:+.3f} MB per iteration ({channel}{interval})"
+    text = f"{_signed(finding.rate_mb_per_iteration or 0.0)} MB per iteration ({channel}{interval})"
     beside = {"rss": finding.rss_rate_mb_per_iteration, "live": finding.heap_rate_mb_per_iteration}
     for name, rate in beside.items():
         if name != finding.rate_channel and rate is not None:
-            text += f"; {CHANNEL_NAMES[name]} {rate:+.3f}"
+            text += f"; {CHANNEL_NAMES[name]} {_signed(rate)}"
     if finding.rate_mb_per_hour is not None:
         text += f"; {finding.rate_mb_per_hour:+.2f} MB per hour"
     return text
 
 
 def _interval(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f", 95 %: {low:.3f} to {high:.3f}"
+    return "" if low is None or high is None else f", 95 %: {number(low, 3)} to {number(high, 3)}"
 
 
 def _readings(finding: Finding) -> str:
@@ -63,3 +64,9 @@ def _readings(finding: Finding) -> str:
     if finding.warm_up:
         text += f", the first {finding.warm_up} left out as warm-up"
     return text + (f"; accepted: {finding.tolerance:.3f} MB per iteration" if finding.tolerance else "")
+
+
+def _signed(rate: float) -> str:
+    """Return ``+6.930``, ``-0.012``, and ``0.000`` for what rounds to nothing."""
+    text = number(rate, 3)
+    return f"+{text}" if rate > 0 and float(text) else text

@@ -234,6 +234,7 @@ def test_a_series_without_iterations_has_no_numbers_at_all() -> None:
     said |= {
         "elapsed_s",
         "missed_samples",
+        "judgement",
         "leak_rate",
         "leak_rate_after_infer",
         "leak_rate_after_unload",
@@ -242,6 +243,7 @@ def test_a_series_without_iterations_has_no_numbers_at_all() -> None:
     assert summary["sentence"] == "unavailable: gone"
     assert {key: value for key, value in summary.items() if key not in said and value is not None} == {}
     assert summary["leak_rate"]["rate_mb_per_iter"] is None
+    assert summary["judgement"]["verdict"] == "unavailable"
 
 
 def test_a_series_that_was_cut_off_is_interrupted() -> None:
