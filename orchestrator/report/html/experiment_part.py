@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -38,7 +39,11 @@ def badge(verdict: str) -> Html:
 
 def verdict_part(content: ExperimentContent) -> Html:
     """Return the verdicts of one experiment in words: one entry a method, reasons below it."""
-    return element("ul", joined([_verdict(each) for each in content.series]), class_="verdicts")
+    return element(
+        "ul",
+        joined([_verdict(each, content.summaries.get(each.key, {})) for each in content.series]),
+        class_="verdicts",
+    )
 
 
 def experiment_part(content: ExperimentContent, profile: str, figures: Figures) -> Html:
@@ -63,19 +68,33 @@ def experiment_part(content: ExperimentContent, profile: str, figures: Figures) 
     return element("section", joined(parts), id_=f"experiment-{experiment.name}")
 
 
+_COUNTS = ("threads", "descriptors")
 _PHASES_CAPTION = "Seconds each phase takes: median over the iterations, and a line from shortest to longest."
 
 
-def _verdict(series: SeriesContent) -> Html:
+def _verdict(series: SeriesContent, summary: Mapping[str, Any]) -> Html:
     judgement = series.judgement
     meaning = element("strong", text(f"{verdicts.meaning(series.name, judgement)}."))
     words = joined([meaning, text(verdicts.amounts(judgement, series.baseline))], " ")
     reasons = [reason for reason in judgement.reasons if reason != judgement.sentence]
-    parts = [badge(judgement.verdict), element("div", joined([words, bullets([*reasons, *_advice(series)])]))]
+    parts = [
+        badge(judgement.verdict),
+        element("div", joined([words, bullets([*reasons, *_trim(summary), *_advice(series)])])),
+    ]
     words_left = series.last_words.strip()
     if words_left:
         parts[1] = Html(parts[1] + folded("Last words of the worker", element("pre", text(words_left))))
     return element("li", joined(parts))
+
+
+def _trim(summary: Mapping[str, Any]) -> list[str]:
+    """Return what the one heap trim after the last reading gave back: that much was retention."""
+    released = summary.get("trim_released_mb")
+    if released is None:
+        return []
+    return [
+        f"a heap trim after the last iteration gave back {number(released)} MB: so much was retention, no leak"
+    ]
 
 
 def _advice(series: SeriesContent) -> list[str]:
@@ -128,10 +147,10 @@ def _compositions(content: ExperimentContent, figures: Figures) -> Html:
     if not any(drawn):
         return Html("")
     title = element("h3", text("What the memory is made of"))
-    return joined([title, element("div", joined(drawn), class_="pair"), _growth_table(content.series)])
+    return joined([title, element("div", joined(drawn), class_="pair"), _growth_table(content)])
 
 
-def _growth_table(series: Sequence[SeriesContent]) -> Html:
+def _growth_table(content: ExperimentContent) -> Html:
     rows = [
         [
             text(each.name),
@@ -139,12 +158,18 @@ def _growth_table(series: Sequence[SeriesContent]) -> Html:
                 text(verdicts.significant(getattr(each.judgement.composition, part)))
                 for part in verdicts.PARTS
             ),
+            *(text(_first_and_last(content.summaries.get(each.key, {}), what)) for what in _COUNTS),
         ]
-        for each in series
+        for each in content.series
         if each.judgement.iterations
     ]
-    headings = ["Growth after the warm-up (MB/iter)", *verdicts.PARTS.values()]
+    headings = ["Growth after the warm-up (MB/iter)", *verdicts.PARTS.values(), *_COUNTS]
     return table(headings, rows, "numbers")
+
+
+def _first_and_last(summary: Mapping[str, Any], what: str) -> str | None:
+    first, last = summary.get(f"first_{what}"), summary.get(f"last_{what}")
+    return None if first is None or last is None else f"{first} → {last}"
 
 
 def _timelines(content: ExperimentContent, figures: Figures) -> Html:

@@ -78,7 +78,7 @@ def _verdicts(content: ReportContent) -> Html:
 
 def _of_experiment(content: ExperimentContent) -> Html:
     link = element("a", text(content.title), href=f"#experiment-{content.experiment.name}")
-    return joined([element("h3", link), verdict_part(content)])
+    return element("div", joined([element("h3", link), verdict_part(content)]), class_="block")
 
 
 def _style() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from orchestrator.cli.report_command import report
 from orchestrator.errors import ResultsError
 from orchestrator.experiments.report_content import collect_report
 from orchestrator.experiments.run_report import build_report, find_run
+from orchestrator.report.html.engine import chart_engine
 from orchestrator.report.html.markdown import markdown_summary
 
 
@@ -91,3 +93,13 @@ def test_the_summary_shows_names_as_they_are_and_calls_nobody(tmp_path: Path) ->
     summary = markdown_summary(collect_report(run.run))
     assert r"a\|b \<b\>\*c\* &#64;octo" in summary
     assert "@octo" not in summary
+
+
+def test_without_the_drawing_package_the_error_says_how_to_get_it(
+    run: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chart_engine.cache_clear()
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    with pytest.raises(ResultsError, match="pip install vl-convert-python"):
+        build_report(run.path)
+    assert not (run.path / "report.html").exists()

@@ -176,3 +176,28 @@ def test_methods_and_variants_do_not_share_a_style(tmp_path: Path) -> None:
         '"domain":["Destroy+Recreate","Destroy+Recreate @one-arena"],"range":["var(--orange)","var(--green)"]'
         in page
     )
+
+
+def test_what_a_trim_gave_back_is_called_retention(tmp_path: Path) -> None:
+    run = Written(tmp_path, experiment("recreate"))
+    trim = {"before_trim": reading(200), "after_trim": reading(150), "trimmed": True}
+    run.add("recreate", iterations("recreate", 12, 1.0), **trim)
+    assert "gave back 50.00 MB: so much was retention, no leak" in words_of(page_of(run))
+
+
+def test_threads_and_descriptors_are_given_first_and_last(tmp_path: Path) -> None:
+    run = Written(tmp_path, experiment("recreate"))
+    made = [
+        record
+        for number in (1, 2)
+        for record in iterations(
+            "recreate",
+            2,
+            0.0,
+            readings={"after_unload": reading(100, threads=number + 1, descriptors=6 * number)},
+        )[number - 1 : number]
+    ]
+    run.add("recreate", made)
+    words = words_of(page_of(run))
+    assert "2 → 3" in words
+    assert "6 → 12" in words
