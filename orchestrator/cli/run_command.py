@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import signal
 import sys
-from collections.abc import Generator
-from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.interrupts import interruptible
 
 if TYPE_CHECKING:
     from orchestrator.config.types import Plan
-
-_OUTPUT_GONE = {
-    errno.EPIPE: "nobody reads the output any more",
-    errno.EIO: "the terminal has gone",
-    errno.ENOSPC: "the output cannot be written, its disk is full",
-}
-"""What an OSError of a stream (one that names no file) says about it."""
 
 
 def run(  # noqa: PLR0917 - typer wants one parameter a flag
@@ -60,25 +49,37 @@ def run(  # noqa: PLR0917 - typer wants one parameter a flag
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be done and how long it takes.")
     ] = False,
+    gate: Annotated[
+        Literal["leak", "off"] | None,
+        typer.Option(help="leak: exit 1 on a leak, 4 when it cannot be told; off: whatever [gate] says."),
+    ] = None,
+    junit: Annotated[Path | None, typer.Option(help="Write the verdicts as JUnit XML to this file.")] = None,
 ) -> None:
     """Run the experiments of FILE and print their tables."""
     if quiet and verbose:
         raise typer.BadParameter("--quiet and --verbose exclude each other")
-    plan = _plan(
-        file,
-        profile=profile,
-        only=_names(only),
-        methods=_names(methods),
-        iterations=iterations,
-        threads=threads,
-        context_length=context_length,
-        language=language,
-    )
+
+    def work() -> ExitCode:
+        plan = _plan(
+            file,
+            profile=profile,
+            only=_names(only),
+            methods=_names(methods),
+            iterations=iterations,
+            threads=threads,
+            context_length=context_length,
+            language=language,
+        )
+        if junit is not None and not junit.absolute().parent.is_dir():
+        raise typer.BadParameter(f"--junit: there is no folder {junit.absolute().parent}")
+    gated = Gated(plan.gate, gate, junit)
     folder = results if results is not None else Path(plan.file).parent / "results"
-    if dry_run:
-        _show_plan(plan, folder)
-        return
-    raise typer.Exit(_run(plan, folder, resume=resume, as_json=as_json, quiet=quiet, verbose=verbose))
+        if dry_run:
+            _show_plan(plan, folder)
+            return ExitCode.DONE
+        return _run(plan, folder, resume=resume, as_json=as_json, quiet=quiet, verbose=verbose)
+
+    raise typer.Exit(interruptible(work))
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:
@@ -100,53 +101,9 @@ def _run(plan: Plan, folder: Path, *, resume: bool, as_json: bool, quiet: bool, 
     from orchestrator.experiments.run_folder import ResultsFolder
     from orchestrator.experiments.runner import run_plan
 
-    with _terminated_like_interrupted(), make_display(Wanted(verbose, quiet, as_json)) as display:
-        try:
-            outcome = run_plan(plan, ResultsFolder(folder), display, resume=resume)
-        except KeyboardInterrupt:
-            with _output_may_be_gone():
-                display.close()
-                print("interrupted; everything measured is on disk, --resume goes on", file=sys.stderr)
-            return ExitCode.INTERRUPTED
-        except OSError as error:
-            if error.errno not in _OUTPUT_GONE or error.filename is not None:
-                raise
-            _let_go_of_stdout()
-            with _output_may_be_gone():
-                print(f"stopped: {_OUTPUT_GONE[error.errno]}; --resume goes on", file=sys.stderr)
-            return ExitCode.INTERRUPTED
+    with make_display(Wanted(verbose, quiet, as_json)) as display:
+        outcome = run_plan(plan, ResultsFolder(folder), display, resume=resume)
     return ExitCode.NOTHING_RAN if outcome == "nothing ran" else ExitCode.DONE
-
-
-def _output_may_be_gone() -> AbstractContextManager[None]:
-    return suppress(OSError)
-
-
-def _let_go_of_stdout() -> None:
-    """Point stdout to nowhere, or the interpreter would complain about its rest when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-@contextmanager
-def _terminated_like_interrupted() -> Generator[None]:
-    """Treat SIGTERM and SIGHUP as Ctrl-C; a second one of either kind changes nothing any more."""
-    seen = False
-
-    def once(_number: int, _frame: FrameType | None) -> None:
-        # A flag, not SIG_IGN: signals that came together are all delivered, and Python complains in the midst
-        # of our last writes about one that has no handler any more.
-        nonlocal seen
-        if not seen:
-            seen = True
-            raise KeyboardInterrupt
-
-    before = {name: signal.signal(name, once) for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        if not seen:  # else the process is about to end, and must not be hit on its way out
-            for name, handler in before.items():
-                signal.signal(name, handler)
 
 
 def _show_plan(plan: Plan, folder: Path) -> None:

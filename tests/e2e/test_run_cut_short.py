@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -204,14 +206,27 @@ def test_an_interrupt_between_two_series_keeps_the_first_whole(lab: Lab) -> None
     check_resumed(lab, before, complete, done.err)
 
 
-def test_an_interrupt_during_the_checks_leaves_no_run(lab: Lab) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_during_the_checks_leaves_no_run(lab: Lab, number: signal.Signals) -> None:
     hanging(lab, "check")
     child = lab.start("run")
     wait_until((lab.folder / "marker").exists)
-    child.send_signal(signal.SIGINT)
+    child.send_signal(number)
     assert child.wait(END_S) == 130
     assert lab.run_folders() == []
     assert "Traceback" not in (lab.folder / "err.txt").read_text()
+
+
+def test_an_interrupt_inside_of_an_exec_keeps_the_exit_code(lab: Lab) -> None:
+    """As when it comes while modules are imported; ``python -m`` would die of SIGINT."""
+    (lab.folder / "main_program.py").write_text(
+        "import sys\n"
+        "from orchestrator.cli.interrupts import interruptible\n"
+        "sys.exit(interruptible(lambda: exec('import signal; signal.raise_signal(signal.SIGTERM)')))\n"
+    )
+    command = [sys.executable, "-m", "main_program"]
+    done = subprocess.run(command, cwd=lab.folder, env=lab.environment(), capture_output=True)
+    assert done.returncode == 130, done.stderr
 
 
 def test_more_interrupts_do_no_harm(lab: Lab) -> None:
