@@ -18,6 +18,7 @@ from typing import Self, TextIO
 
 import msgspec
 
+from orchestrator.analysis.judgement import Judgement
 from orchestrator.cli.narrator import Narrator
 from orchestrator.cli.pace import Pace, time_left
 from orchestrator.cli.screen import Screen
@@ -55,6 +56,8 @@ class Display(SilentObserver):
         self._json_out = Screen(out) if wanted.json else None
         self.data = self.log if wanted.json else Screen(out)
         self._profile = ""
+        self.judgements: list[Judgement] = []
+        """Those of the experiments that have ended, in their order."""
         self._for_people = not (wanted.json and wanted.quiet)
 
     def __enter__(self) -> Self:
@@ -94,6 +97,7 @@ class Display(SilentObserver):
         """Write the tables, and with JSON the summaries as one object on a line."""
         self.close()
         summaries = summarize_all(experiment, records.values())
+        self.judgements += [msgspec.convert(each["judgement"], Judgement) for each in summaries.values()]
         if self._for_people:
             tables = experiment_tables(experiment, summaries, self.data.width)
             self.data.write([*tables, BLANK, Line(f"Results saved to {output}")])

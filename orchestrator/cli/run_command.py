@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -13,6 +13,8 @@ from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.interrupts import interruptible
 
 if TYPE_CHECKING:
+    from orchestrator.cli.display import Wanted
+    from orchestrator.cli.gated import Gated
     from orchestrator.config.types import Plan
 
 
@@ -58,6 +60,8 @@ def run(  # noqa: PLR0917 - typer wants one parameter a flag
     """Run the experiments of FILE and print their tables."""
     if quiet and verbose:
         raise typer.BadParameter("--quiet and --verbose exclude each other")
+    if junit is not None and not junit.absolute().parent.is_dir():
+        raise typer.BadParameter(f"--junit: there is no folder {junit.absolute().parent}")
 
     def work() -> ExitCode:
         plan = _plan(
@@ -70,14 +74,15 @@ def run(  # noqa: PLR0917 - typer wants one parameter a flag
             context_length=context_length,
             language=language,
         )
-        if junit is not None and not junit.absolute().parent.is_dir():
-        raise typer.BadParameter(f"--junit: there is no folder {junit.absolute().parent}")
-    gated = Gated(plan.gate, gate, junit)
-    folder = results if results is not None else Path(plan.file).parent / "results"
+        folder = results if results is not None else Path(plan.file).parent / "results"
         if dry_run:
             _show_plan(plan, folder)
             return ExitCode.DONE
-        return _run(plan, folder, resume=resume, as_json=as_json, quiet=quiet, verbose=verbose)
+        from orchestrator.cli.display import Wanted
+        from orchestrator.cli.gated import Gated
+
+        wanted, gated = Wanted(verbose, quiet, as_json), Gated(plan.gate, gate, junit)
+        return _run(plan, folder, wanted, gated, resume=resume)
 
     raise typer.Exit(interruptible(work))
 
@@ -96,14 +101,15 @@ def _plan(file: Path, **flags: object) -> Plan:
     return resolve(load_file(file), file, overrides, os.environ, cores)
 
 
-def _run(plan: Plan, folder: Path, *, resume: bool, as_json: bool, quiet: bool, verbose: bool) -> ExitCode:
-    from orchestrator.cli.display import Wanted, make_display
+def _run(plan: Plan, folder: Path, wanted: Wanted, gated: Gated, *, resume: bool) -> ExitCode:
+    from orchestrator.cli.display import make_display
     from orchestrator.experiments.run_folder import ResultsFolder
     from orchestrator.experiments.runner import run_plan
 
-    with make_display(Wanted(verbose, quiet, as_json)) as display:
+    with make_display(wanted) as display:
         outcome = run_plan(plan, ResultsFolder(folder), display, resume=resume)
-    return ExitCode.NOTHING_RAN if outcome == "nothing ran" else ExitCode.DONE
+    code = gated.check(display.judgements)
+    return ExitCode.NOTHING_RAN if outcome == "nothing ran" else code
 
 
 def _show_plan(plan: Plan, folder: Path) -> None:

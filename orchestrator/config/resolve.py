@@ -80,6 +80,7 @@ def resolve(
         profile_reason=reason,
         experiments=resolved,
         keep_runs=profile.keep_runs or file.defaults.keep_runs or DEFAULTS["keep_runs"],
+        gate=file.gate,
     )
 
 

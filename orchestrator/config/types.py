@@ -201,6 +201,26 @@ class RecycleConfig(Table, frozen=True):
     trim_every: Annotated[Positive, Meta(description="jobs between two heap trims")] | None = None
 
 
+class GateConfig(Table, frozen=True):
+    """When ``run`` fails because of a leak: ``[gate]``. That it is there switches the gate on."""
+
+    max_rate_mb_per_iteration: (
+        Annotated[float, Meta(ge=0, description="growth that is still let through; default: any leak breaks")]
+        | None
+    ) = None
+    methods: (
+        Annotated[
+            list[MethodName],
+            Meta(min_length=1, description="methods that are gated; default: all but the baseline, recycle"),
+        ]
+        | None
+    ) = None
+    inconclusive: Annotated[
+        Literal["fail", "pass", "inconclusive"],
+        Meta(description="what a series without a clear verdict does to the gate; inconclusive is exit 4"),
+    ] = "inconclusive"
+
+
 class ExperimentsFile(Table, frozen=True):
     """The whole document: profiles say what things are, experiments what is done with them."""
 
@@ -209,7 +229,7 @@ class ExperimentsFile(Table, frozen=True):
     profiles: Annotated[dict[Name, ProfileConfig], Meta(description="by name; --profile chooses one")] = {}
     experiment: list[ExperimentConfig] = []
     recycle: RecycleConfig | None = None
-    gate: Annotated[dict[str, Any], Meta(description="limits for --gate")] | None = None
+    gate: GateConfig | None = None
 
 
 # ------------------------------------------------------------------ resolved: what a run works from
@@ -299,7 +319,7 @@ class Plan(msgspec.Struct, frozen=True):
     """All that ``orchestrator run`` does: the effective configuration, kept in every manifest.
 
     ``profile_reason`` is one sentence saying which profile was taken and why; ``problems`` is filled by the
-    availability check, never by the configuration, which raises instead.
+    availability check, never by the configuration, which raises instead. ``gate`` is the file's, None without one.
     """
 
     file: str
@@ -308,3 +328,4 @@ class Plan(msgspec.Struct, frozen=True):
     experiments: list[Experiment]
     keep_runs: int
     problems: list[str] = []
+    gate: GateConfig | None = None

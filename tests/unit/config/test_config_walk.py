@@ -271,7 +271,7 @@ def test_all_at_once(right: dict[str, Any]) -> None:
         setting("defaults", "timeout_s", to=3),
         setting("recycle", "max_rss", to=1024),
         setting("recycle", "max_rss", to="1.5 gib"),
-        setting("gate", to={"leak": 1.0}),
+        setting("gate", to={"max_rate_mb_per_iteration": 1, "methods": ["reuse"], "inconclusive": "fail"}),
         setting(*SMALL, "options", to={"a": [1, {"b": False}]}),
         setting(*SMALL, "env", to={"EMPTY": ""}),
     ],

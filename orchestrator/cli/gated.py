@@ -1,0 +1,66 @@
+"""What a gate makes of a finished run: words on stderr, a JUnit file, an exit code."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from orchestrator.analysis.judgement import Judgement
+from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.config.types import GateConfig
+from orchestrator.experiments.junit import junit_xml
+from orchestrator.experiments.leak_gate import GateResult, GateWord, check_gate
+from orchestrator.experiments.writing import write_atomically
+
+_CODES: dict[GateWord, ExitCode] = {
+    "passed": ExitCode.DONE,
+    "broken": ExitCode.BROKEN,
+    "inconclusive": ExitCode.INCONCLUSIVE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Gated:
+    """The gate as file and flags have it.
+
+    Attributes:
+        table: The file's ``[gate]``; that it is there switches the gate on.
+        flag: ``leak`` switches it on without a table, ``off`` switches it off whatever the file says.
+        junit: Where the JUnit file goes; it is written with the gate off too.
+    """
+
+    table: GateConfig | None
+    flag: Literal["leak", "off"] | None
+    junit: Path | None
+
+    @property
+    def on(self) -> bool:
+        """Whether the result decides the exit code."""
+        return self.flag == "leak" or (self.flag is None and self.table is not None)
+
+    def check(self, judgements: Sequence[Judgement]) -> ExitCode:
+        """Hold the run's judgements against the gate and say what came out.
+
+        Raises:
+            ResultsError: The JUnit file cannot be written.
+        """
+        if not self.on and self.junit is None:
+            return ExitCode.DONE
+        result = check_gate(self.table or GateConfig(), judgements)
+        if self.junit is not None:
+            write_atomically(self.junit, junit_xml(result))
+        if not self.on:
+            return ExitCode.DONE
+        _tell(result)
+        return _CODES[result.result]
+
+
+def _tell(result: GateResult) -> None:
+    print(f"gate: {result.result}: {result.reason}", file=sys.stderr)
+    for one in result.series:
+        if one.result != "passed":
+            name = f"{one.judgement.experiment}/{one.judgement.series}"
+            print(f"  {name}: {one.result}: {one.reason}", file=sys.stderr)

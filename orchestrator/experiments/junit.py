@@ -1,0 +1,54 @@
+"""JUnit XML of a gate: a suite per experiment, a case per series, as CI systems show them.
+
+A broken gate is a failure; an inconclusive one is an error, because it says nothing about the code; a
+series the gate does not look at is not there.
+"""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+
+from orchestrator.experiments.leak_gate import GatedSeries, GateResult, GateWord
+
+_ELEMENTS: dict[GateWord, str] = {"broken": "failure", "inconclusive": "error"}
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def junit_xml(result: GateResult) -> bytes:
+    """Return the document, UTF-8 with its declaration."""
+    root = ET.Element("testsuites", {"name": "orchestrator gate", **_counts(result.series)})
+    for experiment in dict.fromkeys(one.judgement.experiment for one in result.series):
+        own = [one for one in result.series if one.judgement.experiment == experiment]
+        suite = ET.SubElement(root, "testsuite", {"name": _clean(experiment), **_counts(own)})
+        for one in own:
+            _add_case(suite, one)
+    ET.indent(root)
+    return ET.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
+
+
+def _counts(series: Sequence[GatedSeries]) -> dict[str, str]:
+    return {
+        "tests": str(len(series)),
+        "failures": str(sum(one.result == "broken" for one in series)),
+        "errors": str(sum(one.result == "inconclusive" for one in series)),
+    }
+
+
+def _add_case(suite: ET.Element, one: GatedSeries) -> None:
+    judged = one.judgement
+    case = ET.SubElement(
+        suite, "testcase", {"classname": _clean(judged.experiment), "name": _clean(judged.series)}
+    )
+    details = "\n".join([*judged.reasons, *(f"to settle it: {what}" for what in judged.settle)])
+    if element := _ELEMENTS.get(one.result):
+        found = ET.SubElement(case, element, {"type": judged.verdict, "message": _clean(one.reason)})
+        found.text = _clean(details)
+    else:
+        ET.SubElement(case, "system-out").text = _clean("\n".join([one.reason, details]))
+
+
+def _clean(text: str) -> str:
+    """Replace what XML cannot hold: control characters of a worker's last words."""
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
