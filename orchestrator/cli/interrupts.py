@@ -23,7 +23,7 @@ OUTPUT_GONE = {
 """What an OSError of a stream (one that names no file) says about it."""
 
 
-class Interrupted(KeyboardInterrupt):  # noqa: N818 - an event, as its base
+class Interrupted(KeyboardInterrupt):
     """A signal asks us to end.
 
     A class of our own, because CPython remembers that the plain one has passed through an ``exec`` (dataclasses

@@ -19,8 +19,8 @@ STEP = Step(task="asr", model=Model(role="small", engine="synthetic", label="sma
 @pytest.mark.parametrize(
     ("act", "phase"),
     [
-        (lambda stage, draft: stage.load(draft), "load"),
-        (lambda stage, draft: stage.trim(), "trim"),
+        (Stage.load, "load"),
+        (lambda stage, _draft: stage.trim(), "trim"),
     ],
     ids=["load", "trim"],
 )
