@@ -15,8 +15,10 @@ from orchestrator.cli.analyze_command import analyze
 from orchestrator.cli.engines_command import engines
 from orchestrator.cli.exit_codes import ExitCode, exit_code_for
 from orchestrator.cli.init_command import init
+from orchestrator.cli.report_command import report
 from orchestrator.cli.run_command import run
 from orchestrator.cli.schema_command import schema
+from orchestrator.cli.watch_command import watch
 from orchestrator.errors import OrchestratorError
 
 app = typer.Typer(
@@ -30,6 +32,8 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(analyze)
+app.command()(watch)
+app.command()(report)
 app.command()(engines)
 app.command()(schema)
 app.command()(init)

@@ -76,15 +76,12 @@ def _verdict(series: SeriesContent, summary: Mapping[str, Any]) -> Html:
     judgement = series.judgement
     meaning = element("strong", text(f"{verdicts.meaning(series.name, judgement)}."))
     words = joined([meaning, text(verdicts.amounts(judgement, series.baseline))], " ")
-    reasons = [reason for reason in judgement.reasons if reason != judgement.sentence]
-    parts = [
-        badge(judgement.verdict),
-        element("div", joined([words, bullets([*reasons, *_trim(summary), *_advice(series)])])),
-    ]
-    words_left = series.last_words.strip()
-    if words_left:
-        parts[1] = Html(parts[1] + folded("Last words of the worker", element("pre", text(words_left))))
-    return element("li", joined(parts))
+    said = judgement.verdict in {"crashed", "unavailable"}
+    reasons = [reason for reason in judgement.reasons if not (said and reason == judgement.sentence)]
+    parts = [words, bullets([*reasons, *_trim(summary), *_advice(series)])]
+    if last_words := series.last_words.strip():
+        parts.append(folded("Last words of the worker", element("pre", text(last_words)), open_=True))
+    return element("li", joined([badge(judgement.verdict), element("div", joined(parts))]))
 
 
 def _trim(summary: Mapping[str, Any]) -> list[str]:

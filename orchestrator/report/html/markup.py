@@ -51,9 +51,9 @@ def facts(pairs: Mapping[str, object]) -> Html:
     return element("div", element("table", Html(f"<tbody>{rows}</tbody>"), class_="facts"), class_="scroll")
 
 
-def folded(title: str, content: Html) -> Html:
-    """Return content that opens on a click."""
-    return Html(f"<details><summary>{text(title)}</summary>{content}</details>")
+def folded(title: str, content: Html, *, open_: bool = False) -> Html:
+    """Return content that opens and closes on a click."""
+    return Html(f"<details{' open' if open_ else ''}><summary>{text(title)}</summary>{content}</details>")
 
 
 def _row(cells: Sequence[Html]) -> Html:

@@ -79,7 +79,7 @@ def by_series(names: Sequence[str], styles: Sequence[SeriesStyle]) -> dict[str, 
         "field": "series",
         "type": "nominal",
         "title": None,
-        "legend": {"orient": "top", "symbolSize": 90, "symbolOpacity": 1, "columns": 4},
+        "legend": {"orient": "top", "symbolSize": 90, "symbolOpacity": 1, "columns": 2},
     }
     domain = list(names)
     return {

@@ -32,20 +32,26 @@ _MEANINGS: dict[str, str] = {
 
 
 def significant(value: float | None) -> str:
-    """Return a rate with three significant digits, ``6.93`` or ``0.119``; at least thousandths."""
-    if value is None:
-        return "–"
-    size = abs(value)
-    decimals = 3 if size < 1 else 2 if size < 10 else 1 if size < 100 else 0
-    written = f"{value:.{decimals}f}"
-    return written.removeprefix("-") if float(written) == 0 else written
+    """Return a rate with about three significant digits, ``6.93`` or ``0.119``; never finer than thousandths."""
+    return "–" if value is None else _written(value, _decimals(value))
 
 
 def rate(value: float | None, low: float | None, high: float | None) -> str:
     """Return ``6.93 (6.81 to 7.05)``; without the brackets where there is no interval."""
     if value is None or low is None or high is None:
         return significant(value)
-    return f"{significant(value)} ({significant(low)} to {significant(high)})"
+    decimals = _decimals(value)
+    return f"{_written(value, decimals)} ({_written(low, decimals)} to {_written(high, decimals)})"
+
+
+def _decimals(value: float) -> int:
+    size = abs(value)
+    return 3 if size < 1 else 2 if size < 10 else 1 if size < 100 else 0
+
+
+def _written(value: float, decimals: int) -> str:
+    written = f"{value:.{decimals}f}"
+    return written.removeprefix("-") if float(written) == 0 else written
 
 
 def deciding_rate(judgement: Judgement) -> str:
@@ -93,12 +99,12 @@ def amounts(judgement: Judgement, baseline: Judgement | None = None) -> str:
 
 
 _GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
-    ("leak", frozenset({"leak"})),
-    ("grow slowly", frozenset({"slow-growth"})),
-    ("broke off", frozenset({"crashed"})),
-    ("are not settled", frozenset({"inconclusive"})),
-    ("did not run", frozenset({"unavailable"})),
-    ("do not leak", frozenset({"flat", "plateau", "bounded"})),
+    ("Leak", frozenset({"leak"})),
+    ("Slow growth", frozenset({"slow-growth"})),
+    ("Broke off", frozenset({"crashed"})),
+    ("Not settled", frozenset({"inconclusive"})),
+    ("Did not run", frozenset({"unavailable"})),
+    ("No leak", frozenset({"flat", "plateau", "bounded"})),
 )
 
 
@@ -119,5 +125,5 @@ def headlines(experiments: Sequence[ExperimentContent]) -> list[str]:
         count = sum(len(names) for _, names in found)
         if count:
             where = "; ".join(f"{name}: {', '.join(names)}" for name, names in found if names)
-            lines.append(f"{count} of {total} {words} ({where})")
+            lines.append(f"{words}: {count} of {total} ({where})")
     return lines

@@ -30,8 +30,8 @@ def test_verdicts_stand_before_everything_else_in_words(tmp_path: Path) -> None:
     run.add("recreate", iterations("recreate", 40, 2.0))
     run.add("recycle", iterations("recycle", 40, 0.0))
     words = words_of(page_of(run))
-    assert "1 of 2 leak (exp2: Destroy+Recreate)" in words
-    assert "1 of 2 do not leak (exp2: Recycle (baseline))" in words
+    assert "Leak: 1 of 2 (exp2: Destroy+Recreate)" in words
+    assert "No leak: 1 of 2 (exp2: Recycle (baseline))" in words
     assert "Destroy+Recreate leaks. The live heap grows by 2.00 (2.00 to 2.00) MB per iteration" in words
     assert "with fresh processes the live heap grows by 0.000" in words
     assert words.index("Verdicts") < words.index("Time series") < words.index("Provenance")
@@ -83,14 +83,15 @@ def test_a_short_series_makes_a_page_and_no_claim(tmp_path: Path, count: int) ->
     run.add("recreate", iterations("recreate", count, 2.0))
     run.add("recycle", iterations("recycle", count, 0.0))
     words = words_of(page_of(run))
-    assert "2 of 2 are not settled" in words
+    assert "Not settled: 2 of 2" in words
     assert "leaks" not in words
 
 
 def test_a_run_under_way_has_a_page(tmp_path: Path) -> None:
     words = words_of(page_of(Written(tmp_path, experiment("recreate", "restart"))))
     assert "under way, or killed" in words
-    assert "2 of 2 are not settled" in words
+    assert "Not settled: 2 of 2" in words
+    assert words.count("interrupted after 0 iterations") >= 2
 
 
 def test_without_samples_the_rest_is_there(tmp_path: Path) -> None:
