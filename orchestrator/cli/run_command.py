@@ -53,7 +53,7 @@ def run(  # noqa: PLR0917 - typer wants one parameter a flag
     ] = False,
     gate: Annotated[
         Literal["leak", "off"] | None,
-        typer.Option(help="leak: exit 1 on a leak, 4 when it cannot be told; off: whatever [gate] says."),
+        typer.Option(help="leak: exit 1 on a leak, 4 when it cannot be told; off: even if the file has a gate table."),
     ] = None,
     junit: Annotated[Path | None, typer.Option(help="Write the verdicts as JUnit XML to this file.")] = None,
 ) -> None:

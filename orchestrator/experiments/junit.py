@@ -25,7 +25,8 @@ def junit_xml(result: GateResult) -> bytes:
         for one in own:
             _add_case(suite, one)
     ET.indent(root)
-    return ET.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
+    text = ET.tostring(root, encoding="unicode", xml_declaration=False)
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'.encode()
 
 
 def _counts(series: Sequence[GatedSeries]) -> dict[str, str]:

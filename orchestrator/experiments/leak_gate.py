@@ -50,9 +50,9 @@ def check_gate(gate: GateConfig, judgements: Iterable[Judgement]) -> GateResult:
     if not series:
         named = ", ".join(gate.methods or ()) or "any method"
         return GateResult(_settled(gate, "inconclusive"), f"no series of {named} in this run", [])
-    counts = {word: sum(one.result == word for one in series) for word in ("broken", "inconclusive")}
-    for word, count in counts.items():
-        if count:
+    worst_first: tuple[GateWord, ...] = ("broken", "inconclusive")
+    for word in worst_first:
+        if count := sum(one.result == word for one in series):
             return GateResult(word, f"{count} of {len(series)} series {word}", series)
     return GateResult("passed", f"all {len(series)} series passed", series)
 

@@ -49,6 +49,6 @@ def _fresh(baseline: Series | None, series: Series, summaries: Mapping[str, Numb
     if baseline is None:
         return ""
     judged: Mapping[str, Any] = summaries[series.key]["judgement"]
-    rate = summaries.get(baseline.key, {}).get(f"leak_rate_{judged['boundary']}") or {}
+    rate: Mapping[str, Any] = summaries.get(baseline.key, {}).get(f"leak_rate_{judged['boundary']}") or {}
     value = rate.get("rate_mb_per_iter")
     return "" if value is None else f"; fresh processes {number(value)}"

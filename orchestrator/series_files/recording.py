@@ -1,0 +1,168 @@
+"""Record the memory of a running process that is not ours: a reading every so many seconds, a CSV row each.
+
+Rows are flushed one by one, so that a killed recorder has lost nothing; the file is one that
+:mod:`.csv_series` reads. The process is only looked at, through ``/proc`` or what the system has instead.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import TextIO
+
+import msgspec
+import numpy as np
+import psutil
+
+from orchestrator.analysis.series import FloatArray
+from orchestrator.errors import OrchestratorError
+from orchestrator.experiments.writing import write_problem
+from orchestrator.process.memory import Memory, ProcessGoneError, read_boundary
+from orchestrator.series_files.measured import MeasuredSeries
+
+MB = 1024.0**2
+COLUMNS = ("iteration", "elapsed_s", "rss_mb", "rss_anon_mb", "swap_mb", "threads", "descriptors")
+
+Clock = Callable[[], float]
+Wait = Callable[[float], bool]
+"""Wait that many seconds; True when the process ended meanwhile."""
+
+
+class WatchError(OrchestratorError):
+    """A process cannot be watched: there is none, or it is another user's."""
+
+
+class _Row(msgspec.Struct, frozen=True):
+    elapsed_s: float
+    memory: Memory
+
+
+class Recording:
+    """The readings of one process, as they come; ``out`` gets them as CSV."""
+
+    def __init__(self, name: str, out: TextIO | None = None) -> None:
+        self._name = name
+        self._rows: list[_Row] = []
+        self._out = out
+        self._csv = csv.writer(out, lineterminator="\n") if out else None
+        if self._csv:
+            self._csv.writerow(COLUMNS)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(self, elapsed_s: float, memory: Memory) -> None:
+        """Keep one reading; ``elapsed_s`` counts from the first.
+
+        Raises:
+            ResultsError: It cannot be written.
+        """
+        self._rows.append(_Row(elapsed_s, memory))
+        if not self._csv or not self._out:
+            return
+        try:
+            self._csv.writerow(_cells(len(self._rows), elapsed_s, memory))
+            self._out.flush()
+        except OSError as error:
+            safe = f"the {len(self._rows) - 1} readings before"
+            raise write_problem(Path(self._name), error, safe) from error
+
+    def series(self) -> MeasuredSeries:
+        """Return what has been read so far as a series."""
+        times = [row.elapsed_s for row in self._rows]
+        spread = times[-1] - times[0] if times else 0.0
+        return MeasuredSeries(
+            file=self._name,
+            rss=np.array([row.memory.rss / MB for row in self._rows], dtype=np.float64),
+            rss_anon=self._channel(lambda memory: memory.rss_anon),
+            swap=self._channel(lambda memory: memory.swap),
+            interval_s=spread / (len(times) - 1) if spread > 0 else None,
+        )
+
+    def _channel(self, pick: Callable[[Memory], int | None]) -> FloatArray | None:
+        sizes = [size for row in self._rows if (size := pick(row.memory)) is not None]
+        if not sizes or len(sizes) < len(self._rows):
+            return None
+        return np.array(sizes, dtype=np.float64) / MB
+
+
+class Watched:
+    """One process, told apart from a later one with its number.
+
+    Raises:
+        WatchError: There is no such process.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        try:
+            self._process = psutil.Process(pid)
+            self.name = self._process.name()
+        except psutil.NoSuchProcess:
+            raise WatchError(f"there is no process {pid}") from None
+        except psutil.AccessDenied:
+            self.name = "?"
+
+    def read(self) -> Memory | None:
+        """Read its memory; None when it has ended.
+
+        Raises:
+            WatchError: The system does not let us look at it.
+        """
+        try:
+            return read_boundary(self.pid) if self._process.is_running() else None
+        except ProcessGoneError:
+            return None
+        except (PermissionError, psutil.AccessDenied):
+            raise WatchError(
+                f"process {self.pid} is another user's and cannot be read; watch it as that user"
+            ) from None
+
+    def wait(self, seconds: float) -> bool:
+        """Wait that many seconds, or until it ends; True when it ended."""
+        try:
+            self._process.wait(timeout=seconds)
+        except psutil.TimeoutExpired:
+            return False
+        return True
+
+
+def record(
+    read: Callable[[], Memory | None],
+    wait: Wait,
+    clock: Clock,
+    recording: Recording,
+    *,
+    every_s: float,
+    for_s: float | None = None,
+) -> str:
+    """Read every ``every_s`` seconds until the process ends or ``for_s`` seconds are over; return which.
+
+    Readings keep to the clock: a slow one does not move those after it, and one that was missed is not
+    made up for. A ``KeyboardInterrupt`` passes; what was read stays in ``recording``.
+    """
+    start = clock()
+    due = 0.0
+    while True:
+        now = clock() - start
+        memory = read()
+        if memory is None:
+            return "the process ended"
+        recording.add(now, memory)
+        due = max(due + every_s, now)
+        if for_s is not None and due > for_s:
+            return f"{for_s:g} s are over"
+        if wait(max(0.0, due - (clock() - start))):
+            return "the process ended"
+
+
+def _cells(number: int, elapsed_s: float, memory: Memory) -> list[str]:
+    sizes = (memory.rss, memory.rss_anon, memory.swap)
+    counts = (memory.threads, memory.descriptors)
+    return [
+        str(number),
+        f"{elapsed_s:.3f}",
+        *("" if size is None else f"{size / MB:.6f}" for size in sizes),
+        *("" if count is None else str(count) for count in counts),
+    ]
