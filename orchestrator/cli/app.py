@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.analyze_command import analyze
+from orchestrator.cli.compare_command import compare
 from orchestrator.cli.engines_command import engines
 from orchestrator.cli.exit_codes import ExitCode, exit_code_for
 from orchestrator.cli.init_command import init
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.command()(run)
 app.command()(analyze)
 app.command()(watch)
+app.command()(compare)
 app.command()(report)
 app.command()(engines)
 app.command()(schema)
