@@ -51,6 +51,9 @@ def run(  # noqa: PLR0917 - typer wants one parameter a flag
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be done and how long it takes.")
     ] = False,
+    report: Annotated[
+        bool, typer.Option("--report/--no-report", help="Write the run's page, report.html.")
+    ] = True,
     gate: Annotated[
         Literal["leak", "off"] | None,
         typer.Option(help="leak: exit 1 on a leak, 4 when it cannot be told; off: even if the file has a gate table."),
@@ -82,7 +85,7 @@ def run(  # noqa: PLR0917 - typer wants one parameter a flag
         from orchestrator.cli.gated import Gated
 
         wanted, gated = Wanted(verbose, quiet, as_json), Gated(plan.gate, gate, junit)
-        return _run(plan, folder, wanted, gated, resume=resume)
+        return _run(plan, folder, wanted, gated, resume=resume, report=report)
 
     raise typer.Exit(interruptible(work))
 
@@ -101,15 +104,30 @@ def _plan(file: Path, **flags: object) -> Plan:
     return resolve(load_file(file), file, overrides, os.environ, cores)
 
 
-def _run(plan: Plan, folder: Path, wanted: Wanted, gated: Gated, *, resume: bool) -> ExitCode:
+def _run(plan: Plan, folder: Path, wanted: Wanted, gated: Gated, *, resume: bool, report: bool) -> ExitCode:
     from orchestrator.cli.display import make_display
     from orchestrator.experiments.run_folder import ResultsFolder
     from orchestrator.experiments.runner import run_plan
 
     with make_display(wanted) as display:
         outcome = run_plan(plan, ResultsFolder(folder), display, resume=resume)
+        if report and outcome != "nothing ran":
+            _write_report(folder)
     code = gated.check(display.judgements)
     return ExitCode.NOTHING_RAN if outcome == "nothing ran" else code
+
+
+def _write_report(folder: Path) -> None:
+    """Write the page of the run that has just ended. A page that cannot be made costs no run its exit code."""
+    from orchestrator.errors import ResultsError
+    from orchestrator.experiments.run_report import build_report, find_run
+
+    try:
+        paths = build_report(find_run(folder))
+    except ResultsError as error:
+        print(f"no report: {error}", file=sys.stderr)
+    else:
+        print(f"report: {paths.html}", file=sys.stderr)
 
 
 def _show_plan(plan: Plan, folder: Path) -> None:
