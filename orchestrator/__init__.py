@@ -1,5 +1,100 @@
-"""Run native speech engines in worker processes, measure their memory from outside, tell a leak from a pool."""
+"""Run native speech engines in worker processes, measure their memory from outside, tell a leak from a pool.
+
+The names of the library half are looked up when they are first used: the command line does not pay for them.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from worker import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from orchestrator.errors import (
+        Attempt,
+        EngineUnavailableError,
+        ForkedPoolError,
+        JobCancelledError,
+        JobError,
+        JobPoisonedError,
+        JobTimeoutError,
+        ModelOutOfUseError,
+        OrchestratorError,
+        PoolClosedError,
+        QueueFullError,
+        WorkerDiedError,
+    )
+    from orchestrator.pool.async_pool import AsyncPool
+    from orchestrator.pool.executor import PoolExecutor
+    from orchestrator.pool.futures import JobFuture
+    from orchestrator.pool.jobs import Align, AudioArray, Call, EngineJob, Transcribe
+    from orchestrator.pool.models import Model
+    from orchestrator.pool.pool import Pool
+    from orchestrator.pool.recycling import Recycle
+    from orchestrator.pool.results import AlignmentResult, Transcription
+    from orchestrator.pool.retries import Retry
+    from orchestrator.pool.stats import PoolStats
+    from orchestrator.pool.stream import Chunk, JobStream
+
+_HOMES = {
+    "orchestrator.errors": (
+        "Attempt EngineUnavailableError ForkedPoolError JobCancelledError JobError JobPoisonedError "
+        "JobTimeoutError ModelOutOfUseError OrchestratorError PoolClosedError QueueFullError WorkerDiedError"
+    ),
+    "orchestrator.pool.async_pool": "AsyncPool",
+    "orchestrator.pool.executor": "PoolExecutor",
+    "orchestrator.pool.futures": "JobFuture",
+    "orchestrator.pool.jobs": "Align AudioArray Call EngineJob Transcribe",
+    "orchestrator.pool.models": "Model",
+    "orchestrator.pool.pool": "Pool",
+    "orchestrator.pool.recycling": "Recycle",
+    "orchestrator.pool.results": "AlignmentResult Transcription",
+    "orchestrator.pool.retries": "Retry",
+    "orchestrator.pool.stats": "PoolStats",
+    "orchestrator.pool.stream": "Chunk JobStream",
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+__all__ = [
+    "Align",
+    "AlignmentResult",
+    "AsyncPool",
+    "Attempt",
+    "AudioArray",
+    "Call",
+    "Chunk",
+    "EngineJob",
+    "EngineUnavailableError",
+    "ForkedPoolError",
+    "JobCancelledError",
+    "JobError",
+    "JobFuture",
+    "JobPoisonedError",
+    "JobStream",
+    "JobTimeoutError",
+    "Model",
+    "ModelOutOfUseError",
+    "OrchestratorError",
+    "Pool",
+    "PoolClosedError",
+    "PoolExecutor",
+    "PoolStats",
+    "QueueFullError",
+    "Recycle",
+    "Retry",
+    "Transcribe",
+    "Transcription",
+    "WorkerDiedError",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(home), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

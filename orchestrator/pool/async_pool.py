@@ -8,6 +8,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from orchestrator.pool.async_stream import AsyncJobStream
 from orchestrator.pool.engine_room import EngineRoom, positive_s
 from orchestrator.pool.futures import JobFuture
 from orchestrator.pool.jobs import Call, Job
@@ -19,7 +20,7 @@ from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
 from orchestrator.pool.settings import START_TIMEOUT_S
 from orchestrator.pool.stats import PoolStats
-from orchestrator.pool.stream import AsyncJobStream, JobStream, StreamFuture
+from orchestrator.pool.stream import JobStream, StreamFuture
 
 
 class AsyncPool:

@@ -112,11 +112,5 @@ def _memfd(content: bytes | bytearray | memoryview) -> int:
     return descriptor
 
 
-def close_on_error(descriptor: int | None) -> None:
-    """Close the memfd of a job that will not be submitted after all."""
-    if descriptor is not None:
-        os.close(descriptor)
-
-
 def _seen_from_a_worker(descriptor: int) -> str:
     return f"/proc/{os.getpid()}/fd/{descriptor}"

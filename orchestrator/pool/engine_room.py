@@ -17,15 +17,14 @@ from typing import Any
 
 from orchestrator.config.sizes import parse_size
 from orchestrator.errors import ForkedPoolError
-from orchestrator.pool.audio_input import close_on_error
 from orchestrator.pool.cgroup import default_budget_bytes
 from orchestrator.pool.futures import PoolFuture
 from orchestrator.pool.gate import Gates
 from orchestrator.pool.job_record import JobRecord
 from orchestrator.pool.jobs import Job
 from orchestrator.pool.loop import Hook, Loop
-from orchestrator.pool.models import FUNCTION_MODEL, Model, load_models, models_by_name
-from orchestrator.pool.payload import Payload, make_payload
+from orchestrator.pool.models import FUNCTION_MODEL, Model, models_by_name
+from orchestrator.pool.payload import Payload, close_audio, make_payload
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
 from orchestrator.pool.settings import START_TIMEOUT_S, Settings
@@ -85,7 +84,7 @@ class EngineRoom:
         self.check_owner()
         payload = make_payload(job, stream=stream, cache_dir=self._cache_dir)
         if payload.model not in self.models:
-            close_on_error(payload.descriptor)
+            close_audio(payload)
             named = ", ".join(name for name in self.models if name != FUNCTION_MODEL) or "none"
             raise ValueError(f"model {payload.model!r} is none of this pool's: {named}")
         return payload
@@ -99,7 +98,7 @@ class EngineRoom:
             may_wait = block and not self._loop.is_current()
             self._gates.enter(array=payload.descriptor is not None, block=may_wait, timeout_s=timeout_s)
         except BaseException:
-            close_on_error(payload.descriptor)
+            close_audio(payload)
             raise
 
     async def enter_async(self, payload: Payload, *, timeout_s: float | None) -> None:
@@ -107,7 +106,7 @@ class EngineRoom:
         try:
             await self._gates.enter_async(array=payload.descriptor is not None, timeout_s=timeout_s)
         except BaseException:
-            close_on_error(payload.descriptor)
+            close_audio(payload)
             raise
 
     def submit(
@@ -157,7 +156,11 @@ class EngineRoom:
         if self._loop.is_current() or self._loop.ended:
             return take_stats(roster, time.monotonic())
         answer: Future[PoolStats] = Future()
-        self._loop.post(lambda now: answer.set_result(take_stats(roster, now)))
+
+        def look(now: float) -> None:
+            answer.set_result(take_stats(roster, now))
+
+        self._loop.post(look)
         return answer.result()
 
     # ------------------------------------------------------------------ ending
@@ -212,6 +215,8 @@ def _models(
     given = list(models or ())
     if config is None:
         return given, None
+    from orchestrator.pool.model_files import load_models  # noqa: PLC0415 - only who has a file pays for it
+
     bound, file = load_models(config, profile)
     names = {model.name for model in given if isinstance(model, Model)}  # pyright: ignore[reportUnnecessaryIsInstance]
     recycle = None

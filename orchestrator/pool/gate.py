@@ -6,7 +6,6 @@ without. Places go to waiting threads and coroutines in their order.
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections import deque
 from concurrent.futures import Future
@@ -61,6 +60,8 @@ class Gate:
         waiter = self._enter_or_wait(may_wait=True)
         if waiter is None:
             return
+        import asyncio  # noqa: PLC0415 - only who uses it pays for it
+
         try:
             await asyncio.wait_for(asyncio.wrap_future(waiter), timeout_s)
         except TimeoutError:

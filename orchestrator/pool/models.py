@@ -1,4 +1,4 @@
-"""The models a pool knows: built in code, or bound by a profile of an experiments.toml."""
+"""The models a pool knows, as they are written in code. Those of an experiments.toml: :mod:`.model_files`."""
 
 from __future__ import annotations
 
@@ -7,17 +7,13 @@ import resource
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from orchestrator.config import types as config_types
-from orchestrator.config.bindings import Bindings
-from orchestrator.config.load import load_file
-from orchestrator.config.overrides import Overrides, said_outside
-from orchestrator.config.profile import choose_profile, folder_of
 from orchestrator.config.sizes import parse_size
-from orchestrator.config.types import ExperimentsFile
-from orchestrator.errors import ConfigError
 from worker.protocol import ModelSpec
+
+if TYPE_CHECKING:
+    from orchestrator.config import types as config_types
 
 FUNCTION_MODEL = "function"
 """The model of ``Call`` jobs; every pool has it."""
@@ -139,33 +135,3 @@ def models_by_name(models: Iterable[Model]) -> dict[str, Model]:
         given.add(model.name)
         found[model.name] = model
     return found
-
-
-def load_models(path: str | os.PathLike[str], profile: str) -> tuple[list[Model], ExperimentsFile]:
-    """Return the models that a profile of an experiments.toml binds, and the file.
-
-    ``profile`` is a name or ``auto``. INFERENCE_THREADS, CONTEXT_LENGTH, ASR_LANGUAGE and CHATLLM_LIB count.
-
-    Raises:
-        ConfigError: The file cannot be used; all that is wrong with it.
-    """
-    file = load_file(Path(path))
-    name, _ = choose_profile(file, Path(path), profile, environ=os.environ)
-    said, problems = said_outside(Overrides(profile=profile), os.environ)
-    if problems:
-        raise ConfigError(str(path), problems)
-    aligners = _aligning(file)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    bindings = Bindings(
-        name, folder_of(Path(path)), said=said, environ=os.environ, cores=cores, aligners=aligners
-    )
-    bound = [bindings.model(role, config) for role, config in file.profiles[name].models.items()]
-    return [Model.from_config(model) for model in bound], file
-
-
-def _aligning(file: ExperimentsFile) -> frozenset[str]:
-    """Models only used for alignment: ASR_LANGUAGE is not theirs."""
-    steps = [step for experiment in file.experiment for step in experiment.steps]
-    return frozenset(step.model for step in steps if step.task == "align") - {
-        step.model for step in steps if step.task != "align"
-    }

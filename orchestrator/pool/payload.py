@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import msgspec
 
 from orchestrator.pool import jobs
-from orchestrator.pool.audio_input import open_audio
 from orchestrator.pool.models import FUNCTION_MODEL
 from worker import protocol
 from worker.framing import FramingError, frame
@@ -23,6 +22,12 @@ from worker.framing import FramingError, frame
 TARGET = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*")
 _encoder = msgspec.msgpack.Encoder()
 _ids = itertools.count(1)
+
+
+def close_audio(payload: Payload) -> None:
+    """Close the memfd of a job that will not be submitted after all."""
+    if payload.descriptor is not None:
+        os.close(payload.descriptor)
 
 
 class Payload(NamedTuple):
@@ -47,7 +52,11 @@ def make_payload(job: jobs.Job, *, stream: bool, cache_dir: Path) -> Payload:
         return _encoded(FUNCTION_MODEL, _call(job), None, stream=stream)
     if not isinstance(job, jobs.EngineJob):  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
         raise TypeError(f"{job!r} is no job: give Transcribe, Align, Call or EngineJob")
-    audio, descriptor = (None, None) if job.audio is None else open_audio(job.audio, cache_dir)
+    audio, descriptor = None, None
+    if job.audio is not None:
+        from orchestrator.pool.audio_input import open_audio  # noqa: PLC0415 - brings numpy and soundfile
+
+        audio, descriptor = open_audio(job.audio, cache_dir)
     body = protocol.Job(job.task, audio, job.text, job.language, dict(job.options))
     try:
         return _encoded(job.model, body, descriptor, stream=stream)

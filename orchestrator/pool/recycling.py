@@ -151,7 +151,7 @@ def time_to_prepare(limits: Limits, *, jobs: int, job_s: float | None, start_s: 
 
 def next_check_s(limits: Limits, *, age_s: float, idle_s: float) -> float | None:
     """Return in how many seconds an idle worker must be looked at again; None for never."""
-    waits = []
+    waits: list[float] = []
     if limits.age_s is not None:
         waits.append(max(0.0, limits.age_s - age_s))
     if limits.idle_s is not None:

@@ -31,7 +31,7 @@ class Retry:
         Raises:
             ValueError: Less than one attempt.
         """
-        if isinstance(max_attempts, bool) or not isinstance(max_attempts, int) or max_attempts < 1:
+        if type(max_attempts) is not int or max_attempts < 1:
             raise ValueError(f"max_attempts={max_attempts!r}: a whole number, at least 1")
         return cls(stop=tenacity.stop_after_attempt(max_attempts))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -149,64 +148,3 @@ class JobStream(Generic[T]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-class AsyncJobStream(Generic[T]):
-    """The same for ``async for``; made by ``AsyncPool.stream``, which submits the job at the first chunk asked for."""
-
-    def __init__(self, submit: Callable[[], Any]) -> None:
-        self._submit = submit
-        self._stream: JobStream[T] | None = None
-        self._news = asyncio.Event()
-
-    async def _start(self) -> JobStream[T]:
-        if self._stream is None:
-            self._stream = await self._submit()
-            loop = asyncio.get_running_loop()
-            self._stream.buffer.on_change = lambda: _call_soon(loop, self._news.set)
-            self._news.set()
-        return self._stream
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> Chunk:
-        stream = await self._start()
-        while True:
-            self._news.clear()
-            chunk, ended = stream.buffer.take_now()
-            if chunk is not None:
-                return chunk
-            if ended:
-                stream.result()
-                raise StopAsyncIteration
-            try:
-                await self._news.wait()
-            except asyncio.CancelledError:
-                stream.close()
-                raise
-
-    async def result(self) -> T:
-        """Return the job's result; a cancelled waiter cancels the job."""
-        stream = await self._start()
-        return await asyncio.wrap_future(stream.future)
-
-    async def aclose(self) -> None:
-        """Cancel the job unless it has ended."""
-        if self._stream is not None:
-            self._stream.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
-
-
-def _call_soon(loop: asyncio.AbstractEventLoop, call: Callable[[], Any]) -> None:
-    try:
-        loop.call_soon_threadsafe(call)
-    except RuntimeError:
-        return  # the event loop is closed: nobody reads any more

@@ -138,9 +138,7 @@ class Supervisor:
 
     def broke_protocol(self, worker: Worker, error: ProtocolError, now: float) -> None:
         """A worker sent what is no message: it is killed, and its job with it."""
-        self._departures.dismiss(
-            worker, ExitReason.PROTOCOL, now, rung=Rung.KILL, excuse=f"a broken protocol ({error.problem})"
-        )
+        self._turn_out(worker, ExitReason.PROTOCOL, error, now, excuse=f"a broken protocol ({error.problem})")
 
     def exited(self, worker: Worker, status: int, now: float) -> None:
         """A worker's process is reaped."""
@@ -385,10 +383,17 @@ class Supervisor:
         hard = worker.limits.hard_rss_bytes
         if hard is not None and worker.rss_bytes > hard:
             excuse = f"hard-rss ({format_size(worker.rss_bytes)} resident, the limit is {format_size(hard)})"
-            starting = worker.state in {WorkerState.STARTING, WorkerState.LOADING}
-            self._departures.dismiss(worker, ExitReason.HARD_RSS, now, rung=Rung.KILL, excuse=excuse)
-            if starting:
-                self._departures.start_failed(worker.lane, SpawnError(excuse, **identity(worker)), now)
+            error = SpawnError(excuse, **identity(worker))
+            self._turn_out(worker, ExitReason.HARD_RSS, error, now, excuse=excuse)
+
+    def _turn_out(
+        self, worker: Worker, reason: ExitReason, error: Exception, now: float, *, excuse: str
+    ) -> None:
+        """Kill a worker that must not go on. If it was starting, that start has failed, or it would go on for ever."""
+        starting = worker.state in {WorkerState.STARTING, WorkerState.LOADING}
+        self._departures.dismiss(worker, reason, now, rung=Rung.KILL, excuse=excuse)
+        if starting:
+            self._departures.start_failed(worker.lane, error, now)
 
     # ------------------------------------------------------------------ the end of every turn
 

@@ -67,7 +67,9 @@ def test_a_full_queue_suspends_the_coroutine(tmp_path: Path) -> None:
     async def main() -> None:
         async with AsyncPool(max_queue=1) as pool:
             go = tmp_path / "go"
-            tasks = [asyncio.create_task(pool.run(Call("pool_functions:wait_for", str(go)))) for _ in range(6)]
+            tasks = [
+                asyncio.create_task(pool.run(Call("pool_functions:wait_for", str(go)))) for _ in range(6)
+            ]
             await asyncio.sleep(0)
             assert not any(task.done() for task in tasks)
             go.touch()
@@ -131,7 +133,11 @@ def test_what_cannot_be_imported_is_refused_with_the_cure() -> None:
     def nested() -> None: ...
 
     with PoolExecutor() as executor:
-        for function, word in [(lambda: 1, "lambda"), (nested, "inside a function"), ([].append, "bound method")]:
+        for function, word in [
+            (lambda: 1, "lambda"),
+            (nested, "inside a function"),
+            ([].append, "bound method"),
+        ]:
             with pytest.raises(ValueError, match=word):
                 executor.submit(function)
 

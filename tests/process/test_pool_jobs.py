@@ -244,9 +244,16 @@ def test_close_finishes_the_queue_stop_drops_it(tmp_path: Path) -> None:
 
 
 def test_an_exception_in_the_block_drops_the_queue() -> None:
-    with pytest.raises(KeyError), Pool() as pool:
-        future = pool.submit(Call("pool_functions:nap", LONG_S))
-        raise KeyError
+    futures = []
+
+    def use() -> None:
+        with Pool() as pool:
+            futures.append(pool.submit(Call("pool_functions:nap", LONG_S)))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        use()
+    (future,) = futures
     assert future.cancelled()
 
 

@@ -117,7 +117,9 @@ def test_models_share_slots_and_the_longest_unused_is_evicted() -> None:
             pool.run(EngineJob(name, "synthetic"))
         assert pool.stats().evictions == 1
         assert pool.stats().spawns == 3, "a worker that holds the model is used again"
-    evicted = [event.model for event in events if isinstance(event, WorkerDismissed) and event.reason == "evicted"]
+    evicted = [
+        event.model for event in events if isinstance(event, WorkerDismissed) and event.reason == "evicted"
+    ]
     assert evicted == ["two"]
 
 
@@ -151,9 +153,9 @@ def test_a_model_larger_than_the_budget_is_refused_with_both_numbers(tmp_path: P
     with file.open("wb") as out:
         out.truncate(300 * MIB)
     model = type(synthetic())(name="big", engine="synthetic", file=file)
-    with Pool(models=[model], memory_budget="256MiB") as pool:
-        with pytest.raises(ModelOutOfUseError, match="332 MiB.*256 MiB"):
-            pool.run(EngineJob("big", "synthetic"))
+    refused = pytest.raises(ModelOutOfUseError, match=r"332 MiB.*256 MiB")
+    with Pool(models=[model], memory_budget="256MiB") as pool, refused:
+        pool.run(EngineJob("big", "synthetic"))
 
 
 def test_memory_is_seen_while_jobs_run() -> None:

@@ -13,7 +13,7 @@ from orchestrator.pool.models import FUNCTION_MODEL, Model
 from orchestrator.pool.payload import Payload
 from orchestrator.pool.settings import Settings
 from orchestrator.pool.slot import Worker
-from orchestrator.pool.states import ExitReason, WorkerState
+from orchestrator.pool.states import ExitReason, JobState, WorkerState
 from orchestrator.pool.supervisor import Supervisor
 from worker.protocol import Chunk, ChunkTimes, Command, Done, Failed, Loaded, Plain, Ready, Shutdown, Trimmed
 
@@ -113,7 +113,7 @@ class FakePool:
     def draw(self) -> float:
         return 0.0
 
-    def job_left_queue(self, job: JobRecord) -> None:
+    def job_left_queue(self, _: JobRecord) -> None:
         self.places -= 1
 
     def close_audio(self, job: JobRecord) -> None:
@@ -143,7 +143,8 @@ class FakePool:
         return job
 
     def cancel(self, job: JobRecord) -> None:
-        job.promise.cancelled = True  # type: ignore[attr-defined]
+        if job.state is not JobState.ENDED:
+            job.promise.cancelled = True  # type: ignore[attr-defined]
         self.supervisor.cancel(job, self.now)
         self.settle()
 

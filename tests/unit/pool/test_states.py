@@ -27,8 +27,11 @@ LEGAL = {
     ("cancelling", "job_ended"): "idle",
     ("idle", "trim_asked"): "trimming",
     ("trimming", "trimmed"): "idle",
-    **{(state, "dismissed"): "leaving" for state in "starting loading idle busy cancelling trimming".split()},
-    **{(state, "exited"): "gone" for state in "starting loading idle busy cancelling trimming leaving".split()},
+    **{(state, "dismissed"): "leaving" for state in ["starting", "loading", "idle", "busy", "cancelling", "trimming"]},
+    **{
+        (state, "exited"): "gone"
+        for state in ["starting", "loading", "idle", "busy", "cancelling", "trimming", "leaving"]
+    },
 }
 LEGAL_JOBS = {
     ("waiting", "given"): "running",

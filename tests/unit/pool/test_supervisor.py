@@ -276,6 +276,20 @@ def test_without_room_for_both_the_old_one_goes_first() -> None:
     assert [link.worker.generation for link in pool.links] == [2]
 
 
+def test_at_its_last_job_a_worker_stops_even_if_the_successor_is_not_ready() -> None:
+    pool = FakePool(recycle=Recycle(max_jobs=1))
+    pool.submit()
+    second = pool.submit()
+    pool.ready(pool.worker())
+    old = pool.worker()
+    assert pool.roster.slots[0].successor is not None
+    pool.done(old)
+    assert old.state is WorkerState.LEAVING
+    assert second.state is JobState.WAITING
+    pool.ready_all()
+    assert second.worker.generation == 2
+
+
 def test_past_its_rss_a_worker_goes_on_until_the_successor_is_loaded() -> None:
     pool = FakePool(recycle=Recycle(max_rss=100 * MIB, jitter=0))
     work(pool, 1)

@@ -2,7 +2,7 @@
 
 import hypothesis.strategies as st
 from fake_pool import MIB, FakePool
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from orchestrator.errors import ProtocolError
@@ -10,7 +10,7 @@ from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
 from orchestrator.pool.states import JobState, WorkerState
 
-MODELS = ("a", "b", "c")
+MODELS = ("a", "b")
 ACTIVE = {WorkerState.BUSY, WorkerState.CANCELLING}
 MANY_STEPS = 2000
 numbers = st.integers(0, 1 << 16)
@@ -73,9 +73,8 @@ class Pools(RuleBasedStateMachine):
 
     @rule(number=numbers)
     def cancel(self, number) -> None:
-        living = [job for job in self.pool.jobs if job.state is not JobState.ENDED]
-        if living:
-            self.pool.cancel(living[number % len(living)])
+        if self.pool.jobs:
+            self.pool.cancel(self.pool.jobs[-1 - number % len(self.pool.jobs)])
 
     # ------------------------------------------------------------------ workers
 
@@ -94,6 +93,20 @@ class Pools(RuleBasedStateMachine):
         if worker := self.one(number, *ACTIVE):
             worker.link.rss = rss_mib * MIB
             self.pool.done(worker)
+
+    @rule(model=st.sampled_from(MODELS), count=st.integers(1, 5))
+    def submit_some(self, model, count) -> None:
+        for _ in range(count):
+            self.submit(model, 0, None, None)
+
+    @rule(count=st.integers(1, 4))
+    def work(self, count) -> None:
+        """All goes well for a while."""
+        for _ in range(count):
+            if worker := self.one(0, WorkerState.STARTING, WorkerState.LOADING):
+                self.pool.ready(worker)
+            if worker := self.one(0, *ACTIVE):
+                self.pool.done(worker)
 
     @rule(number=numbers)
     def raise_in_job(self, number) -> None:
@@ -193,9 +206,7 @@ class Pools(RuleBasedStateMachine):
             assert (lane in roster.lanes_waiting) == bool(waiting)
         assert set(roster.delayed) == {job for job in self.pool.jobs if job.state is JobState.DELAYED}
         never_started = [
-            job
-            for job in self.pool.jobs
-            if job.state is not JobState.ENDED and job.first_started_at is None
+            job for job in self.pool.jobs if job.state is not JobState.ENDED and job.first_started_at is None
         ]
         assert self.pool.places == len(never_started)
 
@@ -252,6 +263,10 @@ class Pools(RuleBasedStateMachine):
 
 
 Pools.TestCase.settings = settings(
-    max_examples=120, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=300,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
 )
 TestPools = Pools.TestCase

@@ -1,0 +1,44 @@
+"""The models that a profile of an experiments.toml binds."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from orchestrator.config.bindings import Bindings
+from orchestrator.config.load import load_file
+from orchestrator.config.overrides import Overrides, said_outside
+from orchestrator.config.profile import choose_profile, folder_of
+from orchestrator.config.types import ExperimentsFile
+from orchestrator.errors import ConfigError
+from orchestrator.pool.models import Model
+
+
+def load_models(path: str | os.PathLike[str], profile: str) -> tuple[list[Model], ExperimentsFile]:
+    """Return the models that a profile of an experiments.toml binds, and the file.
+
+    ``profile`` is a name or ``auto``. INFERENCE_THREADS, CONTEXT_LENGTH, ASR_LANGUAGE and CHATLLM_LIB count.
+
+    Raises:
+        ConfigError: The file cannot be used; all that is wrong with it.
+    """
+    file = load_file(Path(path))
+    name, _ = choose_profile(file, Path(path), profile, environ=os.environ)
+    said, problems = said_outside(Overrides(profile=profile), os.environ)
+    if problems:
+        raise ConfigError(str(path), problems)
+    aligners = _aligning(file)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    bindings = Bindings(
+        name, folder_of(Path(path)), said=said, environ=os.environ, cores=cores, aligners=aligners
+    )
+    bound = [bindings.model(role, config) for role, config in file.profiles[name].models.items()]
+    return [Model.from_config(model) for model in bound], file
+
+
+def _aligning(file: ExperimentsFile) -> frozenset[str]:
+    """Models only used for alignment: ASR_LANGUAGE is not theirs."""
+    steps = [step for experiment in file.experiment for step in experiment.steps]
+    return frozenset(step.model for step in steps if step.task == "align") - {
+        step.model for step in steps if step.task != "align"
+    }
