@@ -101,7 +101,8 @@ def _by_rate(judged: Judgement, limit: float) -> tuple[GateWord, str]:
 
 def _undecided(judged: Judgement, why: str) -> tuple[GateWord, str]:
     settle = f"; to settle it: {judged.settle[0]}" if judged.settle else ""
-    return "inconclusive", f"{judged.verdict}: {why}{settle}"
+    said = why if why.startswith(judged.verdict) else f"{judged.verdict}: {why}"
+    return "inconclusive", said + settle
 
 
 def _settled(gate: GateConfig, word: GateWord) -> GateWord:

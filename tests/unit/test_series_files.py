@@ -1,0 +1,299 @@
+"""Series in files: every form that is read, what is refused and how, and the verdict as JSON."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import numpy as np
+import pytest
+from record_builders import ended, experiment, growing, plan, records
+
+from orchestrator.errors import ResultsError
+from orchestrator.experiments.manifest import make_manifest
+from orchestrator.experiments.results_file import make_results
+from orchestrator.process.memory import Memory
+from orchestrator.series_files.csv_series import read_csv
+from orchestrator.series_files.discovery import Trouble, find_series
+from orchestrator.series_files.finding import judge_measured
+from orchestrator.series_files.measured import MeasuredSeries
+from orchestrator.series_files.recording import Recording, record
+from orchestrator.series_files.result_series import result_series
+from orchestrator.series_files.words import finding_lines
+
+HEADER = "iteration,rss_mb,rss_anon_mb,live_mb,held_mb"
+
+
+def written(path, text):
+    path.write_text(text)
+    return path
+
+
+def table(path, rows, header=HEADER):
+    return written(path, "\n".join([header, *(",".join(map(str, row)) for row in rows), ""]))
+
+
+def leak_rows(count=40):
+    return [(n, 200 + 3 * n, 150 + 3 * n, 20 + n, 100 + 2 * n) for n in range(1, count + 1)]
+
+
+# ---------------------------------------------------------------------- CSV
+
+
+def test_a_csv_gives_every_channel_it_names(tmp_path):
+    series = read_csv(table(tmp_path / "a.csv", leak_rows(3)))
+    assert series.rss.tolist() == [203, 206, 209]
+    assert series.rss_anon.tolist() == [153, 156, 159]
+    assert (series.live.tolist(), series.held.tolist()) == ([21, 22, 23], [102, 104, 106])
+    assert (series.swap, series.interval_s, series.notes) == (None, None, ())
+
+
+def test_columns_come_in_any_order_with_others_between_and_spaces_around(tmp_path):
+    series = read_csv(written(tmp_path / "a.csv", "note, SWAP_MB ,rss_mb\nx,1,10\n\ny,2,11\n"))
+    assert (series.rss.tolist(), series.swap.tolist()) == ([10, 11], [1, 2])
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"\xef\xbb\xbfrss_mb\r\n10\r\n11\r\n")
+    assert read_csv(path).rss.tolist() == [10, 11]
+
+
+def test_a_channel_with_holes_is_left_out_and_said(tmp_path):
+    series = read_csv(table(tmp_path / "a.csv", [(1, 10, 9), (2, 11, "")], "iteration,rss_mb,rss_anon_mb"))
+    assert series.rss_anon is None
+    assert series.notes == ("rss_anon_mb is not used: 1 of 2 rows have none",)
+
+
+def test_times_give_the_rate_by_the_clock(tmp_path):
+    rows = [(n, 100 + 2.0 * n, 10.0 * n) for n in range(30)]
+    found = judge_measured(read_csv(table(tmp_path / "a.csv", rows, "iteration,rss_mb,elapsed_s")))
+    assert found.rate_mb_per_hour == pytest.approx(720, rel=0.01)
+
+
+def test_missing_iterations_are_noted(tmp_path):
+    series = read_csv(table(tmp_path / "a.csv", [(1, 10), (2, 10), (5, 10)], "iteration,rss_mb"))
+    assert series.notes == ("iterations are missing in 1 places; the rate is per reading",)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "no column rss_mb (its columns: none)"),
+        ("iteration,rss\n1,2\n", "no column rss_mb (its columns: iteration, rss)"),
+        ("rss_mb\n", "no readings below the header"),
+        ("iteration,rss_mb\n1,10\n2,many\n", "row 2: rss_mb is 'many', not a finite number"),
+        ("iteration,rss_mb\n1,10\n2,nan\n", "row 2: rss_mb is 'nan', not a finite number"),
+        ("iteration,rss_mb\n1,10\n2,inf\n", "row 2: rss_mb is 'inf', not a finite number"),
+        ("iteration,rss_mb\n1,10\n2\n", "row 2 has 1 cells, the header 2"),
+        ("iteration,rss_mb\n1,10\n1,11\n", "row 2: iteration 1 comes after 1"),
+        ("iteration,rss_mb,live_mb\n1,10,x\n", "row 1: live_mb is 'x', not a finite number"),
+    ],
+)
+def test_a_bad_csv_is_refused_with_its_place(text, said, tmp_path):
+    with pytest.raises(ResultsError) as caught:
+        read_csv(written(tmp_path / "bad.csv", text))
+    assert str(caught.value).startswith(f"{tmp_path / 'bad.csv'}: {said}")
+
+
+def test_bytes_that_are_no_text_are_no_csv(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"rss_mb\n\xff\xfe\n")
+    with pytest.raises(ResultsError, match="not a CSV file"):
+        read_csv(tmp_path / "a.csv")
+
+
+# ---------------------------------------------------------------------- JSON
+
+
+def found_in(*paths):
+    return list(find_series(paths))
+
+
+ENTRIES = [{"iteration": 1, "memory_mb": 10.5}, {"iteration": 2, "memory_mb": 11}]
+
+
+@pytest.mark.parametrize(
+    ("iterations", "series"),
+    [
+        (ENTRIES, {None: [10.5, 11]}),
+        ([10.5, 11], {None: [10.5, 11]}),
+        ({"recreate": ENTRIES, "restart": [7, 8]}, {"recreate": [10.5, 11], "restart": [7, 8]}),
+        ({"recreate": {"memory_mb": [1, 2]}}, {"recreate": [1, 2]}),
+        (
+            [{**entry, "method": method} for entry in ENTRIES for method in ("a", "b")],
+            {"a": [10.5, 11], "b": [10.5, 11]},
+        ),
+    ],
+)
+def test_plain_results_are_a_list_or_lists_per_method(iterations, series, tmp_path):
+    path = written(tmp_path / "a.json", json.dumps({"summary": {}, "iterations": iterations}))
+    assert {one.series: one.rss.tolist() for one in found_in(path)} == series
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "not JSON"),
+        ("[1]", "no iterations in it"),
+        ("{}", "no iterations in it"),
+        ('{"iterations": 3}', "$.iterations is int, not a list"),
+        ('{"iterations": []}', "$.iterations holds no reading"),
+        (
+            '{"iterations": [{"memory_mb": 1}, {"rss": 2}]}',
+            "$.iterations[1] has no memory_mb that is a number",
+        ),
+        ('{"iterations": [true]}', "$.iterations[0] has no memory_mb"),
+        ('{"iterations": {"a": 1}}', "$.iterations.a is not a list"),
+        ('{"iterations": [], "tool": "orchestrator 0.1.0", "schema": 1}', "not a result file of ours"),
+    ],
+)
+def test_bad_json_is_refused_with_its_place(text, said, tmp_path):
+    [trouble] = found_in(written(tmp_path / "a.json", text))
+    assert trouble.bad
+    assert trouble.message.startswith(str(tmp_path / "a.json"))
+    assert said in trouble.message
+
+
+# ---------------------------------------------------------------------- ours
+
+
+def our_results(*series, methods=("recreate", "recycle")):
+    about = experiment(*methods)
+    manifest = make_manifest(plan(about), run_id="20260101T000000.000000Z-0000", files=[], samples=[])
+    return make_results(about, series, manifest)
+
+
+def test_ours_are_read_where_their_method_is_read():
+    results = our_results(growing("recreate", 40, rate_mb=2.0), growing("recycle", 40))
+    found = {each.series: judge_measured(each) for each in result_series(results, "a.json")}
+    assert {key: one.verdict for key, one in found.items()} == {"recreate": "leak", "recycle": "flat"}
+    assert found["recreate"].experiment == "exp2"
+    told = results.summary["recreate"]["judgement"]
+    assert found["recreate"].rate_mb_per_iteration == pytest.approx(told["rate_mb_per_iteration"], abs=1e-3)
+
+
+def test_ours_that_crashed_keep_their_rate_and_say_so():
+    end = ended(29, outcome="crashed", iteration=30, phase="unload", cause="SIGABRT")
+    broken = msgspec.structs.replace(growing("recreate", 29, rate_mb=2.0), end=end)
+    [series] = result_series(our_results(broken), "a.json")
+    found = judge_measured(series)
+    assert (found.verdict, found.settle) == ("crashed", [])
+    assert found.reasons[0] == "crashed at iteration 30 in phase unload: SIGABRT"
+    assert found.rate_mb_per_iteration == pytest.approx(2.0, rel=0.01)
+
+
+def test_ours_that_never_ran_are_unavailable():
+    end = ended(0, outcome="unavailable", cause="no model")
+    [series] = result_series(our_results(records("recreate", [], end)), "a.json")
+    found = judge_measured(series)
+    assert (found.verdict, found.iterations) == ("unavailable", 0)
+    assert found.reasons == ["unavailable: no model", "there is no reading"]
+
+
+# ---------------------------------------------------------------------- folders
+
+
+def test_a_folder_gives_its_series_and_passes_over_what_is_none(tmp_path):
+    table(tmp_path / "b.csv", leak_rows(3))
+    table(tmp_path / "a.csv", leak_rows(3))
+    written(tmp_path / "truth.json", "{}")
+    written(tmp_path / "notes.txt", "no series")
+    found = found_in(tmp_path)
+    assert [one.file for one in found[:2]] == [str(tmp_path / "a.csv"), str(tmp_path / "b.csv")]
+    assert found[2:] == [Trouble(f"{tmp_path / 'truth.json'}: passed over, it has no iterations", bad=False)]
+
+
+def test_an_empty_folder_and_a_missing_file_are_bad(tmp_path):
+    assert [one.bad for one in found_in(tmp_path, tmp_path / "none.csv")] == [True, True]
+
+
+# ---------------------------------------------------------------------- judging and words
+
+
+def test_rss_alone_does_not_look_at_the_heap(tmp_path):
+    series = read_csv(table(tmp_path / "a.csv", leak_rows()))
+    alone, all_channels = judge_measured(series, "rss"), judge_measured(series)
+    assert (alone.rate_channel, alone.heap_rate_mb_per_iteration) == ("rss", None)
+    assert alone.rate_mb_per_iteration == pytest.approx(3.0, rel=0.01)
+    assert all_channels.heap_rate_mb_per_iteration == pytest.approx(1.0, rel=0.01)
+    assert all_channels.rate_channel == "live"
+
+
+def test_a_heap_of_zeros_is_a_replaced_allocator_not_a_heap_at_rest(tmp_path):
+    rows = [(n, 200 + 3 * n, 150 + 3 * n, 0, 0) for n in range(1, 41)]
+    found = judge_measured(read_csv(table(tmp_path / "a.csv", rows)))
+    assert found.verdict == "leak"
+    assert found.heap_rate_mb_per_iteration is None
+    assert any("all zero" in reason for reason in found.reasons)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 5, 40])
+def test_a_finding_is_strict_json_however_short_the_series(count):
+    found = judge_measured(MeasuredSeries(file="a", rss=np.arange(count, dtype=float) + 10))
+    back = json.loads(msgspec.json.encode(found), parse_constant=pytest.fail)
+    assert back["iterations"] == count
+    assert back["verdict"] == ("leak" if count == 40 else "inconclusive")
+
+
+def test_words_give_name_verdict_rates_and_reasons(tmp_path):
+    found = judge_measured(read_csv(table(tmp_path / "a.csv", leak_rows())))
+    lines = [line.text for line in finding_lines(found)]
+    assert lines[:2] == [
+        str(tmp_path / "a.csv"),
+        "  leak: memory grows with every iteration and is not given back",
+    ]
+    assert lines[2] == "  +1.000 MB per iteration (live heap, 95 %: 1.000 to 1.000); RSS +3.000"
+    assert lines[3] == "  40 iterations; accepted: 0.100 MB per iteration"
+    assert [line for line in lines[4:] if not line.startswith("  because: ")] == []
+
+
+# ---------------------------------------------------------------------- recording
+
+
+class Scene:
+    """A process and a clock that move only when they are waited for."""
+
+    def __init__(self, lives_s=1e9, read_s=0.0):
+        self.now = 0.0
+        self.lives_s = lives_s
+        self.read_s = read_s
+
+    def clock(self):
+        return self.now
+
+    def read(self):
+        if self.now >= self.lives_s:
+            return None
+        self.now += self.read_s
+        return Memory(rss=int((100 + self.now) * 2**20), rss_anon=50 * 2**20, swap=0, threads=3)
+
+    def wait(self, seconds):
+        self.now = min(self.now + seconds, self.lives_s)
+        return self.now >= self.lives_s
+
+
+def test_readings_keep_to_the_clock_until_the_time_is_over():
+    scene, recording = Scene(read_s=1.0), Recording("process 1")
+    assert record(scene.read, scene.wait, scene.clock, recording, every_s=10, for_s=30) == "30 s are over"
+    assert len(recording) == 4
+    assert recording.series().interval_s == pytest.approx(10.0)
+
+
+def test_a_process_that_ends_ends_its_recording():
+    scene, recording = Scene(lives_s=25), Recording("process 1")
+    assert record(scene.read, scene.wait, scene.clock, recording, every_s=10) == "the process ended"
+    assert len(recording) == 3
+
+
+def test_a_recording_reads_back_as_it_was(tmp_path):
+    path = tmp_path / "w.csv"
+    scene = Scene()
+    with path.open("w") as file:
+        recording = Recording(str(path), file)
+        record(scene.read, scene.wait, scene.clock, recording, every_s=10, for_s=300)
+        kept, back = recording.series(), read_csv(path)
+    assert np.array_equal(back.rss, kept.rss)
+    assert np.array_equal(back.rss_anon, kept.rss_anon)
+    assert np.array_equal(back.swap, kept.swap)
+    assert back.interval_s == kept.interval_s
+    assert judge_measured(back).rate_mb_per_hour == pytest.approx(3600)
