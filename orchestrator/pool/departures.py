@@ -132,6 +132,7 @@ class Departures:
         roster.budget.release(worker)
         roster.replan = True
         slot.exits[reason] += 1
+        worker.lane.exits[reason] += 1
         slot.peak_bytes = max(slot.peak_bytes, worker.peak_bytes)
 
     def _keep_warm(self, worker: Worker) -> None:

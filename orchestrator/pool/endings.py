@@ -127,8 +127,10 @@ class Endings:
         waited_s = (now if begun is None else begun) - job.submitted_at
         run_s = 0.0 if begun is None else now - job.started_at
         roster.tally.waits_s.append(waited_s)
+        roster.tally.wait_durations.add(waited_s)
         if begun is not None:
             roster.tally.runs_s.append(run_s)
+            roster.tally.run_durations.add(run_s)
         if roster.hands.listening:
             roster.hands.tell(
                 JobEnded(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from orchestrator.errors import ModelOutOfUseError
@@ -21,6 +22,7 @@ class Lane:
 
     __slots__ = (
         "cause",
+        "exits",
         "idle",
         "intensity",
         "job_s",
@@ -44,6 +46,7 @@ class Lane:
         self.intensity = Intensity()
         self.out_of_use: ModelOutOfUseError | None = None
         self.cause: BaseException | None = None
+        self.exits: Counter[str] = Counter()
         self.measured_bytes = 0
         self.start_s: float | None = None
         self.job_s: float | None = None

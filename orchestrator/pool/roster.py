@@ -12,6 +12,7 @@ from typing import Protocol
 from orchestrator.pool.budget import Budget
 from orchestrator.pool.deadlines import Deadlines
 from orchestrator.pool.events import PoolEvent
+from orchestrator.pool.histogram import Histogram
 from orchestrator.pool.job_record import JobRecord
 from orchestrator.pool.lane import Lane
 from orchestrator.pool.models import Model
@@ -75,6 +76,9 @@ class Tally:
         self.overshoot_peak_bytes = 0
         self.waits_s: deque[float] = deque(maxlen=LATENCIES_KEPT)
         self.runs_s: deque[float] = deque(maxlen=LATENCIES_KEPT)
+        self.wait_durations = Histogram()
+        self.run_durations = Histogram()
+        self.load_durations = Histogram()
 
 
 class Roster:

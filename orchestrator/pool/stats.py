@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from orchestrator.pool.histogram import HistogramStats
 from orchestrator.pool.roster import Roster
 from orchestrator.pool.slot import Sample, Slot, Worker
 
@@ -55,7 +56,10 @@ class Latency(msgspec.Struct, frozen=True):
 
 
 class ModelStats(msgspec.Struct, frozen=True, kw_only=True):
-    """One model. ``need_bytes`` is what is reserved for a worker of it; ``learnt`` once that was measured."""
+    """One model. ``need_bytes`` is what is reserved for a worker of it; ``learnt`` once that was measured.
+
+    ``exits`` counts its workers' exits by reason.
+    """
 
     model: str
     waiting: int
@@ -63,6 +67,7 @@ class ModelStats(msgspec.Struct, frozen=True, kw_only=True):
     need_bytes: int
     learnt: bool
     start_s: float | None
+    exits: dict[str, int]
     out_of_use: str | None
 
 
@@ -71,6 +76,7 @@ class PoolStats(msgspec.Struct, frozen=True, kw_only=True):
 
     ``outcomes`` counts ended jobs by task and outcome, ``queue_length`` those that wait, delayed ones included.
     ``overshoot_peak_bytes`` is the most by which workers' RSS was ever seen above their reservations.
+    The histograms are over the pool's whole life; loads are the engine's own seconds.
     """
 
     slots: tuple[SlotStats, ...]
@@ -86,6 +92,9 @@ class PoolStats(msgspec.Struct, frozen=True, kw_only=True):
     retries: int
     queue_wait: Latency
     job_duration: Latency
+    queue_wait_histogram: HistogramStats
+    job_duration_histogram: HistogramStats
+    load_duration_histogram: HistogramStats
     budget_bytes: int
     reserved_bytes: int
     overshoot_peak_bytes: int
@@ -116,6 +125,9 @@ def take_stats(roster: Roster, now: float) -> PoolStats:
         retries=tally.retries,
         queue_wait=latency(tally.waits_s),
         job_duration=latency(tally.runs_s),
+        queue_wait_histogram=tally.wait_durations.stats(),
+        job_duration_histogram=tally.run_durations.stats(),
+        load_duration_histogram=tally.load_durations.stats(),
         budget_bytes=roster.budget.limit_bytes,
         reserved_bytes=roster.budget.reserved_bytes,
         overshoot_peak_bytes=tally.overshoot_peak_bytes,
@@ -161,6 +173,7 @@ def _models(roster: Roster) -> Iterable[ModelStats]:
             need_bytes=lane.need_bytes(roster.budget.limit_bytes),
             learnt=bool(lane.measured_bytes),
             start_s=lane.start_s,
+            exits=dict(lane.exits),
             out_of_use=None if lane.out_of_use is None else str(lane.out_of_use),
         )
 

@@ -150,6 +150,7 @@ class Supervisor:
         roster.deadlines.clear(worker)
         worker.ready_at = now
         lane.learn_start(now - worker.started_at)
+        roster.tally.load_durations.add(loaded.seconds)
         lane.intensity.started()
         self._read_rss(worker)
         self._learn_memory(worker)
