@@ -9,7 +9,6 @@ distances; two levels taken in turn; and a wave.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -23,10 +22,13 @@ _SHARE = {"sawtooth": 0.6, "uneven sawtooth": 0.75, "wave": 0.6, "two levels": 0
 """Part of what a line leaves that a form must explain before it counts."""
 
 _FEWEST_TEETH = 2.0
+_FEWEST_UNEVEN = 3
 _FEWEST_BLOCKS = 4.0
 _FEWEST_SWITCHES = 2
 _FEWEST_WAVES = 3.0
 _REFINEMENTS = 3
+_WORTH_REFINING = 0.3
+_WORTH_SORTING = 0.8
 _FINE_TURNS = 12
 
 
@@ -61,7 +63,12 @@ def find_cycle(tail: FloatArray) -> Cycle | None:
     power = float(residual @ residual)
     if power <= 1e-18 * (1.0 + float(tail @ tail)):
         return None
-    forms = (_two_levels(tail, residual), _uneven_sawtooth(tail), _sawtooth(tail, residual), _wave(tail, residual))
+    forms = (
+        _two_levels(tail, residual),
+        _uneven_sawtooth(tail),
+        _sawtooth(tail, residual),
+        _wave(tail, residual),
+    )
     best: Cycle | None = None
     least = power
     for form in forms:
@@ -80,21 +87,24 @@ def _taken_out(tail: FloatArray, form: str, turns: float, columns: FloatArray) -
     solution = np.linalg.lstsq(design, tail, rcond=None)[0]
     part = design[:, 2:] @ solution[2:]
     part = part - part.mean()
-    return Cycle(form, float(np.ptp(part)), turns, tail - part), solution[2:]
+    weights: FloatArray = np.asarray(solution[2:], dtype=np.float64)
+    return Cycle(form, float(np.ptp(part)), turns, tail - part), weights
 
 
 def _uneven_sawtooth(tail: FloatArray) -> Cycle | None:
     """Fit "so much per iteration since the last fall" beside a line; the first tooth starts anywhere."""
     step = np.diff(tail)
-    spread = float(np.percentile(tail, 90) - np.percentile(tail, 10))
+    ordered = np.sort(tail)
+    spread = float(ordered[(9 * tail.size) // 10] - ordered[tail.size // 10])
     rising = step[step > 0]
     typical = float(np.median(rising)) if rising.size else 0.0
     resets = np.flatnonzero(step < -max(0.35 * spread, 1.2 * typical)) + 1
-    if resets.size < _FEWEST_TEETH or resets.size > 0.5 * tail.size:
+    if resets.size < _FEWEST_UNEVEN or resets.size > 0.5 * tail.size:
         return None
-    position = np.arange(tail.size)
+    position = np.arange(tail.size, dtype=np.float64)
     owner = np.searchsorted(resets, position, side="right")
-    age = position - np.concatenate(([0], resets))[owner]
+    began: FloatArray = np.concatenate((np.zeros(1), resets.astype(np.float64)))
+    age = position - began[owner]
     first = (owner == 0).astype(np.float64)
     cycle, weight = _taken_out(tail, "uneven sawtooth", float(resets.size), np.column_stack((age, first)))
     climb = float(weight[0]) * tail.size / (resets.size + 1)
@@ -106,6 +116,12 @@ def _uneven_sawtooth(tail: FloatArray) -> Cycle | None:
 def _two_levels(tail: FloatArray, residual: FloatArray) -> Cycle | None:
     """Fit two levels taken in turn beside a line, the readings sorted to the nearer level."""
     upper = residual > 0.5 * float(residual.max() + residual.min())
+    above = residual[upper]
+    if not 0 < above.size < tail.size:
+        return None
+    explained = float(above.sum()) ** 2 * (1 / above.size + 1 / (tail.size - above.size))
+    if explained < _WORTH_SORTING * float(residual @ residual):
+        return None
     cycle: Cycle | None = None
     for _ in range(3):
         if upper.all() or not upper.any():
@@ -123,7 +139,7 @@ def _two_levels(tail: FloatArray, residual: FloatArray) -> Cycle | None:
 def _off_line(columns: FloatArray) -> FloatArray:
     """Return the columns (readings x forms) freed from constant and line."""
     count = columns.shape[0]
-    line = np.column_stack((np.ones(count), np.arange(count) - (count - 1) / 2))
+    line: FloatArray = np.column_stack((np.ones(count), np.arange(count, dtype=np.float64) - (count - 1) / 2))
     line /= np.sqrt((line**2).sum(axis=0))
     return columns - line @ (line.T @ columns)
 
@@ -135,7 +151,11 @@ def _teeth(count: int, turns: FloatArray, phase: FloatArray) -> FloatArray:
 
 @lru_cache(maxsize=64)
 def _tooth_grid(count: int) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-    turns = np.unique(np.concatenate((np.arange(_FEWEST_TEETH, _FINE_TURNS, 0.25), np.geomspace(_FINE_TURNS, 0.45 * count, 40))))
+    turns = np.unique(
+        np.concatenate(
+            (np.arange(_FEWEST_TEETH, _FINE_TURNS, 0.25), np.geomspace(_FINE_TURNS, 0.45 * count, 40))
+        )
+    )
     turns = turns[turns <= max(0.45 * count, _FEWEST_TEETH)]
     turns, phase = (a.ravel() for a in np.meshgrid(turns, np.arange(0, 1, 0.1), indexing="ij"))
     columns = _off_line(_teeth(count, turns, phase))
@@ -143,48 +163,74 @@ def _tooth_grid(count: int) -> tuple[FloatArray, FloatArray, FloatArray, FloatAr
 
 
 def _sawtooth(tail: FloatArray, residual: FloatArray) -> Cycle | None:
-    """Fit an even sawtooth, upright or upside down, beside a line, or beside nothing if that does as well."""
-    count = tail.size
-    turns, phase, columns, power = _tooth_grid(count)
+    """Fit an even sawtooth, upright or upside down, beside a line."""
+    turns, phase, columns, power = _tooth_grid(tail.size)
     explained = (residual @ columns) ** 2 / power
     best = int(np.argmax(explained))
-    if explained[best] < 0.3 * float(residual @ residual):
+    if explained[best] < _WORTH_REFINING * float(residual @ residual):
         return None
-    start = float(turns[best]), float(phase[best])
-    turn, shift = _refined(residual, start, _off_line)
-    cycle, weight = _taken_out(tail, "sawtooth", turn, _teeth(count, np.array([turn]), np.array([shift])))
-    error = 0.5 * abs(float(weight[0])) * turn / count**2  # height / period is what a tooth moves in one iteration
-    if weight[0] < 0:
-        return Cycle("blocks", cycle.size, turn, cycle.rest, error) if turn >= _FEWEST_BLOCKS else None
-    left = line_residuals(cycle.rest)
-    turn, shift = _refined(tail - tail.mean(), start, _centred)
-    tooth = _centred(_teeth(count, np.array([turn]), np.array([shift])))[:, 0]
-    level = tail - tooth * float(tooth @ tail) / max(float(tooth @ tooth), 1e-9)
-    spread = level - level.mean()
-    rounding = count * (1e-3 * cycle.size / max(count / turn, 1.0)) ** 2
-    if float(spread @ spread) + rounding < (float(left @ left) + rounding) * count ** (1.0 / count):
-        return Cycle("sawtooth", cycle.size, turn, level, error, True)
-    return Cycle("sawtooth", cycle.size, turn, cycle.rest, error)
+    turn, shift = _refined(residual, float(turns[best]), float(phase[best]))
+    falls = np.floor(np.arange(tail.size) * turn / tail.size + shift)
+    return _even_teeth(tail, turn, falls - falls[0])
 
 
-def _centred(columns: FloatArray) -> FloatArray:
-    return columns - columns.mean(axis=0)
+def _even_teeth(tail: FloatArray, turn: float, falls: FloatArray) -> Cycle | None:
+    """Return the cycle whose number of falls so far is known for every reading.
+
+    The readings are ``level + climb * t - height * falls(t)``, which is linear. The trend under the teeth is
+    ``climb - height / period``, and the period is only known to lie between two bounds, since a
+    tooth falls somewhere between two readings. For blocks that are lost (negative height) the
+    same expression is the rate of the leak.
+    """
+    count = tail.size
+    at = np.flatnonzero(np.diff(falls)) + 1
+    if at.size < _FEWEST_TEETH:
+        return None
+    position = np.arange(count) - (count - 1) / 2
+    design = np.column_stack((np.ones(count), position, -falls))
+    gram = np.linalg.inv(design.T @ design)
+    level, climb, height = gram @ (design.T @ tail)
+    noise = tail - design @ np.array([level, climb, height])
+    shortest, longest = _periods(at.astype(np.float64))
+    period = 0.5 * (shortest + longest)
+    tilt = np.array([0.0, 1.0, -1.0 / period])
+    variance = float(noise @ noise) / (count - 3)
+    trend = float(climb - height / period)
+    own = variance * float(tilt @ gram @ tilt)
+    between = abs(float(height)) * (1 / shortest - 1 / longest) / np.sqrt(12.0)
+    error = float(np.sqrt(own + between**2))
+    size = abs(float(height))
+    if height < 0:
+        if turn < _FEWEST_BLOCKS:
+            return None
+        return Cycle("blocks", size, turn, tail.mean() + noise + trend * position, error)
+    if abs(trend) < 2.0 * np.sqrt(own) + np.sqrt(3.0) * between:
+        return Cycle("sawtooth", size, turn, tail.mean() + noise, error, True)
+    return Cycle("sawtooth", size, turn, tail.mean() + noise + trend * position, error)
 
 
-def _refined(
-    target: FloatArray, start: tuple[float, float], freed: Callable[[FloatArray], FloatArray]
-) -> tuple[float, float]:
-    """Return turns and phase of the tooth near ``start`` that explains most of ``target``."""
-    turn, shift = start
+def _periods(at: FloatArray) -> tuple[float, float]:
+    """Return the shortest and the longest period that put the falls between the readings where they are."""
+    number = np.arange(at.size)
+    first, second = np.triu_indices(at.size, 1)
+    turns = number[second] - number[first]
+    distance = at[second] - at[first]
+    shortest, longest = float(np.max((distance - 1) / turns)), float(np.min((distance + 1) / turns))
+    if shortest < longest:
+        return max(shortest, 1.0), longest
+    middle = float(at[-1] - at[0]) / (at.size - 1)
+    return max(middle - 1.0 / at.size, 1.0), middle + 1.0 / at.size
+
+
+def _refined(target: FloatArray, turn: float, shift: float) -> tuple[float, float]:
+    """Return turns and phase of the tooth nearby that explains most of ``target`` beside a line."""
     width, slack = 0.25 if turn < _FINE_TURNS else 0.03 * turn, 0.1
+    steps = np.linspace(-1, 1, 9)
     for _ in range(_REFINEMENTS):
         near, moved = (
-            a.ravel()
-            for a in np.meshgrid(
-                turn + width * np.linspace(-1, 1, 9), shift + slack * np.linspace(-1, 1, 9), indexing="ij"
-            )
+            a.ravel() for a in np.meshgrid(turn + width * steps, shift + slack * steps, indexing="ij")
         )
-        columns = freed(_teeth(target.size, near, moved))
+        columns = _off_line(_teeth(target.size, near, moved))
         gain = (target @ columns) ** 2 / np.maximum(np.einsum("ij,ij->j", columns, columns), 1e-9)
         best = int(np.argmax(gain))
         turn, shift = float(near[best]), float(moved[best])
@@ -220,13 +266,13 @@ def _wave(tail: FloatArray, residual: FloatArray) -> Cycle | None:
         return None
     explained = _explained_by_waves(residual, both)
     turn = float(turns[int(np.argmax(explained))])
-    if explained.max() < 0.3 * float(residual @ residual):
+    if explained.max() < _WORTH_REFINING * float(residual @ residual):
         return None
     width = 0.25
     for _ in range(_REFINEMENTS - 1):
         near = turn + width * np.linspace(-1, 1, 11)
         turn = float(near[int(np.argmax(_explained_by_waves(residual, _off_line(_sines(tail.size, near)))))])
         width /= 5
+    if turn < _FEWEST_WAVES:
+        return None
     return _taken_out(tail, "wave", turn, _sines(tail.size, np.array([turn])))[0]
-
-

@@ -7,6 +7,7 @@ is how many jumps there were and how alike they are. Whether they go on is left 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
 import numpy as np
 from scipy.special import gammaincinv
 
@@ -52,17 +53,22 @@ class Jumps:
     def factors(self, confidence: float = 0.95) -> tuple[float, float]:
         """Return what the rate of these jumps can be divided and multiplied by, as two factors.
 
-        Even jumps of one size are known to one jump more or less. Otherwise they come at random: exact Poisson
-        limits of their number (Garwood 1936), the number being the effective one, so that a few
-        large jumps among small ones widen it.
+        Even jumps of one size are known to one jump more or less. Otherwise they come at random:
+        exact Poisson limits of their number (Garwood 1936), the number being the effective one, so
+        that a few large jumps among small ones widen it.
         """
         gaps, sizes = self.regularity()
         number = self.effective
         if max(gaps, sizes) < _REGULAR:
             return max(1 - 1 / number, 0.0), 1 + 1 / number
-        outside = (1 - confidence) / 2
-        low = float(gammaincinv(number, outside)) / number
-        return low, float(gammaincinv(number + 1, 1 - outside)) / number
+        return random_events(number, confidence)
+
+
+def random_events(number: float, confidence: float = 0.95) -> tuple[float, float]:
+    """Return the factors on the rate of ``number`` events that came at random (Garwood 1936)."""
+    outside = (1 - confidence) / 2
+    low = float(gammaincinv(number, outside)) / number
+    return low, float(gammaincinv(number + 1, 1 - outside)) / number
 
 
 def find_jumps(tail: FloatArray, noise_floor: float, smallest: float) -> Jumps:

@@ -34,14 +34,14 @@ _HANDICAP = {
     "flat": 0.0,
     "line": 1.0,
     "log": 3.0,
-    "power": 3.0,
-    "saturating": 2.0,
+    "power": 4.5,
+    "saturating": 3.5,
     "stopped": 3.0,
-    "late": 2.0,
-    "line after decay": 1.0,
+    "late": 4.0,
+    "line after decay": 0.5,
     "two lines": 2.0,
-    "step": 0.0,
-    "line and step": 4.0,
+    "step": 0.5,
+    "line and step": 5.0,
     "steps": 4.0,
 }
 """What a shape must fit better by, in BIC, because it is rarer than a line or nothing at all."""
@@ -65,7 +65,7 @@ class Shape:
         deficit: How much worse than the best shape of all, in BIC with the handicaps; 0 for the best.
         growing: Probability that its future growth exceeds the tolerance.
         future: Its growth per iteration from the end of the record to ten times its length.
-        error: Standard error of ``future``; 0 for steps, whose rate is uncertain in another way.
+        error: Standard error of ``future``.
         degrees_of_freedom: Degrees of freedom of ``error``.
     """
 
@@ -73,7 +73,7 @@ class Shape:
     growing: float
     future: float
     error: float
-    degrees_of_freedom: float = 4.0
+    degrees_of_freedom: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,8 @@ def weigh_shapes(
         found[kind] = Shape(float(scores[top]) + _HANDICAP[kind], growing, future, sqrt(spread), degrees)
     for stairs in climb(tail, tolerance, noise_floor, _PHI_GRID):
         kind = "step" if stairs.count == 1 else "steps"
-        shape = Shape(stairs.score + _HANDICAP[kind], stairs.growing, stairs.future, 0.0)
+        deficit = stairs.score + _HANDICAP[kind]
+        shape = Shape(deficit, stairs.growing, stairs.future, stairs.error, float(stairs.count))
         if kind not in found or shape.deficit < found[kind].deficit:
             found[kind] = shape
     lowest = min(shape.deficit for shape in found.values())
@@ -145,7 +146,9 @@ class _Projected(NamedTuple):
     columns: FloatArray
     power: FloatArray  # squared length of each column
     slope: FloatArray  # what one unit along the line is as a slope per iteration, where fitted beside it
-    ahead: FloatArray  # growth per iteration that one unit of the column brings, its share of the line taken off
+    ahead: (
+        FloatArray  # growth per iteration that one unit of the column brings, its share of the line taken off
+    )
     error: FloatArray  # standard error of the growth ahead for unit noise
 
 
@@ -155,7 +158,7 @@ def _projected(total: int, start: int, phi: float) -> _Projected:
     count = total - start
     constant = _filtered(np.ones((count, 1)), phi)[:, 0]
     constant /= sqrt(float(constant @ constant))
-    line = _filtered((np.arange(count) - (count - 1) / 2)[:, None], phi)[:, 0]
+    line = _filtered((np.arange(count, dtype=np.float64) - (count - 1) / 2)[:, None], phi)[:, 0]
     line = line - constant * float(constant @ line)
     line_norm = sqrt(float(line @ line))
     line /= line_norm

@@ -141,7 +141,7 @@ def line_residuals(values: FloatArray) -> FloatArray:
     position = np.arange(values.size) - (values.size - 1) / 2
     centred = values - values.mean()
     slope = float(position @ centred) / float(position @ position)
-    return centred - slope * position
+    return np.asarray(centred - slope * position, dtype=np.float64)
 
 
 def _prais_winsten(values: FloatArray, phi: float, variance_floor: float) -> tuple[float, float]:

@@ -21,18 +21,20 @@ _LARGEST_SHARE = 0.25
 def remove_spikes(values: FloatArray, noise_floor: float = 0.0) -> FloatArray:
     """Return a copy in which outliers that come back are replaced by the running median.
 
-    The running median takes seven readings, after a robust line has been taken off. A reading is a spike
-    when it is 4.5 noise scales from it; at most three in a row can be. Readings that are off up to the end of the
-    record stay when there are two or more of them, since a step at the end looks the same; a single
-    last one goes, because a jump in the very last sample is never evidence. Readings that are
-    off from the beginning on stay: that is a warm-up. When more than a quarter is off, it is not
-    spikes but the way this series moves, and nothing is replaced.
+    The running median takes seven readings, after the median step has been taken off as a slope. A
+    reading is a spike when it is 4.5 noise scales from it; at most three in a row can be. Readings that
+    are off up to the end of the record stay when there are two or more of them, since a step at the
+    end looks the same; a single last one goes, because a jump in the very last sample is never
+    evidence. Readings that are off from the beginning on stay: that is a warm-up. When more than a
+    quarter is off, it is not spikes but the way this series moves, and nothing is replaced.
     """
     count = values.size
     if count <= _WINDOW:
         return values.copy()
     position = np.arange(count, dtype=np.float64)
-    slope = float(np.median(np.diff(values)))  # of what happens between steps: a line through them would tear edges
+    slope = float(
+        np.median(np.diff(values))
+    )  # of what happens between steps: a line through them would tear edges
     level = values - slope * position
     windows = np.lib.stride_tricks.sliding_window_view(level, _WINDOW)
     inner = np.median(windows, axis=1)

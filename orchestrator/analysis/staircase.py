@@ -8,7 +8,7 @@ the steps are; how many, how regular and how long ago says which of the two it i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log
+from math import log, sqrt
 
 import numpy as np
 from scipy.special import gammaincc
@@ -18,7 +18,7 @@ from orchestrator.analysis.series import FloatArray
 _MOST_STEPS = 7
 _SHORTEST_LEVEL = 2
 
-_RECURRENCE = (0.0, 0.15, 0.25, 0.4, 0.6, 0.8, 0.9)
+_RECURRENCE = (0.0, 0.15, 0.25, 0.35, 0.7, 0.88, 0.94)
 """Chance that steps go on coming, by how many were seen, before their timing is looked at."""
 
 
@@ -26,6 +26,7 @@ _ALIKE_SPREAD = 0.3
 _ALIKE = 3.0
 _UNLIKE = 0.6
 _EVEN = 2.0
+_FEWEST_EVEN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Stairs:
         score: -2 log likelihood plus the BIC penalty of two parameters a step.
         growing: Probability that such steps go on at a mean rate beyond the tolerance.
         future: The rate if they go on, per iteration.
+        error: Its standard error if the steps come at random (compound Poisson).
     """
 
     count: int
@@ -47,6 +49,7 @@ class Stairs:
     score: float
     growing: float
     future: float
+    error: float
 
 
 def climb(tail: FloatArray, tolerance: float, noise_floor: float, phis: tuple[float, ...]) -> list[Stairs]:
@@ -72,7 +75,8 @@ def climb(tail: FloatArray, tolerance: float, noise_floor: float, phis: tuple[fl
         score = _likelihood(residual, noise_floor, phis) + (1 + 2 * number) * log(count)
         at, sizes = tuple(edges[1:-1]), tuple(float(s) for s in np.diff(levels))
         growing, rate = recurrence(at, sizes, count, tolerance)
-        result.append(Stairs(number, at, sizes, score, growing, rate))
+        error = sqrt(sum(s * s for s in sizes)) / count
+        result.append(Stairs(number, at, sizes, score, growing, rate, error))
     return result
 
 
@@ -84,8 +88,9 @@ def recurrence(
     A priori one step is probably the last and six are probably not. Two things then move the odds. The quiet
     at the end: events that came at random throughout leave the last g of n readings quiet with
     probability (1 - g/n)^K. And likeness: blocks of a pool grow or differ, a leak loses the same block
-    again, so steps of one size (and, from three on, at even distances) speak for going on. The rate of K random
-    events is itself uncertain: the gamma posterior of their number says how likely it is beyond the tolerance.
+    again, so steps of one size (and, from three on, at even distances) speak for going on. The rate
+    of K random events is itself uncertain: the gamma posterior of their number says how likely it is
+    beyond the tolerance.
     """
     rate = sum(sizes) / count
     ups = [(a, s) for a, s in zip(at, sizes, strict=True) if s > 0]
@@ -104,7 +109,7 @@ def recurrence(
 def _likeness(at: FloatArray, sizes: FloatArray) -> float:
     """Return the factor on the odds of going on that the likeness of two or more steps brings."""
     factor = _ALIKE if float(sizes.std() / sizes.mean()) < _ALIKE_SPREAD else _UNLIKE
-    if at.size > 2:
+    if at.size >= _FEWEST_EVEN:
         gaps = np.diff(at)
         factor *= _EVEN if float(gaps.std() / gaps.mean()) < _ALIKE_SPREAD else 1.0
     return factor

@@ -3,9 +3,9 @@
     rss, rss_anon, swap  -- outside -->  lead = rss_anon + swap, else rss + swap
     live, held           -- inside  -->  live;  nonmalloc = lead - live - held
 
-A leak is memory that is not given back: live heap that grows, or memory outside malloc that grows. Growth of the
-lead alone, with both of them at rest, is memory the allocator holds free: not a leak, but never called
-clean while it goes on either. The live heap alone never clears a series.
+A leak is memory that is not given back: live heap that grows, or memory outside malloc that grows.
+Growth of the lead alone, with both of them at rest, is memory the allocator holds free: not a leak, but
+never called clean while it goes on either. The live heap alone never clears a series.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from orchestrator.analysis.channel import ChannelVerdict, VerdictName, judge_channel
+from orchestrator.analysis.channel import judge_channel
 from orchestrator.analysis.composition import Composition, compose
-from orchestrator.analysis.series import FloatArray, SeriesLike, as_series
+from orchestrator.analysis.decision import CHECKED_CLEAN_BELOW, ChannelVerdict, VerdictName
+from orchestrator.analysis.memory_series import MemorySeries
 from orchestrator.analysis.tolerance import (
     LIVE_FLOOR_MB,
     NONMALLOC_FLOOR_MB,
@@ -25,7 +26,7 @@ from orchestrator.analysis.tolerance import (
     tolerance_mb,
 )
 
-_STILL_GROWING = 0.3
+_STILL_GROWING = 0.75
 """Above this probability of growth of the lead, a heap at rest does not make a series clean."""
 
 _CLEARLY_GROWING = 0.8
@@ -79,30 +80,6 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class _Readings:
-    rss: FloatArray
-    anon: FloatArray | None
-    swap: FloatArray | None
-    live: FloatArray | None
-    held: FloatArray | None
-
-    @property
-    def lead(self) -> FloatArray:
-        series = self.rss if self.anon is None else self.anon
-        return series if self.swap is None else series + self.swap
-
-    @property
-    def nonmalloc(self) -> FloatArray | None:
-        if self.anon is None or self.live is None or self.held is None:
-            return None
-        return self.lead - self.live - self.held
-
-    @property
-    def file(self) -> FloatArray | None:
-        return None if self.anon is None else self.rss - self.anon
-
-
-@dataclass(frozen=True, slots=True)
 class _Choice:
     verdict: VerdictName
     channel: str
@@ -110,76 +87,56 @@ class _Choice:
     settle: tuple[str, ...] = ()
 
 
-def judge(
-    rss_mb: SeriesLike,
-    *,
-    rss_anon_mb: SeriesLike | None = None,
-    swap_mb: SeriesLike | None = None,
-    live_mb: SeriesLike | None = None,
-    held_mb: SeriesLike | None = None,
-    heap_off: str | None = None,
-    tolerance: float | None = None,
-) -> Verdict:
+def judge(series: MemorySeries, *, tolerance: float | None = None) -> Verdict:
     """Judge the memory series of one process.
 
     Args:
-        rss_mb: RSS at the end of each iteration, MB (1024 squared bytes).
-        rss_anon_mb: Its anonymous part, when the system tells it.
-        swap_mb: Memory in swap, when the system tells it.
-        live_mb: Live bytes of the C allocator; None when the heap channel is off.
-        held_mb: Free bytes it holds; None when it does not tell, then ``live_mb`` counts as live only.
-        heap_off: Why the heap channel is off or must not be believed, e.g. ``"allocator replaced"``; live and
-            held are then not used.
+        series: The readings, see ``MemorySeries.of``.
         tolerance: Accepted growth, MB per iteration; by default 0.1 or 0.01 % of the median RSS.
 
     Raises:
-        ValueError: A channel holds a value that is not finite, or has another length than RSS.
+        ValueError: The tolerance is not above zero.
     """
-    rss = as_series(rss_mb, "rss")
-
-    def optional(values: SeriesLike | None, name: str) -> FloatArray | None:
-        return None if values is None else as_series(values, name, length=rss.size)
-
-    readings = _Readings(
-        rss,
-        optional(rss_anon_mb, "rss_anon"),
-        optional(swap_mb, "swap"),
-        None if heap_off else optional(live_mb, "live"),
-        None if heap_off else optional(held_mb, "held"),
-    )
-    accepted = tolerance_mb(rss) if tolerance is None else tolerance
-    channels, notes = _judge_channels(readings, accepted, heap_off)
+    accepted = tolerance_mb(series.rss) if tolerance is None else tolerance
+    channels, notes = _judge_channels(series, accepted)
     choice = _choose(channels)
-    return _verdict(readings, channels, choice, accepted, notes)
+    return _verdict(series, channels, choice, accepted, notes)
 
 
-def _judge_channels(
-    readings: _Readings, tolerance: float, heap_off: str | None
-) -> tuple[dict[str, ChannelVerdict], list[str]]:
+def _judge_channels(series: MemorySeries, tolerance: float) -> tuple[dict[str, ChannelVerdict], list[str]]:
     """Judge each channel that is there and can be believed; return them and notes on those that cannot."""
     notes: list[str] = []
-    channels = {"rss": judge_channel(readings.rss, tolerance, noise_floor=RSS_FLOOR_MB, name="rss")}
-    if readings.anon is not None or readings.swap is not None:
-        channels["rss_anon"] = judge_channel(
-            readings.lead, tolerance, noise_floor=RSS_FLOOR_MB, name="rss_anon"
+    channels = {"rss": judge_channel(series.rss, tolerance, noise_floor=RSS_FLOOR_MB, name="rss")}
+    if series.rss_anon is not None or series.swap is not None:
+        apart = series.rss - series.lead
+        channels["rss_anon"] = (
+            channels["rss"]  # they differ by a constant, so they say the same
+            if apart.size and float(np.ptp(apart)) < RSS_FLOOR_MB / 2
+            else judge_channel(series.lead, tolerance, noise_floor=RSS_FLOOR_MB, name="rss_anon")
         )
-    if heap_off:
-        notes.append(f"heap channel off: {heap_off}")
-    if readings.live is None:
+    if series.heap_off:
+        notes.append(f"heap channel off: {series.heap_off}")
+    if series.live is None:
         return channels, notes
     channels["live"] = judge_channel(
-        readings.live, live_tolerance_mb(tolerance), noise_floor=LIVE_FLOOR_MB, name="live"
+        series.live,
+        live_tolerance_mb(tolerance),
+        noise_floor=LIVE_FLOOR_MB,
+        name="live",
+        clean_below=CHECKED_CLEAN_BELOW,
     )
-    nonmalloc = readings.nonmalloc
+    nonmalloc = series.nonmalloc
     if nonmalloc is None:
-        notes.append("the allocator's free bytes or RssAnon are not known, so the live heap can show a leak but not exclude one")
+        notes.append("without held bytes and RssAnon the live heap can show a leak, but not exclude one")
     elif nonmalloc.size and float(nonmalloc.min()) < 0:
-        notes.append(
-            "live and held bytes exceed the resident anonymous memory, so memory outside malloc cannot be told apart"
-        )
+        notes.append("live and held bytes exceed anonymous memory, so what is outside malloc is not known")
     else:
         channels["nonmalloc"] = judge_channel(
-            nonmalloc, tolerance, noise_floor=NONMALLOC_FLOOR_MB, name="nonmalloc"
+            nonmalloc,
+            tolerance,
+            noise_floor=NONMALLOC_FLOOR_MB,
+            name="nonmalloc",
+            clean_below=CHECKED_CLEAN_BELOW,
         )
     return channels, notes
 
@@ -197,7 +154,7 @@ def _choose(channels: dict[str, ChannelVerdict]) -> _Choice:
         for name in inside:
             if channels[name].verdict == verdict:
                 return _Choice(channels[name].verdict, name)
-    if len(inside) == 2:  # noqa: PLR2004 - live and nonmalloc, both at rest
+    if len(inside) == 2:
         return _heap_at_rest(channels, lead_name)
     if inside and not channels[lead_name].clean:
         return _live_at_rest(channels[lead_name], lead_name)
@@ -227,7 +184,10 @@ def _live_at_rest(lead: ChannelVerdict, lead_name: str) -> _Choice:
     reason = "the live heap is at rest, but the process grows or may grow"
     verdict: VerdictName = "slow-growth" if lead.verdict == "slow-growth" else "inconclusive"
     return _Choice(
-        verdict, lead_name, (reason,), ("the allocator's free bytes (mallinfo2), to tell held memory from leaks",)
+        verdict,
+        lead_name,
+        (reason,),
+        ("the allocator's free bytes (mallinfo2), to tell held memory from leaks",),
     )
 
 
@@ -240,7 +200,7 @@ def _file_pages(channels: dict[str, ChannelVerdict], lead_name: str) -> _Choice:
 
 
 def _verdict(
-    readings: _Readings,
+    series: MemorySeries,
     channels: dict[str, ChannelVerdict],
     choice: _Choice,
     tolerance: float,
@@ -268,22 +228,22 @@ def _verdict(
         warm_up=decided.warm_up,
         tolerance=tolerance,
         reasons=(*choice.reasons, *decided.reasons, *notes),
-        composition=_composition(readings, decided.warm_up),
+        composition=_composition(series, decided.warm_up),
         settle=settle,
         channels=tuple(channels.items()),
     )
 
 
-def _composition(readings: _Readings, warm_up: int) -> Composition:
-    nonmalloc = readings.nonmalloc
+def _composition(series: MemorySeries, warm_up: int) -> Composition:
+    nonmalloc = series.nonmalloc
     believed = nonmalloc is not None and bool(np.all(nonmalloc >= 0))
     return compose(
         {
-            "live_heap": readings.live,
-            "held_free": readings.held,
+            "live_heap": series.live,
+            "held_free": series.held,
             "outside_malloc": nonmalloc if believed else None,
-            "file_pages": readings.file,
-            "swap": readings.swap,
+            "file_pages": series.file,
+            "swap": series.swap,
         },
         warm_up,
     )

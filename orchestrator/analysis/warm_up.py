@@ -55,13 +55,15 @@ def _slope_errors(values: FloatArray, limit: int, variance_floor: float) -> Floa
     position = np.arange(values.size, dtype=np.float64)
     position -= position.mean()
     centred = values - values[-SHORTEST_TAIL:].mean()
-    columns = np.stack((np.ones_like(position), position, centred, position**2, position * centred, centred**2))
+    columns = np.stack(
+        (np.ones_like(position), position, centred, position**2, position * centred, centred**2)
+    )
     sums = np.cumsum(columns[:, ::-1], axis=1)[:, ::-1][:, : limit + 1]
     size, t, y, tt, ty, yy = sums
     spread = tt - t * t / size
     cross = ty - t * y / size
     remaining = np.maximum(yy - y * y / size - cross * cross / spread, 0.0) / (size - 2)
-    return np.sqrt(np.maximum(remaining, variance_floor) / spread)
+    return np.asarray(np.sqrt(np.maximum(remaining, variance_floor) / spread), dtype=np.float64)
 
 
 def _head_is_off(tail: FloatArray, noise_floor: float) -> bool:

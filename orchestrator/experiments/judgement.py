@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from orchestrator.analysis import ChannelVerdict, Composition, Verdict, judge
+from orchestrator.analysis import ChannelVerdict, Composition, MemorySeries, Verdict, judge
 from orchestrator.analysis.judgement import ChannelJudgement, Growth, JudgedAs, Judgement
 from orchestrator.config.types import Experiment, MethodName
 from orchestrator.experiments.leak_rate import MB, boundary_readings, own_boundary
@@ -144,7 +144,7 @@ def _judge_readings(readings: Sequence[Reading]) -> Verdict | None:
     rss = _channel(readings, lambda reading: reading.rss)
     if rss is None:
         return None
-    return judge(
+    series = MemorySeries.of(
         rss,
         rss_anon_mb=_channel(readings, lambda reading: reading.rss_anon),
         swap_mb=_channel(readings, lambda reading: reading.swap),
@@ -152,6 +152,7 @@ def _judge_readings(readings: Sequence[Reading]) -> Verdict | None:
         held_mb=_channel(readings, lambda reading: reading.heap_held),
         heap_off=_heap_off(readings),
     )
+    return judge(series)
 
 
 def _channel(readings: Sequence[Reading], pick: _Pick) -> npt.NDArray[np.float64] | None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from orchestrator.analysis import Composition, Verdict, judge
+from orchestrator.analysis import Composition, MemorySeries, Verdict, judge
 from orchestrator.analysis.judgement import Growth, JudgedAs
 from orchestrator.series_files.measured import MeasuredSeries
 
@@ -109,17 +109,19 @@ def judge_measured(series: MeasuredSeries, channels: Channels = "rss,heap") -> F
 
 def _judge(series: MeasuredSeries, channels: Channels) -> Verdict:
     if channels == "rss":
-        return judge(series.rss)
+        return judge(MemorySeries.of(series.rss, rss_anon_mb=series.rss_anon))
     off = series.heap_off
     if off is None and series.live is not None and not series.live.any():
         off = _ZERO_HEAP
     return judge(
-        series.rss,
-        rss_anon_mb=series.rss_anon,
-        swap_mb=series.swap,
-        live_mb=series.live,
-        held_mb=series.held,
-        heap_off=off,
+        MemorySeries.of(
+            series.rss,
+            rss_anon_mb=series.rss_anon,
+            swap_mb=series.swap,
+            live_mb=series.live,
+            held_mb=series.held,
+            heap_off=off,
+        )
     )
 
 

@@ -213,7 +213,7 @@ def test_an_empty_folder_and_a_missing_file_are_bad(tmp_path):
 def test_rss_alone_does_not_look_at_the_heap(tmp_path):
     series = read_csv(table(tmp_path / "a.csv", leak_rows()))
     alone, all_channels = judge_measured(series, "rss"), judge_measured(series)
-    assert (alone.rate_channel, alone.heap_rate_mb_per_iteration) == ("rss", None)
+    assert (alone.rate_channel, alone.heap_rate_mb_per_iteration) == ("rss_anon", None)
     assert alone.rate_mb_per_iteration == pytest.approx(3.0, rel=0.01)
     assert all_channels.heap_rate_mb_per_iteration == pytest.approx(1.0, rel=0.01)
     assert all_channels.rate_channel == "live"
