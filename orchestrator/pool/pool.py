@@ -160,8 +160,9 @@ class Pool:
         future = self.submit(job, timeout_s=timeout_s, queue_timeout_s=queue_timeout_s)
         try:
             return future.result()
-        finally:
+        except BaseException:
             future.cancel()
+            raise
 
     def map(
         self,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import resource
 from collections.abc import Callable
 
 from orchestrator.errors import ProtocolError
+from orchestrator.pool.noise import NoiseLog
+from orchestrator.pool.noise import log as noise_log
 from orchestrator.pool.slot import Worker
 from orchestrator.process.memory import ProcessGoneError
 from orchestrator.process.resident import ResidentReader
@@ -18,7 +21,7 @@ from worker.protocol import PROTOCOL_VERSION, Command, Configure, Hello, Reply
 class ProcessLink:
     """One worker process. Implements :class:`~orchestrator.pool.slot.Link`."""
 
-    __slots__ = ("_on_full", "_reader", "pid", "process", "watched", "worker")
+    __slots__ = ("_noise", "_on_full", "_reader", "pid", "process", "watched", "worker")
 
     def __init__(self, worker: Worker, on_full: Callable[[ProcessLink], None]) -> None:
         """Start the process and limit it. ``on_full`` is called when a command did not fit into its pipe.
@@ -31,6 +34,11 @@ class ProcessLink:
         model = worker.lane.model
         self.process = WorkerProcess(model.env, slot=worker.slot.index, generation=worker.generation)
         self.pid = self.process.pid
+        self._noise: NoiseLog | None = None
+        if noise_log.isEnabledFor(logging.DEBUG):
+            whom = f"slot {worker.slot.index} generation {worker.generation} pid {self.pid}"
+            self._noise = NoiseLog(whom)
+            self.process.on_noise = self._noise.add
         self.watched: dict[int, int] = {}
         """Descriptors the loop waits on for this worker, with the events it waits for."""
         self._reader: ResidentReader | None = None
@@ -98,3 +106,5 @@ class ProcessLink:
         if self._reader is not None:
             self._reader.close()
         self.process.close()
+        if self._noise is not None:
+            self._noise.close()

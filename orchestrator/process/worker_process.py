@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import msgspec
@@ -55,6 +55,8 @@ class WorkerProcess:
         self._frames = FrameDecoder(cap)
         self._outgoing = bytearray()
         self._last_words = LastWords()
+        self.on_noise: Callable[[bytes], None] | None = None
+        """Called with each piece of what the worker prints, besides its being kept."""
         self._broken: ProtocolError | None = None
         self.returncode: int | None = None
 
@@ -146,6 +148,8 @@ class WorkerProcess:
             if not chunk:
                 return
             self._last_words.add(chunk)
+            if self.on_noise is not None:
+                self.on_noise(chunk)
 
     def _read(self, end: Literal["replies", "noise"]) -> bytes:
         """Return what is there now. At end of file the descriptor is closed, so that nobody waits on it again."""

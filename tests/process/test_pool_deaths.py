@@ -2,9 +2,12 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 import tenacity
 from pool_functions import synthetic
@@ -157,3 +160,35 @@ def test_a_hook_that_raises_hurts_nobody(caplog: pytest.LogCaptureFixture) -> No
     with Pool(on_event=hook) as pool:
         assert pool.run(Call("pool_functions:add", 1, 1)) == 2
     assert "bad hook" in caplog.text
+
+
+def test_what_workers_print_can_be_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("DEBUG", logger="orchestrator.worker"), Pool() as pool:
+        pool.run(Call("builtins:print", "one line\nanother"))
+    lines = [record.getMessage() for record in caplog.records if record.name == "orchestrator.worker"]
+    assert [line.split(": ")[1] for line in lines] == ["one line", "another"]
+    assert lines[0].startswith("slot 0 generation 1 pid ")
+
+
+def test_workers_die_with_a_killed_host_even_holding_the_gil(tmp_path: Path) -> None:
+    program = f"""
+import time
+from pathlib import Path
+from orchestrator import EngineJob, Model, Pool
+pool = Pool(models=[Model(name="m", engine="synthetic")], workers=2)
+pool.submit(EngineJob("m", "synthetic", options={{"fault": "hang_holding_gil"}}))
+while not pool.stats().running:
+    time.sleep(0.01)
+Path({str(tmp_path / "pids")!r}).write_text(" ".join(str(slot.worker.pid) for slot in pool.stats().slots))
+Path({str(tmp_path / "ready")!r}).touch()
+time.sleep(3600)
+"""
+    host = subprocess.Popen([sys.executable, "-c", program])
+    while not (tmp_path / "ready").exists():
+        assert host.poll() is None
+        time.sleep(0.01)
+    workers = [psutil.Process(int(pid)) for pid in (tmp_path / "pids").read_text().split()]
+    host.kill()
+    host.wait()
+    _, alive = psutil.wait_procs(workers, timeout=5.0)
+    assert alive == []

@@ -17,7 +17,14 @@ import pool_functions
 import pytest
 from pool_functions import synthetic
 
-from orchestrator.errors import AudioError, ForkedPoolError, JobError, JobTimeoutError, WorkerDiedError
+from orchestrator.errors import (
+    AudioError,
+    ConfigError,
+    ForkedPoolError,
+    JobError,
+    JobTimeoutError,
+    WorkerDiedError,
+)
 from orchestrator.pool.async_pool import AsyncPool
 from orchestrator.pool.audio_input import open_audio
 from orchestrator.pool.executor import PoolExecutor
@@ -194,6 +201,47 @@ def test_an_array_is_read_from_shared_memory() -> None:
 def test_bad_audio_is_refused_at_submit(audio: object, word: str, tmp_path: Path) -> None:
     with Pool(models=[synthetic()], cache_dir=tmp_path) as pool, pytest.raises(AudioError, match=word):
         pool.submit(Transcribe("model", audio))  # type: ignore[arg-type]
+
+
+# ------------------------------------------------------------------ experiments.toml
+
+FILE = """
+schema = 1
+[profiles.mine.models.asr-small]
+engine = "synthetic"
+language = "English"
+env = { POOL_TEST = "set" }
+options = { text = "from the file" }
+[profiles.mine.samples.s]
+audio = "a.wav"
+[[experiment]]
+name = "e"
+methods = ["recycle"]
+[[experiment.steps]]
+task = "asr"
+model = "asr-small"
+sample = "s"
+[recycle]
+max_jobs = 1
+"""
+
+
+def test_models_and_recycling_come_from_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "experiments.toml"
+    file.write_text(FILE)
+    (tmp_path / "a.wav").write_bytes(wav_bytes())
+    with Pool(file, profile="mine", cache_dir=tmp_path) as pool:
+        assert [model.name for model in pool.models] == ["function", "asr-small"]
+        for _ in range(2):
+            assert pool.run(Transcribe("asr-small", tmp_path / "a.wav")).text == "from the file"
+    assert pool.stats().exits["jobs"] == 2
+
+
+def test_a_wrong_file_says_what_is_wrong(tmp_path: Path) -> None:
+    file = tmp_path / "experiments.toml"
+    file.write_text(FILE.replace("engine =", "engin ="))
+    with pytest.raises(ConfigError, match="engin"):
+        Pool(file)
 
 
 # ------------------------------------------------------------------ never in the way
