@@ -24,9 +24,8 @@ def analyze(
 
     Ends with 2 when a path could not be read or nothing could be judged; everything else is judged all the same.
     """
-    import msgspec
-
     from orchestrator.cli.screen import Screen
+    from orchestrator.experiments.writing import to_json
     from orchestrator.report.layout import BLANK
     from orchestrator.series_files.discovery import Trouble, find_series
     from orchestrator.series_files.finding import judge_measured
@@ -41,7 +40,7 @@ def analyze(
             continue
         finding = judge_measured(found, channels)
         if as_json:
-            out.write_text(msgspec.json.encode(finding).decode())
+            out.write_text(to_json(finding).decode())
         else:
             out.write([*([BLANK] if judged else []), *finding_lines(finding)])
         judged += 1

@@ -24,16 +24,15 @@ def compare(
 
     Runs of other models or tasks are refused (exit 2); another host or setting is a warning.
     """
-    import msgspec
-
     from orchestrator.cli.screen import Screen
     from orchestrator.experiments.comparison import compare_runs
     from orchestrator.experiments.run_results import load_run
+    from orchestrator.experiments.writing import to_json
 
     compared = compare_runs(load_run(run_a), load_run(run_b))
     screen = Screen(sys.stdout)
     if as_json:
-        screen.write_text(msgspec.json.encode(compared).decode())
+        screen.write_text(to_json(compared).decode())
         return
     for warning in compared.warnings:
         print(f"warning: {warning}", file=sys.stderr)

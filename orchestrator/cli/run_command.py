@@ -56,7 +56,9 @@ def run(  # noqa: PLR0917 - typer wants one parameter a flag
     ] = True,
     gate: Annotated[
         Literal["leak", "off"] | None,
-        typer.Option(help="leak: exit 1 on a leak, 4 when it cannot be told; off: even if the file has a gate table."),
+        typer.Option(
+            help="leak: exit 1 on a leak, 4 when it cannot be told; off: even if the file has a gate table."
+        ),
     ] = None,
     junit: Annotated[Path | None, typer.Option(help="Write the verdicts as JUnit XML to this file.")] = None,
 ) -> None:

@@ -33,9 +33,8 @@ def watch(
 
     A reading counts as an iteration. RSS, its anonymous part and swap are read; nothing is done to the process.
     """
-    import msgspec
-
     from orchestrator.cli.screen import Screen
+    from orchestrator.experiments.writing import to_json
     from orchestrator.series_files.finding import judge_measured
     from orchestrator.series_files.recording import Recording, Watched
     from orchestrator.series_files.words import finding_lines
@@ -49,7 +48,7 @@ def watch(
     finding = judge_measured(recording.series())
     screen = Screen(sys.stdout)
     if as_json:
-        screen.write_text(msgspec.json.encode(finding).decode())
+        screen.write_text(to_json(finding).decode())
     else:
         screen.write(finding_lines(finding))
 
