@@ -43,6 +43,9 @@ HANDSHAKE_TIMEOUT_S = 30.0
 POLITE_GRACE_S = 2.0
 TERM_GRACE_S = 1.0
 POLL_WITHOUT_PIDFD_S = 0.05
+LONGEST_WAIT_S = 1.0
+"""Two signals in a row may both be taken by another thread (the sampler's, a library's). This one then sleeps
+on, and Python's handlers run only once it wakes: so it does now and then, or Ctrl-C would wait for the worker."""
 R = TypeVar("R", bound=Reply)
 
 
@@ -168,9 +171,8 @@ class Dialogue:
             poller.register(descriptor, select.POLLIN)
         if (outgoing := self.worker.writable_fd) is not None:
             poller.register(outgoing, select.POLLOUT)
-        if not self.worker.notices_death:
-            longest_s = min(longest_s, POLL_WITHOUT_PIDFD_S)
-        poller.poll(max(1.0, longest_s * 1000))
+        most_s = LONGEST_WAIT_S if self.worker.notices_death else POLL_WITHOUT_PIDFD_S
+        poller.poll(max(1.0, min(longest_s, most_s) * 1000))
 
     # ------------------------------------------------------------------ errors
 

@@ -239,7 +239,7 @@ def test_version_help_and_schema(lab: Lab) -> None:
 def test_the_repository_s_own_file_runs_on_real_engines(lab: Lab) -> None:
     file = REPOSITORY / "experiments.toml"
     done = lab.run(
-        "run", file, "--profile", "embedded", "--only", "exp2,exp5", "--iterations", "1", "--results", "out"
+        "run", file, "--profile", "embedded", "--only", "exp2,exp5", "--iterations", "2", "--results", "out"
     )
     assert done.code == 0, done.err
     compared = read_json(lab.folder / "out" / "comparison_results.json")
