@@ -1,13 +1,14 @@
 """analyze, compare, watch and the gate, as commands: what they print, write and end with."""
 
 import json
+import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from lab import Lab, experiment, read_json, synthetic
+from lab import PATIENCE_S, Lab, experiment, read_json, synthetic, wait_until
 
 LEAK = {"small": synthetic(leak_kib_per_job=4096)}
 CLEAN = {"small": synthetic()}
@@ -139,3 +140,19 @@ def test_watch_records_until_the_process_ends_and_analyze_reads_it(lab: Lab) -> 
     assert again.code == 2
     assert "is there already" in again.err
     assert lab.run("watch", str(child.pid)).err.startswith("orchestrator: there is no process")
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_watch_that_is_stopped_says_its_verdict(lab: Lab, stop: signal.Signals) -> None:
+    recording = lab.folder / "watched.csv"
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    watching = lab.start("watch", str(child.pid), "--every", "0.02", "--out", recording)
+    try:
+        wait_until(lambda: recording.exists() and recording.read_bytes().count(b"\n") > 12, what="readings")
+        watching.send_signal(stop)
+        assert watching.wait(PATIENCE_S) == 0
+    finally:
+        watching.kill()
+        child.communicate(b"\n")
+    assert "MB per hour" in (lab.folder / "out.txt").read_text()
+    assert (lab.folder / "err.txt").read_text().startswith("stopped; ")
