@@ -17,7 +17,8 @@ def analyze(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a series, one a line.")] = False,
     channels: Annotated[
-        Literal["rss", "rss,heap"], typer.Option(help="rss: RSS alone; rss,heap: all the file has.")
+        Literal["rss", "rss,heap"],
+        typer.Option(help="rss: only what is read from outside (RSS, RssAnon); rss,heap: all the file has."),
     ] = "rss,heap",
 ) -> None:
     """Judge memory series: leak, plateau, flat, bounded, slow-growth or inconclusive, with rate and interval.
