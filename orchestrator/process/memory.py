@@ -7,13 +7,13 @@ Which file is read when (figures: ``benchmarks/results/sampling.json``, made by 
 ================  =========  ==========================================================================
 file              a read     what for
 ================  =========  ==========================================================================
-``statm``         2 µs       the time series (:mod:`.resident`). Gives RSS and its anonymous part
+``statm``         1.6 µs     the time series (:mod:`.resident`). Gives RSS and its anonymous part
                              (resident − shared), equal to ``status`` to the page
-``status``        15 µs      boundaries: anonymous, file and shared parts, swap, VmHWM, threads
-``smaps_rollup``  2 ms a     boundaries only: USS and PSS. The kernel walks every page table, so it takes
+``status``        9 µs       boundaries: anonymous, file and shared parts, swap, VmHWM, threads
+``smaps_rollup``  1 ms a     boundaries only: USS and PSS. The kernel walks every page table, so it takes
                   100 MB     longer the larger the process is
-``stat``          6 µs       never: its RSS is the kernel's running counter, in which each CPU may still
-                             hold back changes; it lay up to 0.3 MB below the others on two CPUs
+``stat``          4 µs       never: its RSS is the kernel's running counter, in which each CPU may still
+                             hold back changes; it lay 84 to 124 KB below the others on two CPUs
 ================  =========  ==========================================================================
 
 VmHWM rests on the same running counter once memory has been given back, so it too may lie that much below the

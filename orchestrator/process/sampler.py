@@ -11,10 +11,10 @@
 One thread serves any number of workers: an experiment watches one at a time, a pool all of its slots. It does
 not decide what a reading means and writes no file itself.
 
-Where the time goes (``benchmarks/results/sampling.json``): one system call a reading. The thread needs the
-interpreter's lock for the rest, so pure Python work in the same process delays it by up to the switch
-interval (5 ms) a reading: it then misses deadlines and counts them, and what was not read cannot be in the
-peak.
+What it costs: ``benchmarks/results/sampling.json``, beside the same system calls in a bare loop. The thread
+needs the interpreter's lock after every one of them, so pure Python work in the same process delays it by up to
+the switch interval (5 ms) a reading: it then misses deadlines and counts them, and what was not read cannot be
+in the peak.
 """
 
 from __future__ import annotations
