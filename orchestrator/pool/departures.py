@@ -76,6 +76,15 @@ class Departures:
             self._roster.hands.tell(WorkerDismissed(at_s=now, reason=reason, **self._about(worker)))
         self._step(worker, rung, now)
 
+    def turn_out(
+        self, worker: Worker, reason: ExitReason, error: Exception, now: float, *, excuse: str
+    ) -> None:
+        """Kill a worker that must not go on. If it was starting, that start has failed, or it would go on for ever."""
+        starting = worker.state in _STARTING
+        self.dismiss(worker, reason, now, rung=Rung.KILL, excuse=excuse)
+        if starting:
+            self.start_failed(worker.lane, error, now)
+
     def step_further(self, worker: Worker, now: float) -> None:
         """A leaving worker has not gone in time."""
         self._step(worker, Rung(min(worker.rung + 1, Rung.KILL)), now)

@@ -10,27 +10,27 @@ wants. That is how its tests drive it without a process and without sleeping.
     workers ── loaded, done … ──▶ │ supervisor │
     time ──── tick, sample ─────▶ └────────────┘ ── result or error, once ──▶ promises
 
-Its parts: :mod:`.dispatch` (jobs to workers), :mod:`.departures` (workers out), :mod:`.endings` (jobs out), all on
-the books of :mod:`.roster`.
+Its parts: :mod:`.dispatch` (jobs to workers), :mod:`.departures` (workers out), :mod:`.endings` (jobs out),
+:mod:`.memory_watch`, all on the books of :mod:`.roster`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from orchestrator.config.sizes import format_size
 from orchestrator.errors import EngineUnavailableError, JobError, ProtocolError, SpawnError, WorkerError
 from orchestrator.pool.departures import Departures, Rung
 from orchestrator.pool.dispatch import Dispatch
 from orchestrator.pool.endings import Endings, identity
 from orchestrator.pool.events import WorkerLoaded
 from orchestrator.pool.job_record import JobRecord
+from orchestrator.pool.memory_watch import MemoryWatch
 from orchestrator.pool.models import Model
 from orchestrator.pool.recycling import due, must_stop_working
 from orchestrator.pool.results import WorkerTag, as_result
 from orchestrator.pool.roster import Hands, Roster
 from orchestrator.pool.settings import Settings
-from orchestrator.pool.slot import Sample, Worker
+from orchestrator.pool.slot import Worker
 from orchestrator.pool.states import ExitReason, JobEvent, JobState, WorkerEvent, WorkerState
 from worker.protocol import Cancel, Chunk, Done, Failed, Load, Loaded, Ready, Reply, Trim, Trimmed
 
@@ -44,6 +44,7 @@ class Supervisor:
         self.roster = Roster(models, settings, hands)
         self._endings = Endings(self.roster)
         self._departures = Departures(self.roster, self._endings)
+        self._memory = MemoryWatch(self.roster, self._departures)
         self._dispatch = Dispatch(self.roster, self._endings, self._departures)
         if settings.prestart is not None:
             for slot in self.roster.slots:
@@ -138,7 +139,9 @@ class Supervisor:
 
     def broke_protocol(self, worker: Worker, error: ProtocolError, now: float) -> None:
         """A worker sent what is no message: it is killed, and its job with it."""
-        self._turn_out(worker, ExitReason.PROTOCOL, error, now, excuse=f"a broken protocol ({error.problem})")
+        self._departures.turn_out(
+            worker, ExitReason.PROTOCOL, error, now, excuse=f"a broken protocol ({error.problem})"
+        )
 
     def exited(self, worker: Worker, status: int, now: float) -> None:
         """A worker's process is reaped."""
@@ -152,8 +155,7 @@ class Supervisor:
         lane.learn_start(now - worker.started_at)
         roster.tally.load_durations.add(loaded.seconds)
         lane.intensity.started()
-        self._read_rss(worker)
-        self._learn_memory(worker)
+        self._memory.learn(worker)
         if roster.hands.listening:
             roster.hands.tell(
                 WorkerLoaded(
@@ -222,13 +224,12 @@ class Supervisor:
         worker.last_used = now
         self.roster.deadlines.clear(worker)
         if worker.jobs == 1 or worker.limits.rss_bytes is not None:
-            self._read_rss(worker)
-            self._learn_memory(worker)
+            self._memory.learn(worker)
 
     def _trimmed(self, worker: Worker, now: float) -> None:
         worker.move(WorkerEvent.TRIMMED)  # trimming -> idle
         self.roster.deadlines.clear(worker)
-        self._read_rss(worker)
+        self._memory.read(worker)
         self._stands_idle(worker, now)
 
     # ------------------------------------------------------------------ between two jobs
@@ -295,7 +296,7 @@ class Supervisor:
             else:
                 self._worker_due(key, now)
         if roster.next_sample_at is not None and now >= roster.next_sample_at:
-            self._sample(now)
+            self._memory.sample(now)
 
     def next_due(self) -> float | None:
         """Return when :meth:`tick` must be called next."""
@@ -352,49 +353,6 @@ class Supervisor:
             # An aged worker whose successor still loads is looked at when that is ready, not every instant.
             if self._due(worker, now) is not None:
                 self.roster.deadlines.clear(worker)
-
-    # ------------------------------------------------------------------ memory
-
-    def _sample(self, now: float) -> None:
-        """Read the memory of every worker that does something; stop sampling when none does."""
-        roster = self.roster
-        active = [worker for worker in roster.workers() if worker.state is not WorkerState.IDLE]
-        roster.next_sample_at = now + roster.settings.sample_interval_s if active else None
-        overshoot = 0
-        for worker in active:
-            self._read_rss(worker)
-            overshoot += roster.budget.overshoot_bytes(worker, worker.rss_bytes)
-            job = None if worker.job is None else worker.job.id
-            worker.slot.series.append(Sample(now, worker.rss_bytes, worker.generation, worker.state, job))
-            self._enforce(worker, now)
-        roster.tally.overshoot_peak_bytes = max(roster.tally.overshoot_peak_bytes, overshoot)
-
-    def _read_rss(self, worker: Worker) -> None:
-        worker.saw_rss(worker.link.read_rss())
-
-    def _learn_memory(self, worker: Worker) -> None:
-        """A load or a job has shown what the model needs; the reservation follows, as far as there is room."""
-        roster = self.roster
-        if worker.jobs <= 1:
-            worker.lane.learn_memory(worker.peak_bytes)
-        need = worker.lane.need_bytes(roster.budget.limit_bytes)
-        roster.budget.adjust(worker, max(need, worker.rss_bytes))
-
-    def _enforce(self, worker: Worker, now: float) -> None:
-        hard = worker.limits.hard_rss_bytes
-        if hard is not None and worker.rss_bytes > hard:
-            excuse = f"hard-rss ({format_size(worker.rss_bytes)} resident, the limit is {format_size(hard)})"
-            error = SpawnError(excuse, **identity(worker))
-            self._turn_out(worker, ExitReason.HARD_RSS, error, now, excuse=excuse)
-
-    def _turn_out(
-        self, worker: Worker, reason: ExitReason, error: Exception, now: float, *, excuse: str
-    ) -> None:
-        """Kill a worker that must not go on. If it was starting, that start has failed, or it would go on for ever."""
-        starting = worker.state in {WorkerState.STARTING, WorkerState.LOADING}
-        self._departures.dismiss(worker, reason, now, rung=Rung.KILL, excuse=excuse)
-        if starting:
-            self._departures.start_failed(worker.lane, error, now)
 
     # ------------------------------------------------------------------ the end of every turn
 
