@@ -231,8 +231,8 @@ class _Run:
             }
 
         def append(entry: Entry) -> None:
+            self._run.append(entry)  # first: what was measured is kept whatever ails the time series
             sampler.check()
-            self._run.append(entry)
 
         context = SeriesContext(
             experiment=experiment,
