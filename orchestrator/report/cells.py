@@ -48,7 +48,8 @@ def leak_rate(numbers: Numbers) -> str:
 
 def verdict(numbers: Numbers) -> str:
     """Return the judgement in one word; a dash where nothing was judged."""
-    return str((numbers.get("judgement") or {}).get("verdict") or UNKNOWN)
+    judgement: Numbers = numbers.get("judgement") or {}
+    return str(judgement.get("verdict") or UNKNOWN)
 
 
 def outcome(numbers: Numbers) -> str:

@@ -98,6 +98,7 @@ class Engine(ABC):
     @classmethod
     def check(cls, model: ModelSpec) -> None:
         """Look, without loading, whether ``load`` could work. Raises as ``load`` does."""
+        del model  # an engine that needs nothing has nothing to look at
 
     @classmethod
     def memory_estimate(cls, model: ModelSpec) -> int | None:  # noqa: ARG003 - engines that know use it
