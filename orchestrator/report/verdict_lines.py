@@ -1,6 +1,6 @@
 """The verdict in words, one line a method that is not clean, held against fresh processes. Pure.
 
-``Restart(): leak, 6.93 ± 0.12 MB per iteration (live heap 0.30); fresh processes 0.00``
+``Restart(): leak: the live heap grows by 0.30 ± 0.01 MB per iteration, RSS by 6.93; fresh processes by 0.00``
 """
 
 from __future__ import annotations
@@ -9,12 +9,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.config.types import Experiment, Series
-from orchestrator.report.cells import Numbers, number, rate_with_interval
+from orchestrator.report.cells import Numbers, number
 from orchestrator.report.layout import Line
 from orchestrator.report.names import method_name
 from orchestrator.report.shape import columns_of, pairs_of
 
 _CLEAN = frozenset({"flat", "plateau", "bounded"})
+_CHANNELS = {
+    "rss": "RSS",
+    "rss_anon": "anonymous memory",
+    "live": "the live heap",
+    "nonmalloc": "memory outside malloc",
+    "file": "file-backed memory",
+}
 _TOLD_ELSEWHERE = frozenset({"crashed", "unavailable"})
 """How a series ended has its own lines below the table."""
 
@@ -29,19 +36,24 @@ def verdict_lines(experiment: Experiment, summaries: Mapping[str, Numbers]) -> l
         if word is None or word in _CLEAN or word in _TOLD_ELSEWHERE or judged.get("tolerance") is None:
             continue
         fresh = _fresh(baselines.get(series.key), series, summaries)
-        text = f"{method_name(series, summaries[series.key])}: {_found(judged, summaries[series.key])}{fresh}"
+        text = f"{method_name(series, summaries[series.key])}: {_found(judged)}{fresh}"
         text += "".join(f"; to settle it: {what}" for what in judged.get("settle", [])[:1])
         lines.append(Line(text, "bad" if word == "leak" else "note"))
     return lines
 
 
-def _found(judged: Mapping[str, Any], summary: Numbers) -> str:
-    rate = summary.get("leak_rate")
-    text = str(judged["verdict"])
-    if rate and rate.get("rate_mb_per_iter") is not None:
-        text += f", {rate_with_interval(rate)} MB per iteration"
-    heap = judged.get("heap_rate_mb_per_iteration")
-    return text if heap is None else f"{text} (live heap {number(heap)})"
+def _found(judged: Mapping[str, Any]) -> str:
+    """Return the verdict and the growth of the channel that decided, with the other rate beside it."""
+    word, channel = str(judged["verdict"]), str(judged.get("rate_channel"))
+    if judged.get("rate_mb_per_iteration") is None:
+        return word
+    half_width = (judged["ci_high"] - judged["ci_low"]) / 2
+    grows = f"{number(judged['rate_mb_per_iteration'])} ± {number(half_width)} MB per iteration"
+    text = f"{word}: {_CHANNELS.get(channel, channel)} grows by {grows}"
+    heap, rss = judged.get("heap_rate_mb_per_iteration"), judged.get("rss_rate_mb_per_iteration")
+    if channel == "live" and rss is not None:
+        return f"{text}, RSS by {number(rss)}"
+    return text if heap is None else f"{text}, the live heap by {number(heap)}"
 
 
 def _fresh(baseline: Series | None, series: Series, summaries: Mapping[str, Numbers]) -> str:
@@ -51,4 +63,4 @@ def _fresh(baseline: Series | None, series: Series, summaries: Mapping[str, Numb
     judged: Mapping[str, Any] = summaries[series.key]["judgement"]
     rate: Mapping[str, Any] = summaries.get(baseline.key, {}).get(f"leak_rate_{judged['boundary']}") or {}
     value = rate.get("rate_mb_per_iter")
-    return "" if value is None else f"; fresh processes {number(value)}"
+    return "" if value is None else f"; fresh processes by {number(value)}"

@@ -44,7 +44,7 @@ Verdict                                     leak          flat                fl
 Peak Memory (MB)                         1418.42       1356.05               13.00
 Final CER (%)                               0.00          0.00                0.00
 Recycle (baseline) read after infer, as Restart(): 0.00 ± 0.00 MB/iter.
-Destroy+Recreate: leak, 6.93 ± 0.00 MB per iteration; fresh processes 0.00"""
+Destroy+Recreate: leak: anonymous memory grows by 6.93 ± 0.00 MB per iteration; fresh processes by 0.00"""
 
 BENCHMARK = """\
 ======================================================================

@@ -29,13 +29,13 @@ def test_a_leak_is_held_against_fresh_processes_at_its_own_boundary():
     about = experiment("restart", "recycle")
     series = with_heap("restart", 40, 0.3, 6.93), with_heap("recycle", 40, 0.0, 0.0)
     assert lines(about, *series) == [
-        "Restart(): leak, 6.93 ± 0.00 MB per iteration (live heap 0.30); fresh processes 0.00"
+        "Restart(): leak: the live heap grows by 0.30 ± 0.00 MB per iteration, RSS by 6.93; fresh processes by 0.00"
     ]
 
 
 def test_without_baseline_and_heap_there_is_less_to_say():
     assert lines(experiment("recreate"), growing("recreate", 40, rate_mb=2.0)) == [
-        "Destroy+Recreate: leak, 2.00 ± 0.00 MB per iteration"
+        "Destroy+Recreate: leak: anonymous memory grows by 2.00 ± 0.00 MB per iteration"
     ]
 
 
@@ -45,7 +45,7 @@ def test_what_is_clean_is_not_worth_a_line():
 
 def test_an_inconclusive_one_says_what_would_settle_it():
     [line] = lines(experiment("recreate"), growing("recreate", 6, rate_mb=2.0))
-    assert line.startswith("Destroy+Recreate: inconclusive, 2.00 ± 0.00 MB per iteration; to settle it: ")
+    assert line.startswith("Destroy+Recreate: inconclusive: anonymous memory grows by 2.00 ± 0.00 MB per iteration; to settle it: ")
 
 
 @pytest.mark.parametrize("outcome", ["crashed", "unavailable"])
