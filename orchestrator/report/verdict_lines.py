@@ -45,10 +45,10 @@ def verdict_lines(experiment: Experiment, summaries: Mapping[str, Numbers]) -> l
 def _found(judged: Mapping[str, Any]) -> str:
     """Return the verdict and the growth of the channel that decided, with the other rate beside it."""
     word, channel = str(judged["verdict"]), str(judged.get("rate_channel"))
-    if judged.get("rate_mb_per_iteration") is None:
+    rate, low, high = (judged.get(key) for key in ("rate_mb_per_iteration", "ci_low", "ci_high"))
+    if rate is None or low is None or high is None:
         return word
-    half_width = (judged["ci_high"] - judged["ci_low"]) / 2
-    grows = f"{number(judged['rate_mb_per_iteration'])} ± {number(half_width)} MB per iteration"
+    grows = f"{number(rate)} ± {number((high - low) / 2)} MB per iteration"
     text = f"{word}: {_CHANNELS.get(channel, channel)} grows by {grows}"
     heap, rss = judged.get("heap_rate_mb_per_iteration"), judged.get("rss_rate_mb_per_iteration")
     if channel == "live" and rss is not None:
