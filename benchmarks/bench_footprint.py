@@ -55,7 +55,9 @@ def row(name: str, memories: list[Memory], seconds: list[float]) -> list[object]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--workers", type=int, default=8)
     count: int = parser.parse_args().workers
     floor = [bare_interpreter() for _ in range(count)]

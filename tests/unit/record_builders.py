@@ -83,7 +83,7 @@ def chain(*methods: MethodName, **changes: Any) -> Experiment:
 
 def plan(*experiments: Experiment) -> Plan:
     return Plan(
-        file="/work/experiments.toml",
+        file="/study/experiments.toml",
         profile="embedded",
         profile_reason="profile embedded: no chatllm.cpp library",
         experiments=list(experiments),

@@ -80,7 +80,7 @@ def test_hashes_that_cannot_be_remembered_cost_time_only(tmp_path: Path) -> None
 def test_files_of_a_plan() -> None:
     plan = build.plan(build.chain("recreate"), build.experiment("recreate"))
     assert files_of(plan) == [
-        "/work/experiments.toml",
+        "/study/experiments.toml",
         "/models/asr-small.bin",
         "/samples/jfk.wav",
         "/samples/jfk.txt",

@@ -85,7 +85,7 @@ def test_nan_becomes_null() -> None:
 FILES = [
     HashedFile("/models/asr-small.bin", 5, "aa"),
     HashedFile("/samples/phone.wav", 5, "bb"),
-    HashedFile("/work/experiments.toml", 5, "cc"),
+    HashedFile("/study/experiments.toml", 5, "cc"),
 ]
 
 
@@ -118,7 +118,7 @@ def test_what_does_not_decide_the_measurement(same: Plan) -> None:
 
 
 def test_the_text_of_experiments_toml_does_not_decide() -> None:
-    assert fingerprint(files=[*FILES[:2], HashedFile("/work/experiments.toml", 9, "dd")]) == fingerprint()
+    assert fingerprint(files=[*FILES[:2], HashedFile("/study/experiments.toml", 9, "dd")]) == fingerprint()
 
 
 def test_a_moved_model_is_the_same_model() -> None:

@@ -27,7 +27,10 @@ LEGAL = {
     ("cancelling", "job_ended"): "idle",
     ("idle", "trim_asked"): "trimming",
     ("trimming", "trimmed"): "idle",
-    **{(state, "dismissed"): "leaving" for state in ["starting", "loading", "idle", "busy", "cancelling", "trimming"]},
+    **{
+        (state, "dismissed"): "leaving"
+        for state in ["starting", "loading", "idle", "busy", "cancelling", "trimming"]
+    },
     **{
         (state, "exited"): "gone"
         for state in ["starting", "loading", "idle", "busy", "cancelling", "trimming", "leaving"]

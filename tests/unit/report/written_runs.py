@@ -87,7 +87,7 @@ class Written:
         self.run: RunFolder = self.results.new_run()
         self.path = self.run.path
         plan = Plan(
-            file="/work/experiments.toml",
+            file="/study/experiments.toml",
             profile="embedded",
             profile_reason="embedded: chosen by --profile",
             experiments=list(experiments),
