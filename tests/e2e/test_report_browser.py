@@ -129,6 +129,9 @@ def test_light_dark_and_paper_have_their_own_colours(shown: Browser) -> None:
 @pytest.mark.parametrize("width", [1200, 390])
 def test_the_page_fits_its_window(shown: Browser, page: Path, width: int) -> None:
     shown.protocol(
+        "Emulation.setEmulatedMedia", media="screen"
+    )  # paper, which another test asks for, does not scroll
+    shown.protocol(
         "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False
     )
     shown.open(page)

@@ -113,12 +113,15 @@ def check_leak(results: dict[str, Any]) -> None:
 def check_benchmark(results: dict[str, Any]) -> None:
     """Time to first token and speed have bounds that no load of the machine can move; the peak is seen."""
     after_first = len(TEXT) - len(TEXT) // TOKENS
+    last_token_ms = FIRST_TOKEN_MS + (TOKENS - 1) * TOKEN_MS
     for summary in results["summary"].values():
         assert summary["avg_ttft_ms"] >= FIRST_TOKEN_MS
-        assert 0 < summary["avg_speed_chars_per_s"] <= after_first / ((TOKENS - 1) * TOKEN_MS / 1000) * 1.05
+        assert summary["avg_speed_chars_per_s"] > 0
         assert summary["avg_wer_percent"] == 0
         assert summary["peak_source"] == "VmHWM"
     for each in results["iterations"]:
+        # A late first token leaves less time for the others; but the last one is never early.
+        assert each["ttft_ms"] + 1000 * after_first / each["speed_chars_per_s"] >= last_token_ms * 0.95
         before_mb = each["steps"][0]["rss_mb"]["after_load"]
         assert each["peak_mb"] - before_mb >= PEAK_MB - 0.5
         assert each["peak_mb"] - each["memory_mb"] >= PEAK_MB - 2

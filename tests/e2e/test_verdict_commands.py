@@ -32,7 +32,7 @@ def test_a_leak_breaks_the_gate_and_its_twin_passes(lab: Lab) -> None:
     assert "gate: broken: 1 of 1 series broken" in leaking.err
     assert "a/reuse: broken: leak:" in leaking.err
     assert "Verdict" in leaking.out
-    assert "Reuse: leak, " in leaking.out
+    assert "Reuse: leak: " in leaking.out
     assert ET.parse(junit).getroot().get("failures") == "1"
     assert lab.result("a")["summary"]["reuse"]["judgement"]["verdict"] == "leak"
     clean = measure(lab, CLEAN, "--gate", "leak", "--junit", junit)
