@@ -56,7 +56,7 @@ def start_host(
     return host, facts
 
 
-def kill_and_wait(host: "subprocess.Popen[str]", pids: list[int]) -> None:
+def kill_and_check_gone(host: "subprocess.Popen[str]", pids: list[int]) -> None:
     processes = [psutil.Process(pid) for pid in pids]
     host.kill()
     host.wait()
@@ -80,7 +80,7 @@ def send_fault(how: str) -> str:
 )
 def test_a_worker_dies_with_its_killed_host(started: list[int], work: str) -> None:
     host, facts = start_host(started, work=work)
-    kill_and_wait(host, [facts["worker"]])
+    kill_and_check_gone(host, [facts["worker"]])
 
 
 def test_sigio_ignored_and_blocked_by_inheritance_does_not_help_it(started: list[int]) -> None:
@@ -90,7 +90,7 @@ def test_sigio_ignored_and_blocked_by_inheritance_does_not_help_it(started: list
     signal.pthread_sigmask(signal.SIG_BLOCK, set(signal.Signals))
     """
     host, facts = start_host(started, before=before, work=send_fault("hang_holding_gil"))
-    kill_and_wait(host, [facts["worker"]])
+    kill_and_check_gone(host, [facts["worker"]])
 
 
 def test_grandchildren_go_too(started: list[int]) -> None:
@@ -101,7 +101,7 @@ def test_grandchildren_go_too(started: list[int]) -> None:
     more = {"grandchild": int(open(path).read().split()[0])}
     """
     host, facts = start_host(started, work=work)
-    kill_and_wait(host, [facts["worker"], facts["grandchild"]])
+    kill_and_check_gone(host, [facts["worker"], facts["grandchild"]])
 
 
 def test_a_forked_copy_of_the_host_does_not_keep_it_alive(started: list[int]) -> None:
@@ -112,7 +112,7 @@ def test_a_forked_copy_of_the_host_does_not_keep_it_alive(started: list[int]) ->
     more = {"copy": copy}
     """
     host, facts = start_host(started, work=work)
-    kill_and_wait(host, [facts["worker"]])
+    kill_and_check_gone(host, [facts["worker"]])
     assert psutil.pid_exists(facts["copy"])
 
 
@@ -127,7 +127,7 @@ def test_the_end_of_a_thread_that_spawned_does_not_end_the_worker(started: list[
     host, facts = start_host(started, work=work)
     time.sleep(0.2)
     assert psutil.Process(facts["second"]).is_running()
-    kill_and_wait(host, [facts["worker"], facts["second"]])
+    kill_and_check_gone(host, [facts["worker"], facts["second"]])
 
 
 def test_a_parent_that_died_before_the_lifeline_was_held_is_noticed() -> None:
