@@ -3,12 +3,7 @@
 Read in this order: ``series``, ``slope``, ``channel``, ``shapes``, ``verdict``.
 """
 
-from orchestrator.analysis.baseline import (
-    SlopeDifference,
-    compare_with_baseline,
-    settled_slope,
-    slope_difference,
-)
+from orchestrator.analysis.baseline import growth_beyond, hold_against, level_above_fresh, level_beyond
 from orchestrator.analysis.channel import FEWEST_ITERATIONS, judge_channel
 from orchestrator.analysis.composition import Composition
 from orchestrator.analysis.counts import COUNT_TOLERANCE, judge_count
@@ -38,24 +33,24 @@ __all__ = [
     "MemorySeries",
     "RecyclePlan",
     "Settlement",
-    "SlopeDifference",
     "SlopeEstimate",
     "Verdict",
     "VerdictName",
     "WorkerFigures",
-    "compare_with_baseline",
+    "growth_beyond",
+    "hold_against",
     "is_look",
     "jobs_for_cost",
     "jobs_within",
     "judge",
     "judge_channel",
     "judge_count",
+    "level_above_fresh",
+    "level_beyond",
     "live_tolerance_mb",
     "plan_recycling",
     "robust_slope",
     "settled",
-    "settled_slope",
-    "slope_difference",
     "throughput_cost",
     "tolerance_mb",
     "workers_within",

@@ -1,102 +1,127 @@
-"""Compare in-process growth with that of fresh processes, at the same boundary.
+"""Hold in-process growth and level against those of fresh processes, both read at the same boundary.
 
 The process-restart baseline answers what a series alone cannot: what the machine, the input and the way of
-measuring do by themselves. Each slope is taken over its own iterations after its own warm-up; their noise is
-independent, so the variances of the slopes add.
+measuring do by themselves. Each slope is the one its own judgement gives, over its own iterations after its own
+warm-up, so that the numbers agree with those shown beside them; the noise of the two is independent.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import sqrt
+from collections.abc import Mapping, Sequence
+from math import inf, sqrt
 
 from scipy.special import stdtrit
 
+from orchestrator.analysis.decision import ChannelVerdict
+from orchestrator.analysis.difference import Difference, rate_difference
+from orchestrator.analysis.judged import AgainstBaseline, BeyondBaseline, LevelAboveFresh, finite
 from orchestrator.analysis.series import SeriesLike, as_series
-from orchestrator.analysis.slope import FEWEST_READINGS, SlopeEstimate, fgls_slope
-from orchestrator.analysis.spikes import remove_spikes
-from orchestrator.analysis.tolerance import RSS_FLOOR_MB
-from orchestrator.analysis.warm_up import SHORTEST_TAIL, find_warm_up
+from orchestrator.analysis.slope import SlopeEstimate
+from orchestrator.analysis.verdict import Verdict
 
-_FEWEST_DEGREES = 3.0
+_UPPER = 0.975
 
 
-@dataclass(frozen=True, slots=True)
-class SlopeDifference:
-    """Growth beyond another series' growth, per iteration, with the two-sided interval.
+def growth_beyond(own: SlopeEstimate, fresh: SlopeEstimate) -> Difference:
+    """Return the growth of a method beyond that of fresh processes, with its 95 % interval.
 
-    Attributes:
-        difference: Slope of the first minus slope of the second.
-        low: Lower end of its interval.
-        high: Upper end of its interval.
-        first: The first series' slope, e.g. of ``restart``.
-        second: The second series' slope, e.g. of the baseline.
-        confidence: Probability that the interval is meant to hold.
+    Zou and Donner's way (Statistics in Medicine 27, 2008): the distances to the ends add up as variances do,
+    so that an interval that is not symmetric, or was widened for a doubt of its own, keeps what it says.
     """
-
-    difference: float
-    low: float
-    high: float
-    first: SlopeEstimate
-    second: SlopeEstimate
-    confidence: float
-
-    @property
-    def significant(self) -> bool:
-        """Whether the interval excludes no difference."""
-        return self.low > 0 or self.high < 0
+    return rate_difference((fresh.low, fresh.rate, fresh.high), (own.low, own.rate, own.high))
 
 
-def slope_difference(
-    first: SlopeEstimate, second: SlopeEstimate, *, confidence: float = 0.95
-) -> SlopeDifference:
-    """Return how much faster the first grows, by the approximation of Welch and Satterthwaite."""
-    a, b = first.standard_error**2, second.standard_error**2
-    total = a + b
-    error = sqrt(total)
-    shares = a * a / first.degrees_of_freedom + b * b / second.degrees_of_freedom
-    degrees = max(total * total / shares, _FEWEST_DEGREES) if shares > 0 else _FEWEST_DEGREES
-    half = float(stdtrit(degrees, 0.5 + confidence / 2)) * error
-    difference = first.rate - second.rate
-    return SlopeDifference(difference, difference - half, difference + half, first, second, confidence)
+def level_beyond(level: float, fresh: SeriesLike) -> Difference:
+    """Return how far ``level`` stands above the mean of ``fresh``, unit of the readings.
 
-
-def compare_with_baseline(
-    series: SeriesLike,
-    baseline: SeriesLike,
-    *,
-    noise_floor: float = RSS_FLOOR_MB,
-    confidence: float = 0.95,
-) -> SlopeDifference:
-    """Return the growth of ``series`` beyond that of ``baseline``, unit of the readings per iteration.
-
-    Args:
-        series: Readings of an in-process method, one per iteration.
-        baseline: Readings of fresh processes at the same boundary, one per iteration; the length may differ.
-        noise_floor: The smallest difference a reading can show, same unit.
-        confidence: Probability that the interval is meant to hold.
+    The interval tells how well that mean is known (t, 95 %); without end for a single reading.
 
     Raises:
-        ValueError: A series has fewer than four readings or one that is not finite.
+        ValueError: There is no fresh reading, or one that is not finite.
     """
-    return slope_difference(
-        settled_slope(series, "series", noise_floor, confidence),
-        settled_slope(baseline, "baseline", noise_floor, confidence),
-        confidence=confidence,
+    readings = as_series(fresh, "fresh")
+    if not readings.size:
+        raise ValueError("there is no fresh reading")
+    above = level - float(readings.mean())
+    if readings.size < 2:
+        return Difference(above, -inf, inf)
+    error = float(readings.std(ddof=1)) / sqrt(readings.size)
+    half = float(stdtrit(readings.size - 1, _UPPER)) * error
+    return Difference(above, above - half, above + half)
+
+
+def hold_against(
+    own: Verdict,
+    fresh: Verdict,
+    *,
+    series: str,
+    boundary: str,
+    iterations: int,
+    level: LevelAboveFresh | None = None,
+) -> AgainstBaseline:
+    """Return a method held against the baseline, channel by channel.
+
+    Args:
+        own: The method's verdict.
+        fresh: The baseline's, read at the method's boundary.
+        series: Key of the baseline.
+        boundary: Where both were read.
+        iterations: Readings of the baseline.
+        level: How far the method stands above it, see :func:`level_above_fresh`.
+    """
+    channels, others = dict(own.channels), dict(fresh.channels)
+    held = {name: _beyond(channels[name], others[name]) for name in channels if name in others}
+    return AgainstBaseline(
+        series=series,
+        boundary=boundary,
+        iterations=iterations,
+        rate_channel=own.rate_channel if own.rate_channel in held else "rss",
+        channels=held,
+        level=level,
     )
 
 
-def settled_slope(
-    values: SeriesLike, name: str, noise_floor: float, confidence: float = 0.95
-) -> SlopeEstimate:
-    """Return the slope of a series after spikes and warm-up are taken off.
+def level_above_fresh(
+    iteration: int, rss_mb: float, fresh_by_life_mb: Mapping[int, Sequence[float]], recycle_after: int
+) -> LevelAboveFresh | None:
+    """Hold a method's RSS at ``iteration`` against fresh processes at the same point of their life.
 
-    Raises:
-        ValueError: Fewer than four readings, or one that is not finite.
+    Args:
+        iteration: Iterations the method had done, counted from 1.
+        rss_mb: Its RSS then.
+        fresh_by_life_mb: RSS of the baseline's processes by how many iterations they had done.
+        recycle_after: After how many iterations the baseline starts a fresh process.
+
+    Returns:
+        The comparison at life min(iteration, recycle_after), or the oldest below it that was read; None without one.
     """
-    series = as_series(values, name)
-    if series.size < FEWEST_READINGS:
-        raise ValueError(f"{name}: a slope needs at least {FEWEST_READINGS} readings, found {series.size}")
-    cleaned = remove_spikes(series, noise_floor)
-    start = find_warm_up(cleaned, noise_floor).length if series.size > SHORTEST_TAIL else 0
-    return fgls_slope(cleaned[start:], noise_floor=noise_floor, confidence=confidence)
+    lives = [
+        life
+        for life, readings in fresh_by_life_mb.items()
+        if life <= min(iteration, recycle_after) and len(readings)
+    ]
+    if not lives:
+        return None
+    life = max(lives)
+    above = level_beyond(rss_mb, fresh_by_life_mb[life])
+    return LevelAboveFresh(
+        iteration=iteration,
+        life=life,
+        rss_mb=rss_mb,
+        fresh_rss_mb=rss_mb - above.value,
+        above_mb=above.value,
+        ci_low=finite(above.low),
+        ci_high=finite(above.high),
+    )
+
+
+def _beyond(own: ChannelVerdict, fresh: ChannelVerdict) -> BeyondBaseline:
+    beyond = growth_beyond(own.slope, fresh.slope)
+    return BeyondBaseline(
+        fresh_mb_per_iteration=finite(fresh.slope.rate),
+        fresh_ci_low=finite(fresh.slope.low),
+        fresh_ci_high=finite(fresh.slope.high),
+        beyond_mb_per_iteration=finite(beyond.value),
+        beyond_ci_low=finite(beyond.low),
+        beyond_ci_high=finite(beyond.high),
+    )

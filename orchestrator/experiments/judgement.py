@@ -6,33 +6,33 @@ is judged is :mod:`orchestrator.analysis`' business.
 ::
 
     records  --[method's own boundary]-->  rss, rss_anon, swap, live, held  --judge-->  Judgement
+                                           descriptors, threads  --judge_count------>
+    baseline  --[the same boundary]----->  the same  --------------hold_against----->
     outcome  ------------------------------------------------------------------------>  crashed | unavailable
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from math import isfinite
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from orchestrator.analysis import ChannelVerdict, Composition, MemorySeries, Verdict, judge
-from orchestrator.analysis.judgement import ChannelJudgement, Growth, JudgedAs, Judgement
+from orchestrator.analysis import MemorySeries, Verdict, judge
+from orchestrator.analysis.baseline import hold_against, level_above_fresh
+from orchestrator.analysis.judged import (
+    AgainstBaseline,
+    JudgedAs,
+    LevelAboveFresh,
+    count_judgement,
+    rates_of,
+)
+from orchestrator.analysis.judgement import Judgement
 from orchestrator.config.types import Experiment, MethodName
 from orchestrator.experiments.leak_rate import MB, boundary_readings, own_boundary
-from orchestrator.experiments.records import Boundary, Reading, SeriesRecords
-
-__all__ = [
-    "ChannelJudgement",
-    "Growth",
-    "JudgedAs",
-    "Judgement",
-    "judge_all",
-    "judge_series",
-    "series_method",
-]
+from orchestrator.experiments.records import Boundary, IterationRecord, Reading, SeriesRecords
+from orchestrator.report.shape import pairs_of
 
 ENDS: dict[str, JudgedAs] = {
     "crashed": "crashed",
@@ -53,7 +53,10 @@ _Pick = Callable[[Reading], int | None]
 
 
 def judge_series(
-    experiment: Experiment, records: SeriesRecords, boundary: Boundary | None = None
+    experiment: Experiment,
+    records: SeriesRecords,
+    boundary: Boundary | None = None,
+    baseline: SeriesRecords | None = None,
 ) -> Judgement:
     """Return the judgement of one series.
 
@@ -65,6 +68,7 @@ def judge_series(
         records: Everything known of the series.
         boundary: Where it is read; default the method's own. The baseline can be read ``after_infer`` too, to
             be held against a method that keeps its model.
+        baseline: The fresh processes to hold it against, see :func:`baseline_of`; None leaves that out.
     """
     method = series_method(experiment, records.series)
     where = boundary or own_boundary(method)
@@ -84,39 +88,76 @@ def judge_series(
         iterations=len(readings),
         reasons=[] if outcome == "completed" else [sentence],
         heap_off=_heap_off(readings),
+        descriptors=count_judgement(_counts(readings, lambda reading: reading.descriptors), "descriptors"),
+        threads=count_judgement(_counts(readings, lambda reading: reading.threads), "threads"),
     )
     if judged is None:
         return bare if bare.reasons else msgspec.structs.replace(bare, reasons=[f"no reading {where}"])
     return msgspec.structs.replace(
-        _with_rates(bare, judged),
+        bare,
+        **rates_of(judged),
         reasons=[*bare.reasons, *judged.reasons],
         settle=[] if end else list(judged.settle),
+        against_baseline=_against(experiment, judged, iterations, baseline, where) if baseline else None,
     )
 
 
-def _with_rates(bare: Judgement, judged: Verdict) -> Judgement:
-    return msgspec.structs.replace(
-        bare,
-        rate_mb_per_iteration=_finite(judged.rate_mb_per_iteration),
-        ci_low=_finite(judged.ci_low),
-        ci_high=_finite(judged.ci_high),
-        rate_channel=judged.rate_channel,
-        rss_rate_mb_per_iteration=_finite(judged.rss_rate_mb_per_iteration),
-        rss_ci_low=_finite(judged.rss_ci_low),
-        rss_ci_high=_finite(judged.rss_ci_high),
-        heap_rate_mb_per_iteration=_finite(judged.heap_rate_mb_per_iteration),
-        heap_ci_low=_finite(judged.heap_ci_low),
-        heap_ci_high=_finite(judged.heap_ci_high),
-        warm_up=judged.warm_up,
-        tolerance=_finite(judged.tolerance),
-        composition=_growth(judged.composition),
-        channels={name: _channel_judgement(channel) for name, channel in judged.channels},
+def baseline_of(experiment: Experiment, key: str, records: Iterable[SeriesRecords]) -> SeriesRecords | None:
+    """Return the records of the fresh processes that the series ``key`` is held against.
+
+    That is the baseline of its own variant, else the plain one; None for a baseline, and where none has run.
+    """
+    pairs = {series.key: baseline for series, baseline in pairs_of(experiment)}
+    baseline = pairs.get(key)
+    return next((each for each in records if baseline and each.series == baseline.key), None)
+
+
+def _against(
+    experiment: Experiment,
+    judged: Verdict,
+    iterations: Sequence[IterationRecord],
+    baseline: SeriesRecords,
+    where: Boundary,
+) -> AgainstBaseline | None:
+    """Hold a judged series against the baseline, read where it is read; None where that has no reading."""
+    readings = boundary_readings(sorted(baseline.iterations, key=lambda record: record.iteration), where)
+    fresh = _judge_readings(readings)
+    if fresh is None:
+        return None
+    return hold_against(
+        judged,
+        fresh,
+        series=baseline.series,
+        boundary=where,
+        iterations=len(readings),
+        level=_level(experiment, iterations, baseline, where),
     )
+
+
+def _level(
+    experiment: Experiment,
+    iterations: Sequence[IterationRecord],
+    baseline: SeriesRecords,
+    where: Boundary,
+) -> LevelAboveFresh | None:
+    """Hold the last reading against fresh processes that had done as many iterations, or all of theirs."""
+    by_life: dict[int, list[float]] = {}
+    for record in baseline.iterations:
+        by_life.setdefault(record.life, []).extend(
+            reading.rss / MB for reading in boundary_readings([record], where)
+        )
+    read = [(record.life, reading) for record in iterations for reading in boundary_readings([record], where)]
+    life, last = read[-1]
+    return level_above_fresh(life, last.rss / MB, by_life, experiment.recycle_after)
 
 
 def judge_all(experiment: Experiment, records: Iterable[SeriesRecords]) -> dict[str, Judgement]:
     """Return the judgements by series key, in the experiment's order, then any others."""
-    by_key = {each.series: judge_series(experiment, each) for each in records}
+    every = list(records)
+    by_key = {
+        each.series: judge_series(experiment, each, baseline=baseline_of(experiment, each.series, every))
+        for each in every
+    }
     known = [series.key for series in experiment.series if series.key in by_key]
     return {key: by_key[key] for key in dict.fromkeys((*known, *by_key))}
 
@@ -140,11 +181,19 @@ def _outcome(records: SeriesRecords, count: int) -> tuple[str, str]:
 
 
 def _judge_readings(readings: Sequence[Reading]) -> Verdict | None:
-    """Judge what every reading has; a channel that is missing from one of them counts as missing."""
+    series = memory_series(readings)
+    return None if series is None else judge(series)
+
+
+def memory_series(readings: Sequence[Reading]) -> MemorySeries | None:
+    """Return the channels that every reading has, in MB; None without a reading.
+
+    A channel that is missing from one of them counts as missing.
+    """
     rss = _channel(readings, lambda reading: reading.rss)
     if rss is None:
         return None
-    series = MemorySeries.of(
+    return MemorySeries.of(
         rss,
         rss_anon_mb=_channel(readings, lambda reading: reading.rss_anon),
         swap_mb=_channel(readings, lambda reading: reading.swap),
@@ -152,7 +201,6 @@ def _judge_readings(readings: Sequence[Reading]) -> Verdict | None:
         held_mb=_channel(readings, lambda reading: reading.heap_held),
         heap_off=_heap_off(readings),
     )
-    return judge(series)
 
 
 def _channel(readings: Sequence[Reading], pick: _Pick) -> npt.NDArray[np.float64] | None:
@@ -162,32 +210,10 @@ def _channel(readings: Sequence[Reading], pick: _Pick) -> npt.NDArray[np.float64
     return np.asarray(sizes, dtype=np.float64) / MB
 
 
+def _counts(readings: Sequence[Reading], pick: _Pick) -> list[int] | None:
+    counts = [count for reading in readings if (count := pick(reading)) is not None]
+    return counts if counts and len(counts) == len(readings) else None
+
+
 def _heap_off(readings: Sequence[Reading]) -> str | None:
     return next((reading.heap_off for reading in readings if reading.heap_off), None)
-
-
-def _channel_judgement(channel: ChannelVerdict) -> ChannelJudgement:
-    return ChannelJudgement(
-        verdict=channel.verdict,
-        rate_mb_per_iteration=_finite(channel.slope.rate),
-        ci_low=_finite(channel.slope.low),
-        ci_high=_finite(channel.slope.high),
-        warm_up=channel.warm_up,
-        tolerance=_finite(channel.tolerance),
-        reasons=list(channel.reasons),
-    )
-
-
-def _growth(composition: Composition) -> Growth:
-    return Growth(
-        live_heap=_finite(composition.live_heap),
-        held_free=_finite(composition.held_free),
-        outside_malloc=_finite(composition.outside_malloc),
-        file_pages=_finite(composition.file_pages),
-        swap=_finite(composition.swap),
-    )
-
-
-def _finite(value: float | None) -> float | None:
-    """Return a plain float, or None for what is not known, not a number or without bound."""
-    return float(value) if value is not None and isfinite(value) else None

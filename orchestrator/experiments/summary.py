@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from orchestrator.config.types import Experiment, MethodName, Step
-from orchestrator.experiments.judgement import judge_series
+from orchestrator.experiments.judgement import baseline_of, judge_series
 from orchestrator.experiments.leak_rate import MB, boundary_readings, leak_rate, own_boundary
 from orchestrator.experiments.model_summary import mean, phase_means, speech_numbers, summarize_model
 from orchestrator.experiments.records import IterationRecord, Reading, SeriesRecords, StepRecord
@@ -26,7 +26,9 @@ _METHODS: dict[str, MethodName] = {
 }
 
 
-def summarize(experiment: Experiment, records: SeriesRecords) -> dict[str, Any]:
+def summarize(
+    experiment: Experiment, records: SeriesRecords, baseline: SeriesRecords | None = None
+) -> dict[str, Any]:
     """Return the summary of one series of ``experiment``, ready for JSON.
 
     *Initial* is iteration 1's memory, or what was there before the first load where an in-process method has
@@ -47,7 +49,7 @@ def summarize(experiment: Experiment, records: SeriesRecords) -> dict[str, Any]:
         **_outcome(experiment, records),
         "reset": _reset(records, steps),
         **_memory(iterations, from_before_load=len(models) > 1 and method != "recycle"),
-        "judgement": msgspec.to_builtins(judge_series(experiment, records)),
+        "judgement": msgspec.to_builtins(judge_series(experiment, records, baseline=baseline)),
         "leak_rate": leak_rate(method, iterations),
         "leak_rate_after_infer": leak_rate(method, iterations, "after_infer"),
         "leak_rate_after_unload": leak_rate(method, iterations, "after_unload"),
@@ -156,6 +158,10 @@ def _mb(size_bytes: float | None) -> float | None:
 
 def summarize_all(experiment: Experiment, records: Iterable[SeriesRecords]) -> dict[str, dict[str, Any]]:
     """Return the summaries by series key, in the experiment's order, then any others."""
-    by_key = {each.series: summarize(experiment, each) for each in records}
+    every = list(records)
+    by_key = {
+        each.series: summarize(experiment, each, baseline_of(experiment, each.series, every))
+        for each in every
+    }
     known = [series.key for series in experiment.series if series.key in by_key]
     return {key: by_key[key] for key in (*known, *(key for key in by_key if key not in known))}

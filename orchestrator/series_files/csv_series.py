@@ -1,13 +1,13 @@
 """CSV files with named columns: one series each.
 
-``rss_mb`` is needed; ``iteration, rss_anon_mb, swap_mb, live_mb, held_mb, elapsed_s`` are used where they
-are there, any other column is left alone. Recordings of ``orchestrator watch`` are such files.
+``rss_mb`` is needed; ``iteration, rss_anon_mb, swap_mb, live_mb, held_mb, elapsed_s, descriptors, threads`` are
+used where they are there, any other column is left alone. Recordings of ``orchestrator watch`` are such files.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 
@@ -20,7 +20,8 @@ from orchestrator.series_files.measured import MeasuredSeries
 NEEDED = "rss_mb"
 ITERATION = "iteration"
 ELAPSED = "elapsed_s"
-OPTIONAL = ("rss_anon_mb", "swap_mb", "live_mb", "held_mb", ELAPSED)
+COUNTS = ("descriptors", "threads")
+OPTIONAL = ("rss_anon_mb", "swap_mb", "live_mb", "held_mb", ELAPSED, *COUNTS)
 """Columns that are used where every row has a value in them."""
 
 _Rows = Sequence[Sequence[str]]
@@ -48,6 +49,7 @@ def read_csv(path: Path) -> MeasuredSeries:
     for name in OPTIONAL:
         channels[name], told = _optional(path, header, rows, name)
         notes += told
+    _check_counts(path, {name: channels[name] for name in COUNTS})
     return MeasuredSeries(
         file=str(path),
         rss=rss,
@@ -55,6 +57,8 @@ def read_csv(path: Path) -> MeasuredSeries:
         swap=channels["swap_mb"],
         live=channels["live_mb"],
         held=channels["held_mb"],
+        descriptors=channels["descriptors"],
+        threads=channels["threads"],
         interval_s=_interval(channels[ELAPSED]),
         notes=tuple(notes),
     )
@@ -120,6 +124,15 @@ def _check_iterations(path: Path, numbers: FloatArray) -> list[str]:
         )
     missing = int((steps > 1).sum())
     return [f"iterations are missing in {missing} places; the rate is per reading"] if missing else []
+
+
+def _check_counts(path: Path, counts: Mapping[str, FloatArray | None]) -> None:
+    for name, values in counts.items():
+        if values is None:
+            continue
+        wrong = np.flatnonzero((values < 0) | (values != np.round(values)))
+        if wrong.size:
+            raise ResultsError(f"{path}: row {wrong[0] + 1}: {name} is {values[wrong[0]]:g}, not a count")
 
 
 def _interval(elapsed_s: FloatArray | None) -> float | None:

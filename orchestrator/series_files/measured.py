@@ -24,6 +24,9 @@ class MeasuredSeries:
         swap: Memory in swap.
         live: Live bytes of the C allocator.
         held: Free bytes it holds.
+        descriptors: Open descriptors.
+        threads: Threads.
+        fresh: The fresh processes that it is held against, where the file has them.
         heap_off: Why the heap channel is off; None when it is on, or nothing is said.
         interval_s: Mean seconds between two readings, where the file tells times.
         ending: What the series came to, if it did not come to its end.
@@ -38,7 +41,24 @@ class MeasuredSeries:
     swap: FloatArray | None = None
     live: FloatArray | None = None
     held: FloatArray | None = None
+    descriptors: FloatArray | None = None
+    threads: FloatArray | None = None
+    fresh: FreshProcesses | None = None
     heap_off: str | None = None
     interval_s: float | None = None
     ending: Ending | None = None
     notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FreshProcesses:
+    """The baseline, read where the series is read that is held against it.
+
+    ``lives`` says for each reading how many iterations its process had done; after ``recycle_after`` of them
+    there is a fresh one.
+    """
+
+    readings: MeasuredSeries
+    lives: Sequence[int]
+    boundary: str
+    recycle_after: int

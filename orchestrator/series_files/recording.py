@@ -77,14 +77,20 @@ class Recording:
             rss=np.array([row.memory.rss / MB for row in self._rows], dtype=np.float64),
             rss_anon=self._channel(lambda memory: memory.rss_anon),
             swap=self._channel(lambda memory: memory.swap),
+            descriptors=self._counts(lambda memory: memory.descriptors),
+            threads=self._counts(lambda memory: memory.threads),
             interval_s=spread / (len(times) - 1) if spread > 0 else None,
         )
 
     def _channel(self, pick: Callable[[Memory], int | None]) -> FloatArray | None:
-        sizes = [size for row in self._rows if (size := pick(row.memory)) is not None]
-        if not sizes or len(sizes) < len(self._rows):
+        sizes = self._counts(pick)
+        return None if sizes is None else sizes / MB
+
+    def _counts(self, pick: Callable[[Memory], int | None]) -> FloatArray | None:
+        counts = [count for row in self._rows if (count := pick(row.memory)) is not None]
+        if not counts or len(counts) < len(self._rows):
             return None
-        return np.array(sizes, dtype=np.float64) / MB
+        return np.array(counts, dtype=np.float64)
 
 
 class Watched:

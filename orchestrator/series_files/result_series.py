@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,10 @@ from orchestrator.errors import ResultsError
 from orchestrator.experiments.judgement import ENDS
 from orchestrator.experiments.leak_rate import own_boundary
 from orchestrator.experiments.results_file import Results
-from orchestrator.series_files.measured import Ending, MeasuredSeries
+from orchestrator.series_files.measured import Ending, FreshProcesses, MeasuredSeries
 
 _Entries = Sequence[Mapping[str, Any]]
+_BASELINE = "recycle"
 
 
 def result_series(results: Results, file: str) -> list[MeasuredSeries]:
@@ -31,28 +33,55 @@ def result_series(results: Results, file: str) -> list[MeasuredSeries]:
 
 def _series(results: Results, key: str, file: str) -> MeasuredSeries:
     summary = results.summary[key]
+    boundary = own_boundary(summary["method"])
+    outcome = str(summary.get("outcome", "completed"))
+    read = _read(results, key, boundary)
+    made = _measured(read, boundary, file, key)
+    return replace(
+        made,
+        experiment=str(results.config.get("experiment", "")) or None,
+        ending=_ending(outcome),
+        fresh=_fresh(results, key, boundary, file),
+        notes=() if outcome == "completed" else (str(summary.get("sentence", outcome)),),
+    )
+
+
+def _read(results: Results, key: str, boundary: str) -> list[Mapping[str, Any]]:
     entries = [entry for entry in results.iterations if _key(entry) == key]
     entries.sort(key=lambda entry: int(entry["iteration"]))
-    outcome, notes = str(summary.get("outcome", "completed")), list[str]()
-    if outcome != "completed":
-        notes.append(str(summary.get("sentence", outcome)))
-    boundary = own_boundary(summary["method"])
-    read = [entry for entry in entries if _cell(entry, "rss_mb", boundary) is not None]
+    return [entry for entry in entries if _cell(entry, "rss_mb", boundary) is not None]
+
+
+def _measured(read: _Entries, boundary: str, file: str, key: str) -> MeasuredSeries:
     off = next((step["heap_off"] for entry in read for step in entry["steps"] if step.get("heap_off")), None)
     rss = _channel(read, "rss_mb", boundary)
     return MeasuredSeries(
         file=file,
         series=key,
-        experiment=str(results.config.get("experiment", "")) or None,
         rss=np.empty(0) if rss is None else rss,
         rss_anon=_channel(read, "rss_anon_mb", boundary),
         swap=_channel(read, "swap_mb", boundary),
         live=_channel(read, "heap_live_mb", boundary),
         held=_channel(read, "heap_held_mb", boundary),
+        descriptors=_channel(read, "descriptors", boundary),
+        threads=_channel(read, "threads", boundary),
         heap_off=off,
-        ending=_ending(outcome),
-        notes=tuple(notes),
     )
+
+
+def _fresh(results: Results, key: str, boundary: str, file: str) -> FreshProcesses | None:
+    """Return the baseline of the series ``key``, read where that is read: its variant's own, else the plain one."""
+    method, _, variant = key.partition("@")
+    if method == _BASELINE:
+        return None
+    candidates = (f"{_BASELINE}@{variant}", _BASELINE) if variant else (_BASELINE,)
+    baseline = next((each for each in candidates if each in results.summary), None)
+    if baseline is None:
+        return None
+    read = _read(results, baseline, boundary)
+    lives = [int(entry.get("life", 1)) for entry in read]
+    readings = _measured(read, boundary, file, baseline)
+    return FreshProcesses(readings, lives, boundary, int(results.config.get("recycle_after", 1)))
 
 
 def _ending(outcome: str) -> Ending | None:

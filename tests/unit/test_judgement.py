@@ -6,8 +6,9 @@ import msgspec
 import pytest
 from record_builders import ended, experiment, growing, iteration, reading, records, step_record
 
+from orchestrator.analysis.judgement import Judgement
 from orchestrator.config.types import Series
-from orchestrator.experiments.judgement import Judgement, judge_all, judge_series
+from orchestrator.experiments.judgement import judge_all, judge_series
 from orchestrator.experiments.records import SeriesRecords
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from orchestrator.analysis.judgement import ChannelJudgement
+from orchestrator.analysis.judged import ChannelJudgement
 
 
 class FitPoint(NamedTuple):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from written_runs import Written, experiment, iterations
 
-from orchestrator.analysis.judgement import ChannelJudgement
+from orchestrator.analysis.judged import ChannelJudgement
 from orchestrator.experiments.report_content import collect_report
 from orchestrator.report.html.composition_chart import parts_of
 from orchestrator.report.html.content import Point
