@@ -1,15 +1,27 @@
 """Plan recycling from a measured growth: when to start afresh, what that costs, how much memory it needs.
 
 Pure arithmetic. Growth is taken at the upper end of the interval of the RSS rate: a plan that is wrong on the
-safe side recycles a little early, one that is wrong on the other side breaks the budget.
+safe side recycles a little early, one that is wrong on the other side breaks the budget. What the figures are
+read from, and what else could be done, is decided elsewhere.
+
+The period, in jobs, is the smaller of two::
+
+    what fits    (share - base - peak above base) / rate      the share is budget / workers
+    what pays    max(square-root rule, a start costs 2 %)     when memory is not what binds
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import floor, inf, isfinite
+from math import ceil, floor, inf, isfinite, sqrt
 
-_DEFAULT_COST_SHARE = 0.02
+COST_SHARE = 0.02
+"""Share of the time that starting afresh may take where nothing but the cost speaks against it."""
+HARD_MARGIN = 1.2
+"""A hard limit kills a job: it is only advised this far above all that is expected."""
+UNKNOWN_GROWTH = 1.25
+"""Room for a worker of unknown growth, as a multiple of what one job takes."""
+MOST_WORKERS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +29,8 @@ class WorkerFigures:
     """What was measured of one worker.
 
     Attributes:
-        rate_high_mb: Upper end of the interval of the RSS rate, MB per job; zero or less is no growth.
+        rate_high_mb: Upper end of the interval of the RSS rate, MB per job; zero or less is no growth, None is
+            not known.
         base_mb: RSS of a warm worker between jobs, MB.
         peak_above_base_mb: How far RSS rises above that within a job, MB.
         start_s: Time to start a worker and load its model, seconds.
@@ -27,7 +40,7 @@ class WorkerFigures:
         ValueError: A number is not finite, or negative where it must not be.
     """
 
-    rate_high_mb: float
+    rate_high_mb: float | None
     base_mb: float
     peak_above_base_mb: float
     start_s: float
@@ -41,10 +54,25 @@ class WorkerFigures:
             start_s=self.start_s,
             job_s=self.job_s,
         )
-        if not isfinite(self.rate_high_mb):
+        if self.rate_high_mb is not None and not isfinite(self.rate_high_mb):
             raise ValueError(f"rate_high_mb: expected a finite number, found {self.rate_high_mb}")
         if self.job_s == 0:
             raise ValueError("job_s: expected a number above 0, found 0")
+
+    @property
+    def growth_mb(self) -> float:
+        """MB per job to reckon with; 0 for none and for not known."""
+        return max(self.rate_high_mb or 0.0, 0.0)
+
+    @property
+    def busy_mb(self) -> float:
+        """RSS of a warm worker at the peak of a job, before any growth, MB."""
+        return self.base_mb + self.peak_above_base_mb
+
+    @property
+    def single_mb(self) -> float:
+        """The least memory with which a worker can be planned: for one job, or with room for unknown growth, MB."""
+        return self.busy_mb * UNKNOWN_GROWTH if self.rate_high_mb is None else self.busy_mb + self.growth_mb
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,68 +80,98 @@ class RecyclePlan:
     """When to recycle a worker, and what follows from it.
 
     Attributes:
-        max_jobs: Recycle after so many jobs; None when growth never makes it necessary.
-        max_rss_mb: Recycle when RSS is above this after a job, MB; None when growth never makes it necessary.
-        memory_per_worker_mb: Most memory one worker takes, the peak within a job included, MB.
-        workers: Workers that fit the budget side by side.
+        max_jobs: Recycle after so many jobs; None when growth does not make it necessary.
+        max_rss_mb: Recycle when RSS is above this after a job, MB: one more job could pass the worker's share of
+            the budget. None when nothing grows.
+        hard_rss_mb: RSS that is never to be passed, MB: the worker's share, where that is far enough above what
+            is expected; else None.
+        memory_per_worker_mb: Most memory one worker is expected to take, the peak within a job included, MB.
+        workers: Workers planned for.
+        workers_that_fit: Workers of that size that the budget holds.
         throughput_cost: Share (0 to 1) of the time that starting afresh takes.
+        best_jobs: Period after the square-root rule, see :func:`best_period`; None without growth.
         rate_mb_per_job: Growth the plan reckons with, MB per job.
         reason: Why the plan is what it is, in plain words.
     """
 
     max_jobs: int | None
     max_rss_mb: float | None
+    hard_rss_mb: float | None
     memory_per_worker_mb: float
     workers: int
+    workers_that_fit: int
     throughput_cost: float
+    best_jobs: float | None
     rate_mb_per_job: float
     reason: str
 
 
 def plan_recycling(
-    figures: WorkerFigures,
-    *,
-    budget_mb: float,
-    workers: int | None = None,
-    cost_share: float = _DEFAULT_COST_SHARE,
+    figures: WorkerFigures, *, budget_mb: float, workers: int | None = None, most_workers: int | None = None
 ) -> RecyclePlan:
     """Return a plan that keeps all workers within the budget.
 
     Args:
         figures: What was measured of one worker.
         budget_mb: Memory for all workers together, MB.
-        workers: Workers wanted; by default as many as fit while recycling costs no more than
-            ``cost_share``.
-        cost_share: Share of the time that starting afresh may take when the number of workers is free.
+        workers: Workers wanted; by default the number with the most jobs per second, starts counted.
+        most_workers: The highest number to choose; more than there are cores do no more work.
 
     Raises:
         ValueError: The budget does not hold one job of the workers, or a number makes no sense.
     """
     _check(budget_mb=budget_mb)
-    if not 0 < cost_share < 1:
-        raise ValueError(f"cost_share: expected a number between 0 and 1, found {cost_share}")
-    rate = max(figures.rate_high_mb, 0.0)
-    single = figures.base_mb + figures.peak_above_base_mb + rate
-    count = _affordable_workers(figures, budget_mb, cost_share) if workers is None else workers
-    if count < 1 or count * single > budget_mb:
+    count = workers if workers is not None else _best_count(figures, budget_mb, most_workers)
+    if count < 1 or count * figures.single_mb > budget_mb * (1 + 1e-9):
         raise ValueError(
             f"a budget of {budget_mb:.0f} MB does not hold {max(count, 1)} worker(s):"
-            f" each needs {single:.0f} MB for a single job"
+            f" each needs {figures.single_mb:.0f} MB for a single job"
         )
-    room = budget_mb / count - figures.base_mb - figures.peak_above_base_mb
-    jobs = jobs_within(rate, room)
-    if jobs is None:
-        reason = "no growth is to be expected, so recycling is not needed for memory"
-        return RecyclePlan(None, None, single, count, 0.0, rate, reason)
+    share_mb = budget_mb / count
+    jobs = _period(figures, share_mb)
+    memory_mb = figures.busy_mb + figures.growth_mb * (jobs or 0)
     return RecyclePlan(
-        jobs,
-        figures.base_mb + rate * jobs,
-        figures.base_mb + figures.peak_above_base_mb + rate * jobs,
-        count,
-        throughput_cost(jobs, figures.start_s, figures.job_s),
-        rate,
-        f"grows by at most {rate:.3g} MB per job; {room:.0f} MB of room per worker last for {jobs} jobs",
+        max_jobs=jobs,
+        max_rss_mb=_soft_limit(figures, share_mb),
+        hard_rss_mb=share_mb if share_mb >= memory_mb * HARD_MARGIN else None,
+        memory_per_worker_mb=memory_mb,
+        workers=count,
+        workers_that_fit=workers_within(budget_mb, memory_mb) if memory_mb else count,
+        throughput_cost=throughput_cost(jobs, figures.start_s, figures.job_s),
+        best_jobs=best_period(figures),
+        rate_mb_per_job=figures.growth_mb,
+        reason=_reason(figures, share_mb, jobs),
     )
+
+
+def _reason(figures: WorkerFigures, share_mb: float, jobs: int | None) -> str:
+    if figures.rate_high_mb is None:
+        return f"the growth is not known, so only the worker's share of {share_mb:.0f} MB limits it"
+    if jobs is None:
+        return "no growth is to be expected, so recycling is not needed for memory"
+    room_mb = share_mb - figures.busy_mb
+    fits = jobs_within(figures.growth_mb, room_mb)
+    grows = f"grows by at most {figures.growth_mb:.3g} MB per job"
+    if fits == jobs:
+        return f"{grows}; {room_mb:.0f} MB of room per worker last for {jobs} jobs"
+    cost = throughput_cost(jobs, figures.start_s, figures.job_s)
+    return (
+        f"{grows}; {room_mb:.0f} MB of room per worker would last for {fits} jobs, but after {jobs} a start costs "
+        f"only {cost:.1%} of the time, and what has grown goes back to the machine"
+    )
+
+
+def best_period(figures: WorkerFigures) -> float | None:
+    """Return the number of jobs between two starts that makes the most of memory; None when nothing grows.
+
+    A worker that is recycled every ``n`` jobs does ``n`` jobs in ``s + n j`` seconds (``s`` to start, ``j`` a job)
+    and must be given ``c + r n`` MB (``c`` at the peak of a job, ``r`` the growth). Jobs per second and MB are
+    ``n / ((s + n j) (c + r n))``; the derivative is zero where ``c s = r j n²``, so ``n = sqrt(c s / (r j))``. It is
+    the square-root rule of economic lot size (F. W. Harris, 1913) and of checkpoint intervals (J. W. Young, 1974).
+    """
+    if figures.growth_mb <= 0:
+        return None
+    return sqrt(figures.busy_mb * figures.start_s / (figures.growth_mb * figures.job_s))
 
 
 def jobs_within(rate_mb: float, room_mb: float) -> int | None:
@@ -124,7 +182,13 @@ def jobs_within(rate_mb: float, room_mb: float) -> int | None:
 
 
 def jobs_for_cost(cost_share: float, start_s: float, job_s: float) -> int:
-    """Return after how many jobs recycling takes no more than ``cost_share`` (0 to 1) of the time."""
+    """Return after how many jobs recycling takes no more than ``cost_share`` (0 to 1) of the time.
+
+    Raises:
+        ValueError: ``cost_share`` is no share.
+    """
+    if not 0 < cost_share < 1:
+        raise ValueError(f"cost_share: expected a number between 0 and 1, found {cost_share}")
     needed = start_s * (1 - cost_share) / (cost_share * job_s)
     return max(1, -floor(-needed + 1e-9))
 
@@ -145,15 +209,32 @@ def workers_within(budget_mb: float, memory_per_worker_mb: float) -> int:
     return max(floor(budget_mb / memory_per_worker_mb + 1e-9), 0)
 
 
-def _affordable_workers(figures: WorkerFigures, budget_mb: float, cost_share: float) -> int:
-    """Return the most workers with room enough for cheap recycling; at least one if one fits at all."""
-    rate = max(figures.rate_high_mb, 0.0)
-    single = figures.base_mb + figures.peak_above_base_mb + rate
-    jobs = jobs_for_cost(cost_share, figures.start_s, figures.job_s)
-    comfortable = single + rate * (jobs - 1)
-    if comfortable <= 0:
-        return 1
-    return max(workers_within(budget_mb, comfortable), min(1, workers_within(budget_mb, single)))
+def _period(figures: WorkerFigures, share_mb: float) -> int | None:
+    fits = jobs_within(figures.growth_mb, share_mb - figures.busy_mb)
+    best = best_period(figures)
+    if fits is None or best is None:
+        return None
+    return max(1, min(fits, max(ceil(best), jobs_for_cost(COST_SHARE, figures.start_s, figures.job_s))))
+
+
+def _soft_limit(figures: WorkerFigures, share_mb: float) -> float | None:
+    """RSS after a job above which one more job, its growth and its peak, could pass the share."""
+    if figures.rate_high_mb is None:
+        return share_mb - figures.peak_above_base_mb
+    return share_mb - figures.peak_above_base_mb - figures.growth_mb if figures.growth_mb else None
+
+
+def _best_count(figures: WorkerFigures, budget_mb: float, most: int | None) -> int:
+    """Return the number of workers with the most jobs per second together; the fewest of equals."""
+    if figures.single_mb <= 0:
+        return most or 1
+    fitting = min(workers_within(budget_mb, figures.single_mb), most or MOST_WORKERS, MOST_WORKERS)
+
+    def jobs_per_s(count: int) -> float:
+        jobs = _period(figures, budget_mb / count)
+        return count * (1 - throughput_cost(jobs, figures.start_s, figures.job_s)) / figures.job_s
+
+    return max(range(1, fitting + 1), key=jobs_per_s, default=0)
 
 
 def _check(**numbers: float) -> None:

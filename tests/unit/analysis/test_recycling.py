@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.analysis import (
+from orchestrator.analysis.recycling import (
     WorkerFigures,
+    best_period,
     jobs_for_cost,
     jobs_within,
     plan_recycling,
@@ -18,19 +19,57 @@ from orchestrator.analysis import (
 FIGURES = WorkerFigures(rate_high_mb=6.0, base_mb=300, peak_above_base_mb=100, start_s=2.0, job_s=1.0)
 
 
-def test_plan_for_one_worker() -> None:
-    plan = plan_recycling(FIGURES, budget_mb=1000, workers=1)
-    assert plan.max_jobs == 100
-    assert plan.max_rss_mb == 900
-    assert plan.memory_per_worker_mb == 1000
-    assert plan.throughput_cost == pytest.approx(2 / 102)
+def test_plan_by_what_fits() -> None:
+    """500 MB of room at 6 MB a job last for 83 jobs; 83 s of work for a start of 2 s."""
+    plan = plan_recycling(FIGURES, budget_mb=900, workers=1)
+    assert plan.max_jobs == 83
+    assert plan.max_rss_mb == 900 - 100 - 6
+    assert plan.memory_per_worker_mb == 400 + 83 * 6
+    assert plan.throughput_cost == pytest.approx(2 / 85)
+    assert plan.workers_that_fit == 1
+    assert plan.hard_rss_mb is None, "a fifth above what is expected, or it would kill jobs"
+    assert "83 jobs" in plan.reason
 
 
-def test_as_many_workers_as_recycle_cheaply() -> None:
-    plan = plan_recycling(FIGURES, budget_mb=4096, cost_share=0.02)
-    assert plan.workers == 4096 // (400 + 6 * 98)
-    assert plan.throughput_cost <= 0.02
+def test_plan_by_what_pays() -> None:
+    """8 GB would last for 1,298 jobs; after 98 a start costs 2 % and the memory goes back."""
+    plan = plan_recycling(FIGURES, budget_mb=8192, workers=1)
+    assert plan.max_jobs == 98
+    assert plan.memory_per_worker_mb == 400 + 98 * 6
+    assert plan.max_rss_mb == 8192 - 106, "the limit of RSS stays that of the budget"
+    assert plan.hard_rss_mb == 8192
+    assert plan.workers_that_fit == 8
+    assert "1298 jobs" in plan.reason
+    assert "2.0%" in plan.reason
+
+
+def test_the_square_root_rule_binds_where_growth_is_slow() -> None:
+    slow = WorkerFigures(rate_high_mb=0.02, base_mb=300, peak_above_base_mb=100, start_s=2.0, job_s=1.0)
+    assert best_period(slow) == pytest.approx(200.0)  # sqrt(400 * 2 / (0.02 * 1))
+    plan = plan_recycling(slow, budget_mb=8192, workers=1)
+    assert plan.max_jobs == 200
+    assert plan.throughput_cost == pytest.approx(2 / 202)
+
+
+@given(st.floats(0.01, 20), st.floats(10, 2000), st.floats(0.1, 30), st.floats(0.05, 30))
+def test_no_other_period_makes_more_of_memory(rate: float, base: float, start: float, job: float) -> None:
+    figures = WorkerFigures(rate, base, 0.0, start, job)
+    best = best_period(figures)
+    assert best is not None
+
+    def yielded(jobs: float) -> float:
+        return jobs / ((start + jobs * job) * (base + rate * jobs))
+
+    assert all(yielded(best) >= yielded(best * factor) * (1 - 1e-9) for factor in (0.5, 0.9, 1.1, 2.0))
+
+
+def test_the_number_of_workers_is_the_one_that_does_most() -> None:
+    """7 workers have room for 30 jobs each, 9 for 9, 10 for one: 9 * 9 / (2 + 9) jobs a second are the most."""
+    plan = plan_recycling(FIGURES, budget_mb=4096)
+    assert (plan.workers, plan.max_jobs) == (9, 9)
     assert plan.workers * plan.memory_per_worker_mb <= 4096
+    two = plan_recycling(FIGURES, budget_mb=4096, most_workers=2)
+    assert (two.workers, two.max_jobs) == (2, 98)
 
 
 def test_a_small_budget_still_gets_its_one_worker() -> None:
@@ -42,6 +81,15 @@ def test_without_growth_there_is_nothing_to_recycle() -> None:
     still = WorkerFigures(rate_high_mb=-0.1, base_mb=300, peak_above_base_mb=100, start_s=2, job_s=1)
     plan = plan_recycling(still, budget_mb=1000)
     assert (plan.max_jobs, plan.max_rss_mb, plan.workers, plan.throughput_cost) == (None, None, 2, 0.0)
+    assert plan.hard_rss_mb == 500
+    assert plan.best_jobs is None
+
+
+def test_unknown_growth_is_limited_by_the_share() -> None:
+    unknown = WorkerFigures(rate_high_mb=None, base_mb=300, peak_above_base_mb=100, start_s=2, job_s=1)
+    plan = plan_recycling(unknown, budget_mb=1200)
+    assert (plan.workers, plan.max_jobs, plan.max_rss_mb, plan.hard_rss_mb) == (2, None, 500, 600)
+    assert "not known" in plan.reason
 
 
 @pytest.mark.parametrize(("budget", "workers"), [(300, None), (1000, 3), (1000, 0)])
@@ -59,7 +107,7 @@ def test_numbers_that_make_no_sense_are_named(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         WorkerFigures(**(right | wrong))
     with pytest.raises(ValueError, match="cost_share"):
-        plan_recycling(FIGURES, budget_mb=1000, cost_share=1.0)
+        jobs_for_cost(1.0, 2, 1)
 
 
 @given(st.floats(0.01, 50), st.floats(0, 5000))
