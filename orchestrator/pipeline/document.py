@@ -1,0 +1,76 @@
+"""What a pipeline makes of one recording: pieces of text with times, and with words when they were aligned.
+
+A document says what is in the recording and nothing about who made it when, so that the same input and
+settings give the same bytes: journals and logs have the rest.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from worker.protocol import Word
+
+if TYPE_CHECKING:
+    from orchestrator.pipeline.recording import Recording
+
+
+class Segment(msgspec.Struct, frozen=True):
+    """One piece of the recording that was recognised in one go. Milliseconds from the recording's start.
+
+    ``heard`` is the engine's own text, ``text`` what the steps made of it. ``words`` is empty until an align
+    step (or an engine that gives times) has filled it; ``skipped`` lists words that could not be placed.
+    """
+
+    start_ms: int
+    end_ms: int
+    text: str
+    heard: str
+    language: str | None = None
+    words: list[Word] = []
+    skipped: list[str] = []
+
+
+class Document(msgspec.Struct, frozen=True):
+    """The whole recording. ``source`` is its name as given, ``notes`` are remarks for people."""
+
+    source: str
+    duration_ms: int
+    segments: list[Segment] = []
+    notes: list[str] = []
+
+    @classmethod
+    def of(cls, recording: Recording) -> Document:
+        """Return the document that steps begin with: nothing heard yet."""
+        return cls(recording.source, recording.duration_ms)
+
+    @property
+    def text(self) -> str:
+        """All text; segments joined by a space, without one where Chinese or Japanese meets itself."""
+        whole = ""
+        for segment in self.segments:
+            piece = segment.text.strip()
+            whole += piece if not whole or not piece else _joint(whole[-1], piece[0]) + piece
+        return whole
+
+    @property
+    def words(self) -> list[Word]:
+        """All words, in order."""
+        return [word for segment in self.segments for word in segment.words]
+
+    @property
+    def language(self) -> str | None:
+        """The first language that an engine named."""
+        return next((segment.language for segment in self.segments if segment.language), None)
+
+
+def _joint(left: str, right: str) -> str:
+    return "" if is_wide(left) and is_wide(right) else " "
+
+
+def is_wide(character: str) -> bool:
+    """Whether a character belongs to a script that is written without spaces (East Asian wide or fullwidth)."""
+    import unicodedata  # noqa: PLC0415 - its tables are only needed with text at hand
+
+    return unicodedata.east_asian_width(character) in {"W", "F"}

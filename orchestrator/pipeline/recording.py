@@ -1,0 +1,110 @@
+"""One audio or video file, ready for workers: decoded once, read piece by piece.
+
+A short one goes to an engine whole. A long one is cut where nobody speaks, lazily, so that the first piece is
+being worked on while the detector still reads the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.audio import prepare
+from orchestrator.audio.cutting import pieces
+from orchestrator.audio.speech_spans import speech_spans
+from orchestrator.audio.voice_activity import FRAME_SAMPLES, RATE_HZ, speech_probabilities
+from orchestrator.pool.jobs import AudioArray
+
+if TYPE_CHECKING:
+    from orchestrator.audio import PreparedAudio
+
+LONGEST_PIECE_S = 30.0
+"""Seconds of speech an engine gets at once: within what Moonshine, Whisper and Qwen3-ASR were trained on."""
+SHORTEST_SILENCE_S = 0.3
+SHORTEST_SPEECH_S = 0.1
+MARGIN_S = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class AudioPiece:
+    """A part of a recording. ``audio`` is what a job takes: the prepared file, or the samples of the part."""
+
+    start_ms: int
+    end_ms: int
+    audio: str | AudioArray
+    cut_in_speech: bool = False
+
+
+class Recording:
+    """A file that workers can read. Converts it (blocking) when it is not 16 kHz mono already.
+
+    Args:
+        path: Any audio or video that soundfile or ffmpeg reads.
+        cache_dir: Where the converted copy is kept.
+
+    Raises:
+        AudioError: It cannot be used; says why.
+    """
+
+    def __init__(self, path: str | Path, cache_dir: Path) -> None:
+        self.source = str(path)
+        self._prepared: PreparedAudio = prepare(path, cache_dir)
+
+    @property
+    def duration_ms(self) -> int:
+        """Its length."""
+        return round(self._prepared.seconds * 1000)
+
+    @property
+    def sha256(self) -> str:
+        """Of the file as it was given."""
+        return self._prepared.sha256
+
+    def whole(self) -> AudioPiece:
+        """Return the recording as one piece."""
+        return AudioPiece(0, self.duration_ms, self._prepared.audio.path)
+
+    def cut(self, longest_s: float = LONGEST_PIECE_S) -> Iterator[AudioPiece]:
+        """Yield pieces of about ``longest_s`` at most, cut where nobody speaks; one when it is short enough.
+
+        Silence is left out, so a long recording in which nobody speaks has no pieces.
+
+        Raises:
+            EngineUnavailableError: The detector is not installed (for long recordings only).
+        """
+        if self._prepared.seconds <= longest_s:
+            yield self.whole()
+            return
+        path, samples = self._prepared.audio.path, self._prepared.audio.samples
+        spans = speech_spans(
+            speech_probabilities(path),
+            shortest_silence=_frames(SHORTEST_SILENCE_S),
+            shortest_speech=_frames(SHORTEST_SPEECH_S),
+        )
+        total = -(-samples // FRAME_SAMPLES)
+        for piece in pieces(spans, total, longest=_frames(longest_s), margin=_frames(MARGIN_S)):
+            first, last = piece.start * FRAME_SAMPLES, min(piece.end * FRAME_SAMPLES, samples)
+            yield AudioPiece(_ms(first), _ms(last), self._read(first, last), piece.cut_in_speech)
+
+    def part(self, start_ms: int, end_ms: int) -> AudioPiece:
+        """Return the part between two times; the prepared file itself when that is all of it."""
+        if start_ms <= 0 and end_ms >= self.duration_ms:
+            return self.whole()
+        per_ms = RATE_HZ // 1000
+        return AudioPiece(start_ms, end_ms, self._read(max(0, start_ms) * per_ms, end_ms * per_ms))
+
+    def _read(self, first: int, last: int) -> AudioArray:
+        import soundfile  # noqa: PLC0415 - only for parts of a recording
+
+        samples, _ = soundfile.read(self._prepared.audio.path, dtype="int16", start=first, stop=last)
+        return AudioArray(samples, RATE_HZ)
+
+
+def _frames(seconds: float) -> int:
+    return max(1, round(seconds * RATE_HZ / FRAME_SAMPLES))
+
+
+def _ms(samples: int) -> int:
+    return round(samples * 1000 / RATE_HZ)

@@ -1,0 +1,147 @@
+"""What a pipeline does, one step at a time. A step is anything that can be called as ``step(document, work)``.
+
+Each class here is such a step and can be called alone::
+
+    recording = Recording("talk.mp4", cache_dir)
+    document = Recognize("asr-small")(Document.of(recording), Work(recording, pool))
+
+Jobs of one step run next to each other on the pool; a step begins when the one before has ended, so that a machine
+with room for one model loads each of them once per recording.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Protocol
+
+import msgspec
+
+from orchestrator.pipeline.document import Document, Segment
+from orchestrator.pipeline.recording import LONGEST_PIECE_S, AudioPiece
+from orchestrator.pipeline.work import Work
+from orchestrator.pool.jobs import Align, Transcribe
+from worker.protocol import Word
+
+CHINESE = frozenset({"chinese", "zh", "zh-cn", "zh-tw", "zh-hk", "cmn", "mandarin", "yue", "cantonese"})
+
+
+class Step(Protocol):
+    """One step of a pipeline. Raises what the pool raises; never returns half a document."""
+
+    def __call__(self, document: Document, work: Work) -> Document:
+        """Return the document with this step done."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recognize:
+    """Speech to text, piece by piece. Replaces the document's segments.
+
+    Args:
+        model: A model of the pool that does ``asr``.
+        language: Overrides the model's.
+        longest_s: Recordings longer than this are cut where nobody speaks.
+        options: Of the task.
+    """
+
+    model: str
+    language: str | None = None
+    longest_s: float = LONGEST_PIECE_S
+    options: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def __call__(self, document: Document, work: Work) -> Document:
+        """Return the document with the text of every piece in which something was heard."""
+        taken: list[AudioPiece] = []
+        jobs = (self._job(piece, taken) for piece in work.recording.cut(self.longest_s))
+        segments: list[Segment] = []
+        starts = (piece.start_ms for piece in taken)
+        for number, result in enumerate(work.results(jobs, text_from=starts)):
+            if result.text.strip():
+                segments.append(_segment(taken[number], result))
+        notes = [] if segments else ["nothing was heard"]
+        notes += [
+            f"a cut at {piece.end_ms / 1000:.1f} s lies within speech: nobody paused for {2 * self.longest_s:g} s"
+            for piece, after in pairwise(taken)
+            if piece.cut_in_speech and piece.end_ms == after.start_ms
+        ]
+        return msgspec.structs.replace(document, segments=segments, notes=[*document.notes, *notes])
+
+    def _job(self, piece: AudioPiece, taken: list[AudioPiece]) -> Transcribe:
+        job = Transcribe(self.model, piece.audio, self.language, options=self.options)
+        # What is kept of a piece is its place: its samples belong to the job and go with it.
+        taken.append(AudioPiece(piece.start_ms, piece.end_ms, "", piece.cut_in_speech))
+        return job
+
+
+@dataclass(frozen=True, slots=True)
+class AlignWords:
+    """Give every word its time, piece by piece, from the segments' text.
+
+    Args:
+        model: A model of the pool that does ``align``.
+        language: Overrides what the recogniser heard, and the model's.
+        options: Of the task.
+    """
+
+    model: str
+    language: str | None = None
+    options: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def __call__(self, document: Document, work: Work) -> Document:
+        """Return the document with the words of every segment that has text."""
+        jobs = (
+            Align(
+                self.model,
+                work.recording.part(segment.start_ms, segment.end_ms).audio,
+                segment.text,
+                self.language,
+                options=self.options,
+            )
+            for segment in document.segments
+        )
+        segments = [
+            msgspec.structs.replace(
+                segment, words=_shifted(found.words, segment.start_ms), skipped=list(found.skipped)
+            )
+            for segment, found in zip(document.segments, work.results(jobs), strict=True)
+        ]
+        return msgspec.structs.replace(document, segments=segments)
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """Change the text of segments by a function, such as :func:`orchestrator.text.inverse_normalize`.
+
+    Args:
+        change: Text in, text out.
+        chinese_only: Leave segments alone whose language is known and is not Chinese.
+    """
+
+    change: Callable[[str], str]
+    chinese_only: bool = True
+
+    def __call__(self, document: Document, work: Work) -> Document:
+        """Return the document with changed text; what was ``heard`` stays."""
+        del work
+        segments = [
+            msgspec.structs.replace(segment, text=self.change(segment.text))
+            if self._wanted(segment)
+            else segment
+            for segment in document.segments
+        ]
+        return msgspec.structs.replace(document, segments=segments)
+
+    def _wanted(self, segment: Segment) -> bool:
+        return not self.chinese_only or segment.language is None or segment.language.lower() in CHINESE
+
+
+def _segment(piece: AudioPiece, result: Any) -> Segment:
+    text = result.text.strip()
+    words = _shifted(result.words, piece.start_ms)
+    return Segment(piece.start_ms, piece.end_ms, text, text, result.language, words)
+
+
+def _shifted(words: Iterable[Word], by_ms: int) -> list[Word]:
+    return [Word(word.text, word.start_ms + by_ms, word.end_ms + by_ms) for word in words]
