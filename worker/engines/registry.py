@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 BUILT_IN = {
+    "chatllm": "worker.engines.chatllm:ChatllmEngine",
     "moonshine": "worker.engines.moonshine:MoonshineEngine",
     "pocketsphinx": "worker.engines.pocketsphinx:PocketsphinxEngine",
+    "faster-whisper": "worker.engines.faster_whisper:FasterWhisperEngine",
     "synthetic": "worker.engines.synthetic:SyntheticEngine",
     "synthetic-restart": "worker.engines.synthetic:SyntheticRestartEngine",
     "function": "worker.engines.function:FunctionEngine",
