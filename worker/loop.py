@@ -97,6 +97,7 @@ class Worker:
         self._pipe = pipe
         self._heap = heap
         self._engine: Engine | None = None
+        self._context_used = False
 
     def read_heap(self) -> Heap | None:
         """Return the allocator's own view, or None when that is switched off."""
@@ -149,6 +150,7 @@ class Worker:
         facts = dict(engine.load(command.model))
         seconds = perf_counter() - started
         self._engine = engine
+        self._context_used = False
         return Loaded(command.id, seconds, list(engine.tasks), facts, self.read_heap())
 
     def _run(self, command: Run) -> Done:
@@ -156,6 +158,9 @@ class Worker:
         if command.job.task not in engine.tasks:
             offered = ", ".join(engine.tasks)
             raise Refused(f"engine {engine.name} has no task {command.job.task!r}; it offers {offered}")
+        if command.job.fresh and self._context_used and restarts(type(engine)):
+            engine.restart()
+        self._context_used = True
         emit = Emitter(self._pipe, command.id, stream=command.stream)
         result = cast("object", engine.run(command.job, emit))  # a third party's may be anything
         if not isinstance(result, Transcript | Alignment | Plain):
@@ -169,6 +174,7 @@ class Worker:
         started = perf_counter()
         if reset == "restart":
             engine.restart()
+            self._context_used = False
         return Restarted(command.id, reset, perf_counter() - started, self.read_heap())
 
     def _unload(self, command: Unload) -> Unloaded:

@@ -25,7 +25,7 @@ from typing import Any, Literal
 
 import msgspec
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 Encoding = Literal["wav", "s16le", "f32le"]
 
@@ -58,7 +58,8 @@ class Job(Value, frozen=True):
     """One request for a kind of work.
 
     ``options`` are the task's own: ``function`` jobs carry target, args and kwargs there, an ``align`` job may
-    ask for ``phones``.
+    ask for ``phones``. A ``fresh`` job must not see what the jobs before left in the model's context: an engine
+    that has a restart is restarted first if it has run anything since.
     """
 
     task: str
@@ -66,6 +67,7 @@ class Job(Value, frozen=True):
     text: str | None = None
     language: str | None = None
     options: dict[str, Any] = {}
+    fresh: bool = False
 
 
 class ModelSpec(Value, frozen=True):
@@ -113,19 +115,26 @@ class Phone(Value, frozen=True):
 
 
 class Transcript(Value, frozen=True, tag="transcript"):
-    """What an ``asr`` task found."""
+    """What an ``asr`` task found. ``warnings`` are sentences about what speaks against it."""
 
     text: str
     language: str | None = None
     words: list[Word] = []
+    warnings: list[str] = []
 
 
 class Alignment(Value, frozen=True, tag="alignment"):
-    """What an ``align`` task found. ``skipped`` lists words of the text that could not be placed."""
+    """What an ``align`` task found. ``skipped`` lists words of the text that could not be placed.
+
+    ``warnings`` are sentences about what speaks against it; ``srt`` is the words as SubRip text, for a model
+    whose ``format`` asks for that.
+    """
 
     words: list[Word]
     phones: list[Phone] = []
     skipped: list[str] = []
+    warnings: list[str] = []
+    srt: str | None = None
 
 
 class Plain(Value, frozen=True, tag="plain"):

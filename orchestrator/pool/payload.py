@@ -57,7 +57,7 @@ def make_payload(job: jobs.Job, *, stream: bool, cache_dir: Path) -> Payload:
         from orchestrator.pool.audio_input import open_audio  # noqa: PLC0415 - brings numpy and soundfile
 
         audio, descriptor = open_audio(job.audio, cache_dir)
-    body = protocol.Job(job.task, audio, job.text, job.language, dict(job.options))
+    body = protocol.Job(job.task, audio, job.text, job.language, dict(job.options), fresh=True)
     try:
         return _encoded(job.model, body, descriptor, stream=stream)
     except BaseException:

@@ -32,23 +32,33 @@ class Timings(msgspec.Struct, frozen=True):
 
 
 class Transcription(msgspec.Struct, frozen=True):
-    """Result of ``Transcribe``. ``words`` is empty when the engine gives no times."""
+    """Result of ``Transcribe``. ``words`` is empty when the engine gives no times.
+
+    ``warnings`` are sentences about what speaks against the result, such as a text that was cut off.
+    """
 
     text: str
     language: str | None
     words: list[Word]
     timings: Timings
     worker: WorkerTag
+    warnings: list[str] = []
 
 
 class AlignmentResult(msgspec.Struct, frozen=True):
-    """Result of ``Align``. ``skipped`` lists words of the text that could not be placed."""
+    """Result of ``Align``. ``skipped`` lists words of the text that could not be placed.
+
+    ``warnings`` are sentences about what speaks against the result; ``srt`` is the words as SubRip text, when
+    the model's ``format`` is ``srt`` and its engine makes it.
+    """
 
     words: list[Word]
     phones: list[Phone]
     skipped: list[str]
     timings: Timings
     worker: WorkerTag
+    warnings: list[str] = []
+    srt: str | None = None
 
 
 def as_result(done: Done, waited_s: float, worker: WorkerTag) -> Any:
@@ -59,6 +69,8 @@ def as_result(done: Done, waited_s: float, worker: WorkerTag) -> Any:
     times = done.times
     timings = Timings(waited_s, done.seconds, times.first_s, times.last_s)
     if isinstance(found, Transcript):
-        return Transcription(found.text, found.language, found.words, timings, worker)
+        return Transcription(found.text, found.language, found.words, timings, worker, found.warnings)
     assert isinstance(found, Alignment)
-    return AlignmentResult(found.words, found.phones, found.skipped, timings, worker)
+    return AlignmentResult(
+        found.words, found.phones, found.skipped, timings, worker, found.warnings, found.srt
+    )

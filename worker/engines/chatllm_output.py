@@ -1,0 +1,167 @@
+"""What libchatllm says, made into text, words and times. Pure: knows no library.
+
+A transcript comes in chunks with markers around the text, which may be cut anywhere::
+
+    "language" " English" "<asr_text>" "And" " so" … "</asr_text>"      with language auto
+    "<asr_text>" "And" " so" …                                          with a language set
+
+The aligner's answer is one JSON document with times in milliseconds. Its own SRT output prints memory that was
+never written, so SRT is made here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from worker.engines.base import EngineError
+from worker.protocol import Word
+
+OPENING, CLOSING = "<asr_text>", "</asr_text>"
+_MARKER = re.compile(f"{OPENING}|{CLOSING}")
+_HEAD = re.compile(r"\s*language\s+(\S.*?)\s*", re.IGNORECASE)
+_HEAD_WORD = "language"
+_LONGEST_HEAD = 64
+"""Characters a head may have; text that only begins like one is let go after so many."""
+_NO_LANGUAGE = frozenset({"none", "unknown", "auto"})
+_EXCERPT = 80
+
+
+class TranscriptText:
+    """Takes the markers out of a transcript as it comes.
+
+    What :meth:`add` and :meth:`finish` return adds up to the text: nothing is withdrawn, and there is no blank
+    at either end. ``language`` is what the model says it heard, once it has said so.
+    """
+
+    def __init__(self) -> None:
+        self.language: str | None = None
+        self._waiting = ""
+        self._in_head = True
+        self._begun = False
+
+    def add(self, chunk: str) -> str:
+        """Take a chunk; return the text that is certain now, often empty."""
+        self._waiting += chunk
+        certain = ""
+        while True:
+            if self._in_head and not self._leave_head():
+                return self._shown(certain)
+            marker = _MARKER.search(self._waiting)
+            if marker is None:
+                break
+            certain += self._waiting[: marker.start()]
+            self._waiting = self._waiting[marker.end() :]
+            self._in_head = marker[0] == CLOSING  # another part may follow, with a head of its own
+        kept = _uncertain(self._waiting)
+        certain += self._waiting[: len(self._waiting) - kept]
+        self._waiting = self._waiting[len(self._waiting) - kept :]
+        return self._shown(certain)
+
+    def finish(self) -> str:
+        """Return what was still held back, now that nothing follows."""
+        rest, self._waiting = self._waiting, ""
+        if self._in_head and (head := _HEAD.fullmatch(rest)):
+            self._hear(head[1])  # cut off by the token limit before there was any text
+            rest = ""
+        return self._shown(rest).rstrip() if rest.strip() else ""
+
+    def _leave_head(self) -> bool:
+        """Look whether the head is over, or is none; True when what waits is text."""
+        before, opening, after = self._waiting.partition(OPENING)
+        if opening:
+            head = _HEAD.fullmatch(before)
+            if head:
+                self._hear(head[1])
+            self._waiting = after if head or not before.strip() else before + after
+            self._in_head = False
+        elif not _may_become_head(self._waiting):
+            self._in_head = False
+        return not self._in_head
+
+    def _hear(self, name: str) -> None:
+        if name.lower() not in _NO_LANGUAGE:
+            self.language = self.language or name
+
+    def _shown(self, text: str) -> str:
+        if not self._begun:
+            text = text.lstrip()
+            self._begun = bool(text)
+        return text
+
+
+def _may_become_head(text: str) -> bool:
+    start = text.lstrip()
+    if OPENING.startswith(start) or _HEAD_WORD.startswith(start.lower()):
+        return True
+    return start.lower().startswith(_HEAD_WORD) and len(start) <= _LONGEST_HEAD
+
+
+def _uncertain(text: str) -> int:
+    """Return how many characters at the end may still turn out to be a marker, or the blanks at the end."""
+    longest = min(len(text), len(CLOSING) - 1)
+    cut = next(
+        (
+            size
+            for size in range(longest, 0, -1)
+            if OPENING.startswith(text[-size:]) or CLOSING.startswith(text[-size:])
+        ),
+        0,
+    )
+    body = text[: len(text) - cut]
+    return len(text) - len(body.rstrip())
+
+
+# --------------------------------------------------------------------------- alignments
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    start: int | float
+    end: int | float
+    text: str
+
+
+def read_alignment(document: str) -> list[Word]:
+    """Return the words of the aligner's JSON document.
+
+    Raises:
+        EngineError: It is no such document; has an excerpt of it.
+    """
+    try:
+        entries = msgspec.json.decode(document.encode(), type=list[_Entry])
+    except (msgspec.MsgspecError, UnicodeEncodeError) as error:
+        shown = document if len(document) <= _EXCERPT else document[:_EXCERPT] + "…"
+        raise EngineError(
+            f"the aligner's answer is no list of words with times ({error}): {shown!r}; is this model an aligner?"
+        ) from error
+    return [Word(entry.text, round(entry.start), round(entry.end)) for entry in entries]
+
+
+def as_srt(words: Sequence[Word]) -> str:
+    """Return the words as SubRip text, a cue a word."""
+    cues = (
+        f"{number}\n{_clock(word.start_ms)} --> {_clock(word.end_ms)}\n{word.text}\n"
+        for number, word in enumerate(words, 1)
+    )
+    return "\n".join(cues)
+
+
+def _clock(milliseconds: int) -> str:
+    seconds, rest = divmod(max(0, milliseconds), 1000)
+    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02},{rest:03}"
+
+
+def doubts_about(words: Sequence[Word], audio_ms: int) -> list[str]:
+    """Return what speaks against the times: words outside the audio, backwards, or all in one place."""
+    doubts: list[str] = []
+    outside = sum(word.start_ms < 0 or word.end_ms > audio_ms for word in words)
+    backwards = sum(word.end_ms < word.start_ms for word in words)
+    if outside:
+        doubts.append(f"{outside} of {len(words)} words are placed outside the audio ({audio_ms / 1000:g} s)")
+    if backwards:
+        doubts.append(f"{backwards} of {len(words)} words end before they begin")
+    if len(words) > 1 and len({(word.start_ms, word.end_ms) for word in words}) == 1:
+        doubts.append(f"all {len(words)} words have the same time: none was really placed")
+    return doubts
