@@ -7,7 +7,7 @@ read from, and what else could be done, is decided elsewhere.
 The period, in jobs, is the smaller of two::
 
     what fits    (share - base - peak above base) / rate      the share is budget / workers
-    what pays    max(square-root rule, a start costs 2 %)     when memory is not what binds
+    what pays    max(square-root rule, a start costs 1 %)     when memory is not what binds
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, floor, inf, isfinite, sqrt
 
-COST_SHARE = 0.02
+COST_SHARE = 0.01
 """Share of the time that starting afresh may take where nothing but the cost speaks against it."""
 HARD_MARGIN = 1.2
 """A hard limit kills a job: it is only advised this far above all that is expected."""

@@ -16,6 +16,7 @@ from orchestrator.cli.compare_command import compare
 from orchestrator.cli.engines_command import engines
 from orchestrator.cli.exit_codes import ExitCode, exit_code_for
 from orchestrator.cli.init_command import init
+from orchestrator.cli.plan_command import plan
 from orchestrator.cli.report_command import report
 from orchestrator.cli.run_command import run
 from orchestrator.cli.schema_command import schema
@@ -36,6 +37,7 @@ app.command()(analyze)
 app.command()(watch)
 app.command()(compare)
 app.command()(report)
+app.command()(plan)
 app.command()(engines)
 app.command()(schema)
 app.command()(init)

@@ -1,0 +1,74 @@
+"""A plan in words, the same on the terminal, on the page and in the Markdown summary. Pure."""
+
+from __future__ import annotations
+
+from orchestrator.analysis.model_plan import ModelPlan, RunPlan
+from orchestrator.report.cells import UNKNOWN, number
+from orchestrator.report.layout import BLANK, Line, Row, table, title_block
+
+
+def plan_headline(run_plan: RunPlan) -> str:
+    """Return for what the plans are made."""
+    workers = "1 worker" if run_plan.workers == 1 else f"{run_plan.workers} workers"
+    return f"For {workers} within {_size(run_plan.budget_mb)}"
+
+
+def plan_sentence(plan: ModelPlan) -> str:
+    """Return what to do with a model, in one sentence."""
+    parts: list[str] = []
+    if plan.max_jobs is not None:
+        cost = f"{plan.throughput_cost:.1%} of the time goes into starts"
+        parts.append(f"recycle after {plan.max_jobs} jobs ({cost})")
+    if plan.max_rss_mb is not None:
+        also = "or " if parts else "recycle "
+        parts.append(f"{also}above {plan.max_rss_mb:.0f} MB")
+    if plan.trim_every is not None:
+        parts.append(f"trim the heap every {plan.trim_every} jobs")
+    if plan.hard_rss_mb is not None:
+        parts.append(
+            f"{'kill' if parts else 'nothing to recycle; kill, for safety,'} above {plan.hard_rss_mb:.0f} MB"
+        )
+    what = ", ".join(parts) or "nothing to recycle"
+    return f"{plan.model} ({plan.label}): {what}."
+
+
+def plan_details(plan: ModelPlan) -> list[str]:
+    """Return why, and what else there is to know, in sentences."""
+    reason = plan.reason[0].upper() + plan.reason[1:]
+    size = (
+        f"A worker takes up to {plan.memory_per_worker_mb:.0f} MB (warm {plan.base_mb:.0f} MB, within a job "
+        f"{plan.peak_above_base_mb:.0f} MB more); {plan.workers_that_fit} of them fit the budget"
+    )
+    return [f"{text}." for text in (plan.basis, reason, size, *plan.advice)]
+
+
+def plan_report(run_plan: RunPlan, width: int | None) -> list[Line]:
+    """Return the plans as a terminal shows them: a table, then the words."""
+    rows = [_row(plan) for plan in run_plan.models]
+    columns = ("growth, MB/job", "jobs", "RSS, MB", "worker, MB", "fit", "starts, %")
+    lines = [
+        *title_block(f"Recycle plan: {plan_headline(run_plan)}", width),
+        *table("Model", columns, rows, width),
+    ]
+    for plan in run_plan.models:
+        lines += [BLANK, Line(plan_sentence(plan), "title")]
+        lines += [Line(f"  {text}") for text in plan_details(plan)]
+    if run_plan.left_out:
+        lines += [BLANK, *(Line(f"No plan: {text}", "bad") for text in run_plan.left_out)]
+    return lines
+
+
+def _row(plan: ModelPlan) -> Row:
+    cells = (
+        number(plan.rate_mb_per_job, 3),
+        UNKNOWN if plan.max_jobs is None else str(plan.max_jobs),
+        number(plan.max_rss_mb, 0),
+        number(plan.memory_per_worker_mb, 0),
+        str(plan.workers_that_fit),
+        number(plan.throughput_cost * 100, 1),
+    )
+    return Row(plan.model, cells)
+
+
+def _size(size_mb: float) -> str:
+    return f"{size_mb / 1024:.3g} GiB" if size_mb >= 1024 else f"{size_mb:.0f} MiB"
