@@ -37,6 +37,10 @@ def run(  # noqa: PLR0917 - typer wants one parameter a flag
     language: Annotated[
         str | None, typer.Option(help="Language of speech recognition (ASR_LANGUAGE).")
     ] = None,
+    stop: Annotated[
+        Literal["settled", "never"] | None,
+        typer.Option(help="settled: a method ends once its verdict is settled; never: all iterations."),
+    ] = None,
     results: Annotated[
         Path | None, typer.Option(help="Results folder; default: results beside the file.")
     ] = None,
@@ -78,6 +82,7 @@ def run(  # noqa: PLR0917 - typer wants one parameter a flag
             threads=threads,
             context_length=context_length,
             language=language,
+            stop=stop,
         )
         folder = results if results is not None else Path(plan.file).parent / "results"
         if dry_run:

@@ -18,9 +18,9 @@ DEFAULT_CONTEXT_LENGTH = 4096
 class Bindings:
     """What the names of one profile stand for. Looks each name up once; ``problems`` collects what is wrong.
 
-    ``cores`` is how many there are: the default number of threads is lowered to it, a number that flag,
-    environment or file says is not. ``aligners`` are the models that only align: ASR_LANGUAGE and
-    ``--language`` are about hearing and leave their language, which is that of the text, alone.
+    ``folder`` is where relative paths count from, ``cores`` how many there are: the default number of threads is
+    lowered to it, a number that flag, environment or file says is not. ``aligners`` are the models that only align:
+    ASR_LANGUAGE and ``--language`` are about hearing and leave their language, which is that of the text, alone.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Bindings:
     ) -> None:
         self.problems: list[ConfigProblem] = []
         self._path = key_path("$.profiles", profile)
-        self._folder = folder
+        self.folder = folder
         self._said = said
         self._environ = environ
         self._cores = cores
@@ -56,8 +56,8 @@ class Bindings:
             role=role,
             engine=config.engine,
             label=config.label or role,
-            file=absolute(self._folder, config.file) if config.file else None,
-            library=library_of(config, self._folder, self._environ),
+            file=absolute(self.folder, config.file) if config.file else None,
+            library=library_of(config, self.folder, self._environ),
             threads=threads,
             threads_note=note,
             context_length=self._said.context_length or config.context_length or DEFAULT_CONTEXT_LENGTH,
@@ -70,10 +70,10 @@ class Bindings:
     def sample(self, name: str, config: SampleConfig) -> Sample:
         """Return the sample bound to ``name``; its reference text is read, once."""
         if name not in self._samples:
-            file = absolute(self._folder, config.reference) if config.reference else None
+            file = absolute(self.folder, config.reference) if config.reference else None
             self._samples[name] = Sample(
                 name=name,
-                audio=absolute(self._folder, config.audio),
+                audio=absolute(self.folder, config.audio),
                 reference_file=file,
                 reference=self._reference(name, file) if file else None,
             )

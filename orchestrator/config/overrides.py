@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import msgspec
 
 from orchestrator.config.checks import AUTO
+from orchestrator.config.types import StopRule
 from orchestrator.config.wording import excerpt
 from orchestrator.errors import ConfigProblem
 
@@ -28,6 +29,7 @@ class Overrides(msgspec.Struct, frozen=True):
     threads: int | None = None
     context_length: int | None = None
     language: str | None = None
+    stop: StopRule | None = None
 
 
 class Said(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from orchestrator.config.bindings import Bindings
 from orchestrator.config.checks import REFERENCE
 from orchestrator.config.method_checks import DEFAULT_METHODS, conflicts, refusal
 from orchestrator.config.overrides import Overrides, said_outside
-from orchestrator.config.profile import choose_profile, folder_of
+from orchestrator.config.profile import absolute, choose_profile, folder_of
 from orchestrator.config.types import (
     Experiment,
     ExperimentConfig,
@@ -38,6 +38,7 @@ DEFAULTS: Mapping[str, Any] = {
     "sample_interval_ms": 20,
     "heap": True,
     "timeout_s": 600.0,
+    "stop": "never",
     "keep_runs": 20,
 }
 
@@ -170,12 +171,13 @@ def _experiment(
     return Experiment(
         name=config.name,
         title=config.title or config.name,
-        series=_series(config, _methods(overrides) or effective("methods"), env, overrides),
+        series=_series(config, _methods(overrides) or effective("methods"), env, overrides, bindings.folder),
         iterations=overrides.iterations or effective("iterations"),
         recycle_after=effective("recycle_after"),
         sample_interval_ms=effective("sample_interval_ms"),
         heap=effective("heap"),
         timeout_s=float(effective("timeout_s")),
+        stop=overrides.stop or effective("stop"),
         output=config.output or f"{config.name}_results.json",
         steps=_steps(config, profile, bindings),
     )
@@ -186,7 +188,11 @@ def _methods(overrides: Overrides) -> list[MethodName]:
 
 
 def _series(
-    config: ExperimentConfig, methods: list[MethodName], env: dict[str, str], overrides: Overrides
+    config: ExperimentConfig,
+    methods: list[MethodName],
+    env: dict[str, str],
+    overrides: Overrides,
+    folder: Path,
 ) -> list[Series]:
     """The experiment's methods, then those of each variant; ``--methods`` narrows a variant's own."""
     series = [Series(method, env=env) for method in methods]
@@ -194,8 +200,14 @@ def _series(
         own: list[MethodName] = list(variant.methods or methods)
         if overrides.methods is not None:
             own = [method for method in methods if method in own]
-        series += [Series(method, variant=name, env=env | variant.env) for method in own]
+        allocator = _allocator(variant.allocator, folder)
+        series += [Series(method, name, env | variant.env, allocator) for method in own]
     return series
+
+
+def _allocator(said: str | None, folder: Path) -> str | None:
+    """Return an allocator's name as it is, a path as an absolute one."""
+    return absolute(folder, said) if said is not None and "/" in said else said
 
 
 def _steps(config: ExperimentConfig, profile: ProfileConfig, bindings: Bindings) -> list[Step]:

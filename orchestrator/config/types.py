@@ -19,12 +19,16 @@ SCHEMA_VERSION = 1
 MethodName = Literal["recreate", "restart", "reuse", "recycle"]
 """How an iteration treats its model; ``recycle`` is the baseline."""
 
+StopRule = Literal["settled", "never"]
+"""When a method may end before its last iteration: once its verdict is settled, or never."""
+
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 OUTPUT_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.-]*\.json$"
 TEXT_PATTERN = r"^[^\x00]+$"
 SIZE_PATTERN = r"^\s*[0-9]+(\.[0-9]+)?\s*([KMGkmg]?[iI]?[bB])?\s*$"
 VARIABLE_NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
 VARIABLE_VALUE_PATTERN = r"^[^\x00]*$"
+ALLOCATOR_PATTERN = r"^(jemalloc|mimalloc|[^\x00]*/[^\x00]+)$"
 PATTERN_WORDS = {
     NAME_PATTERN: "letters, digits, '.', '_' and '-', a letter or digit first",
     OUTPUT_PATTERN: "a file name of letters, digits, '.', '_' and '-' that ends in .json",
@@ -32,6 +36,7 @@ PATTERN_WORDS = {
     SIZE_PATTERN: 'bytes, or text such as "1.5GiB"',
     VARIABLE_NAME_PATTERN: "the name of an environment variable: letters, digits and '_', no digit first",
     VARIABLE_VALUE_PATTERN: "text without NUL characters",
+    ALLOCATOR_PATTERN: '"jemalloc", "mimalloc", or the path of a shared library, with a "/" in it',
 }
 """Every pattern used here, in words for people."""
 
@@ -120,6 +125,17 @@ class VariantConfig(Table, frozen=True):
     """Runs the methods once more in another environment: ``[experiment.variants.NAME]``."""
 
     env: Annotated[Environment, Meta(description="added to the experiment's, e.g. MALLOC_ARENA_MAX")] = {}
+    allocator: (
+        Annotated[
+            str,
+            Meta(
+                pattern=ALLOCATOR_PATTERN,
+                description="preloaded in place of the C library's: jemalloc, mimalloc, or a library's path, "
+                "relative to this document",
+            ),
+        ]
+        | None
+    ) = None
     methods: Methods | None = None
 
 
@@ -138,6 +154,16 @@ class ExperimentDefaults(Table, frozen=True):
     ) = None
     heap: Annotated[bool, Meta(description="also ask the worker's allocator; default true")] | None = None
     timeout_s: Annotated[float, Meta(gt=0, description="seconds a job may take; default 600")] | None = None
+    stop: (
+        Annotated[
+            StopRule,
+            Meta(
+                description="settled: a method ends once its verdict is settled (needs the heap channel); "
+                "default never"
+            ),
+        ]
+        | None
+    ) = None
     env: (
         Annotated[Environment, Meta(description="set before the workers start; wins over a model's")] | None
     ) = None
@@ -287,12 +313,14 @@ class Step(msgspec.Struct, frozen=True):
 class Series(msgspec.Struct, frozen=True):
     """One method of an experiment under one environment: what one row of worker processes runs.
 
-    ``env`` is the experiment's and the variant's, merged; it wins over the models' own.
+    ``env`` is the experiment's and the variant's, merged; it wins over the models' own. ``allocator`` is
+    preloaded: ``jemalloc``, ``mimalloc`` or the absolute path of a library; None leaves the C library's.
     """
 
     method: MethodName
     variant: str | None = None
     env: dict[str, str] = {}
+    allocator: str | None = None
 
     @property
     def key(self) -> str:
@@ -301,7 +329,10 @@ class Series(msgspec.Struct, frozen=True):
 
 
 class Experiment(msgspec.Struct, frozen=True):
-    """One experiment, ready to run. Units: ``sample_interval_ms`` milliseconds, ``timeout_s`` seconds."""
+    """One experiment, ready to run. Units: ``sample_interval_ms`` milliseconds, ``timeout_s`` seconds.
+
+    ``iterations`` is what is planned; with ``stop`` ``settled`` a series may end earlier.
+    """
 
     name: str
     title: str
@@ -313,6 +344,7 @@ class Experiment(msgspec.Struct, frozen=True):
     timeout_s: float
     output: str
     steps: list[Step]
+    stop: StopRule = "never"
 
 
 class Plan(msgspec.Struct, frozen=True):

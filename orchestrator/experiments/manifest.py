@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from orchestrator.config.types import Experiment, Model, Plan, Sample
+from orchestrator.config.types import Experiment, Model, Plan, Sample, Series
 from orchestrator.errors import ResultsError
 from orchestrator.experiments.file_hashes import HashedFile
 from orchestrator.experiments.host import allocator_environment, engine_packages, host_facts, package_versions
@@ -36,7 +36,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     ``schema`` covers the entries too. ``plan`` is the effective configuration; ``plan_fingerprint`` decides
     what a run may be resumed with (see :func:`plan_fingerprint`). ``heap`` is the source of the allocator's
-    view or why there is none; None until the first worker has told.
+    view or why there is none; None until the first worker has told. ``iterations_saved`` is by experiment, then
+    series, for those that early stopping ended.
     """
 
     run_id: str
@@ -52,6 +53,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     samples: list[SampleFile]
     heap: str | None = None
     warnings: list[str] = []
+    iterations_saved: dict[str, dict[str, int]] = {}
     tool_version: str = __version__
     schema: int = RECORDS_SCHEMA
 
@@ -94,7 +96,7 @@ def plan_fingerprint(
 
     In it: experiments, steps, methods, iterations, environments, the content of models, libraries, samples
     and reference texts, the versions of the engines' packages and the allocator's environment (the last two
-    default to this host's). Not in it: where files lie, what things are called in tables, which file they
+    default to this host's), and whether a series may stop early. Not in it: where files lie, what things are called in tables, which file they
     are written to, timeouts and retention.
     """
     hashes = {file.path: file.sha256 for file in files}
@@ -138,7 +140,8 @@ def write_manifest(path: Path, manifest: Manifest) -> None:
 def _decisive_of_experiment(experiment: Experiment, hashes: Mapping[str, str]) -> dict[str, Any]:
     return {
         "name": experiment.name,
-        "series": msgspec.to_builtins(experiment.series),
+        "series": [_decisive_of_series(series) for series in experiment.series],
+        **({"stop": experiment.stop} if experiment.stop != "never" else {}),
         "iterations": experiment.iterations,
         "recycle_after": experiment.recycle_after,
         "sample_interval_ms": experiment.sample_interval_ms,
@@ -154,6 +157,14 @@ def _decisive_of_experiment(experiment: Experiment, hashes: Mapping[str, str]) -
             for step in experiment.steps
         ],
     }
+
+
+def _decisive_of_series(series: Series) -> dict[str, Any]:
+    """What is not said is left out, as from a plan of the time before it could be."""
+    decisive: dict[str, Any] = msgspec.to_builtins(series)
+    if decisive["allocator"] is None:
+        del decisive["allocator"]
+    return decisive
 
 
 def _decisive_of_model(model: Model, hashes: Mapping[str, str]) -> dict[str, Any]:

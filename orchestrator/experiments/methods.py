@@ -50,7 +50,7 @@ class Method(ABC):
 
     @abstractmethod
     def iterate(self, drafts: Sequence[StepDraft], *, last: bool) -> None:
-        """Do one iteration, one draft a step."""
+        """Do one iteration, one draft a step; ``last``: it is the last one, or may turn out to be."""
 
     @property
     def life(self) -> int:
@@ -166,14 +166,15 @@ class Recycle(Method):
             self._infer(stage, draft)
             stage.unload(draft)
             self._finished(draft)
-            if last and index == len(drafts) - 1:
-                self._last_trim = self._try_trim(stage)
-            if last or stage.life >= self.experiment.recycle_after:
+            if stage.life >= self.experiment.recycle_after:
+                if last and index == len(drafts) - 1:
+                    self._last_trim = self._try_trim(stage)
                 self._stop(stage, draft)
 
     def trim(self) -> TrimReadings | None:
-        """Return the readings taken before the last process was stopped."""
-        return self._last_trim
+        """Trim the last process, or return the readings taken before it was stopped."""
+        stage = self.stages[-1]
+        return self._try_trim(stage) if stage.alive else self._last_trim
 
 
 METHODS: dict[MethodName, type[Method]] = {

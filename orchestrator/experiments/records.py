@@ -72,7 +72,7 @@ class StepRecord(Record, frozen=True):
 
     ``ttft_ms`` runs to the first text chunk; ``speed_chars_per_s`` is None when all text came in one chunk;
     ``rtf`` is seconds of inference per second of audio. ``wer_percent`` and ``cer_percent`` are None without a
-    reference, and for alignments.
+    reference, and for alignments. ``warnings`` are the engine's words about what speaks against the result.
     """
 
     model: str
@@ -91,6 +91,7 @@ class StepRecord(Record, frozen=True):
     cer_percent: float | None = None
     words: list[AlignedWord] = []
     skipped_words: list[str] = []
+    warnings: list[str] = []
     reset: Literal["restart", "none"] | None = None
     facts: dict[str, Any] = {}
 
@@ -133,7 +134,8 @@ class SeriesEnd(Record, frozen=True, tag="series-end"):
     For a series that did not complete, ``iteration`` and ``phase`` say where, ``cause`` what (``SIGABRT``,
     ``exit code 3``, an exception …), ``last_words`` what the worker printed last, ``remedy`` what to do about it and
     ``partial`` what had been read of the unfinished iteration's steps.
-    ``before_trim`` and ``after_trim`` frame the one heap trim after the last reading.
+    ``before_trim`` and ``after_trim`` frame the one heap trim after the last reading. ``settled`` is the answer
+    for which a series was stopped early, ``saved`` how many of the planned iterations that spared.
     """
 
     experiment: str
@@ -152,10 +154,16 @@ class SeriesEnd(Record, frozen=True, tag="series-end"):
     unclean_exits: list[str] = []
     missed_samples: int = 0
     elapsed_s: float = 0.0
+    settled: Literal["leak", "clean"] | None = None
+    saved: int = 0
 
     @property
     def sentence(self) -> str:
         """The outcome in words, such as ``crashed at iteration 3 in phase unload: SIGABRT``."""
+        if self.settled is not None:
+            planned = self.iterations + self.saved
+            saved = f"{self.saved} iteration{'s' if self.saved != 1 else ''} saved"
+            return f"settled as {self.settled} after {self.iterations} of {planned} iterations: {saved}"
         if self.outcome == "completed":
             return f"completed {self.iterations} iterations"
         if self.outcome == "unavailable":

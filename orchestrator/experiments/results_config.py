@@ -43,6 +43,7 @@ def config_part(
         "sample_interval_ms": experiment.sample_interval_ms,
         "timeout_s": experiment.timeout_s,
         "heap": experiment.heap,
+        "stop": experiment.stop,
         "heap_source": manifest.heap,
         "steps": [_step(step, manifest) for step in experiment.steps],
         "profile_reason": manifest.profile_reason,
@@ -57,7 +58,12 @@ def config_part(
 
 
 def _series(series: Series) -> dict[str, Any]:
-    return {"method": series.method, "variant": series.variant, "env": dict(series.env)}
+    return {
+        "method": series.method,
+        "variant": series.variant,
+        "env": dict(series.env),
+        "allocator": Path(series.allocator).name if series.allocator else None,
+    }
 
 
 def _step(step: Step, manifest: Manifest) -> dict[str, Any]:

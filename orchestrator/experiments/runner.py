@@ -22,10 +22,11 @@ from orchestrator.experiments.entry_log import series_records
 from orchestrator.experiments.file_hashes import HashCache, files_of
 from orchestrator.experiments.manifest import Manifest, make_manifest, plan_fingerprint
 from orchestrator.experiments.observer import RunObserver
-from orchestrator.experiments.records import Entry, SampleFile, SeriesEnd, SeriesRecords
+from orchestrator.experiments.records import Entry, IterationRecord, SampleFile, SeriesEnd, SeriesRecords
 from orchestrator.experiments.results_file import write_results
 from orchestrator.experiments.run_folder import ResultsFolder, RunFolder
 from orchestrator.experiments.sample_state import sample_state
+from orchestrator.experiments.savings import saving_words
 from orchestrator.experiments.series import SeriesContext, SeriesRun
 from orchestrator.experiments.writing import write_problem
 from orchestrator.process.sample_record import RECORDS_FILE, Label
@@ -143,7 +144,8 @@ class _Run:
             raise
         self._run.set_state("finished")
         self._results.prune(self._plan.keep_runs, self._run)
-        self._observer.run_ended(str(self._run.path), self._outputs, "done")
+        saving = saving_words(self._records().values())
+        self._observer.run_ended(str(self._run.path), self._outputs, f"done; {saving}" if saving else "done")
         return "finished" if ran else "nothing ran"
 
     def _cut_short(self) -> None:
@@ -242,14 +244,34 @@ class _Run:
             observer=self._observer,
             append=append,
             codes=codes,
+            env=series.env,
+            before=self._measured_before(experiment, series, continuation.first_iteration),
         )
         run = SeriesRun(context, first_iteration=continuation.first_iteration, reason=continuation.reason)
+        end: SeriesEnd | None = None
         try:
-            return run.run()
+            end = run.run()
+            return end
         finally:
-            if self._manifest.heap is None and run.heap_source is not None:
-                self._manifest = msgspec.structs.replace(self._manifest, heap=run.heap_source)
-                self._run.save(self._manifest)
+            self._note(run.heap_source, end)
+
+    def _note(self, heap: str | None, end: SeriesEnd | None) -> None:
+        """Put into the manifest what a series told of the heap channel and what ending early saved."""
+        saved = self._manifest.iterations_saved
+        if end is not None and end.settled is not None:
+            saved = {**saved, end.experiment: {**saved.get(end.experiment, {}), end.series: end.saved}}
+        noted = msgspec.structs.replace(
+            self._manifest, heap=self._manifest.heap or heap, iterations_saved=saved
+        )
+        if noted != self._manifest:
+            self._manifest = noted
+            self._run.save(noted)
+
+    def _measured_before(
+        self, experiment: Experiment, series: Series, first_iteration: int
+    ) -> list[IterationRecord]:
+        known = self._records().get((experiment.name, series.key)) if first_iteration > 1 else None
+        return [one for one in known.iterations if one.iteration < first_iteration] if known else []
 
     # ------------------------------------------------------------------ results
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from orchestrator.analysis import Settlement
 from orchestrator.config.types import Experiment, Series, Step
 from orchestrator.errors import (
     EngineUnavailableError,
@@ -28,6 +29,7 @@ from orchestrator.experiments.methods import METHODS, Method
 from orchestrator.experiments.observer import RunObserver
 from orchestrator.experiments.records import Entry, IterationRecord, Outcome, SeriesEnd, SeriesStart
 from orchestrator.experiments.stage import Stage
+from orchestrator.experiments.stopping import EarlyStop
 from orchestrator.process.sampler import Sampler
 from orchestrator.text.metrics import score
 from worker.protocol import Audio, Chunk, Job, Transcript
@@ -40,7 +42,8 @@ class SeriesContext:
     """What a series works with; made by the runner.
 
     ``audio`` is prepared audio by the sample's name; ``codes`` says what ``experiment`` and ``series`` are
-    called in the time series.
+    called in the time series. ``env`` is the series' environment, with what it preloads. ``before`` are the
+    iterations of a resumed baseline that were measured before the break.
     """
 
     experiment: Experiment
@@ -50,6 +53,8 @@ class SeriesContext:
     observer: RunObserver
     append: Callable[[Entry], None]
     codes: Mapping[str, int]
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
+    before: Sequence[IterationRecord] = ()
 
 
 class SeriesRun:
@@ -63,6 +68,8 @@ class SeriesRun:
         self._iteration = first_iteration
         self._phase = "spawn"
         self._completed = 0
+        self._early = EarlyStop(self._experiment, context.series, context.before)
+        self._settled: Settlement | None = None
         self._drafts: list[StepDraft] = []
         self._stages: list[Stage] = []
         self._active: Stage | None = None
@@ -117,11 +124,15 @@ class SeriesRun:
             started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
             self._drafts = [StepDraft(step) for step in self._experiment.steps]
             self._previous_text = None
-            self._method.iterate(self._drafts, last=iteration == last)
+            may_end = iteration == last or self._early.looks_after(iteration)
+            self._method.iterate(self._drafts, last=may_end)
             record = self._record(started_at)
             self._context.append(record)
             self._completed += 1
             self._context.observer.iteration_done(self._experiment, self._context.series, record)
+            self._settled = self._early.add(record)
+            if self._settled is not None:
+                break
 
     def _record(self, started_at: str) -> IterationRecord:
         boundary = self._method.memory_boundary
@@ -177,7 +188,7 @@ class SeriesRun:
         for step in steps:
             env |= step.model.env
         stage = Stage(
-            env | self._context.series.env,
+            env | dict(self._context.env),
             self._context.sampler,
             slot=len(self._stages),
             heap=self._experiment.heap,
@@ -223,11 +234,14 @@ class SeriesRun:
     def _completed_end(self, began: float) -> SeriesEnd:
         trim = self._method.trim()
         self._method.close()
+        done, found = self._first - 1 + self._completed, self._settled
         return SeriesEnd(
             experiment=self._experiment.name,
             series=self._context.series.key,
             outcome="completed",
-            iterations=self._first - 1 + self._completed,
+            iterations=done,
+            settled=None if found is None or found.answer == "open" else found.answer,
+            saved=self._experiment.iterations - done,
             before_trim=trim.before if trim else None,
             after_trim=trim.after if trim else None,
             trimmed=trim.trimmed if trim else None,

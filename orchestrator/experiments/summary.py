@@ -15,6 +15,7 @@ import msgspec
 from orchestrator.config.types import Experiment, MethodName, Step
 from orchestrator.experiments.judgement import baseline_of, judge_series
 from orchestrator.experiments.leak_rate import MB, boundary_readings, leak_rate, own_boundary
+from orchestrator.experiments.levers import levers
 from orchestrator.experiments.model_summary import mean, phase_means, speech_numbers, summarize_model
 from orchestrator.experiments.records import IterationRecord, Reading, SeriesRecords, StepRecord
 
@@ -33,10 +34,11 @@ def summarize(
 
     *Initial* is iteration 1's memory, or what was there before the first load where an in-process method has
     several models (the baseline starts every iteration there, so it is compared with itself after unload);
-    *Final* is the last iteration's; the growth rate divides by the number of iterations, as the seeds do. The
-    leak rate is a slope with a 95 % interval, see :mod:`.leak_rate`, and ``judgement`` says what it means, see
-    :mod:`.judgement`. ``trim_released_mb`` is how much RssAnon
-    fell by in the one heap trim after the last reading.
+    *Final* is the last iteration's; the growth rate divides by the number of iterations that were run, as the
+    seeds do. ``stopped`` is ``settled`` where the series ended before those planned because its verdict was
+    settled as ``settled_as``. The leak rate is a slope with a 95 % interval, see :mod:`.leak_rate`, and
+    ``judgement`` says what it means, see :mod:`.judgement`. ``trim_released_mb`` is how much RssAnon fell by in
+    the one heap trim after the last reading.
     """
     series = next((each for each in experiment.series if each.key == records.series), None)
     method = series.method if series else _METHODS[records.series.partition("@")[0]]
@@ -79,6 +81,9 @@ def _outcome(experiment: Experiment, records: SeriesRecords) -> dict[str, Any]:
         "restarts": list(records.restarts),
         "iterations": count,
         "iterations_planned": experiment.iterations,
+        "iterations_saved": end.saved if end and end.settled else None,
+        "stopped": "settled" if end and end.settled else None,
+        "settled_as": end.settled if end else None,
         "elapsed_s": end.elapsed_s if end else None,
         "missed_samples": end.missed_samples if end else None,
     }
@@ -157,11 +162,17 @@ def _mb(size_bytes: float | None) -> float | None:
 
 
 def summarize_all(experiment: Experiment, records: Iterable[SeriesRecords]) -> dict[str, dict[str, Any]]:
-    """Return the summaries by series key, in the experiment's order, then any others."""
+    """Return the summaries by series key, in the experiment's order, then any others.
+
+    Only here is ``levers`` in them: it takes other series to know what a lever does, see :mod:`.levers`.
+    """
     every = list(records)
     by_key = {
         each.series: summarize(experiment, each, baseline_of(experiment, each.series, every))
         for each in every
     }
+    pulled = levers(experiment, {each.series: each for each in every}, by_key)
+    for key, table in pulled.items():
+        by_key[key]["levers"] = table
     known = [series.key for series in experiment.series if series.key in by_key]
     return {key: by_key[key] for key in (*known, *(key for key in by_key if key not in known))}

@@ -148,6 +148,7 @@ def test_variants_stand_apart() -> None:
     assert list(whole["summary"]) == ["recreate", "recreate@one-arena"]
     assert whole["config"]["series"][1] == {
         "method": "recreate", "variant": "one-arena", "env": {"MALLOC_ARENA_MAX": "1"},
+        "allocator": None,
     }  # fmt: skip
 
 

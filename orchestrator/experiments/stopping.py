@@ -1,0 +1,71 @@
+"""Decide, iteration by iteration, whether a series may end before its last one.
+
+Here: when a series is looked at and where its readings are taken. What settles a series of numbers is the
+business of :mod:`orchestrator.analysis.settled`.
+
+::
+
+    iteration --[a look?]--> readings so far, at each boundary --settled--> Settlement | go on
+
+The baseline is read at two boundaries where an in-process method is held against it at its own; it ends when
+both are settled. It may end earlier or later than they do: its slope is taken over its own iterations, and
+the interval of the difference says what a shorter baseline costs. With several iterations in one process it
+has to have come through three processes, so that it is not judged by one life.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from orchestrator.analysis import Settlement, is_look, settled
+from orchestrator.config.types import Experiment, Series
+from orchestrator.experiments.judgement import memory_series
+from orchestrator.experiments.leak_rate import boundary_readings, own_boundary
+from orchestrator.experiments.records import Boundary, IterationRecord
+
+_FEWEST_GENERATIONS = 3
+
+
+class EarlyStop:
+    """Watches one series. ``before`` are the iterations that count from before a break.
+
+    Where the experiment's ``stop`` is ``never``, it never asks for an end.
+    """
+
+    def __init__(
+        self, experiment: Experiment, series: Series, before: Iterable[IterationRecord] = ()
+    ) -> None:
+        self._records = list(before)
+        self._on = experiment.stop == "settled"
+        self._planned = experiment.iterations
+        self._boundaries = _boundaries(experiment, series)
+        self._fewest = _FEWEST_GENERATIONS * experiment.recycle_after if series.method == "recycle" else 1
+
+    def looks_after(self, iteration: int) -> bool:
+        """Tell whether the series is looked at when ``iteration`` is complete, so that it may be the last."""
+        return self._on and self._fewest <= iteration < self._planned and is_look(iteration)
+
+    def add(self, record: IterationRecord) -> Settlement | None:
+        """Take a complete iteration; return why the series ends with it, or None to go on.
+
+        Costs up to three verdicts a boundary at a look, some 0.1 s, and nothing between looks.
+        """
+        self._records.append(record)
+        if not self.looks_after(record.iteration) or len(self._records) != record.iteration:
+            return None
+        found = [self._settlement(boundary) for boundary in self._boundaries]
+        if any(one is None or not one.settled for one in found):
+            return None
+        return next((one for one in found if one and one.answer == "leak"), found[0])
+
+    def _settlement(self, boundary: Boundary) -> Settlement | None:
+        readings = boundary_readings(self._records, boundary)
+        series = memory_series(readings) if len(readings) == len(self._records) else None
+        return None if series is None else settled(series)
+
+
+def _boundaries(experiment: Experiment, series: Series) -> list[Boundary]:
+    """Return where the series is read: its own boundary, then those at which others are held against it."""
+    own = own_boundary(series.method)
+    others = [own_boundary(each.method) for each in experiment.series if series.method == "recycle"]
+    return list(dict.fromkeys((own, *others)))
