@@ -52,6 +52,29 @@ def verdict(numbers: Numbers) -> str:
     return str(judgement.get("verdict") or UNKNOWN)
 
 
+def beyond_baseline(numbers: Numbers) -> str:
+    """Return the growth of the leak series beyond that of fresh processes, with its interval; a dash without them."""
+    channels: Numbers = _against(numbers).get("channels") or {}
+    held: Numbers = channels.get("rss_anon") or channels.get("rss") or {}
+    if held.get("beyond_mb_per_iteration") is None:
+        return UNKNOWN
+    low, high = held.get("beyond_ci_low"), held.get("beyond_ci_high")
+    rate = number(held["beyond_mb_per_iteration"])
+    return rate if low is None or high is None else f"{rate} ± {number((high - low) / 2)}"
+
+
+def above_fresh(numbers: Numbers) -> str:
+    """Return by how many MB the last reading stands above a fresh process; a dash without one."""
+    level: Numbers = _against(numbers).get("level") or {}
+    return number(level.get("above_mb"))
+
+
+def _against(numbers: Numbers) -> Numbers:
+    judgement: Numbers = numbers.get("judgement") or {}
+    held: Numbers | None = judgement.get("against_baseline")
+    return held or {}
+
+
 def outcome(numbers: Numbers) -> str:
     """Return ``completed``, ``crashed (29/100)``, ``unavailable``; ``not run`` where there are no numbers."""
     if "outcome" not in numbers:

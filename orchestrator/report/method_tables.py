@@ -7,10 +7,19 @@ from typing import Any
 
 from orchestrator.config.types import Experiment
 from orchestrator.report import remarks
-from orchestrator.report.cells import Cell, amount, leak_rate, outcome, speed, verdict
+from orchestrator.report.cells import (
+    Cell,
+    above_fresh,
+    amount,
+    beyond_baseline,
+    leak_rate,
+    outcome,
+    speed,
+    verdict,
+)
 from orchestrator.report.layout import BLANK, RULE, Line, Row, table, title_block
 from orchestrator.report.names import method_name
-from orchestrator.report.shape import Shape, columns_of, shape_of
+from orchestrator.report.shape import Shape, columns_of, pairs_of, shape_of
 from orchestrator.report.verdict_lines import verdict_lines
 
 Summaries = Mapping[str, Mapping[str, Any]]
@@ -18,6 +27,8 @@ NamedCells = Sequence[tuple[str, Cell] | None]
 """Rows of a table; None is a rule."""
 
 LEAK_RATE = "Leak rate (MB/iter, 95 %)"
+BEYOND = "Beyond baseline (MB/iter)"
+ABOVE = "Above a fresh process (MB)"
 VERDICT = "Verdict"
 
 _MEMORY: NamedCells = (
@@ -27,9 +38,16 @@ _MEMORY: NamedCells = (
     ("Growth Rate (MB/iter)", amount("growth_rate_mb_per_iter")),
 )
 _SPEED: NamedCells = (("Avg TTFT (ms)", amount("avg_ttft_ms")), ("Avg Speed (chars/sec)", speed))
-_LEAK_AND_PEAK: NamedCells = (
+_LEAK: NamedCells = (
     (LEAK_RATE, leak_rate),
+    (BEYOND, beyond_baseline),
+    (ABOVE, above_fresh),
     (VERDICT, verdict),
+)
+_AGAINST_BASELINE = frozenset({BEYOND, ABOVE})
+"""Rows of experiments that have a baseline and something to hold against it."""
+_LEAK_AND_PEAK: NamedCells = (
+    *_LEAK,
     ("Peak Memory (MB)", amount("max_peak_mb")),
 )
 
@@ -50,8 +68,7 @@ _BENCHMARK: NamedCells = (
     ("Avg CER (%)", amount("avg_cer_percent")),
     ("Max Memory RSS (MB, peak)", amount("max_peak_mb")),
     ("Growth Rate (MB/iter)", amount("growth_rate_mb_per_iter")),
-    (LEAK_RATE, leak_rate),
-    (VERDICT, verdict),
+    *_LEAK,
 )
 _OVERALL: NamedCells = (
     ("Initial Memory (MB)", amount("initial_memory_mb")),
@@ -109,6 +126,8 @@ def _by_method(
     shown = [(series, summaries.get(series.key, {})) for series in columns_of(experiment)]
     unfinished = any(summary.get("outcome") != "completed" for _, summary in shown)
     wanted = [("Outcome", outcome), *rows] if unfinished else rows
+    if all(baseline is None for _, baseline in pairs_of(experiment)):
+        wanted = [row for row in wanted if row is None or row[0] not in _AGAINST_BASELINE]
     cells = [RULE if row is None else Row(row[0], tuple(row[1](each) for _, each in shown)) for row in wanted]
     return table("Metric", [method_name(series, summary) for series, summary in shown], cells, width)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orchestrator.report import judged_words as words
 from orchestrator.report.cells import number
 from orchestrator.report.layout import Line, Role
 from orchestrator.series_files.finding import Finding
@@ -16,14 +17,6 @@ _VERDICTS = {
     "crashed": "crashed: it did not come to its end",
     "unavailable": "unavailable: it could not run",
 }
-CHANNEL_NAMES = {
-    "rss": "RSS",
-    "rss_anon": "anonymous memory",
-    "live": "live heap",
-    "nonmalloc": "memory outside malloc",
-    "file": "file pages",
-}
-"""Channels in words."""
 
 
 def finding_lines(finding: Finding) -> list[Line]:
@@ -31,7 +24,9 @@ def finding_lines(finding: Finding) -> list[Line]:
     role: Role = "bad" if finding.verdict in ("leak", "crashed") else "text"
     lines = [Line(_name(finding), "title"), Line(f"  {_VERDICTS[finding.verdict]}", role)]
     if finding.rate_mb_per_iteration is not None:
-        lines += [Line(f"  {_rate(finding)}"), Line(f"  {_readings(finding)}")]
+        lines += [Line(f"  {_rate(finding)}"), Line(f"  {words.readings_words(finding)}")]
+    lines += [Line(f"  {told}") for told in _beside(finding)]
+    lines += [Line(f"  {told}", "bad" if "leak" in told else "text") for told in words.count_lines(finding)]
     lines += [Line(f"  because: {reason}") for reason in finding.reasons]
     lines += [Line(f"  to settle it: {what}") for what in finding.settle]
     return lines
@@ -43,27 +38,32 @@ def _name(finding: Finding) -> str:
 
 
 def _rate(finding: Finding) -> str:
-    channel = CHANNEL_NAMES.get(finding.rate_channel or "", finding.rate_channel or "")
+    channel = _channel(finding.rate_channel or "")
     interval = _interval(finding.ci_low, finding.ci_high)
     text = f"{_signed(finding.rate_mb_per_iteration or 0.0)} MB per iteration ({channel}{interval})"
     beside = {"rss": finding.rss_rate_mb_per_iteration, "live": finding.heap_rate_mb_per_iteration}
     for name, rate in beside.items():
         if name != finding.rate_channel and rate is not None:
-            text += f"; {CHANNEL_NAMES[name]} {_signed(rate)}"
+            text += f"; {_channel(name)} {_signed(rate)}"
     if finding.rate_mb_per_hour is not None:
         text += f"; {finding.rate_mb_per_hour:+.2f} MB per hour"
     return text
+
+
+def _channel(name: str) -> str:
+    return words.CHANNELS.get(name, name).removeprefix("the ")
 
 
 def _interval(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f", 95 %: {number(low, 3)} to {number(high, 3)}"
 
 
-def _readings(finding: Finding) -> str:
-    text = f"{finding.iterations} iterations"
-    if finding.warm_up:
-        text += f", the first {finding.warm_up} left out as warm-up"
-    return text + (f"; accepted: {finding.tolerance:.3f} MB per iteration" if finding.tolerance else "")
+def _beside(finding: Finding) -> list[str]:
+    """Return what the growth is made of, and how it stands against fresh processes."""
+    made, held = words.made_of(finding.composition), finding.against_baseline
+    told = [f"made of: {made}" if made else ""]
+    told += [words.beyond_words(held), words.level_words(held)] if held else []
+    return [each for each in told if each]
 
 
 def _signed(rate: float) -> str:

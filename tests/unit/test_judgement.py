@@ -139,3 +139,68 @@ def test_all_come_in_the_order_of_the_experiment():
     found = judge_all(both, [growing(key, 12) for key in ("recycle", "recreate@one-arena", "recreate")])
     assert list(found) == ["recreate", "recycle", "recreate@one-arena"]
     assert found["recreate@one-arena"].method == "recreate"
+
+
+def counted(series, counts, name="descriptors"):
+    made = [
+        iteration(
+            n,
+            step_record(None, readings={"after_infer": reading(100, **{name: count})}),
+            memory_mb=100,
+            series=series,
+        )
+        for n, count in enumerate(counts, 1)
+    ]
+    return records(series, made)
+
+
+@pytest.mark.parametrize("name", ["descriptors", "threads"])
+def test_what_is_counted_is_judged_beside_memory(name):
+    leak = getattr(judge_series(experiment("restart"), counted("restart", range(10, 40), name)), name)
+    fixed = getattr(judge_series(experiment("restart"), counted("restart", [10] * 30, name)), name)
+    assert (leak.verdict, leak.first, leak.last) == ("leak", 10, 39)
+    assert leak.rate_per_iteration == pytest.approx(1.0)
+    assert (fixed.verdict, fixed.rate_per_iteration) == ("flat", 0)
+
+
+def test_counts_that_are_not_known_throughout_are_not_judged():
+    judged = judge_series(experiment("restart"), counted("restart", [10, None, *range(12, 30)]))
+    assert (judged.verdict, judged.descriptors) == ("flat", None)
+
+
+def test_a_method_is_held_against_the_baseline_of_its_own_variant_at_its_own_boundary():
+    about = experiment("restart", "recycle", series=[Series("restart", "x"), Series("recycle", "x")])
+    every = [
+        growing("restart", 20, 100.0, 3.0),
+        growing("restart@x", 20, 100.0, 3.0),
+        growing("recycle", 20, 50.0, 1.0),
+        growing("recycle@x", 20, 60.0),
+    ]
+    found = judge_all(about, every)
+    plain, variant = found["restart"].against_baseline, found["restart@x"].against_baseline
+    assert (plain.series, variant.series) == ("recycle", "recycle@x")
+    assert plain.channels["rss"].beyond_mb_per_iteration == pytest.approx(2.0)
+    assert variant.channels["rss"].beyond_mb_per_iteration == pytest.approx(3.0)
+    assert plain.boundary == "after_infer"
+    assert (found["recycle"].against_baseline, found["recycle@x"].against_baseline) == (None, None)
+
+
+def test_a_baseline_without_readings_there_is_not_used():
+    about = experiment("recreate", "recycle")
+    found = judge_all(about, [growing("recreate", 20), records("recycle", [])])
+    assert found["recreate"].against_baseline is None
+
+
+def test_a_process_of_several_iterations_is_the_measure_for_one_as_old():
+    """The level a fresh process reaches by its fifth iteration, not that of its first."""
+    about = experiment("restart", "recycle", recycle_after=5)
+    fresh = [
+        iteration(n, step_record(None, (0, 0, 50.0 + life, 0)), memory_mb=50.0, series="recycle", life=life)
+        for n in range(1, 21)
+        for life in [(n - 1) % 5 + 1]
+    ]
+    level = judge_all(about, [growing("restart", 20, 100.0), records("recycle", fresh)])[
+        "restart"
+    ].against_baseline.level
+    assert (level.life, level.fresh_rss_mb, level.above_mb) == (5, pytest.approx(55.0), pytest.approx(45.0))
+    assert (level.ci_low, level.ci_high) == (pytest.approx(45.0), pytest.approx(45.0))

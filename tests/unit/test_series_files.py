@@ -244,7 +244,41 @@ def test_words_give_name_verdict_rates_and_reasons(tmp_path):
     ]
     assert lines[2] == "  +1.000 MB per iteration (live heap, 95 %: 1.000 to 1.000); RSS +3.000"
     assert lines[3] == "  40 iterations; accepted: 0.100 MB per iteration"
-    assert [line for line in lines[4:] if not line.startswith("  because: ")] == []
+    assert lines[4] == "  made of: live heap 1.00, held but free 2.00 MB per iteration"
+    assert [line for line in lines[5:] if not line.startswith("  because: ")] == []
+
+
+def test_descriptors_and_threads_of_a_file_are_judged(tmp_path):
+    rows = [(n, 200, 10 + n, 4 + min(n, 3)) for n in range(1, 41)]
+    found = judge_measured(read_csv(table(tmp_path / "a.csv", rows, "iteration,rss_mb,descriptors,threads")))
+    assert (found.verdict, found.descriptors.verdict, found.descriptors.rate_per_iteration) == (
+        "flat",
+        "leak",
+        1,
+    )
+    assert (found.threads.verdict, found.threads.first, found.threads.last) == ("plateau", 5, 7)
+    told = "  descriptors: leak, 1.00 ± 0.00 per iteration (11 at first, 50 at last)"
+    assert told in [line.text for line in finding_lines(found)]
+
+
+@pytest.mark.parametrize("count", ["-1", "1.5"])
+def test_what_is_not_a_count_is_refused_with_its_row(tmp_path, count):
+    with pytest.raises(ResultsError, match=f"row 2: threads is {count}, not a count"):
+        read_csv(table(tmp_path / "a.csv", [(10, 3), (10, count)], "rss_mb,threads"))
+
+
+def test_a_method_of_a_result_file_is_held_against_its_baseline():
+    both = growing("recreate", 20, rate_mb=2.0), growing("recycle", 20, 80.0)
+    read = result_series(our_results(*both), "exp2.json")
+    first, second = (judge_measured(each) for each in read)
+    held = first.against_baseline
+    assert (held.series, held.boundary, held.iterations) == ("recycle", "after_unload", 20)
+    assert held.channels["rss"].beyond_mb_per_iteration == pytest.approx(2.0)
+    assert (held.level.life, held.level.above_mb) == (1, pytest.approx(58.0))
+    assert second.against_baseline is None
+    assert "  RSS stands 58 MB above a fresh process after 20 iterations" in [
+        line.text for line in finding_lines(first)
+    ]
 
 
 # ---------------------------------------------------------------------- recording

@@ -40,11 +40,17 @@ Avg Speed (chars/sec)                      50.00         50.00               50.
 Final WER (%)                               0.00          0.00                0.00
 ----------------------------------------------------------------------------------
 Leak rate (MB/iter, 95 %)            6.93 ± 0.00   0.00 ± 0.00         0.00 ± 0.00
+Beyond baseline (MB/iter)            6.93 ± 0.00   0.00 ± 0.00                   –
+Above a fresh process (MB)               1405.42       1343.05                   –
 Verdict                                     leak          flat                flat
 Peak Memory (MB)                         1418.42       1356.05               13.00
 Final CER (%)                               0.00          0.00                0.00
 Recycle (baseline) read after infer, as Restart(): 0.00 ± 0.00 MB/iter.
-Destroy+Recreate: leak: anonymous memory grows by 6.93 ± 0.00 MB per iteration; fresh processes by 0.00"""
+Destroy+Recreate: leak: anonymous memory grows by 6.93 ± 0.00 MB per iteration; fresh processes by 0.00
+    beyond fresh processes: anonymous memory 6.93 ± 0.00, RSS 6.93 ± 0.00 MB per iteration
+    RSS stands 1405 MB above a fresh process after 10 iterations
+    because: grows by 6.93 MB per iteration after 0 iterations of warm-up and does not slow down
+    10 iterations; accepted: 0.139 MB per iteration"""
 
 BENCHMARK = """\
 ======================================================================
@@ -62,6 +68,8 @@ Avg CER (%)                                 0.00                0.00
 Max Memory RSS (MB, peak)                 100.00              100.00
 Growth Rate (MB/iter)                       0.00                0.00
 Leak rate (MB/iter, 95 %)            0.00 ± 0.00         0.00 ± 0.00
+Beyond baseline (MB/iter)            0.00 ± 0.00                   –
+Above a fresh process (MB)                  0.00                   –
 Verdict                                     flat                flat
 ¹ all text came at once, so there is no speed and TTFT is the total time."""
 
@@ -81,6 +89,8 @@ Avg TTFT (ms)                             400.00        400.00              400.
 Avg Speed (chars/sec)                      50.00         50.00               50.00
 ----------------------------------------------------------------------------------
 Leak rate (MB/iter, 95 %)            0.00 ± 0.00   0.00 ± 0.00         0.00 ± 0.00
+Beyond baseline (MB/iter)            0.00 ± 0.00   0.00 ± 0.00                   –
+Above a fresh process (MB)                  0.00          0.00                   –
 Verdict                                     flat          flat                flat
 Peak Memory (MB)                          100.00        100.00              100.00
 Recycle (baseline) read after infer, as Restart(): 0.00 ± 0.00 MB/iter."""
@@ -114,6 +124,8 @@ Total Growth (MB)                         100.00                0.00
 Growth Rate (MB/iter)                     100.00                0.00
 ----------------------------------------------------------------------
 Leak rate (MB/iter, 95 %)                      –                   –
+Beyond baseline (MB/iter)                   0.00                   –
+Above a fresh process (MB)                  0.00                   –
 Verdict                             inconclusive        inconclusive
 Peak Memory (MB)                          900.00              900.00
 Recycle (baseline): fresh processes, so Initial is read after unload, as Final is.
@@ -150,6 +162,8 @@ Total Growth (MB)                         100.00                0.00
 Growth Rate (MB/iter)                     100.00                0.00
 ----------------------------------------------------------------------
 Leak rate (MB/iter, 95 %)                      –                   –
+Beyond baseline (MB/iter)                   0.00                   –
+Above a fresh process (MB)                  0.00                   –
 Verdict                             inconclusive        inconclusive
 Peak Memory (MB)                          900.00              900.00
 Recycle (baseline): fresh processes, so Initial is read after unload, as Final is.
@@ -173,6 +187,8 @@ Avg CER (%)                                 0.00              0.00
 Max Memory RSS (MB, peak)                 100.00            100.00
 Growth Rate (MB/iter)                       0.00              0.00
 Leak rate (MB/iter, 95 %)            0.00 ± 0.00       0.00 ± 0.00
+Beyond baseline (MB/iter)            0.00 ± 0.00       0.00 ± 0.00
+Above a fresh process (MB)                  0.00              0.00
 Verdict                                     flat              flat
 
                                      Recycle
@@ -187,6 +203,8 @@ Avg CER (%)                             0.00
 Max Memory RSS (MB, peak)             100.00
 Growth Rate (MB/iter)                   0.00
 Leak rate (MB/iter, 95 %)        0.00 ± 0.00
+Beyond baseline (MB/iter)                  –
+Above a fresh process (MB)                 –
 Verdict                                 flat"""
 
 
