@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.cli.analyze_command import analyze
+from orchestrator.cli.calibrate_command import calibrate
 from orchestrator.cli.compare_command import compare
 from orchestrator.cli.engines_command import engines
 from orchestrator.cli.exit_codes import ExitCode, exit_code_for
@@ -36,6 +37,7 @@ app.command()(run)
 app.command()(analyze)
 app.command()(watch)
 app.command()(compare)
+app.command()(calibrate)
 app.command()(report)
 app.command()(plan)
 app.command()(engines)

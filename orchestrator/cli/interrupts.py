@@ -32,8 +32,10 @@ class Interrupted(KeyboardInterrupt):
     """
 
 
-def interruptible(work: Callable[[], ExitCode]) -> ExitCode:
+def interruptible(work: Callable[[], ExitCode], *, kept: str = "") -> ExitCode:
     """Do ``work`` and return its exit code, or INTERRUPTED when a signal or a lost output ended it.
+
+    ``kept`` tells the user what has become of what was done so far; by default that --resume goes on.
 
     ``work`` sees a ``KeyboardInterrupt`` (once, however many signals come) or an ``OSError``, and must have
     everything on disk when it lets it pass. Other errors pass.
@@ -42,12 +44,12 @@ def interruptible(work: Callable[[], ExitCode]) -> ExitCode:
         try:
             return work()
         except KeyboardInterrupt:
-            _say("interrupted; everything measured is on disk, --resume goes on")
+            _say(f"interrupted; {kept or 'everything measured is on disk, --resume goes on'}")
         except OSError as error:
             if error.errno not in OUTPUT_GONE or error.filename is not None:
                 raise
             _let_go_of_stdout()
-            _say(f"stopped: {OUTPUT_GONE[error.errno]}; --resume goes on")
+            _say(f"stopped: {OUTPUT_GONE[error.errno]}; {kept or '--resume goes on'}")
         return ExitCode.INTERRUPTED
 
 

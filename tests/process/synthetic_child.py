@@ -46,6 +46,7 @@ def read():
         # smaps_rollup counts pages; RssAnon of status is a counter that lags by some pages per CPU
         "anon": field("/proc/self/smaps_rollup", "Anonymous:") * 1024,
         "rss_anon": field("/proc/self/status", "RssAnon:") * 1024,
+        "mapped": sum(field("/proc/self/status", key) for key in ("RssFile:", "RssShmem:")) * 1024,
         "fds": len(os.listdir("/proc/self/fd")),
         "threads": field("/proc/self/status", "Threads:"),
     }

@@ -146,6 +146,16 @@ def test_fragmentation_is_held_and_not_live() -> None:
     assert run.growth("held") > 0.9 * lost
 
 
+def test_pages_of_a_mapped_file_are_resident_and_not_anonymous() -> None:
+    run = course(file_kib=16 * KIB, file_fill_jobs=10)
+    read = run.readings[10]["mapped"] - run.readings[0]["mapped"]
+    # the kernel maps up to 16 pages around a fault, and what Python itself maps is a few pages
+    assert read == pytest.approx(16 * KIB * KIB, abs=64 * PAGE + 128 * PAGE)
+    assert run.growth("mapped", since_job=10) <= SOME_PAGES
+    assert run.growth("anon") < SOME_PAGES
+    assert min(run.steps("mapped")[:9]) > KIB * KIB
+
+
 def test_fragmentation_stops_after_so_many_jobs() -> None:
     run = course(fragment_kib=1024, fragment_jobs=5)
     assert run.growth("anon", since_job=0) > 4 * 1024 * KIB

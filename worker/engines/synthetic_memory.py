@@ -7,6 +7,7 @@ engine. :func:`make_behaviours` builds those that the options ask for.
 
 from __future__ import annotations
 
+import mmap
 import os
 from abc import ABC, abstractmethod
 from collections import deque
@@ -77,6 +78,27 @@ class Fragmentation(Behaviour):
         blocks = [MallocSource().take_one(self.BLOCK_BYTES) for _ in range(self._blocks)]
         for address in blocks:
             libc.realloc(address, self.PIN_BYTES)
+
+
+class FilePages(Behaviour):
+    """Reads the pages of a mapped file bit by bit, as weights that are mapped are read: they stay resident."""
+
+    def __init__(self, kib: float, fill_jobs: int) -> None:
+        super().__init__("job")
+        # Here, not with the first job: an import in mid-series would look like growth.
+        import tempfile
+
+        self._fill_jobs = fill_jobs
+        self._pages = -(-int(kib * KIB) // mmap.PAGESIZE)
+        with tempfile.TemporaryFile() as file:
+            file.truncate(self._pages * mmap.PAGESIZE)
+            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+    def react(self, job: int) -> None:
+        """Touch the next part; nothing once the file has been read to its end."""
+        first, end = (self._pages * min(done, self._fill_jobs) // self._fill_jobs for done in (job - 1, job))
+        for page in range(first, end):
+            self._map[page * mmap.PAGESIZE]
 
 
 class Cache(Behaviour):
@@ -190,6 +212,8 @@ def _growing(options: SyntheticOptions) -> Iterator[Behaviour]:
         yield Leak("job", PoolShape(options.pool_kib, options.pool_fill_jobs), origin)
     if options.fragment_kib:
         yield Fragmentation(options.fragment_kib, options.fragment_jobs)
+    if options.file_kib:
+        yield FilePages(options.file_kib, options.file_fill_jobs)
 
 
 def _leak_shape(options: SyntheticOptions, what: Event, rate_kib: float) -> Shape:

@@ -23,6 +23,9 @@ pool_fill_jobs        10        after so many jobs it is full
 fragment_kib          0         per job: malloc many small blocks, free almost all of each; the held but free
                                 memory can be neither used for the next job's blocks nor given back
 fragment_jobs         all       only so many jobs do so
+file_kib              0         pages of a mapped file, touched in equal parts with each job: resident, but neither
+                                anonymous nor the allocator's
+file_fill_jobs        10        after so many jobs all of the file is touched
 leak_fds_per_job      0         descriptors left open with every job
 leak_threads_per_job  0         threads left waiting forever with every job (each costs its stack, some KiB)
 --------------------- --------- ---- memory that comes and goes ----------------------------------------------
@@ -82,6 +85,8 @@ class SyntheticOptions(msgspec.Struct, frozen=True):
     pool_fill_jobs: Positive = 10
     fragment_kib: Kib = 0
     fragment_jobs: Positive | None = None
+    file_kib: Kib = 0
+    file_fill_jobs: Positive = 10
     leak_fds_per_job: Count = 0
     leak_threads_per_job: Count = 0
 

@@ -1,0 +1,158 @@
+"""The cases of a calibration: what the synthetic engine is told to do, and what is true of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.analysis.calibration import Truth
+from orchestrator.config.types import Experiment, MethodName, Model, Series, Step
+
+KIB_PER_MB = 1024.0
+LEAK_MB = 0.5
+_LEAK_KIB = LEAK_MB * KIB_PER_MB
+TIMEOUT_S = 60.0
+SAMPLE_INTERVAL_MS = 20
+"""As in ordinary runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One case; ``true_rate_mb`` is per iteration, of a ``held`` one the growth of RSS."""
+
+    name: str
+    what: str
+    truth: Truth
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    true_rate_mb: float = 0.0
+    method: MethodName = "reuse"
+    engine: str = "synthetic"
+
+
+def known_cases(iterations: int) -> list[Case]:
+    """Return all cases; what fills up does so early enough in ``iterations`` to be seen at rest."""
+    return [*_leaks(iterations), *_without_leak(iterations)]
+
+
+def _leaks(iterations: int) -> list[Case]:
+    def leak(name: str, what: str, *, method: MethodName = "reuse", **options: Any) -> Case:
+        return Case(name, what, "leak", options, LEAK_MB, method)
+
+    late = iterations * 2 // 5
+    return [
+        leak("malloc leak", "0.5 MB of malloc lost with every job", leak_kib_per_job=_LEAK_KIB),
+        leak(
+            "mmap leak",
+            "0.5 MB of mmap lost with every job, unseen by the allocator",
+            leak_kib_per_job=_LEAK_KIB,
+            leak_source="mmap",
+        ),
+        leak(
+            "leak in chunks",
+            "2 MB lost with every fourth job on average, at random places",
+            leak_kib_per_job=_LEAK_KIB,
+            leak_shape="chunks",
+            chunk_kib=4 * _LEAK_KIB,
+        ),
+        leak(
+            "late leak",
+            f"0.5 MB lost with every job from the {late}th on",
+            leak_kib_per_job=_LEAK_KIB,
+            leak_starts_at_job=late,
+        ),
+        leak(
+            "leak in a noisy process",
+            "0.5 MB lost with every job, working memory anywhere between 0 and 4 MB",
+            leak_kib_per_job=_LEAK_KIB,
+            noise_kib=4 * KIB_PER_MB,
+        ),
+        leak("leak per load", "0.5 MB lost with every load", method="recreate", leak_kib_per_load=_LEAK_KIB),
+        Case(
+            "leak per restart",
+            "0.5 MB lost with every restart()",
+            "leak",
+            {"leak_kib_per_restart": _LEAK_KIB},
+            LEAK_MB,
+            "restart",
+            "synthetic-restart",
+        ),
+    ]
+
+
+def _without_leak(iterations: int) -> list[Case]:
+    tenth, quarter = iterations // 10, iterations // 4
+    mb = KIB_PER_MB
+
+    def clean(name: str, what: str, **options: Any) -> Case:
+        return Case(name, what, "no leak", options)
+
+    return [
+        clean("nothing", "a process that does its jobs and keeps nothing"),
+        clean("pool", f"64 MB taken over the first {tenth} jobs", pool_kib=64 * mb, pool_fill_jobs=tenth),
+        clean(
+            "cache",
+            f"1 MB a job into a cache that is full after about {quarter} jobs and then evicts",
+            cache_kib=quarter * mb,
+            cache_entries_kib=mb,
+        ),
+        clean(
+            "sawtooth", "grows by 32 MB over 10 jobs, then drops", sawtooth_kib=32 * mb, sawtooth_period=10
+        ),
+        clean("noise", "working memory anywhere between 0 and 8 MB", noise_kib=8 * mb),
+        clean(
+            "mapped file",
+            f"32 MB of a file's pages read in over the first {quarter} jobs",
+            file_kib=32 * mb,
+            file_fill_jobs=quarter,
+        ),
+        clean(
+            "held, then at rest",
+            f"0.5 MB freed but held by the allocator with each of the first {2 * tenth} jobs",
+            fragment_kib=_LEAK_KIB,
+            fragment_jobs=2 * tenth,
+        ),
+        Case(
+            "held for ever",
+            "just under 0.5 MB freed but held by the allocator with every job",
+            "held",
+            {"fragment_kib": _LEAK_KIB},
+            LEAK_MB,
+        ),
+    ]
+
+
+BACKGROUNDS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "quiet": ("nothing but the leak", {}),
+    "busy": (
+        "working memory anywhere between 0 and 4 MB, and a pool of 32 MB that fills over the first 5 jobs",
+        {"noise_kib": 4 * KIB_PER_MB, "pool_kib": 32 * KIB_PER_MB, "pool_fill_jobs": 5},
+    ),
+}
+"""What goes on beside the leak that is searched: words and options, by name."""
+
+
+def background_case(background: str, rate_mb: float, run: int) -> Case:
+    """Return the ``run``-th run (from 0) of a leak of ``rate_mb`` per job before a background; 0: without a leak."""
+    options: dict[str, Any] = {**BACKGROUNDS[background][1], "seed": run}
+    if rate_mb:
+        options["leak_kib_per_job"] = rate_mb * KIB_PER_MB
+    truth: Truth = "leak" if rate_mb else "no leak"
+    return Case(f"{background}-{rate_mb:g}-{run}", background, truth, options, rate_mb)
+
+
+def experiment_of(case: Case, iterations: int) -> Experiment:
+    """Return the experiment that runs ``case`` by its method, as a file could have said it."""
+    model = Model("calibration", case.engine, case.name, options=dict(case.options))
+    return Experiment(
+        name=case.name,
+        title=case.what,
+        series=[Series(case.method)],
+        iterations=iterations,
+        recycle_after=1,
+        sample_interval_ms=SAMPLE_INTERVAL_MS,
+        heap=True,
+        timeout_s=TIMEOUT_S,
+        output="calibration-case.json",
+        steps=[Step("synthetic", model, None, None)],
+    )
