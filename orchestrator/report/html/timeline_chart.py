@@ -17,6 +17,7 @@ from orchestrator.report.html.spec import Spec, chart, padded, quantitative, too
 
 HEIGHT = 150
 _MOST_LABELS = 24
+_MEMORY = "RSS (MB)"
 
 
 def common_domain(series: Sequence[SeriesContent]) -> list[float]:
@@ -33,65 +34,70 @@ def timeline_chart(series: SeriesContent, domain_mb: Sequence[float]) -> Spec | 
     if not buckets:
         return None
     begin = buckets[0].time_s
-    end = buckets[-1].time_s - begin
-    present = {bucket.phase for bucket in buckets}
-    phases = [phase for phase in PHASES if phase in present]
-    x = quantitative(
+    x = _time_axis(buckets[-1].time_s - begin)
+    memory: Spec = {"scale": {"domain": list(domain_mb), "nice": True, "zero": False}}
+    return chart(
+        HEIGHT,
+        data={"values": _csv(buckets, begin), "format": {"type": "csv", "parse": _PARSE}},
+        layer=[
+            *_generations(buckets, begin, x),
+            _thread(x, memory),
+            _stretches(x, memory, {bucket.phase for bucket in buckets}),
+        ],
+    )
+
+
+def _time_axis(end_s: float) -> Spec:
+    return quantitative(
         "t",
         "Time since the method began (s)",
-        scale={"domain": [0, max(end, 0.1)], "nice": False},
+        scale={"domain": [0, max(end_s, 0.1)], "nice": False},
         axis={"tickCount": 12},
     )
-    y = {"scale": {"domain": list(domain_mb), "nice": True, "zero": False}}
-    colors: Spec = {
+
+
+def _thread(x: Spec, memory: Spec) -> Spec:
+    """Return the thin line that leads the eye from stretch to stretch."""
+    return {
+        "mark": {"type": "line", "strokeWidth": 0.8, "color": css("muted"), "opacity": 0.7, "clip": True},
+        "encoding": {"x": x, "y": quantitative("high", _MEMORY, **memory)},
+    }
+
+
+def _stretches(x: Spec, memory: Spec, present: set[str]) -> Spec:
+    """Return the readings themselves, in the colour of their phase; dragging and scrolling moves the time axis."""
+    colors = _phase_colors(present)
+    return {
+        "params": [{"name": "zoom", "select": {"type": "interval", "encodings": ["x"]}, "bind": "scales"}],
+        "mark": {"type": "rect", "strokeWidth": 2, "strokeJoin": "round", "clip": True},
+        "encoding": {
+            "x": x,
+            "x2": {"field": "until"},
+            "y": quantitative("low", _MEMORY, **memory),
+            "y2": {"field": "high"},
+            "stroke": colors,
+            "fill": {**colors, "legend": {"orient": "top", "symbolType": "square"}},
+            "tooltip": tooltip(
+                ("phase", "Phase", None),
+                ("iteration", "Iteration", "d"),
+                ("generation", "Generation", "d"),
+                ("t", "Time (s)", ".2f"),
+                ("low", "Lowest RSS (MB)", ".2f"),
+                ("high", "Highest RSS (MB)", ".2f"),
+            ),
+        },
+    }
+
+
+def _phase_colors(present: set[str]) -> Spec:
+    phases = [phase for phase in PHASES if phase in present]
+    return {
         "field": "phase",
         "type": "nominal",
         "title": None,
         "scale": {"domain": phases, "range": [css(PHASES[phase]) for phase in phases]},
         "legend": None,
     }
-    return chart(
-        HEIGHT,
-        data={"values": _csv(buckets, begin), "format": {"type": "csv", "parse": _PARSE}},
-        layer=[
-            *_generations(buckets, begin, x),
-            {
-                "mark": {
-                    "type": "line",
-                    "strokeWidth": 0.8,
-                    "color": css("muted"),
-                    "opacity": 0.7,
-                    "clip": True,
-                },
-                "encoding": {"x": x, "y": quantitative("high", "RSS (MB)", **y)},
-            },
-            {
-                "params": [
-                    {"name": "zoom", "select": {"type": "interval", "encodings": ["x"]}, "bind": "scales"}
-                ],
-                "mark": {"type": "rect", "strokeWidth": 2, "strokeJoin": "round", "clip": True},
-                "encoding": {
-                    "x": x,
-                    "x2": {"field": "until"},
-                    "y": quantitative("low", "RSS (MB)", **y),
-                    "y2": {"field": "high"},
-                    "stroke": colors,
-                    "fill": {
-                        **colors,
-                        "legend": {"orient": "top", "symbolType": "square"},
-                    },
-                    "tooltip": tooltip(
-                        ("phase", "Phase", None),
-                        ("iteration", "Iteration", "d"),
-                        ("generation", "Generation", "d"),
-                        ("t", "Time (s)", ".2f"),
-                        ("low", "Lowest RSS (MB)", ".2f"),
-                        ("high", "Highest RSS (MB)", ".2f"),
-                    ),
-                },
-            },
-        ],
-    )
 
 
 _PARSE = dict.fromkeys(("t", "until", "low", "high", "generation", "iteration"), "number")
@@ -123,23 +129,21 @@ def _generations(buckets: Sequence[Bucket], begin: float, x: Spec) -> list[Spec]
         {"t": round(at, 3), "generation": number, "label": str(number) if index % every == 0 else ""}
         for index, (number, at) in enumerate(firsts.items())
     ]
-    return [
-        {
-            "data": {"values": marks},
-            "mark": {"type": "rule", "color": css("rule"), "strokeWidth": 1, "clip": True},
-            "encoding": {"x": x, "tooltip": tooltip(("generation", "Process generation", "d"))},
-        },
-        {
-            "data": {"values": marks},
-            "mark": {
-                "type": "text",
-                "y": 7,
-                "dx": 3,
-                "align": "left",
-                "fontSize": 9,
-                "color": css("muted"),
-                "clip": True,
-            },
-            "encoding": {"x": x, "text": {"field": "label"}},
-        },
-    ]
+    return [_upright_lines(marks, x), _numbers(marks, x)]
+
+
+def _upright_lines(marks: Sequence[dict[str, Any]], x: Spec) -> Spec:
+    return {
+        "data": {"values": list(marks)},
+        "mark": {"type": "rule", "color": css("rule"), "strokeWidth": 1, "clip": True},
+        "encoding": {"x": x, "tooltip": tooltip(("generation", "Process generation", "d"))},
+    }
+
+
+def _numbers(marks: Sequence[dict[str, Any]], x: Spec) -> Spec:
+    place = {"y": 7, "dx": 3, "align": "left"}
+    return {
+        "data": {"values": list(marks)},
+        "mark": {"type": "text", **place, "fontSize": 9, "color": css("muted"), "clip": True},
+        "encoding": {"x": x, "text": {"field": "label"}},
+    }
