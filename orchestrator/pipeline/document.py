@@ -51,7 +51,7 @@ class Document(msgspec.Struct, frozen=True):
         whole = ""
         for segment in self.segments:
             piece = segment.text.strip()
-            whole += piece if not whole or not piece else _joint(whole[-1], piece[0]) + piece
+            whole += piece if not whole or not piece else joint(whole[-1], piece[0]) + piece
         return whole
 
     @property
@@ -65,7 +65,8 @@ class Document(msgspec.Struct, frozen=True):
         return next((segment.language for segment in self.segments if segment.language), None)
 
 
-def _joint(left: str, right: str) -> str:
+def joint(left: str, right: str) -> str:
+    """Return what stands between two texts that end and begin with these characters: a space, or nothing."""
     return "" if is_wide(left) and is_wide(right) else " "
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from orchestrator.audio import prepare
 from orchestrator.audio.cutting import pieces
 from orchestrator.audio.speech_spans import speech_spans
@@ -98,8 +100,10 @@ class Recording:
     def _read(self, first: int, last: int) -> AudioArray:
         import soundfile  # noqa: PLC0415 - only for parts of a recording
 
-        samples, _ = soundfile.read(self._prepared.audio.path, dtype="int16", start=first, stop=last)
-        return AudioArray(samples, RATE_HZ)
+        with soundfile.SoundFile(self._prepared.audio.path) as file:
+            file.seek(first)
+            raw = bytes(file.buffer_read(last - first, dtype="int16"))
+        return AudioArray(np.frombuffer(raw, dtype=np.int16), RATE_HZ)
 
 
 def _frames(seconds: float) -> int:

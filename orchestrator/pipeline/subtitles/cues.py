@@ -1,0 +1,153 @@
+"""Where one subtitle ends and the next begins, by sense.
+
+Every way to cut the tokens into cues that fit (width, lines, duration) has a cost; the cheapest is found by
+dynamic programming over the tokens. A cue should end at the end of a sentence, else at a comma, else at a pause, and
+it should be neither a word on its own nor cut in the middle of a phrase. A long pause always ends a cue: nobody
+wants to read what is said three seconds later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+
+from orchestrator.pipeline.document import Document, joint
+from orchestrator.pipeline.subtitles.lines import lay_out
+from orchestrator.pipeline.subtitles.tokens import Token, tokens
+
+SENTENCE_END = frozenset(".!?…。！？")
+CLAUSE_END = frozenset(",;:，、；：—")
+CLOSERS = "\"'”’»)]）」』】》"
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What a reader can take in.
+
+    Args:
+        columns: Width of a line; a Chinese character takes two. 42 is what broadcasters use.
+        most_lines: Lines of a cue.
+        longest_s: A cue is not shown longer.
+        shortest_s: A cue is shown at least so long where the next leaves room.
+        pause_s: Silence that always ends a cue.
+        characters_per_s: Reading speed: a cue stays longer, where there is room, until it could be read.
+    """
+
+    columns: int = 42
+    most_lines: int = 2
+    longest_s: float = 7.0
+    shortest_s: float = 1.0
+    pause_s: float = 1.2
+    characters_per_s: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """One subtitle: its text, and the same laid out in lines. Milliseconds from the recording's start."""
+
+    start_ms: int
+    end_ms: int
+    text: str
+    lines: tuple[str, ...]
+
+
+def cues(document: Document, pace: Pace | None = None) -> list[Cue]:
+    """Return the subtitles of a document, in order and without overlap."""
+    pace = pace or Pace()
+    runs = _runs(_joined(document), pace)
+    found = [_cue(group, pace) for run in runs for group in _grouped(run, pace)]
+    return _readable(found, document.duration_ms, pace)
+
+
+def _joined(document: Document) -> list[Token]:
+    """Return the tokens of all segments, with a space between segments where words have one."""
+    spoken: list[Token] = []
+    for segment in document.segments:
+        found = tokens(segment)
+        if spoken and found:
+            space = joint(spoken[-1].text[-1], found[0].text[0])
+            spoken[-1] = replace(spoken[-1], text=spoken[-1].text + space)
+        spoken += found
+    return spoken
+
+
+def _runs(spoken: Iterable[Token], pace: Pace) -> list[list[Token]]:
+    """Split where nobody speaks for long: no cue reaches over that."""
+    runs: list[list[Token]] = []
+    for token in spoken:
+        if runs and token.start_ms - runs[-1][-1].end_ms < pace.pause_s * 1000:
+            runs[-1].append(token)
+        else:
+            runs.append([token])
+    return runs
+
+
+def _grouped(run: Sequence[Token], pace: Pace) -> list[Sequence[Token]]:
+    """Return the cheapest grouping of the run's tokens."""
+    best: list[tuple[float, int]] = [(0.0, 0)]
+    for end in range(1, len(run) + 1):
+        options: list[tuple[float, int]] = []
+        for start in range(end - 1, -1, -1):
+            group = run[start:end]
+            if len(group) > 1 and not _fits(group, pace):
+                break
+            after = run[end] if end < len(run) else None
+            options.append((best[start][0] + _cost(group, after, pace), start))
+        best.append(min(options))
+    groups: list[Sequence[Token]] = []
+    end = len(run)
+    while end:
+        start = best[end][1]
+        groups.append(run[start:end])
+        end = start
+    return groups[::-1]
+
+
+def _fits(group: Sequence[Token], pace: Pace) -> bool:
+    short = group[-1].end_ms - group[0].start_ms <= pace.longest_s * 1000
+    return short and lay_out(_text(group), pace.columns, pace.most_lines) is not None
+
+
+def _cost(group: Sequence[Token], after: Token | None, pace: Pace) -> float:
+    """Say how bad this cue is: a fixed price, its end, its shortness, sentences that end inside it."""
+    text = _text(group)
+    fullness = min(1.0, len(text) / (pace.columns * pace.most_lines))
+    inner = sum(_ends(token.text, SENTENCE_END) for token in group[:-1])
+    return 1.0 + _end_cost(group[-1], after) + 1.5 * (1 - fullness) ** 2 + 0.8 * inner
+
+
+def _end_cost(last: Token, after: Token | None) -> float:
+    if after is None or _ends(last.text, SENTENCE_END):
+        return 0.0
+    pause_s = (after.start_ms - last.end_ms) / 1000
+    relief = min(1.5, 3.0 * max(0.0, pause_s))
+    return (0.8 if _ends(last.text, CLAUSE_END) else 2.5) - min(
+        relief, 0.7 if _ends(last.text, CLAUSE_END) else 1.5
+    )
+
+
+def _ends(text: str, marks: frozenset[str]) -> bool:
+    bare = text.rstrip().rstrip(CLOSERS)
+    return bool(bare) and bare[-1] in marks
+
+
+def _cue(group: Sequence[Token], pace: Pace) -> Cue:
+    text = _text(group)
+    lines = lay_out(text, pace.columns, pace.most_lines) or (text,)
+    return Cue(group[0].start_ms, group[-1].end_ms, text, lines)
+
+
+def _text(group: Sequence[Token]) -> str:
+    return " ".join("".join(token.text for token in group).split())
+
+
+def _readable(found: Sequence[Cue], duration_ms: int, pace: Pace) -> list[Cue]:
+    """Let each cue stand until it could be read, where the next one leaves room."""
+    shown: list[Cue] = []
+    for cue, after in zip_longest(found, found[1:]):
+        wanted_s = max(pace.shortest_s, len(cue.text) / pace.characters_per_s)
+        room_ms = after.start_ms if after else max(duration_ms, cue.end_ms)
+        wanted_ms = max(cue.end_ms, cue.start_ms + round(wanted_s * 1000))
+        shown.append(replace(cue, end_ms=max(cue.start_ms + 1, min(wanted_ms, room_ms))))
+    return shown

@@ -1,0 +1,112 @@
+"""A document as text, JSON, SRT, WebVTT or TSV. Same document, same bytes.
+
+======  ==============================================================================================
+txt     the text, one line for each segment of speech
+json    everything: text, language, segments and words with times in milliseconds
+srt     SubRip: numbered cues, ``00:00:01,500``
+vtt     WebVTT: ``00:00:01.500``, with ``&``, ``<`` and ``>`` escaped
+tsv     a header, then start and end in milliseconds and the text of each cue
+======  ==============================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from orchestrator.pipeline.document import Document, Segment
+from orchestrator.pipeline.subtitles.cues import Cue, Pace, cues
+from worker.protocol import Word
+
+
+class DocumentFile(msgspec.Struct, frozen=True):
+    """What the JSON form holds: the document with its text and language at hand."""
+
+    source: str
+    duration_ms: int
+    language: str | None
+    text: str
+    segments: list[Segment]
+    words: list[Word]
+    notes: list[str]
+
+
+def render(document: Document, format_name: str, pace: Pace | None = None) -> str:
+    """Return a document in a format; ends with a newline.
+
+    Raises:
+        ValueError: No such format; names those there are.
+    """
+    try:
+        write = FORMATS[format_name]
+    except KeyError:
+        raise ValueError(f"format {format_name!r}: one of {', '.join(FORMATS)}") from None
+    return write(document, pace or Pace())
+
+
+def _txt(document: Document, _: Pace) -> str:
+    return "".join(f"{segment.text.strip()}\n" for segment in document.segments if segment.text.strip())
+
+
+def _json(document: Document, _: Pace) -> str:
+    whole = DocumentFile(
+        document.source,
+        document.duration_ms,
+        document.language,
+        document.text,
+        document.segments,
+        document.words,
+        document.notes,
+    )
+    return msgspec.json.format(msgspec.json.encode(whole), indent=2).decode() + "\n"
+
+
+def _srt(document: Document, pace: Pace) -> str:
+    return "\n".join(
+        f"{number}\n{_span(cue, ',')}\n{_body(cue)}\n" for number, cue in enumerate(cues(document, pace), 1)
+    )
+
+
+def _vtt(document: Document, pace: Pace) -> str:
+    blocks = (f"{_span(cue, '.')}\n{_escaped(_body(cue))}\n" for cue in cues(document, pace))
+    return "\n".join(["WEBVTT\n", *blocks])
+
+
+def _tsv(document: Document, pace: Pace) -> str:
+    rows = (f"{cue.start_ms}\t{cue.end_ms}\t{_one_line(cue.text)}\n" for cue in cues(document, pace))
+    return "".join(["start\tend\ttext\n", *rows])
+
+
+def _span(cue: Cue, mark: str) -> str:
+    return f"{_clock(cue.start_ms, mark)} --> {_clock(cue.end_ms, mark)}"
+
+
+def _clock(time_ms: int, mark: str) -> str:
+    seconds, milliseconds = divmod(time_ms, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02}:{minutes:02}:{seconds:02}{mark}{milliseconds:03}"
+
+
+def _body(cue: Cue) -> str:
+    """Return the lines; ``-->`` would end a cue early in both formats."""
+    return "\n".join(line.replace("-->", "→") for line in cue.lines)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+FORMATS: dict[str, Callable[[Document, Pace], str]] = {
+    "txt": _txt,
+    "json": _json,
+    "srt": _srt,
+    "vtt": _vtt,
+    "tsv": _tsv,
+}
+"""Every format by its name, which is also the ending of its files."""

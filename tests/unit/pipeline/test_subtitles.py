@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from orchestrator.pipeline.document import Document, Segment
+from orchestrator.pipeline.subtitles import Pace, cues, render
+from orchestrator.pipeline.subtitles.lines import lay_out
+from orchestrator.pipeline.subtitles.tokens import Token, tokens
+from worker.protocol import Word
+
+SPEECH = (
+    "So this is a considerably longer sentence, with a comma or two, that has to be broken over several cues "
+    "because it is (as they say) just too long for one. This one is short."
+)
+CHINESE = "今天天氣很好，我們一起去公園散步吧。他說：「這個地方真漂亮！」然後我們在湖邊坐了很久，看著夕陽慢慢地落下去。"
+
+
+def spoken(text: str, *, word_ms: int = 300, gap_ms: int = 50, start_ms: int = 0) -> Segment:
+    """A segment whose aligner gave every word in lower case, bare of punctuation."""
+    bare = ["".join(letter for letter in word if letter.isalnum()).lower() for word in text.split()]
+    return timed(text, bare, word_ms=word_ms, gap_ms=gap_ms, start_ms=start_ms)
+
+
+def timed(text: str, words: list[str], *, word_ms: int = 300, gap_ms: int = 50, start_ms: int = 0) -> Segment:
+    step = word_ms + gap_ms
+    placed = [
+        Word(word, start_ms + index * step, start_ms + index * step + word_ms)
+        for index, word in enumerate(words)
+    ]
+    return Segment(start_ms, start_ms + len(words) * step, text, text, "en", placed)
+
+
+def document(*segments: Segment) -> Document:
+    return Document("talk.wav", segments[-1].end_ms if segments else 0, list(segments))
+
+
+# ----------------------------------------------------------------- tokens
+
+
+def test_punctuation_goes_with_its_word_and_nothing_is_lost() -> None:
+    found = tokens(timed('He said: "go (now)!"', ["he", "said", "go", "now"]))
+    assert [token.text for token in found] == ["He ", "said: ", '"go ', '(now)!"']
+
+
+def test_times_are_those_of_the_aligned_words() -> None:
+    assert tokens(timed("One two.", ["one", "two"])) == [Token("One ", 0, 300), Token("two.", 350, 650)]
+
+
+def test_words_without_a_time_share_what_is_between_their_neighbours() -> None:
+    segment = Segment(0, 1000, "one lost word two", "", "en", [Word("one", 0, 200), Word("two", 800, 1000)])
+    assert tokens(segment) == [
+        Token("one ", 0, 200),
+        Token("lost ", 200, 500),
+        Token("word ", 500, 800),
+        Token("two", 800, 1000),
+    ]
+
+
+def test_without_an_aligner_words_share_the_segment_by_their_length() -> None:
+    assert tokens(Segment(0, 900, "a bb ccc", "", None)) == [
+        Token("a ", 0, 225),
+        Token("bb ", 225, 562),
+        Token("ccc", 562, 900),
+    ]
+
+
+def test_chinese_characters_are_tokens_and_brackets_open_with_the_next() -> None:
+    found = tokens(timed("他說：「好！」", ["他", "說", "好"]))
+    assert [token.text for token in found] == ["他", "說：", "「好！」"]
+
+
+def test_a_word_that_is_not_in_the_text_is_left_out() -> None:
+    found = tokens(timed("alpha beta", ["alpha", "gamma", "beta"]))
+    assert [token.text for token in found] == ["alpha ", "beta"]
+
+
+def test_a_word_far_ahead_does_not_take_the_text_between_with_it() -> None:
+    text = "the " + "x" * 100 + " end"
+    segment = Segment(0, 1000, text, "", "en", [Word("end", 0, 100), Word("the", 100, 200)])
+    assert next(token.text for token in tokens(segment)) == "the "
+
+
+def test_compatibility_forms_are_the_same_letters() -> None:
+    found = tokens(timed("\uff21\uff22 \ufb01n", ["ab", "fin"]))
+    assert [token.text for token in found] == ["\uff21\uff22 ", "\ufb01n"]
+
+
+@settings(deadline=None)
+@given(
+    st.text(alphabet="ab  .,!?()「」“”好吧é'-\n", max_size=60),
+    st.lists(
+        st.tuples(st.sampled_from(["a", "ab", "b", "好", "吧", "好吧", "é", "?"]), st.integers(0, 5000))
+    ),
+)
+def test_tokens_are_the_text_again_and_their_times_run_forward(
+    text: str, words: list[tuple[str, int]]
+) -> None:
+    placed = [Word(word, at, at + 100) for word, at in words]
+    segment = Segment(0, 6000, text, text, None, placed)
+    found = tokens(segment)
+    assert "".join(token.text for token in found) == text.strip()
+    assert all(token.start_ms <= token.end_ms for token in found)
+    assert all(left.end_ms <= right.start_ms for left, right in pairwise(found))
+
+
+# ----------------------------------------------------------------- lines
+
+
+def test_a_line_that_fits_stays_whole() -> None:
+    assert lay_out("short enough", 42, 2) == ("short enough",)
+
+
+def test_lines_are_balanced() -> None:
+    assert lay_out("one two three four five six", 20, 2) == ("one two three", "four five six")
+
+
+def test_a_break_after_punctuation_is_worth_some_imbalance() -> None:
+    assert lay_out("yes indeed, and so we went there", 24, 2) == ("yes indeed,", "and so we went there")
+
+
+def test_no_line_begins_with_closing_punctuation() -> None:
+    laid = lay_out("今天天氣很好，我們去公園吧", 14, 3)
+    assert laid is not None
+    assert not any(line[0] in "，。！？」" for line in laid)
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    assert lay_out("one two three four five six seven", 10, 2) is None
+
+
+def test_one_word_wider_than_a_line_stands_alone() -> None:
+    assert lay_out("x" * 60, 42, 2) == ("x" * 60,)
+
+
+# ----------------------------------------------------------------- cues
+
+
+def test_a_cue_ends_where_the_sentence_does() -> None:
+    found = cues(document(spoken(SPEECH)))
+    assert found[-1].text == "This one is short."
+    assert found[-2].text.endswith("for one.")
+
+
+def test_every_cue_keeps_to_the_width_and_the_length() -> None:
+    pace = Pace()
+    for cue in cues(document(spoken(SPEECH)), pace):
+        assert len(cue.lines) <= pace.most_lines
+        assert all(cell_len(line) <= pace.columns for line in cue.lines)
+        assert cue.end_ms - cue.start_ms <= pace.longest_s * 1000
+
+
+def test_a_long_pause_ends_a_cue_in_the_middle_of_a_sentence() -> None:
+    before, after = spoken("we waited and"), spoken("then it came", start_ms=5000)
+    assert [cue.text for cue in cues(document(before, after))] == ["we waited and", "then it came"]
+
+
+def test_segments_run_on_where_there_is_no_pause() -> None:
+    first = spoken("we waited and")
+    second = spoken("then it came.", start_ms=first.end_ms)
+    assert [cue.text for cue in cues(document(first, second))] == ["we waited and then it came."]
+
+
+def test_chinese_keeps_to_columns_of_two_and_has_no_spaces_put_in() -> None:
+    segment = timed(CHINESE, [letter for letter in CHINESE if letter.isalnum()], word_ms=150)
+    found = cues(document(segment))
+    assert "".join(cue.text for cue in found) == CHINESE
+    assert all(cell_len(line) <= 42 for cue in found for line in cue.lines)
+    assert all(cue.text[-1] in "。！」" for cue in found)
+
+
+def test_a_short_cue_stands_until_it_could_be_read_but_not_into_the_next() -> None:
+    first = timed("Yes.", ["yes"], word_ms=100)
+    second = timed("No.", ["no"], word_ms=100, start_ms=600)
+    third = timed("Well.", ["well"], word_ms=100, start_ms=4000)
+    found = cues(Document("x", 9000, [first, second, third]), Pace(pause_s=0.3))
+    assert [(cue.start_ms, cue.end_ms) for cue in found] == [(0, 600), (600, 1600), (4000, 5000)]
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.lists(st.sampled_from(["well", "a", "considerably,", "so.", "今天", "好！", "thing"]), max_size=80),
+    st.integers(20, 600),
+    st.integers(0, 2000),
+)
+def test_cues_hold_all_the_text_in_order_without_overlap(words: list[str], word_ms: int, gap_ms: int) -> None:
+    segment = timed(" ".join(words), words, word_ms=word_ms, gap_ms=gap_ms)
+    found = cues(document(segment))
+    assert " ".join(cue.text for cue in found).split() == words
+    assert all(left.end_ms <= right.start_ms for left, right in pairwise(found))
+    assert all(cue.start_ms < cue.end_ms for cue in found)
+
+
+# ----------------------------------------------------------------- formats
+
+
+def test_srt() -> None:
+    whole = render(document(spoken("One two."), spoken("Three.", start_ms=3_600_000)), "srt")
+    assert whole == (
+        "1\n00:00:00,000 --> 00:00:01,000\nOne two.\n\n2\n01:00:00,000 --> 01:00:00,350\nThree.\n"
+    )
+
+
+def test_vtt_escapes_markup_and_arrows() -> None:
+    whole = render(document(spoken("a <b> & --> c")), "vtt")
+    assert whole.startswith("WEBVTT\n\n00:00:00.000 --> 00:00:")
+    assert whole.splitlines()[3] == "a &lt;b&gt; &amp; → c"
+
+
+def test_tsv_has_one_row_a_cue() -> None:
+    assert render(document(spoken("One\ttwo.")), "tsv") == "start\tend\ttext\n0\t700\tOne two.\n"
+
+
+def test_json_is_everything() -> None:
+    made = msgspec.json.decode(render(document(spoken("One two.")), "json"))
+    assert made["text"] == "One two."
+    assert made["words"][1] == {"text": "two", "start_ms": 350, "end_ms": 650}
+    assert made["language"] == "en"
+
+
+def test_txt_is_the_text() -> None:
+    assert render(document(spoken("One."), spoken("Two.", start_ms=1000)), "txt") == "One.\nTwo.\n"
+
+
+@pytest.mark.parametrize("name", ["txt", "srt", "tsv"])
+def test_a_document_without_text_is_an_empty_file_of_its_kind(name: str) -> None:
+    assert render(Document("x", 1000), name) == ("start\tend\ttext\n" if name == "tsv" else "")
+
+
+def test_an_unknown_format_names_those_there_are() -> None:
+    with pytest.raises(ValueError, match="one of txt, json, srt, vtt, tsv"):
+        render(Document("x", 1000), "ass")
