@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from orchestrator.analysis import MemorySeries, Verdict, judge
-from orchestrator.analysis.settled import LOOKS, Answer, agrees, answer_of
+from orchestrator.analysis.settled import LOOKS, Answer, agrees, answer_of, has_kept
 
 Columns = dict[str, npt.NDArray[np.float64]]
 
@@ -37,15 +37,20 @@ def read_series(path: Path) -> Columns:
 
 def judge_columns(columns: Columns, channels: str, count: int | None = None) -> Verdict:
     """Judge the first ``count`` iterations of a series by the channels asked for."""
+    series = memory_series(columns, channels)
+    return judge(series if count is None else series.first(count))
+
+
+def memory_series(columns: Columns, channels: str) -> MemorySeries:
+    """Return a series by the channels asked for."""
     rss = columns["rss_mb"]
     outside, heap = channels != "rss", channels == "rss,heap"
-    series = MemorySeries.of(
+    return MemorySeries.of(
         rss,
         rss_anon_mb=columns.get("rss_anon_mb") if outside else None,
         live_mb=columns.get("live_mb") if heap else None,
         held_mb=columns.get("held_mb") if heap else None,
     )
-    return judge(series if count is None else series.first(count))
 
 
 def stop_early(columns: Columns, length: int) -> tuple[int, Verdict]:
@@ -56,7 +61,9 @@ def stop_early(columns: Columns, length: int) -> tuple[int, Verdict]:
             break
         found = judge_columns(columns, "rss,heap", look)
         seen.insert(0, (look, answer_of(found)))
-        if agrees(seen)[0]:
+        if agrees(seen, length)[0] and (
+            seen[0][1] != "leak" or has_kept(memory_series(columns, "rss,heap").first(look), found)
+        ):
             return look, found
     return length, judge_columns(columns, "rss,heap", length)
 

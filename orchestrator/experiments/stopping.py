@@ -61,7 +61,7 @@ class EarlyStop:
     def _settlement(self, boundary: Boundary) -> Settlement | None:
         readings = boundary_readings(self._records, boundary)
         series = memory_series(readings) if len(readings) == len(self._records) else None
-        return None if series is None else settled(series)
+        return None if series is None else settled(series, self._planned)
 
 
 def _boundaries(experiment: Experiment, series: Series) -> list[Boundary]:
