@@ -12,7 +12,7 @@ from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.interrupts import interruptible
 
 if TYPE_CHECKING:
-    from orchestrator.experiments.calibration import Effort
+    from orchestrator.experiments.calibration.calibrate import Effort
 
 _INTERRUPTED = "nothing of a calibration is kept before its end; an earlier one is untouched"
 
@@ -32,7 +32,7 @@ def calibrate(
 
     Ends with 1 when, with the heap channel, a case without a leak was called one, or a leak was called clean.
     """
-    from orchestrator.experiments.calibration import Effort
+    from orchestrator.experiments.calibration.calibrate import Effort
 
     effort = Effort.for_quick() if quick else Effort()
 
@@ -46,8 +46,8 @@ def run_calibration(effort: Effort, results: Path, *, as_json: bool, quiet: bool
     """Calibrate with ``effort``, keep the result in ``results``, show it, and return the exit code."""
     from orchestrator.cli.pace import duration
     from orchestrator.cli.screen import Screen
-    from orchestrator.experiments.calibration import calibrate as run
-    from orchestrator.experiments.calibration import write_calibration
+    from orchestrator.experiments.calibration.calibrate import calibrate as run
+    from orchestrator.experiments.calibration.stored import write_calibration
     from orchestrator.experiments.run_folder import ResultsFolder
     from orchestrator.experiments.writing import to_json
     from orchestrator.report.calibration_lines import calibration_lines

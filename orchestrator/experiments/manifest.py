@@ -16,6 +16,7 @@ import msgspec
 
 from orchestrator.config.types import Experiment, Model, Plan, Sample, Series
 from orchestrator.errors import ResultsError
+from orchestrator.experiments.calibration.stored import CalibrationStamp
 from orchestrator.experiments.file_hashes import HashedFile
 from orchestrator.experiments.host import allocator_environment, engine_packages, host_facts, package_versions
 from orchestrator.experiments.records import RECORDS_SCHEMA, SampleFile
@@ -37,7 +38,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     ``schema`` covers the entries too. ``plan`` is the effective configuration; ``plan_fingerprint`` decides
     what a run may be resumed with (see :func:`plan_fingerprint`). ``heap`` is the source of the allocator's
     view or why there is none; None until the first worker has told. ``iterations_saved`` is by experiment, then
-    series, for those that early stopping ended.
+    series, for those that early stopping ended. ``calibration`` says which one lay beside the results when the run
+    began.
     """
 
     run_id: str
@@ -52,6 +54,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     files: list[HashedFile]
     samples: list[SampleFile]
     heap: str | None = None
+    calibration: CalibrationStamp | None = None
     warnings: list[str] = []
     iterations_saved: dict[str, dict[str, int]] = {}
     tool_version: str = __version__
@@ -65,6 +68,7 @@ def make_manifest(
     files: Sequence[HashedFile],
     samples: Sequence[SampleFile],
     heap: str | None = None,
+    calibration: CalibrationStamp | None = None,
     warnings: Sequence[str] = (),
 ) -> Manifest:
     """Describe a run of ``plan`` that begins now on this host, in state ``running``."""
@@ -81,6 +85,7 @@ def make_manifest(
         files=list(files),
         samples=list(samples),
         heap=heap,
+        calibration=calibration,
         warnings=list(warnings),
     )
 

@@ -18,6 +18,7 @@ import msgspec
 from orchestrator.config.types import Experiment, Plan, Series
 from orchestrator.errors import ResultsError
 from orchestrator.experiments.availability import Availability, Missing, look
+from orchestrator.experiments.calibration.stored import stamp_of
 from orchestrator.experiments.entry_log import series_records
 from orchestrator.experiments.file_hashes import HashCache, files_of
 from orchestrator.experiments.manifest import Manifest, make_manifest, plan_fingerprint
@@ -62,7 +63,12 @@ def run_plan(
         with _open_run(plan, results, plan_fingerprint(plan, files), resume=resume) as run:
             if not (run.path / "manifest.json").exists():
                 samples = _sample_files(plan, availability)
-                run.save(make_manifest(plan, run_id=run.run_id, files=files, samples=samples))
+                calibration = stamp_of(results.path)
+                run.save(
+                    make_manifest(
+                        plan, run_id=run.run_id, files=files, samples=samples, calibration=calibration
+                    )
+                )
             manifest = run.set_state("running")
             return _Run(plan, results, run, manifest, availability, observer).run()
 

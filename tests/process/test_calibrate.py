@@ -6,9 +6,10 @@ import pytest
 
 from orchestrator.cli.calibrate_command import run_calibration
 from orchestrator.errors import EngineUnavailableError, ResultsLockedError
-from orchestrator.experiments.calibration import CALIBRATION_NAME, Effort, calibrate, read_calibration
 from orchestrator.experiments.calibration.bench import Bench
+from orchestrator.experiments.calibration.calibrate import Effort, calibrate
 from orchestrator.experiments.calibration.cases import background_case
+from orchestrator.experiments.calibration.stored import CALIBRATION_NAME, read_calibration
 from orchestrator.experiments.run_folder import ResultsFolder
 
 SMALL = Effort(
@@ -71,7 +72,7 @@ def test_a_series_judged_after_fewer_iterations_has_so_many_readings(tmp_path):
 def told_beforehand(found, monkeypatch):
     """The command without the minute: what it is given has been measured above."""
     calibration, _ = found
-    monkeypatch.setattr("orchestrator.experiments.calibration.calibrate", lambda *_: calibration)
+    monkeypatch.setattr("orchestrator.experiments.calibration.calibrate.calibrate", lambda *_: calibration)
     return calibration
 
 
@@ -93,7 +94,7 @@ def test_a_folder_in_use_is_known_before_anything_is_measured(tmp_path, monkeypa
     def never(*_):
         pytest.fail("measured although the folder is locked")
 
-    monkeypatch.setattr("orchestrator.experiments.calibration.calibrate", never)
+    monkeypatch.setattr("orchestrator.experiments.calibration.calibrate.calibrate", never)
     with ResultsFolder(tmp_path).lock(), pytest.raises(ResultsLockedError):
         run_calibration(SMALL, tmp_path, as_json=False, quiet=True)
 
