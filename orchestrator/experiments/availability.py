@@ -13,15 +13,12 @@ from pathlib import Path
 from orchestrator.audio import PreparedAudio, prepare
 from orchestrator.config.types import Experiment, Model, Plan, Sample
 from orchestrator.errors import AudioError, EngineUnavailableError, JobError, WorkerError
+from orchestrator.experiments.remedies import BUILD_LIBRARY, get_model_file
 from orchestrator.experiments.stage import model_spec
 from orchestrator.process.dialogue import Dialogue
 from worker.protocol import Check, Checked
 
 CHECK_TIMEOUT_S = 120.0
-BUILD_LIBRARY = (
-    "git submodule update --init chatllm.cpp && cmake -S chatllm.cpp -B chatllm.cpp/build "
-    "&& cmake --build chatllm.cpp/build --target libchatllm -j"
-)
 
 
 @dataclass(frozen=True)
@@ -108,15 +105,8 @@ def _missing_files(model: Model) -> list[Missing]:
     if model.library is not None and not Path(model.library).exists():
         reasons.append(Missing(f"library {model.library} is not there", BUILD_LIBRARY))
     if model.file is not None and not Path(model.file).exists():
-        reasons.append(Missing(f"model {model.role}: {model.file} is not there", _how_to_get(model)))
+        reasons.append(Missing(f"model {model.role}: {model.file} is not there", get_model_file(model)))
     return reasons
-
-
-def _how_to_get(model: Model) -> str:
-    if model.engine != "chatllm":
-        return f"put the file there, or set another `file` for model {model.role}"
-    name = Path(model.file or "").name
-    return f"python chatllm.cpp/convert.py -i HUGGING_FACE_FOLDER -t q4_0 -o models/{name}"
 
 
 def _ask_engine(model: Model) -> list[Missing]:

@@ -84,6 +84,17 @@ class HashCache:
             self._save()
         return hashed
 
+    def remembered(self, path: str) -> str | None:
+        """Return the hash of a big file that has not changed since it was hashed; reads none of it."""
+        absolute = str(Path(path).absolute())
+        try:
+            status = os.stat(absolute)  # noqa: PTH116
+        except OSError:
+            return None
+        known = self._remembered.get(absolute)
+        same = known and (known.size_bytes, known.mtime_ns) == (status.st_size, status.st_mtime_ns)
+        return known.sha256 if known and same else None
+
     def _file(self, path: str) -> HashedFile:
         absolute = str(Path(path).absolute())
         status = os.stat(absolute)  # noqa: PTH116  (also of what a symbolic link leads to)

@@ -1,0 +1,26 @@
+"""The commands that get what is missing, as they are shown to people.
+
+Relative to the folder of experiments.toml, in which a checkout has ``chatllm.cpp/`` and ``models/``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from orchestrator.config.types import Model
+
+FILL_CHECKOUT = "git submodule update --init --recursive chatllm.cpp"
+BUILD_CHECKOUT = (
+    "cmake -S chatllm.cpp -B chatllm.cpp/build && cmake --build chatllm.cpp/build --target libchatllm -j"
+)
+BUILD_LIBRARY = f"{FILL_CHECKOUT} && {BUILD_CHECKOUT}"
+
+
+def get_model_file(model: Model) -> str:
+    """Return the command or sentence that gets the file of ``model``."""
+    if model.engine == "faster-whisper":
+        return f"hf download Systran/faster-whisper-tiny --local-dir {model.file}"
+    if model.engine != "chatllm":
+        return f"put the file there, or set another `file` for model {model.role}"
+    name = Path(model.file or "").name
+    return f"python chatllm.cpp/convert.py -i HUGGING_FACE_FOLDER -t q4_0 -o models/{name}"
