@@ -63,6 +63,7 @@ class StepDraft:
             skipped_words=list(self.done.result.skipped)
             if self.done and isinstance(self.done.result, Alignment)
             else [],
+            warnings=_warnings(self.done),
             reset=self.reset,
             facts=self.facts,
         )
@@ -80,6 +81,12 @@ def _speed(done: Done | None) -> float | None:
     if times.first_s is None or times.last_s is None or times.last_s <= times.first_s:
         return None
     return times.characters_after_first / (times.last_s - times.first_s)
+
+
+def _warnings(done: Done | None) -> list[str]:
+    if done is None or not isinstance(done.result, Alignment | Transcript):
+        return []
+    return list(done.result.warnings)
 
 
 def _words(done: Done | None) -> list[AlignedWord]:

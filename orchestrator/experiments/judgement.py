@@ -30,7 +30,7 @@ from orchestrator.analysis.judged import (
 )
 from orchestrator.analysis.judgement import Judgement
 from orchestrator.config.types import Experiment, MethodName
-from orchestrator.experiments.leak_rate import MB, boundary_readings, own_boundary
+from orchestrator.experiments.leak_rate import MB, boundary_readings, read_boundary
 from orchestrator.experiments.records import Boundary, IterationRecord, Reading, SeriesRecords
 from orchestrator.report.shape import pairs_of
 
@@ -71,8 +71,8 @@ def judge_series(
         baseline: The fresh processes to hold it against, see :func:`baseline_of`; None leaves that out.
     """
     method = series_method(experiment, records.series)
-    where = boundary or own_boundary(method)
     iterations = sorted(records.iterations, key=lambda record: record.iteration)
+    where = boundary or read_boundary(method, iterations)
     outcome, sentence = _outcome(records, len(iterations))
     readings = boundary_readings(iterations, where)
     judged = _judge_readings(readings)

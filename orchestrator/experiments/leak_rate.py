@@ -33,6 +33,17 @@ def own_boundary(method: MethodName) -> Boundary:
     return _BOUNDARIES[method][0]
 
 
+def read_boundary(method: MethodName, iterations: Sequence[IterationRecord]) -> Boundary:
+    """Return the boundary at which a series is read: the method's own, where it has any reading.
+
+    A baseline whose library does not live through an unload has none after it, and is read after infer.
+    """
+    own, *others = _BOUNDARIES[method]
+    if not iterations or boundary_readings(iterations, own):
+        return own
+    return next((other for other in others if boundary_readings(iterations, other)), own)
+
+
 def boundary_readings(iterations: Sequence[IterationRecord], boundary: Boundary) -> list[Reading]:
     """Return the last step's reading at ``boundary`` of every iteration that has one."""
     steps = [iteration.steps[-1] for iteration in iterations if iteration.steps]
@@ -48,7 +59,7 @@ def leak_rate(
     ``iterations`` (how many were used), ``warm_up_iterations`` (how many were cut away before them) and
     ``reason``, which says why the numbers are None.
     """
-    where = boundary or own_boundary(method)
+    where = boundary or read_boundary(method, iterations)
     if where not in _BOUNDARIES[method]:
         return _no_rate(where, 0, f"{method} is read {own_boundary(method).replace('_', ' ')}")
     readings = boundary_readings(iterations, where)

@@ -6,7 +6,8 @@
     restart    one process   load once; then [ restart ] infer
     reuse      one process   load once; then infer
     recycle    the baseline  one process per step and per ``recycle_after`` iterations:
-                             start [ load infer unload ] stop
+                             start [ load infer unload ] stop, without the unload
+                             where the library does not live through it
 
 A method does one iteration when called and has each job done by ``infer``; it raises what the worker's end
 raises.
@@ -18,11 +19,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
 from orchestrator.config.types import Experiment, MethodName, Step
-from orchestrator.errors import JobError, WorkerError
+from orchestrator.errors import EngineUnavailableError, JobError, WorkerDiedError, WorkerError
 from orchestrator.experiments.draft import StepDraft
 from orchestrator.experiments.records import Boundary
 from orchestrator.experiments.stage import Stage, TrimReadings
 
+_FROM_THEN_ON = "from there on its processes are ended with the model loaded, and read after infer"
 Infer = Callable[[Stage, StepDraft], None]
 Finished = Callable[[StepDraft], None]
 MakeStage = Callable[[Sequence[Step]], Stage]
@@ -150,6 +152,7 @@ class Recycle(Method):
         super().__init__(experiment, make_stage, infer, finished)
         self._stages = [make_stage([step]) for step in experiment.steps]
         self._last_trim: TrimReadings | None = None
+        self._unloads: bool | None = None  # not known before the first
 
     @property
     def stages(self) -> Sequence[Stage]:
@@ -164,12 +167,32 @@ class Recycle(Method):
             stage.begin_iteration()
             stage.load(draft)
             self._infer(stage, draft)
-            stage.unload(draft)
+            self._unload(stage, draft)
             self._finished(draft)
-            if stage.life >= self.experiment.recycle_after:
+            if stage.alive and (stage.life >= self.experiment.recycle_after or not self._unloads):
                 if last and index == len(drafts) - 1:
                     self._last_trim = self._try_trim(stage)
                 self._stop(stage, draft)
+
+    def _unload(self, stage: Stage, draft: StepDraft) -> None:
+        """Unload, unless the library has shown that it cannot: it is the process' end that gives memory back.
+
+        A first unload that fails or kills the process is noted, once; from then on each process is ended with
+        its model loaded, and memory is read after infer. A later one is a death like any other.
+        """
+        if self._unloads is False:
+            return
+        try:
+            stage.unload(draft)
+        except (WorkerDiedError, EngineUnavailableError) as error:
+            if self._unloads:
+                raise
+            cause = error.cause if isinstance(error, WorkerDiedError) else error.what
+            self.unclean_exits.append(f"{cause} while unloading {draft.step.model.role}; {_FROM_THEN_ON}")
+            self.memory_boundary = "after_infer"
+            if isinstance(error, WorkerDiedError):
+                stage.kill()
+        self._unloads = "after_unload" in draft.readings
 
     def trim(self) -> TrimReadings | None:
         """Trim the last process, or return the readings taken before it was stopped."""

@@ -108,6 +108,7 @@ def _step(step: StepRecord) -> dict[str, Any]:
         "rtf": step.rtf,
         "words": [msgspec.structs.asdict(word) for word in step.words],
         "skipped_words": list(step.skipped_words),
+        "warnings": list(step.warnings),
         "facts": dict(step.facts),
     }
 

@@ -30,6 +30,7 @@ from orchestrator.experiments.observer import RunObserver
 from orchestrator.experiments.records import Entry, IterationRecord, Outcome, SeriesEnd, SeriesStart
 from orchestrator.experiments.stage import Stage
 from orchestrator.experiments.stopping import EarlyStop
+from orchestrator.process.engine_environment import engine_defaults
 from orchestrator.process.sampler import Sampler
 from orchestrator.text.metrics import score
 from worker.protocol import Audio, Chunk, Job, Transcript
@@ -185,6 +186,8 @@ class SeriesRun:
 
     def _make_stage(self, steps: Sequence[Step]) -> Stage:
         env: dict[str, str] = {}
+        for step in steps:
+            env |= engine_defaults(step.model.engine)
         for step in steps:
             env |= step.model.env
         stage = Stage(

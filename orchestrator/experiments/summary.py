@@ -14,7 +14,7 @@ import msgspec
 
 from orchestrator.config.types import Experiment, MethodName, Step
 from orchestrator.experiments.judgement import baseline_of, judge_series
-from orchestrator.experiments.leak_rate import MB, boundary_readings, leak_rate, own_boundary
+from orchestrator.experiments.leak_rate import MB, boundary_readings, leak_rate, read_boundary
 from orchestrator.experiments.levers import levers
 from orchestrator.experiments.model_summary import mean, phase_means, speech_numbers, summarize_model
 from orchestrator.experiments.records import IterationRecord, Reading, SeriesRecords, StepRecord
@@ -58,7 +58,7 @@ def summarize(
         **_peaks(iterations),
         **speech_numbers([] if len(models) > 1 else steps),
         **phase_means(steps),
-        **_first_and_last(boundary_readings(iterations, own_boundary(method))),
+        **_first_and_last(boundary_readings(iterations, read_boundary(method, iterations))),
         **_trim(records),
         "models": {role: _of_model(step, steps) for role, step in models.items()},
     }

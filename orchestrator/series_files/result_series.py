@@ -36,6 +36,9 @@ def _series(results: Results, key: str, file: str) -> MeasuredSeries:
     boundary = own_boundary(summary["method"])
     outcome = str(summary.get("outcome", "completed"))
     read = _read(results, key, boundary)
+    if not read and summary["method"] == "recycle":  # its library does not live through an unload
+        boundary = "after_infer"
+        read = _read(results, key, boundary)
     made = _measured(read, boundary, file, key)
     return replace(
         made,

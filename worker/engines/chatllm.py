@@ -167,6 +167,8 @@ class ChatllmEngine(Engine):
         heard = self._say(library, job, text, take, emit)
         if words is None:
             words = read_alignment(document)
+        if not words:
+            raise EngineError("chatllm: the aligner placed no word of the text")
         assert job.audio is not None
         doubts = doubts_about(words, round(seconds_of(job.audio) * 1000))
         srt = as_srt(words) if as_subtitles else None

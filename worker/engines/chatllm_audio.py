@@ -16,7 +16,7 @@ import re
 import sys
 import time
 import wave
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from worker.engines.base import EngineError, EngineUnavailableError
 from worker.protocol import Audio
@@ -50,7 +50,7 @@ def require_ffmpeg() -> str:
 
 
 @contextlib.contextmanager
-def under_a_plain_name(audio: Audio | None) -> Iterator[str]:
+def under_a_plain_name(audio: Audio | None) -> Generator[str]:
     """Check the job's audio and lend a path that a shell cannot misread; it is gone afterwards.
 
     Raises:
@@ -157,7 +157,7 @@ def _as_int16(floats: bytes) -> bytes:
 
 
 @contextlib.contextmanager
-def _private_folder() -> Iterator[str]:
+def _private_folder() -> Generator[str]:
     """Make a folder with a plain name, for us alone; locked while we live, so that others can tell."""
     folder = _make_folder()
     lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -50,8 +50,7 @@ _only: Library | None = None
 
 
 def find_library(named: str | None) -> str:
-    """Return the library's path: the one ``named``, else ``CHATLLM_LIB``, else the usual place under the folder
-    we run in.
+    """Return the library's path: the one ``named``, else ``CHATLLM_LIB``, else the usual place under our folder.
 
     Raises:
         EngineUnavailableError: There is no such file.

@@ -101,14 +101,9 @@ def _may_become_head(text: str) -> bool:
 
 def _uncertain(text: str) -> int:
     """Return how many characters at the end may still turn out to be a marker, or the blanks at the end."""
-    longest = min(len(text), len(CLOSING) - 1)
+    sizes = range(min(len(text), len(CLOSING) - 1), 0, -1)
     cut = next(
-        (
-            size
-            for size in range(longest, 0, -1)
-            if OPENING.startswith(text[-size:]) or CLOSING.startswith(text[-size:])
-        ),
-        0,
+        (size for size in sizes if any(marker.startswith(text[-size:]) for marker in (OPENING, CLOSING))), 0
     )
     body = text[: len(text) - cut]
     return len(text) - len(body.rstrip())
