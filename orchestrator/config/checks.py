@@ -31,7 +31,7 @@ def problems_of_meaning(document: dict[str, Any], engines: Sequence[str]) -> lis
         *_profiles(lenient, engines),
         *_steps(lenient),
         *method_problems(lenient),
-        *_sizes(document),
+        *_recycling(lenient, table(document.get("recycle"))),
     ]
 
 
@@ -137,12 +137,29 @@ def _untold(document: LenientDocument, path: str, step: dict[str, Any]) -> Itera
             yield ConfigProblem(f"{path}.text", said, f'add {where}.reference, or text = "previous" here')
 
 
-def _sizes(document: dict[str, Any]) -> Iterator[ConfigProblem]:
+def _recycling(document: LenientDocument, recycle: dict[str, Any]) -> Iterator[ConfigProblem]:
+    yield from _limits("$.recycle", recycle)
+    bound = {name: None for profile in document.profiles for name in profile.models}
+    for name, said in table(recycle.get("models")).items():
+        path = key_path("$.recycle.models", name)
+        if name not in bound:
+            yield ConfigProblem(path, f"no profile binds a model {excerpt(name)}", name_hint(name, bound))
+        yield from _limits(path, table(said))
+
+
+def _limits(path: str, said: dict[str, Any]) -> Iterator[ConfigProblem]:
+    """Report sizes that look right and are none, and a soft limit that the hard one makes vain."""
+    sizes: dict[str, int] = {}
     for key in ("max_rss", "hard_rss"):
-        if said := text(table(document.get("recycle")).get(key)):
+        size = said.get(key)
+        if isinstance(size, int | str):
             try:
-                parse_size(said)
+                sizes[key] = parse_size(size)
             except ValueError as problem:
-                # a wrong pattern is the walk's to report; here only what looks right and is not
-                if "at least" in str(problem):
-                    yield ConfigProblem(f"$.recycle.{key}", str(problem))
+                # a wrong pattern is the walk's to report
+                if "at least" in str(problem) and isinstance(size, str):
+                    yield ConfigProblem(f"{path}.{key}", str(problem))
+    if len(sizes) == len({"max_rss", "hard_rss"}) and sizes["max_rss"] >= sizes["hard_rss"]:
+        said_now = f"{excerpt(said['max_rss'])} is not below hard_rss, {excerpt(said['hard_rss'])}"
+        hint = "at hard_rss a worker is killed, in the middle of a job"
+        yield ConfigProblem(f"{path}.max_rss", said_now, hint)

@@ -210,8 +210,8 @@ class ProfileConfig(RunDefaults, frozen=True, kw_only=True):
     ] = {}
 
 
-class RecycleConfig(Table, frozen=True):
-    """When a pool replaces a worker: ``[recycle]``; sizes in bytes or as text such as "1.5GiB"."""
+class RecycleLimits(Table, frozen=True):
+    """When a pool replaces a worker; sizes in bytes or as text such as "1.5GiB"."""
 
     max_jobs: Annotated[Positive, Meta(description="jobs a worker does")] | None = None
     max_rss: Annotated[Size, Meta(description="replaced after the job that went past it")] | None = None
@@ -225,6 +225,16 @@ class RecycleConfig(Table, frozen=True):
         | None
     ) = None
     trim_every: Annotated[Positive, Meta(description="jobs between two heap trims")] | None = None
+    auto: (
+        Annotated[bool, Meta(description="learn the growth, and recycle before the memory budget is broken")]
+        | None
+    ) = None
+
+
+class RecycleConfig(RecycleLimits, frozen=True):
+    """When a pool replaces a worker: ``[recycle]``. A model with a table of its own follows that alone."""
+
+    models: Annotated[dict[Name, RecycleLimits], Meta(description="limits of single models, by name")] = {}
 
 
 class GateConfig(Table, frozen=True):

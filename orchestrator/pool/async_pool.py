@@ -39,7 +39,7 @@ class AsyncPool:
         workers: int = 1,
         memory_budget: int | str | None = None,
         exclusive: bool = False,
-        recycle: Recycle | None = None,
+        recycle: Recycle | Literal["auto"] | None = None,
         max_queue: int = 1000,
         max_attempts: int | Retry = 1,
         start_timeout_s: float = START_TIMEOUT_S,

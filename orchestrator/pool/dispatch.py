@@ -200,10 +200,12 @@ class Dispatch:
 
     def _start(self, slot: Slot, lane: Lane, now: float, *, successor: bool) -> bool:
         roster = self._roster
-        worker = Worker(slot, slot.generation + 1, lane, self._draw_limits(), now)
+        worker = Worker(slot, slot.generation + 1, lane, self._draw_limits(lane), now)
         if not roster.budget.reserve(worker, lane.need_bytes(roster.budget.limit_bytes)):
             return False
         slot.generation += 1
+        if lane.learner is not None:
+            worker.trace = lane.learner.begin(worker.limits.slack)
         try:
             worker.link = roster.hands.spawn(worker)
         except SpawnError as error:
@@ -236,8 +238,9 @@ class Dispatch:
                 break
         slot.keep = None
 
-    def _draw_limits(self) -> Limits:
-        return draw_limits(self._roster.settings.recycle, self._roster.hands.draw())
+    def _draw_limits(self, lane: Lane) -> Limits:
+        recycle = self._roster.settings.recycle
+        return draw_limits(None if recycle is None else recycle.of(lane.name), self._roster.hands.draw())
 
     def refuse_what_cannot_fit(self, lane: Lane, now: float) -> bool:
         """Take a model out whose first guess is above the whole budget; it could never be started."""

@@ -10,10 +10,10 @@ import math
 import os
 import time
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from orchestrator.config.sizes import parse_size
 from orchestrator.errors import ForkedPoolError
@@ -48,7 +48,7 @@ class EngineRoom:
         workers: int = 1,
         memory_budget: int | str | None = None,
         exclusive: bool = False,
-        recycle: Recycle | None = None,
+        recycle: Recycle | Literal["auto"] | None = None,
         max_queue: int = 1000,
         max_attempts: int | Retry = 1,
         start_timeout_s: float = START_TIMEOUT_S,
@@ -57,6 +57,7 @@ class EngineRoom:
     ) -> None:
         """See :class:`~orchestrator.pool.pool.Pool`."""
         _check(workers, recycle)
+        said = Recycle(auto=True) if recycle == "auto" else recycle
         known, from_file = _models(config, profile, models)
         self.models = models_by_name(known)
         self._cache_dir = Path(cache_dir) if cache_dir is not None else default_cache_dir()
@@ -66,7 +67,7 @@ class EngineRoom:
             workers=workers,
             budget_bytes=_budget(memory_budget),
             exclusive=exclusive,
-            recycle=recycle or from_file,
+            recycle=_meant(said, self.models) or from_file,
             retry=max_attempts if isinstance(max_attempts, Retry) else Retry.up_to(max_attempts),
             start_timeout_s=positive_s("start_timeout_s", start_timeout_s) or START_TIMEOUT_S,
             prestart=_prestart(known),
@@ -204,8 +205,16 @@ atexit.register(_end_at_exit)
 def _check(workers: object, recycle: object) -> None:
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
         raise ValueError(f"workers={workers!r}: a whole number, at least 1")
-    if not (recycle is None or isinstance(recycle, Recycle)):
-        raise TypeError(f"recycle={recycle!r}: give a Recycle(…) or leave it out")
+    if not (recycle is None or recycle == "auto" or isinstance(recycle, Recycle)):
+        raise TypeError(f'recycle={recycle!r}: give a Recycle(…), "auto", or leave it out')
+
+
+def _meant(recycle: Recycle | None, models: Mapping[str, Model]) -> Recycle | None:
+    """Return ``recycle``, unless it is for models that are all unknown here; a few more than there are do no harm."""
+    if recycle is not None and recycle.models and not recycle.models.keys() & models.keys():
+        named, known = ", ".join(recycle.models), ", ".join(models)
+        raise ValueError(f"recycle: limits for {named}, and none of them is a model of this pool: {known}")
+    return recycle
 
 
 def _models(
@@ -219,10 +228,7 @@ def _models(
 
     bound, file = load_models(config, profile)
     names = {model.name for model in given if isinstance(model, Model)}  # pyright: ignore[reportUnnecessaryIsInstance]
-    recycle = None
-    if file.recycle is not None:
-        said = {key: getattr(file.recycle, key) for key in file.recycle.__struct_fields__}
-        recycle = Recycle(**{key: value for key, value in said.items() if value is not None})
+    recycle = None if file.recycle is None else Recycle.from_config(file.recycle, file.recycle.models)
     return [model for model in bound if model.name not in names] + given, recycle
 
 

@@ -6,7 +6,7 @@ import functools
 import sys
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from orchestrator.pool.engine_room import EngineRoom
 from orchestrator.pool.futures import PoolFuture
@@ -37,7 +37,7 @@ class PoolExecutor(Executor):
         self,
         max_workers: int = 1,
         *,
-        recycle: Recycle | None = None,
+        recycle: Recycle | Literal["auto"] | None = None,
         max_attempts: int | Retry = 1,
         memory_budget: int | str | None = None,
         timeout_s: float | None = None,

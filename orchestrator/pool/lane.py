@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import ModelOutOfUseError
 from orchestrator.pool.budget import first_guess, learnt_need
 from orchestrator.pool.intensity import Intensity
+from orchestrator.pool.learned_recycling import Learner
 from orchestrator.pool.models import Model
 from orchestrator.pool.waiting import WaitingJobs
 
@@ -26,6 +27,7 @@ class Lane:
         "idle",
         "intensity",
         "job_s",
+        "learner",
         "measured_bytes",
         "model",
         "out_of_use",
@@ -50,6 +52,8 @@ class Lane:
         self.measured_bytes = 0
         self.start_s: float | None = None
         self.job_s: float | None = None
+        self.learner: Learner | None = None
+        """What its workers have shown of its growth, where it is recycled by that."""
 
     @property
     def name(self) -> str:

@@ -36,7 +36,7 @@ class Pool:
         memory_budget: Bytes, or text such as ``"4GiB"``, that all workers together may reserve. Default: the
             control group's limit or the machine's memory, less a reserve.
         exclusive: Keep only one model loaded at a time.
-        recycle: When workers are replaced.
+        recycle: When workers are replaced; ``"auto"`` learns it from the pool's own workers.
         max_queue: Jobs that may wait; then ``submit`` blocks or raises.
         max_attempts: How often a job is tried whose worker dies; a :class:`Retry` also says with what pauses.
         start_timeout_s: Seconds a worker may take until its model is loaded.
@@ -61,7 +61,7 @@ class Pool:
         workers: int = 1,
         memory_budget: int | str | None = None,
         exclusive: bool = False,
-        recycle: Recycle | None = None,
+        recycle: Recycle | Literal["auto"] | None = None,
         max_queue: int = 1000,
         max_attempts: int | Retry = 1,
         start_timeout_s: float = START_TIMEOUT_S,

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
 from orchestrator.config.sizes import parse_size
 from orchestrator.pool.states import ExitReason
+
+if TYPE_CHECKING:
+    from orchestrator.config.types import RecycleLimits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,9 +29,14 @@ class Recycle:
         jitter: Share (0 … 1) by which jobs, age and max_rss are lowered at random, so that workers started
             together are not replaced together. Limits are never exceeded for it.
         trim_every: Jobs after which the allocator is asked to give free memory back.
+        auto: Learn each model's growth from the pool's own workers, and replace one before the job that could
+            break the memory budget, or when others wait for memory and the start is worth it. The limits above
+            hold besides. ``Pool(recycle="auto")`` is short for ``Recycle(auto=True)``.
+        models: Other limits for single models, by name. Such a model follows its own alone: what is absent there has no
+            limit, so that one model can be left alone.
 
     Raises:
-        ValueError: A limit that makes no sense, named.
+        ValueError, TypeError: A limit that makes no sense, named.
     """
 
     max_jobs: int | None = None
@@ -34,8 +46,11 @@ class Recycle:
     max_idle_s: float | None = None
     jitter: float = 0.1
     trim_every: int | None = None
+    auto: bool = False
+    models: Mapping[str, Recycle] = field(default_factory=dict[str, "Recycle"], hash=False)
 
     def __post_init__(self) -> None:
+        self._check_models()
         for name in ("max_jobs", "trim_every"):
             _check_count(name, getattr(self, name))
         for name in ("max_age_s", "max_idle_s"):
@@ -48,6 +63,53 @@ class Recycle:
                 f"Recycle(max_rss={self.max_rss!r}, hard_rss={self.hard_rss!r}): max_rss, at which a worker is "
                 "replaced between jobs, must be below hard_rss, at which it is killed"
             )
+
+    def _check_models(self) -> None:
+        for name, own in self.models.items():
+            if not isinstance(own, Recycle):  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
+                raise TypeError(f"Recycle(models): {name!r} needs a Recycle(…), found {own!r}")
+            if own.models:
+                raise ValueError(f"Recycle(models): {name!r} has models of its own; one level is enough")
+
+    @classmethod
+    def from_config(cls, limits: RecycleLimits, models: Mapping[str, RecycleLimits] | None = None) -> Self:
+        """Make one from a ``[recycle]`` table, and the ``[recycle.models.NAME]`` tables beside it."""
+        said = {name: getattr(limits, name) for name in limits.__struct_fields__ if name != "models"}
+        own = {name: cls.from_config(each) for name, each in (models or {}).items()}
+        return cls(**{name: value for name, value in said.items() if value is not None}, models=own)
+
+    @classmethod
+    def from_results(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        model: str | None = None,
+        memory_budget: int | str | None = None,
+        workers: int | None = None,
+    ) -> Self:
+        """Return what ``orchestrator plan`` works out from measured results.
+
+        Args:
+            path: A run's folder, a results folder (its newest run), or a result file.
+            model: Only this model's; its limits then hold for every model of the pool. Without it results of
+                one model give the same, those of several give each its own under ``models``.
+            memory_budget: For all workers together, as for the pool; bytes or text. Default: the pool's default.
+            workers: Of the pool; default what does most within the budget and the cores.
+
+        Raises:
+            ResultsError: There is nothing usable; says why for every model.
+            ValueError: ``memory_budget`` or ``workers`` makes no sense.
+        """
+        from orchestrator.experiments.recycle_plan import plan_run  # noqa: PLC0415 - brings numpy
+
+        budget = None if memory_budget is None else _size("memory_budget", memory_budget)
+        plan = plan_run(Path(path), budget_bytes=budget, workers=workers, model=model)
+        each = {one.model: cls(**one.recycle) for one in plan.models}  # type: ignore[arg-type]
+        return next(iter(each.values())) if len(each) == 1 else cls(models=each)
+
+    def of(self, model: str) -> Recycle:
+        """Return the limits that hold for a model: its own, or these."""
+        return self.models.get(model, self)
 
     @property
     def max_rss_bytes(self) -> int | None:
@@ -91,6 +153,8 @@ class Limits:
     age_s: float | None
     idle_s: float | None
     trim_every: int | None
+    slack: float = 0.0
+    """Share of the room to grow that a worker recycled automatically leaves unused: its share of jitter."""
 
 
 NO_LIMITS = Limits(None, None, None, None, None, None)
@@ -112,6 +176,7 @@ def draw_limits(recycle: Recycle | None, share: float) -> Limits:
         age_s=None if recycle.max_age_s is None else recycle.max_age_s * factor,
         idle_s=recycle.max_idle_s,
         trim_every=recycle.trim_every,
+        slack=recycle.jitter * share,
     )
 
 

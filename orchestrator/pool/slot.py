@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from orchestrator.pool.learned_recycling import Trace
 from orchestrator.pool.recycling import Limits
 from orchestrator.pool.states import ExitReason, WorkerEvent, WorkerState, next_state
 from worker.protocol import Command
@@ -85,6 +86,7 @@ class Worker:
         "slot",
         "started_at",
         "state",
+        "trace",
         "why_asked",
     )
 
@@ -112,6 +114,8 @@ class Worker:
         self.why_asked = ExitReason.CANCEL
         """Why the engine was asked to give up: what the exit counts as if it does not."""
         self.rung = 0
+        self.trace: Trace | None = None
+        """Its memory job by job, where its model is recycled by what is learnt."""
 
     def move(self, event: WorkerEvent) -> None:
         """Change the state as the table says."""
@@ -121,6 +125,8 @@ class Worker:
         """Take a reading."""
         self.rss_bytes = rss_bytes
         self.peak_bytes = max(self.peak_bytes, rss_bytes)
+        if self.trace is not None:
+            self.trace.saw(rss_bytes)
 
     @property
     def pid(self) -> int:

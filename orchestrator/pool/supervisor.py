@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from orchestrator.errors import EngineUnavailableError, JobError, ProtocolError, SpawnError, WorkerError
+from orchestrator.pool.auto_recycling import AutoRecycling
 from orchestrator.pool.departures import Departures, Rung
 from orchestrator.pool.dispatch import Dispatch
 from orchestrator.pool.endings import Endings, identity
@@ -45,6 +46,7 @@ class Supervisor:
         self._endings = Endings(self.roster)
         self._departures = Departures(self.roster, self._endings)
         self._memory = MemoryWatch(self.roster, self._departures)
+        self._auto = AutoRecycling(self.roster)
         self._dispatch = Dispatch(self.roster, self._endings, self._departures)
         if settings.prestart is not None:
             for slot in self.roster.slots:
@@ -223,13 +225,16 @@ class Supervisor:
         worker.job = None
         worker.last_used = now
         self.roster.deadlines.clear(worker)
-        if worker.jobs == 1 or worker.limits.rss_bytes is not None:
+        if worker.jobs == 1 or worker.limits.rss_bytes is not None or worker.trace is not None:
             self._memory.learn(worker)
+            self._auto.job_ended(worker)
 
     def _trimmed(self, worker: Worker, now: float) -> None:
         worker.move(WorkerEvent.TRIMMED)  # trimming -> idle
         self.roster.deadlines.clear(worker)
         self._memory.read(worker)
+        if worker.trace is not None:
+            worker.trace.stands_at(worker.rss_bytes)
         self._stands_idle(worker, now)
 
     # ------------------------------------------------------------------ between two jobs
@@ -245,7 +250,8 @@ class Supervisor:
 
     def _due(self, worker: Worker, now: float) -> ExitReason | None:
         age_s = now - worker.started_at
-        return due(worker.limits, jobs=worker.jobs, rss_bytes=worker.rss_bytes, age_s=age_s)
+        reason = due(worker.limits, jobs=worker.jobs, rss_bytes=worker.rss_bytes, age_s=age_s)
+        return self._auto.due(worker) if reason is None and worker.trace is not None else reason
 
     def _leaves(self, worker: Worker, now: float) -> bool:
         """Replace a worker that is due: by its successor, or, where there is no room for both, by the next start.
@@ -256,7 +262,7 @@ class Supervisor:
         if reason is None:
             return False
         slot = worker.slot
-        if not must_stop_working(reason):
+        if not (must_stop_working(reason) or self._auto.must_stop_working(worker)):
             if slot.successor is None:
                 self._dispatch.prepare_successor(slot, worker.lane, now)
             if slot.successor is not None and slot.successor.state is not WorkerState.IDLE:

@@ -18,12 +18,15 @@ from orchestrator.report.html.memory_chart import memory_chart
 from orchestrator.report.html.palette import VERDICTS
 from orchestrator.report.html.phases_chart import phases_chart
 from orchestrator.report.html.timeline_chart import common_domain, timeline_chart
+from orchestrator.report.judged_words import CLEAN, PARTS, count_lines, made_of
 from orchestrator.report.layout import Line
+from orchestrator.report.lever_lines import early_end, lever_sentences
 from orchestrator.report.tables import as_text, experiment_tables
 
 MEMORY_CAPTION = (
-    "Memory (RSS) of each method over iterations, each read at the method's own boundary. Shaded: warm-up, with a "
-    "strip in the method's colour; thick line: the fitted slope; its fan: the slope's 95 % interval; ✕: broke off."
+    "Memory (RSS) of each method over iterations, each read at the method's own boundary; fresh processes are drawn "
+    "where each method that is held against them is read. Shaded: warm-up, with a strip in the method's colour; "
+    "thick line: the fitted slope; its fan: the slope's 95 % interval; ✕: broke off."
 )
 HEAP_CAPTION = (
     "Live heap since the first iteration: bytes the program holds from malloc, as its allocator counts them. "
@@ -53,10 +56,9 @@ def experiment_part(content: ExperimentContent, profile: str, figures: Figures) 
     parts = [
         element("h2", text(content.title)),
         _rates(content),
-        figures.add(
-            memory_chart(content.series), MEMORY_CAPTION, otherwise="No iteration has been measured."
-        ),
-        figures.add(memory_chart(content.series, "live", 190), HEAP_CAPTION, otherwise=_no_heap(content)),
+        _against_fresh(content),
+        figures.add(memory_chart(content.drawn), MEMORY_CAPTION, otherwise="No iteration has been measured."),
+        figures.add(memory_chart(content.drawn, "live", 190), HEAP_CAPTION, otherwise=_no_heap(content)),
         _compositions(content, figures),
         _timelines(content, figures),
         element("h3", text("Time of each phase")),
@@ -75,23 +77,16 @@ _PHASES_CAPTION = "Seconds each phase takes: median over the iterations, and a l
 def _verdict(series: SeriesContent, summary: Mapping[str, Any]) -> Html:
     judgement = series.judgement
     meaning = element("strong", text(f"{verdicts.meaning(series.name, judgement)}."))
-    words = joined([meaning, text(verdicts.amounts(judgement, series.baseline))], " ")
+    words = joined([meaning, text(verdicts.amounts(judgement))], " ")
     said = judgement.verdict in {"crashed", "unavailable"}
     reasons = [reason for reason in judgement.reasons if not (said and reason == judgement.sentence)]
-    parts = [words, bullets([*reasons, *_trim(summary), *_advice(series)])]
+    made = made_of(judgement.composition)
+    told = [f"What the growth is made of: {made}"] if made and judgement.verdict not in CLEAN else []
+    levers = list(filter(None, (early_end(summary), *lever_sentences(summary))))
+    parts = [words, bullets([*reasons, *told, *count_lines(judgement), *levers, *_advice(series)])]
     if last_words := series.last_words.strip():
         parts.append(folded("Last words of the worker", element("pre", text(last_words)), open_=True))
     return element("li", joined([badge(judgement.verdict), element("div", joined(parts))]))
-
-
-def _trim(summary: Mapping[str, Any]) -> list[str]:
-    """Return what the one heap trim after the last reading gave back: that much was retention."""
-    released = summary.get("trim_released_mb")
-    if released is None:
-        return []
-    return [
-        f"a heap trim after the last iteration gave back {number(released)} MB: so much was retention, no leak"
-    ]
 
 
 def _advice(series: SeriesContent) -> list[str]:
@@ -119,7 +114,7 @@ def _rates(content: ExperimentContent) -> Html:
             [
                 text(each.name),
                 badge(judgement.verdict),
-                text(judgement.iterations),
+                text(_iterations(judgement.iterations, summary)),
                 text(number(summary.get("initial_memory_mb"))),
                 text(number(summary.get("final_memory_mb"))),
                 text(verdicts.rss_rate(judgement)),
@@ -129,6 +124,39 @@ def _rates(content: ExperimentContent) -> Html:
             ]
         )
     return table(headings, rows, "numbers rates")
+
+
+def _against_fresh(content: ExperimentContent) -> Html:
+    """Return the methods against the baseline, each at its own boundary; nothing without a baseline."""
+    rows: list[list[Html]] = []
+    for each in content.series:
+        held = each.judgement.against_baseline
+        if held is None:
+            continue
+        rows.append(
+            [
+                text(each.name),
+                text(held.boundary.replace("_", " ")),
+                text(verdicts.beyond_rate(held, "rss")),
+                text(verdicts.beyond_rate(held, "live")),
+                text(verdicts.above_fresh(held)),
+                text(held.iterations),
+            ]
+        )
+    headings = [
+        "Against fresh processes",
+        "Read",
+        "RSS beyond them, MB/iter (95 %)",
+        "Heap beyond them, MB/iter (95 %)",
+        "RSS above one at the end, MB (95 %)",
+        "Fresh readings",
+    ]
+    return table(headings, rows, "numbers") if rows else Html("")
+
+
+def _iterations(judged: int, summary: Mapping[str, Any]) -> str:
+    """Return how many were judged, and of how many planned where the method ended early."""
+    return f"{judged} of {summary['iterations_planned']}" if early_end(summary) else str(judged)
 
 
 def _no_heap(content: ExperimentContent) -> str:
@@ -151,22 +179,14 @@ def _growth_table(content: ExperimentContent) -> Html:
     rows = [
         [
             text(each.name),
-            *(
-                text(verdicts.significant(getattr(each.judgement.composition, part)))
-                for part in verdicts.PARTS
-            ),
-            *(text(_first_and_last(content.summaries.get(each.key, {}), what)) for what in _COUNTS),
+            *(text(verdicts.significant(getattr(each.judgement.composition, part))) for part in PARTS),
+            *(text(verdicts.count(getattr(each.judgement, what))) for what in _COUNTS),
         ]
         for each in content.series
         if each.judgement.iterations
     ]
-    headings = ["Growth after the warm-up (MB/iter)", *verdicts.PARTS.values(), *_COUNTS]
+    headings = ["Growth after the warm-up (MB/iter)", *PARTS.values(), *_COUNTS]
     return table(headings, rows, "numbers")
-
-
-def _first_and_last(summary: Mapping[str, Any], what: str) -> str | None:
-    first, last = summary.get(f"first_{what}"), summary.get(f"last_{what}")
-    return None if first is None or last is None else f"{first} → {last}"
 
 
 def _timelines(content: ExperimentContent, figures: Figures) -> Html:

@@ -46,11 +46,15 @@ COLORS: dict[str, Ink] = {
     "red": Ink("#b3261e", "#ff8a80"),
 }
 
+FRESH_AFTER_INFER = "recycle after infer"
+"""Stands for a method where the baseline is drawn a second time, read where another method is read."""
+
 _METHODS: dict[str, SeriesStyle] = {
     "recreate": SeriesStyle("orange", [], "circle"),
     "restart": SeriesStyle("blue", [7, 3], "square"),
     "reuse": SeriesStyle("purple", [2, 2], "triangle-up"),
     "recycle": SeriesStyle("baseline", [10, 3, 2, 3], "diamond"),
+    FRESH_AFTER_INFER: SeriesStyle("baseline", [2, 3], "triangle-down"),
 }
 _FURTHER = (
     SeriesStyle("green", [5, 2], "cross"),

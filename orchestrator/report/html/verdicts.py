@@ -4,23 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from orchestrator.analysis.judged import AgainstBaseline, CountJudgement
 from orchestrator.analysis.judgement import Judgement
 from orchestrator.report.html.content import ExperimentContent
+from orchestrator.report.judged_words import CHANNELS, level_words, worth_telling
 
-CHANNELS: dict[str, str] = {
-    "rss": "RSS",
-    "rss_anon": "anonymous memory",
-    "live": "the live heap",
-    "nonmalloc": "memory outside malloc",
-    "file": "file pages",
-}
-PARTS: dict[str, str] = {
-    "live_heap": "live heap",
-    "held_free": "held but free",
-    "outside_malloc": "outside malloc",
-    "file_pages": "file pages",
-    "swap": "swap",
-}
 _MEANINGS: dict[str, str] = {
     "leak": "leaks",
     "slow-growth": "grows ever more slowly, but is not at rest",
@@ -80,22 +68,52 @@ def meaning(name: str, judgement: Judgement) -> str:
     return f"{name} {_MEANINGS[judgement.verdict]}"
 
 
-def amounts(judgement: Judgement, baseline: Judgement | None = None) -> str:
-    """Return the rates as a sentence: what decided, RSS beside it, and the baseline's; empty without an interval.
-
-    ``baseline`` is the judgement of fresh processes, read at the same boundary.
-    """
+def amounts(judgement: Judgement) -> str:
+    """Return the rates as sentences: what decided, RSS beside it, fresh processes; empty without an interval."""
     if judgement.rate_channel is None or judgement.ci_low is None:
         return ""
     channel = judgement.rate_channel
     said = f"{CHANNELS[channel]} grows by {deciding_rate(judgement)} MB per iteration"
     if channel != "rss" and judgement.rss_ci_low is not None:
         said += f", RSS by {rss_rate(judgement)}"
-    found = baseline.channels.get(channel) if baseline else None
-    if found is not None and found.ci_low is not None:
-        own = rate(found.rate_mb_per_iteration, found.ci_low, found.ci_high)
-        said += f"; with fresh processes {CHANNELS[channel]} grows by {own}"
-    return f"{said[0].upper()}{said[1:]} (95 % intervals)."
+    held = judgement.against_baseline
+    sentences = [f"{said[0].upper()}{said[1:]} (95 % intervals).", *(_against(held) if held else [])]
+    return " ".join(sentences)
+
+
+def _against(held: AgainstBaseline) -> list[str]:
+    """Return what fresh processes do by themselves, what is beyond it, and how far above them the method stands."""
+    name = held.rate_channel
+    found = held.channels[name]
+    said: list[str] = []
+    if found.beyond_mb_per_iteration is not None:
+        theirs = rate(found.fresh_mb_per_iteration, found.fresh_ci_low, found.fresh_ci_high)
+        said.append(
+            f"With fresh processes {CHANNELS[name]} grows by {theirs}: {beyond_rate(held, name)} beyond them."
+        )
+    level = level_words(held)
+    return [*said, f"{level}."] if level else said
+
+
+def beyond_rate(held: AgainstBaseline | None, channel: str) -> str:
+    """Return the growth of a channel beyond that of fresh processes, with its interval; a dash without one."""
+    found = held.channels.get(channel) if held else None
+    if found is None:
+        return "–"
+    return rate(found.beyond_mb_per_iteration, found.beyond_ci_low, found.beyond_ci_high)
+
+
+def above_fresh(held: AgainstBaseline | None) -> str:
+    """Return ``185 (184 to 186)``: MB above a fresh process at the end; a dash where that is not known."""
+    level = held.level if held else None
+    return "–" if level is None else rate(level.above_mb, level.ci_low, level.ci_high)
+
+
+def count(found: CountJudgement | None) -> str:
+    """Return ``12 → 61 (leak)``; the word only where it is worth one."""
+    if found is None:
+        return "–"
+    return f"{found.first} → {found.last}" + (f" ({found.verdict})" if worth_telling(found) else "")
 
 
 _GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
