@@ -1,0 +1,114 @@
+"""百分之二十五 → 25%, 三分之一 → 1/3, 三点一四 → 3.14, 三比二 → 3:2."""
+
+from __future__ import annotations
+
+from orchestrator.text.itn.scene import Reading, Rewrite, Run, Scene, is_word
+
+_PER = {"百": "%", "千": "‰"}
+_LARGE = {"万", "亿", "千万", "百万", "万亿", "百亿", "千亿", "十亿"}
+_COMPARED = "多大小少高低长短好差强快慢贵便"
+
+
+def decimal(scene: Scene, index: int) -> tuple[int, str, int] | None:
+    """Read a number at run ``index``: whole, decimal or dotted; runs used, the number, where it ends.
+
+    三点一四, 一点二亿 and 一二七点零点零点一 are one number each. A number without a point is one as well; digits
+    that are no number (零九) are read one by one.
+    """
+    whole = scene.run(index)
+    if whole is None:
+        return None
+    written = whole.number()
+    if written is None:
+        return None
+    parts, used, end = [written], 1, whole.end
+    while scene.after(end) == "点":
+        run = scene.run_at(index + used, end + 1)
+        fraction = _fraction(run, last=scene.after(run.end) != "点") if run else None
+        if run is None or fraction is None:
+            break
+        parts.append(fraction)
+        used, end = used + 1, run.end
+    return used, ".".join(parts), end
+
+
+def read_decimal(scene: Scene, index: int) -> Reading | None:
+    """Rewrite a number with a point in it."""
+    found = decimal(scene, index)
+    if found is None or "." not in found[1]:
+        return None
+    used, written, end = found
+    return Reading(used, (Rewrite(scene.runs[index].start, end, written),))
+
+
+def _fraction(run: Run, *, last: bool) -> str | None:
+    """Read what follows a point: digits, and at the number's end perhaps 万 or 亿."""
+    if run.digits is not None:
+        return run.digits
+    spoken = run.spoken.rstrip("十百千万亿")
+    suffix = run.spoken[len(spoken) :]
+    digits = Run(run.start, run.start + len(spoken), spoken, run.source[: len(spoken)]).digits
+    if not last or suffix not in _LARGE or not digits:
+        return None
+    return digits + run.source[len(spoken) :]
+
+
+def read_share(scene: Scene, index: int) -> Reading | None:
+    """Read 百分之…, 千分之… and A分之B. 几 in either place leaves it in words."""
+    below = scene.runs[index]
+    if scene.after(below.end, 2) != "分之":
+        return None
+    above = _above(scene, index + 1, below.end + 2)
+    if above is None:
+        return Reading(1)
+    used, number, end = above
+    if below.spoken in _PER:
+        written = number + _PER[below.spoken]
+    elif below.spoken in {"万", "百万"}:
+        written = f"{number}/{1_0000 if below.spoken == '万' else 1_000_000}"
+    elif below.cardinal is not None or below.spoken == "两":
+        written = f"{number}/{below.number()}"
+    else:
+        return Reading(1 + used)
+    start = below.start - 2 if scene.before(below.start, 2) == "负的" else below.start
+    sign = "-" if start < below.start else ""
+    return Reading(
+        1 + used, (Rewrite(start, end, sign + written), *_upper_limit(scene, index + 1 + used, end, below))
+    )
+
+
+def _above(scene: Scene, index: int, position: int) -> tuple[int, str, int] | None:
+    run = scene.run_at(index, position)
+    if run is None or scene.after(run.end) == "几":
+        return None
+    if run.spoken == "百":
+        return 1, "100", run.end
+    found = decimal(scene, index)
+    return None if found is None else (found[0], found[1], found[2])
+
+
+def _upper_limit(scene: Scene, index: int, end: int, below: Run) -> tuple[Rewrite, ...]:
+    """百分之五到十: the second number is a percentage too. It is left to its own reading when a unit follows."""
+    run = scene.run_at(index, end + 1)
+    if (
+        below.spoken not in _PER
+        or scene.after(end) not in {"到", "至"}
+        or run is None
+        or run.cardinal is None
+    ):
+        return ()
+    if is_word(scene.after(run.end)) and scene.after(run.end) not in "的之左以":
+        return ()
+    return (Rewrite(run.start, run.end, f"{run.number()}{_PER[below.spoken]}"),)
+
+
+def read_score(scene: Scene, index: int) -> Reading | None:
+    """Read A比B, both numbers: a ratio or a score. Not a comparison (十比九多)."""
+    first = scene.runs[index]
+    second = scene.run_at(index + 1, first.end + 1)
+    if scene.after(first.end) != "比" or second is None or scene.after(second.end) in {"点", "分"}:
+        return None
+    left, right = first.number(), second.number()
+    if left is None or right is None or (scene.after(second.end) or " ") in _COMPARED:
+        return None
+    return Reading(2, (Rewrite(first.start, second.end, f"{left}:{right}"),))
