@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -24,5 +25,8 @@ def report(
     """Write a page about RUN that works offline: verdicts, charts, tables, provenance."""
     from orchestrator.experiments.run_report import build_report, find_run
 
-    for path in build_report(find_run(run), out=out, png=png, svg=svg, markdown=markdown).all:
+    written = build_report(find_run(run), out=out, png=png, svg=svg, markdown=markdown)
+    for path in written.all:
         print(path)
+    for sentence in written.calibration:
+        print(sentence, file=sys.stderr)

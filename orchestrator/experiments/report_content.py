@@ -6,7 +6,7 @@ Here: which readings become points, which samples a timeline. How they are drawn
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -14,17 +14,20 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from orchestrator.analysis.judgement import Judgement
 from orchestrator.config.types import Experiment, Plan
 from orchestrator.errors import ResultsError
+from orchestrator.experiments.calibration.stored import doubts, read_calibration
 from orchestrator.experiments.entry_log import series_records
-from orchestrator.experiments.judgement import judge_series, series_method
-from orchestrator.experiments.leak_rate import MB, own_boundary
+from orchestrator.experiments.judgement import judge_all, judge_series, series_method
+from orchestrator.experiments.leak_rate import MB, own_boundary, read_boundary
 from orchestrator.experiments.manifest import Manifest
 from orchestrator.experiments.records import Boundary, IterationRecord, Phases, Reading, SeriesRecords
 from orchestrator.experiments.run_folder import RunFolder
 from orchestrator.experiments.summary import summarize_all
 from orchestrator.process.samples import Samples, read_samples
 from orchestrator.report.html.content import (
+    CalibrationContent,
     ExperimentContent,
     PhaseTime,
     Point,
@@ -32,6 +35,7 @@ from orchestrator.report.html.content import (
     SeriesContent,
 )
 from orchestrator.report.html.decimation import Bucket, decimate
+from orchestrator.report.html.palette import FRESH_AFTER_INFER
 from orchestrator.report.names import experiment_title, method_name
 from orchestrator.report.shape import columns_of, pairs_of
 
@@ -61,7 +65,22 @@ def collect_report(run: RunFolder) -> ReportContent:
         ],
         facts=msgspec.to_builtins(manifest),
         notes=[*manifest.warnings, *([note] if note else [])],
+        calibration=calibration_beside(run.path, manifest),
     )
+
+
+def calibration_beside(run_folder: Path, manifest: Manifest) -> CalibrationContent:
+    """Return the calibration of the results folder that a run lies in, and what speaks against it for this run."""
+    try:
+        found = read_calibration(run_folder.resolve().parent.parent)
+    except ResultsError as error:
+        return CalibrationContent(None, [str(error)])
+    if found is None:
+        return CalibrationContent()
+    said = doubts(
+        found, run_host=manifest.host, run_at=manifest.created_at, run_version=manifest.tool_version
+    )
+    return CalibrationContent(found, said)
 
 
 def _plan(manifest: Manifest, path: Path) -> Plan:
@@ -86,20 +105,43 @@ def _experiment(
 ) -> ExperimentContent:
     by_key = {each.series: each for each in records}
     summaries = summarize_all(experiment, records)
-    pairs = {series.key: by_key.get(baseline.key) for series, baseline in pairs_of(experiment) if baseline}
+    judged = judge_all(experiment, records)
     series: list[SeriesContent] = []
     for each in columns_of(experiment):
         found = by_key.get(each.key) or SeriesRecords(experiment.name, each.key, iterations=[], end=None)
         name = method_name(each, summaries.get(each.key))
-        series.append(_series(experiment, name, found, pairs.get(each.key), samples))
-    return ExperimentContent(experiment, experiment_title(experiment), series, summaries)
+        judgement = judged.get(each.key) or judge_series(experiment, found)
+        series.append(_series(experiment, name, found, judgement, samples))
+    fresh = _fresh_after_infer(experiment, by_key)
+    return ExperimentContent(experiment, experiment_title(experiment), series, summaries, fresh)
+
+
+def _fresh_after_infer(experiment: Experiment, by_key: Mapping[str, SeriesRecords]) -> list[SeriesContent]:
+    """Return the baselines read after infer, each once, where a method held against them is read there."""
+    where: Boundary = "after_infer"
+    wanted = {
+        baseline.key: baseline
+        for series, baseline in pairs_of(experiment)
+        if baseline and own_boundary(series.method) == where
+    }
+    return [
+        SeriesContent(
+            key=key,
+            name=f"{method_name(baseline)} after infer",
+            method=FRESH_AFTER_INFER,
+            judgement=judge_series(experiment, by_key[key], where),
+            points=points_of(sorted(by_key[key].iterations, key=lambda record: record.iteration), where),
+        )
+        for key, baseline in wanted.items()
+        if key in by_key
+    ]
 
 
 def _series(
     experiment: Experiment,
     name: str,
     records: SeriesRecords,
-    baseline: SeriesRecords | None,
+    judgement: Judgement,
     samples: Samples | None,
 ) -> SeriesContent:
     method = series_method(experiment, records.series)
@@ -110,9 +152,8 @@ def _series(
         key=records.series,
         name=name,
         method=method,
-        judgement=judge_series(experiment, records),
-        baseline=judge_series(experiment, baseline, own_boundary(method)) if baseline else None,
-        points=points_of(iterations, own_boundary(method)),
+        judgement=judgement,
+        points=points_of(iterations, read_boundary(method, iterations)),
         timeline=timeline_of(samples, experiment.name, records.series) if samples else (),
         phase_times=phase_times(iterations),
         remedy=end.remedy if end else "",

@@ -18,6 +18,7 @@ from orchestrator.experiments.manifest import MANIFEST_NAME
 from orchestrator.experiments.report_content import collect_report
 from orchestrator.experiments.run_folder import ResultsFolder, RunFolder
 from orchestrator.experiments.writing import write_atomically, write_problem
+from orchestrator.report.html.calibration_part import calibration_sentences
 from orchestrator.report.html.content import ReportContent
 from orchestrator.report.html.engine import chart_engine, picture_png, picture_svg
 from orchestrator.report.html.images import main_figure
@@ -30,13 +31,14 @@ _RUNS = "runs"
 
 @dataclass(frozen=True, slots=True)
 class ReportPaths:
-    """What was written; None for what was not asked for."""
+    """What was written; None for what was not asked for. ``calibration`` says in sentences what the machine finds."""
 
     html: Path
     latest: Path | None = None
     png: Path | None = None
     svg: Path | None = None
     markdown: Path | None = None
+    calibration: tuple[str, ...] = ()
 
     @property
     def all(self) -> list[Path]:
@@ -73,7 +75,8 @@ def build_report(
     summary = target.with_suffix(".md") if markdown else None
     if summary is not None:
         write_atomically(summary, markdown_summary(content).encode(errors="replace"))
-    return ReportPaths(target, latest, pictures.get(".png"), pictures.get(".svg"), summary)
+    said = tuple(calibration_sentences(content.calibration))
+    return ReportPaths(target, latest, pictures.get(".png"), pictures.get(".svg"), summary, said)
 
 
 def find_run(place: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 
 from orchestrator.cli.calibrate_command import run_calibration
@@ -9,7 +10,8 @@ from orchestrator.errors import EngineUnavailableError, ResultsLockedError
 from orchestrator.experiments.calibration.bench import Bench
 from orchestrator.experiments.calibration.calibrate import Effort, calibrate
 from orchestrator.experiments.calibration.cases import background_case
-from orchestrator.experiments.calibration.stored import CALIBRATION_NAME, read_calibration
+from orchestrator.experiments.calibration.stored import CALIBRATION_NAME, read_calibration, write_calibration
+from orchestrator.experiments.report_content import collect_report
 from orchestrator.experiments.run_folder import ResultsFolder
 
 SMALL = Effort(
@@ -83,6 +85,22 @@ def test_the_command_keeps_the_result_and_prints_it_as_json(told_beforehand, tmp
     assert read_calibration(tmp_path / "results") == told_beforehand
     assert err.startswith("calibrating; about ")
     assert CALIBRATION_NAME in err.splitlines()[-1]
+
+
+def test_a_run_knows_its_calibration_and_its_report_shows_it(told_beforehand, tmp_path):
+    results = tmp_path / "results"
+    run_calibration(SMALL, results, as_json=True, quiet=True)
+    Bench(results, 10, lambda _name: None).measure([background_case("quiet", 0.5, 0)])
+    run = ResultsFolder(results).run_folders()[-1]
+    assert run.manifest().calibration.created_at == told_beforehand.created_at
+    said = collect_report(run).calibration
+    assert (said.calibration, said.doubts) == (told_beforehand, [])
+    write_calibration(results, msgspec.structs.replace(told_beforehand, host={}))
+    assert "another host: kernel not set there" in collect_report(run).calibration.doubts[0]
+    (results / CALIBRATION_NAME).write_text("{")
+    damaged = collect_report(run).calibration
+    assert damaged.calibration is None
+    assert "damaged" in damaged.doubts[0]
 
 
 def test_a_leak_called_clean_with_the_heap_is_exit_1(told_beforehand, tmp_path, monkeypatch):

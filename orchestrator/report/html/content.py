@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator.analysis.calibration import Calibration
 from orchestrator.analysis.judgement import Judgement
 from orchestrator.config.types import Experiment
 from orchestrator.report.html.decimation import Bucket
@@ -48,8 +49,7 @@ class PhaseTime:
 class SeriesContent:
     """One method of an experiment.
 
-    ``name`` is what tables call it. ``baseline`` is the judgement of the fresh processes beside an in-process
-    method, read at that method's boundary. ``timeline`` is the time series, decimated; ``remedy`` and ``last_words``
+    ``name`` is what tables call it. ``timeline`` is the time series, decimated; ``remedy`` and ``last_words``
     belong to a series that did not come to its end.
     """
 
@@ -57,7 +57,6 @@ class SeriesContent:
     name: str
     method: str
     judgement: Judgement
-    baseline: Judgement | None = None
     points: Sequence[Point] = ()
     timeline: Sequence[Bucket] = ()
     phase_times: Sequence[PhaseTime] = ()
@@ -67,12 +66,30 @@ class SeriesContent:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentContent:
-    """One experiment: its series in the order of the tables' columns, and their summaries by key."""
+    """One experiment: its series in the order of the tables' columns, and their summaries by key.
+
+    ``fresh`` are the baselines once more, read after infer, where a method beside them is read there: charts draw
+    each method with the fresh processes it is held against.
+    """
 
     experiment: Experiment
     title: str
     series: Sequence[SeriesContent]
     summaries: Mapping[str, Mapping[str, Any]]
+    fresh: Sequence[SeriesContent] = ()
+
+    @property
+    def drawn(self) -> list[SeriesContent]:
+        """Return the series of a chart of readings at boundaries."""
+        return [*self.series, *self.fresh]
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationContent:
+    """The calibration that lies beside the results, None without one, and why it may not speak for this run."""
+
+    calibration: Calibration | None = None
+    doubts: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +105,4 @@ class ReportContent:
     experiments: Sequence[ExperimentContent]
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
     notes: Sequence[str] = ()
+    calibration: CalibrationContent = CalibrationContent()

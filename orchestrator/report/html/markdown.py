@@ -7,10 +7,21 @@ from collections.abc import Sequence
 
 from orchestrator.report.cells import number
 from orchestrator.report.html import verdicts
+from orchestrator.report.html.calibration_part import calibration_sentences
 from orchestrator.report.html.content import ExperimentContent, ReportContent, SeriesContent
+from orchestrator.report.lever_lines import early_end, lever_sentences
+from orchestrator.report.judged_words import count_lines
 
 _SPECIAL = re.compile(r"([\\`*_\[\]#|~<>&])")
-_HEADINGS = ("Method", "Verdict", "RSS MB/iter (95 %)", "Heap MB/iter (95 %)", "Final MB", "Why")
+_HEADINGS = (
+    "Method",
+    "Verdict",
+    "RSS MB/iter (95 %)",
+    "Heap MB/iter (95 %)",
+    "RSS beyond fresh processes (95 %)",
+    "Final MB",
+    "Why",
+)
 
 
 def markdown_summary(content: ReportContent) -> str:
@@ -22,7 +33,8 @@ def markdown_summary(content: ReportContent) -> str:
         "",
     ]
     for each in content.experiments:
-        parts += [f"### {_escaped(each.title)}", "", *_table(each), ""]
+        parts += [f"### {_escaped(each.title)}", "", *_table(each), "", *_levers(each)]
+    parts += [*(_escaped(line) for line in calibration_sentences(content.calibration)), ""]
     parts.append(
         f"Run `{content.run_id}`, profile {_escaped(content.profile)}, orchestrator "
         f"{_escaped(content.tool_version)}. Rates after the warm-up, MB = 1024² bytes."
@@ -30,9 +42,27 @@ def markdown_summary(content: ReportContent) -> str:
     return "\n".join(parts) + "\n"
 
 
+def _levers(content: ExperimentContent) -> list[str]:
+    """Return a list of what ended early and what the levers have shown, a blank line below it."""
+    said = [
+        f"- {_escaped(f'{each.name}: {sentence}')}"
+        for each in content.series
+        for sentence in (
+            early_end(content.summaries.get(each.key, {})),
+            *lever_sentences(content.summaries.get(each.key, {})),
+        )
+        if sentence
+    ]
+    return [*said, ""] if said else []
+
+
 def _table(content: ExperimentContent) -> list[str]:
     rows = [_row(each, content) for each in content.series]
-    return [_line(_HEADINGS), "| --- | --- | ---: | ---: | ---: | --- |", *(_line(row) for row in rows)]
+    return [
+        _line(_HEADINGS),
+        "| --- | --- | ---: | ---: | ---: | ---: | --- |",
+        *(_line(row) for row in rows),
+    ]
 
 
 def _row(series: SeriesContent, content: ExperimentContent) -> Sequence[str]:
@@ -43,8 +73,9 @@ def _row(series: SeriesContent, content: ExperimentContent) -> Sequence[str]:
         f"**{judgement.verdict}**",
         _escaped(verdicts.rss_rate(judgement)),
         _escaped(verdicts.heap_rate(judgement)),
+        _escaped(verdicts.beyond_rate(judgement.against_baseline, "rss")),
         number(summary.get("final_memory_mb")),
-        _escaped("; ".join(judgement.reasons[:2])),
+        _escaped("; ".join([*judgement.reasons[:2], *count_lines(judgement)])),
     )
 
 

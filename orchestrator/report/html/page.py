@@ -1,4 +1,4 @@
-"""The page: head, verdicts first, experiments, provenance, charts' data and code. Pure.
+"""The page: head, verdicts first, experiments, what the machine finds, provenance, charts' data and code. Pure.
 
 Everything stands in the one file, and its content security policy lets the browser neither fetch anything nor
 run any script but the two whose hashes it names.
@@ -10,6 +10,7 @@ import base64
 import hashlib
 from importlib.resources import files
 
+from orchestrator.report.html.calibration_part import calibration_part
 from orchestrator.report.html.content import ExperimentContent, ReportContent
 from orchestrator.report.html.experiment_part import experiment_part, verdict_part
 from orchestrator.report.html.figures import Figures
@@ -30,7 +31,8 @@ def make_page(content: ReportContent, engine: str) -> str:
     """
     figures = Figures()
     sections = [experiment_part(each, content.profile, figures) for each in content.experiments]
-    body = joined([_head(content), _verdicts(content), *sections, provenance_part(content)])
+    origin = [calibration_part(content.calibration), provenance_part(content)]
+    body = joined([_head(content), _verdicts(content), *sections, *origin])
     drawing = _asset("page.js")
     engine = engine.replace("</script", "<\\/script")
     return "\n".join(

@@ -77,6 +77,7 @@ def test_the_command_prints_what_it_wrote(run: Written) -> None:
         str(run.results.path / "report.html"),
         str(run.path / "report.md"),
     ]
+    assert done.stderr.startswith("This machine is not calibrated: orchestrator calibrate")
 
 
 def test_the_summary_has_a_row_a_method(run: Written) -> None:
