@@ -86,7 +86,7 @@ def _opened(shown: str) -> Generator[int]:
         descriptor = os.open(shown, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
         raise AudioError(
-            shown, "there is no such file", "check the path; it counts from experiments.toml"
+            shown, "there is no such file", "check the path; inside experiments.toml it counts from that file"
         ) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)

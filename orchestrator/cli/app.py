@@ -11,9 +11,11 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.cli.align_command import align
 from orchestrator.cli.analyze_command import analyze
 from orchestrator.cli.calibrate_command import calibrate
 from orchestrator.cli.compare_command import compare
+from orchestrator.cli.doctor_command import doctor
 from orchestrator.cli.engines_command import engines
 from orchestrator.cli.exit_codes import ExitCode, exit_code_for
 from orchestrator.cli.init_command import init
@@ -21,6 +23,7 @@ from orchestrator.cli.plan_command import plan
 from orchestrator.cli.report_command import report
 from orchestrator.cli.run_command import run
 from orchestrator.cli.schema_command import schema
+from orchestrator.cli.transcribe_command import transcribe
 from orchestrator.cli.watch_command import watch
 from orchestrator.errors import OrchestratorError
 
@@ -40,9 +43,12 @@ app.command()(compare)
 app.command()(calibrate)
 app.command()(report)
 app.command()(plan)
+app.command()(doctor)
 app.command()(engines)
 app.command()(schema)
 app.command()(init)
+app.command()(transcribe)
+app.command()(align)
 
 
 def _print_version(*, wanted: bool) -> None:

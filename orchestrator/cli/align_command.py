@@ -1,0 +1,81 @@
+"""``orchestrator align``: a recording and what is said in it; out comes when."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.interrupts import interruptible
+from orchestrator.cli.pipeline_setup import PipelineOptions, check_models, open_pool, say
+from orchestrator.cli.transcribe_command import FormatName, Outlet
+
+if TYPE_CHECKING:
+    from orchestrator.pipeline import Document, Work
+
+
+def align(
+    file: Annotated[Path, typer.Argument(help="Audio or video: anything that ffmpeg reads.")],
+    text: Annotated[str | None, typer.Option("--text", "-t", help="What is said in it.")] = None,
+    text_file: Annotated[
+        Path | None, typer.Option("--text-file", help="A UTF-8 file with what is said; - for stdin.")
+    ] = None,
+    format_name: Annotated[
+        FormatName | None, typer.Option("--format", "-f", help="Default: by the ending of --out, else json.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="A file; default: stdout.")] = None,
+    profile: Annotated[str, typer.Option(help="auto, qwen3, embedded, or another profile.")] = "auto",
+    config: Annotated[
+        Path | None, typer.Option(help="File with the models; default: experiments.toml, else our own.")
+    ] = None,
+    aligner: Annotated[str, typer.Option(help="The model or role that aligns.")] = "aligner",
+    language: Annotated[str | None, typer.Option(help="Overrides the model's.")] = None,
+    timeout_s: Annotated[float | None, typer.Option(min=0.001, help="Seconds the job may take.")] = None,
+) -> None:
+    """Give every word of a text its time in a recording."""
+    options = PipelineOptions(config=config, profile=profile, aligner=aligner, language=language, workers=1)
+
+    def work() -> ExitCode:
+        spoken = _spoken(text, text_file)
+        outlet = Outlet.of([file], out, format_name or (None if out else "json"))
+        document = _align(file, spoken, options, timeout_s)
+        for segment in document.segments:
+            if segment.skipped:
+                say(f"{file}: could not be placed: {' '.join(segment.skipped)}")
+        outlet.take(file, document, several=False)
+        return ExitCode.DONE
+
+    raise typer.Exit(interruptible(work, kept="nothing was written"))
+
+
+def _spoken(text: str | None, text_file: Path | None) -> str:
+    if (text is None) == (text_file is None):
+        raise typer.BadParameter("give what is said by --text or by --text-file, one of them")
+    if text_file is not None:
+        try:
+            text = sys.stdin.read() if str(text_file) == "-" else text_file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise typer.BadParameter(f"--text-file {text_file}: {error}") from None
+    spoken = " ".join((text or "").split())
+    if not spoken:
+        raise typer.BadParameter("the text is empty")
+    return spoken
+
+
+def _align(file: Path, spoken: str, options: PipelineOptions, timeout_s: float | None) -> Document:
+    from orchestrator.pipeline import AlignWords, Pipeline, Segment
+
+    def given(document: Document, work: Work) -> Document:
+        import msgspec
+
+        end_ms = work.recording.duration_ms
+        segment = Segment(0, end_ms, spoken, spoken, options.language)
+        return msgspec.structs.replace(document, segments=[segment])
+
+    with open_pool(options) as pool:
+        check_models([options.aligner], pool.models)
+        steps = [given, AlignWords(options.aligner, options.language)]
+        return Pipeline(steps, pool, timeout_s=timeout_s).run(file)

@@ -1,0 +1,72 @@
+"""Text on a terminal while it comes: one line of progress and the piece that is being recognised.
+
+Drawn on stderr and wiped when the recording is done, so that stdout holds the result and nothing else. What the
+engine takes back (:class:`Chunk.replaces`) is redrawn; Chinese is shown as it will be written in Taiwan.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.live import Live
+
+    from orchestrator.pipeline import PartialText
+
+SHOWN_CHARACTERS = 600
+
+
+class LiveText:
+    """Shows :class:`PartialText` when stderr is a terminal; else does nothing.
+
+    Args:
+        title: Of the recording.
+        zh_tw: Show the characters of Taiwan.
+    """
+
+    def __init__(self, title: str, *, zh_tw: bool) -> None:
+        self._title = title
+        self._zh_tw = zh_tw
+        self._live: Live | None = None
+        self._done = ""
+        self._piece = ""
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.live import Live
+
+            console = Console(stderr=True, highlight=False)
+            self._live = Live(
+                console=console, transient=True, refresh_per_second=12, get_renderable=self._draw
+            )
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def tell(self, partial: PartialText) -> None:
+        """Take the next piece of text."""
+        chunk = partial.chunk
+        if partial.done:
+            self._done = f"{self._done} {chunk.text.strip()}".strip()[-SHOWN_CHARACTERS:]
+            self._piece = ""
+        else:
+            self._piece = self._piece[: len(self._piece) - chunk.replaces] + chunk.text
+
+    def _draw(self) -> RenderableType:
+        from rich.text import Text
+
+        text = f"{self._done} {self._piece}".strip()[-SHOWN_CHARACTERS:]
+        if self._zh_tw and text:
+            from orchestrator.text import to_zh_tw
+
+            text = to_zh_tw(text)
+        return Text.assemble((f"{self._title}\n", "dim"), text)

@@ -1,0 +1,132 @@
+"""What ``transcribe``, ``align`` and ``batch`` share: which file has the models, the pool, the steps."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from orchestrator.errors import EngineUnavailableError
+
+if TYPE_CHECKING:
+    from orchestrator.pipeline import Step
+    from orchestrator.pool.models import Model
+    from orchestrator.pool.pool import Pool
+
+FILE_NAME = "experiments.toml"
+WORD_FORMATS = frozenset({"json", "srt", "vtt", "tsv"})
+"""Formats that show when something was said; the others need no aligner."""
+CORES_PER_WORKER = 2
+MOST_WORKERS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineOptions:
+    """What the flags say. ``align`` None: only where the format has times."""
+
+    config: Path | None = None
+    profile: str = "auto"
+    model: str = "asr-small"
+    aligner: str = "aligner"
+    language: str | None = None
+    align: bool | None = None
+    zh_tw: bool = True
+    itn: bool = True
+    workers: int | None = None
+    memory_budget: str | None = None
+    exclusive: bool = False
+    timeout_s: float | None = None
+
+    def wants_words(self, format_name: str) -> bool:
+        """Whether words need times."""
+        return self.align if self.align is not None else format_name in WORD_FORMATS
+
+
+def config_file(given: Path | None) -> Path:
+    """Return the file that binds models to roles: the one asked for, the folder's own, or the one we bring along."""
+    if given is not None:
+        return given
+    own = Path(FILE_NAME)
+    if own.is_file():
+        return own
+    from orchestrator.config.starter import starter_files
+
+    return starter_files()[FILE_NAME]
+
+
+def open_pool(options: PipelineOptions) -> Pool:
+    """Return the pool with the profile's models.
+
+    Raises:
+        ConfigError: The file cannot be used.
+    """
+    from orchestrator.pool.pool import Pool
+
+    return Pool(
+        config_file(options.config),
+        profile=options.profile,
+        workers=options.workers or default_workers(),
+        memory_budget=options.memory_budget,
+        exclusive=options.exclusive,
+    )
+
+
+def default_workers() -> int:
+    """Return how many workers suit this machine: engines use several cores each."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(MOST_WORKERS, cores // CORES_PER_WORKER))
+
+
+def recognizing(options: PipelineOptions, models: Sequence[Model], *, words: bool) -> list[Step]:
+    """Return the steps from audio to text and, with ``words``, to times.
+
+    Raises:
+        EngineUnavailableError: A model that is named is none of the profile's.
+    """
+    from orchestrator.pipeline import Recognize
+
+    named = [options.model, *([options.aligner] if words else [])]
+    check_models(named, models)
+    steps: list[Step] = [Recognize(options.model, options.language), *_rewriting(options)]
+    return steps + _aligning(options) if words else steps
+
+
+def _rewriting(options: PipelineOptions) -> list[Step]:
+    from orchestrator.pipeline import Rewrite
+    from orchestrator.text import inverse_normalize, to_zh_tw
+
+    steps: list[Step] = []
+    if options.zh_tw:
+        steps.append(Rewrite(to_zh_tw))
+    if options.itn:
+        steps.append(Rewrite(inverse_normalize))
+    return steps
+
+
+def _aligning(options: PipelineOptions) -> list[Step]:
+    from orchestrator.pipeline import AlignWords
+
+    return [AlignWords(options.aligner, options.language)]
+
+
+def check_models(named: Sequence[str], models: Sequence[Model]) -> None:
+    """Refuse a model's name that the profile does not have, before anything is decoded.
+
+    Raises:
+        EngineUnavailableError: Names what there is.
+    """
+    known = [model.name for model in models if model.name != "function"]
+    for name in named:
+        if name not in known:
+            raise EngineUnavailableError(
+                f"the profile has no model {name!r}; it has {', '.join(known) or 'none'}",
+                "name one of them by --model or --aligner, or add it to experiments.toml",
+            )
+
+
+def say(words: str) -> None:
+    """Print a line for people, on stderr."""
+    print(words, file=sys.stderr, flush=True)
