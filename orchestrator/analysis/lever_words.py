@@ -15,6 +15,14 @@ _CAUSES: Mapping[str, str] = {
     "MALLOC_TOP_PAD_": "spare memory at the end of the heap is not the cause",
     "MALLOC_MMAP_THRESHOLD_": "where large blocks are placed is not the cause",
 }
+_SPLITS: Mapping[str, str] = {
+    "job": "so it comes with every job, and loading anew adds nothing",
+    "load": "so it comes with loading, and keeping the model avoids it",
+    "both": "so both grow",
+    "job, load open": "so jobs grow; whether loading does is not settled",
+    "load, job open": "so loading grows; whether jobs do is not settled",
+    "open": "which of them grows is not settled",
+}
 _ALLOCATOR = "the C library's allocator is not the cause"
 _SMALLEST_RELEASE_MB = 1.0
 
@@ -49,28 +57,23 @@ def cost_sentence(found: VariantEffect) -> str:
     """Return what a variant costs in time and peak memory; nothing where neither is known."""
     parts = [_time(found.time)] if found.time is not None else []
     if found.peak is not None:
-        parts.append(f"peak memory is {found.peak.after:.0f} MB instead of {found.peak.before:.0f}")
+        before, after = f"{found.peak.before:.0f}", f"{found.peak.after:.0f}"
+        peak = f"is {after} MB instead of {before}" if after != before else f"stays at {after} MB"
+        parts.append(f"peak memory {peak}")
     return "; ".join(parts)
 
 
-def split_sentence(found: LoadSplit, *, recreate: str, kept: str) -> str:
-    """Return growth per load and per job; ``recreate`` and ``kept`` are what tables call the methods."""
+def split_sentence(found: LoadSplit, *, kept: str) -> str:
+    """Return growth per load and per job; nothing where ``recreate`` does not grow.
+
+    ``kept`` is what tables call the method that keeps its model.
+    """
+    if found.job in {"nothing", "shrinks"} and found.load in {"nothing", "shrinks"}:
+        return ""
     what = "the live heap" if found.channel == "live" else "RSS"
-    load = {
-        "grows": f"load and unload add {_with_interval(found.per_load)}",
-        "nothing": f"load and unload add nothing ({_with_interval(found.per_load)})",
-        "shrinks": f"load and unload give back what jobs leave ({_with_interval(found.per_load)})",
-        "open": f"whether load and unload add any is not settled ({_with_interval(found.per_load)})",
-    }[found.load]
-    job = {
-        "grows": f"a job adds {_with_interval(found.per_job)}",
-        "nothing": f"a job adds nothing ({_with_interval(found.per_job)})",
-        "shrinks": f"a job gives back ({_with_interval(found.per_job)})",
-        "open": f"whether a job adds any is not settled ({_with_interval(found.per_job)})",
-    }[found.job]
     return (
-        f"of what {what} grows by under {recreate} ({_number(found.per_iteration.rate)} MB per iteration), "
-        f"{job}, as under {kept}, and {load}"
+        f"{what} grows by {_number(found.per_iteration.rate)} MB per iteration: {_with_interval(found.per_job)} with "
+        f"the job, as {kept} shows, and {_with_interval(found.per_load)} with load and unload; {_SPLITS[_growing(found)]}"
     )
 
 
@@ -90,6 +93,16 @@ def trim_sentence(found: TrimEffect) -> str:
         f"a heap trim after the last iteration gave back {released:.1f} MB, memory had grown by {growth:.1f}: "
         "what came back was retention, no leak"
     )
+
+
+def _growing(found: LoadSplit) -> str:
+    """Return which key of the conclusions fits."""
+    grows = [name for name, part in (("job", found.job), ("load", found.load)) if part == "grows"]
+    if len(grows) != 1:
+        return "both" if grows else "open"
+    (one,) = grows
+    other, part = ("load", found.load) if one == "job" else ("job", found.job)
+    return f"{one}, {other} open" if part == "open" else one
 
 
 def _left(found: VariantEffect) -> str:

@@ -120,7 +120,7 @@ def _load_split(series: Series, known: Sequence[Series], summaries: Summaries) -
     )
     if series.method != "recreate" or kept is None:
         return []
-    names = [method_name(one, summaries[one.key]) for one in (series, kept)]
+    name = method_name(kept, summaries[kept.key])
     found: list[dict[str, Any]] = []
     for channel, key in _CHANNELS:
         judged = summaries[series.key]["judgement"]
@@ -130,8 +130,8 @@ def _load_split(series: Series, known: Sequence[Series], summaries: Summaries) -
             continue
         limit = live_tolerance_mb(tolerance) if channel == "live" else tolerance
         split = split_growth(rates[0], rates[1], channel=channel, tolerance=limit)
-        words = split_sentence(split, recreate=names[0], kept=names[1])
-        found.append({"against": kept.key, **_named(msgspec.to_builtins(split)), "sentence": words})
+        words = {"sentence": split_sentence(split, kept=name)}
+        found.append({"against": kept.key, **_named(msgspec.to_builtins(split)), **words})
     return found
 
 

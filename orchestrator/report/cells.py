@@ -75,6 +75,12 @@ def _against(numbers: Numbers) -> Numbers:
     return held or {}
 
 
+def iterations(numbers: Numbers) -> str:
+    """Return how many iterations were run; a dash where none was."""
+    done = numbers.get("iterations")
+    return str(done) if done else UNKNOWN
+
+
 def outcome(numbers: Numbers) -> str:
     """Return ``completed``, ``crashed (29/100)``, ``unavailable``; ``not run`` where there are no numbers."""
     if "outcome" not in numbers:

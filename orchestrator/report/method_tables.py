@@ -12,12 +12,14 @@ from orchestrator.report.cells import (
     above_fresh,
     amount,
     beyond_baseline,
+    iterations,
     leak_rate,
     outcome,
     speed,
     verdict,
 )
 from orchestrator.report.layout import BLANK, RULE, Line, Row, table, title_block
+from orchestrator.report.lever_lines import early_end, early_end_lines, iterations_title, lever_lines
 from orchestrator.report.names import method_name
 from orchestrator.report.shape import Shape, columns_of, pairs_of, shape_of
 from orchestrator.report.verdict_lines import verdict_lines
@@ -91,7 +93,7 @@ def method_table(experiment: Experiment, summaries: Summaries, width: int | None
         method_name(series, summary) for series, summary in zip(columns_of(experiment), columns, strict=True)
     ]
     return [
-        *title_block(_title(shape, experiment.iterations), width),
+        *title_block(_title(shape, iterations_title(experiment, summaries)), width),
         BLANK,
         *_by_method(experiment, summaries, rows, width),
         *remarks.text_at_once(zip(names, columns, strict=True)),
@@ -113,11 +115,11 @@ def _is_error_rate(name: str) -> bool:
     return "WER" in name or "CER" in name
 
 
-def _title(shape: Shape, iterations: int) -> str:
+def _title(shape: Shape, iterations: str) -> str:
     if shape is Shape.ALIGNMENT:
         return "Comparison Results Summary"
     name = "Comparison Results" if shape is Shape.COMPARISON else "Summary"
-    return f"{name} ({iterations} iterations)"
+    return f"{name} ({iterations})"
 
 
 def _by_method(
@@ -126,6 +128,8 @@ def _by_method(
     shown = [(series, summaries.get(series.key, {})) for series in columns_of(experiment)]
     unfinished = any(summary.get("outcome") != "completed" for _, summary in shown)
     wanted = [("Outcome", outcome), *rows] if unfinished else rows
+    if any(early_end(summary) for _, summary in shown):
+        wanted = [("Iterations", iterations), *wanted]
     if all(baseline is None for _, baseline in pairs_of(experiment)):
         wanted = [row for row in wanted if row is None or row[0] not in _AGAINST_BASELINE]
     cells = [RULE if row is None else Row(row[0], tuple(row[1](each) for _, each in shown)) for row in wanted]
@@ -138,6 +142,8 @@ def _footnotes(experiment: Experiment, summaries: Summaries) -> list[Line]:
         *remarks.sampled_peak(summaries.values()),
         *remarks.missing_rates(experiment, summaries),
         *remarks.baseline_boundary(experiment, summaries),
+        *early_end_lines(experiment, summaries),
         *verdict_lines(experiment, summaries),
+        *lever_lines(experiment, summaries),
         *remarks.endings(columns, summaries),
     ]

@@ -9,6 +9,7 @@ from orchestrator.config.types import Experiment, Series
 from orchestrator.report import remarks
 from orchestrator.report.cells import NOT_APPLICABLE, Cell, Numbers, amount, speed
 from orchestrator.report.layout import BLANK, RULE, Line, Row, table, title_block
+from orchestrator.report.lever_lines import iterations_title
 from orchestrator.report.names import BASELINE, method_name, model_names
 from orchestrator.report.shape import Shape, pairs_of, shape_of
 
@@ -54,7 +55,7 @@ _PHASE: Sequence[tuple[str, Cell]] = (
 
 def model_tables(experiment: Experiment, summaries: Summaries, width: int | None = None) -> list[Line]:
     """Return the tables of an experiment with several models, once for each in-process method."""
-    lines = title_block(f"Summary ({experiment.iterations} iterations)", width)
+    lines = title_block(f"Summary ({iterations_title(experiment, summaries)})", width)
     for series, baseline in pairs_of(experiment):
         sides = [_models(experiment, summaries, each) for each in (series, baseline) if each is not None]
         lines += [BLANK, Line(_caption(series, baseline), "note")]

@@ -140,7 +140,6 @@ def _against_fresh(content: ExperimentContent) -> Html:
                 text(verdicts.beyond_rate(held, "rss")),
                 text(verdicts.beyond_rate(held, "live")),
                 text(verdicts.above_fresh(held)),
-                text(held.iterations),
             ]
         )
     headings = [
@@ -149,7 +148,6 @@ def _against_fresh(content: ExperimentContent) -> Html:
         "RSS beyond them, MB/iter (95 %)",
         "Heap beyond them, MB/iter (95 %)",
         "RSS above one at the end, MB (95 %)",
-        "Fresh readings",
     ]
     return table(headings, rows, "numbers") if rows else Html("")
 

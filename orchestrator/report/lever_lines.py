@@ -1,0 +1,62 @@
+"""What the experiment's own levers have shown, and which methods ended early, as lines below a table. Pure.
+
+The sentences are made where the numbers are (:mod:`orchestrator.analysis.lever_words`) and kept in the summaries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.config.types import Experiment
+from orchestrator.report.cells import Numbers
+from orchestrator.report.layout import Line
+from orchestrator.report.names import method_name
+from orchestrator.report.shape import columns_of
+
+
+def lever_sentences(summary: Numbers) -> list[str]:
+    """Return what is said of one series: its variant and what that costs, the split by load, the trim.
+
+    The split is told of the live heap where its channel is on, else of RSS.
+    """
+    pulled: Mapping[str, Any] = summary.get("levers") or {}
+    variant: Mapping[str, str] = pulled.get("variant") or {}
+    trim: Mapping[str, str] = pulled.get("trim") or {}
+    split: list[Mapping[str, str]] = pulled.get("load_split") or []
+    said = [
+        "; ".join(filter(None, (variant.get("sentence"), variant.get("cost")))),
+        *(each["sentence"] for each in split[:1]),
+        trim.get("sentence", ""),
+    ]
+    return [sentence for sentence in said if sentence]
+
+
+def early_end(summary: Numbers) -> str:
+    """Return ``settled as leak after 38 of 50 iterations: 12 iterations saved``; nothing for any other end."""
+    return str(summary["sentence"]) if summary.get("stopped") == "settled" else ""
+
+
+def lever_lines(experiment: Experiment, summaries: Mapping[str, Numbers]) -> list[Line]:
+    """Return a line for every lever that was pulled, in the order of the columns."""
+    return [
+        Line(f"{method_name(series, summaries[series.key])}: {sentence}", "note")
+        for series in columns_of(experiment)
+        if series.key in summaries
+        for sentence in lever_sentences(summaries[series.key])
+    ]
+
+
+def early_end_lines(experiment: Experiment, summaries: Mapping[str, Numbers]) -> list[Line]:
+    """Return a line for every method that ended before the iterations that were planned."""
+    return [
+        Line(f"{method_name(series, summaries[series.key])}: {sentence}", "note")
+        for series in columns_of(experiment)
+        if series.key in summaries and (sentence := early_end(summaries[series.key]))
+    ]
+
+
+def iterations_title(experiment: Experiment, summaries: Mapping[str, Numbers]) -> str:
+    """Return ``50 iterations``, or ``up to 50 iterations`` where a method ended early."""
+    up_to = "up to " if any(map(early_end, summaries.values())) else ""
+    return f"{up_to}{experiment.iterations} iterations"
