@@ -73,7 +73,8 @@ def amounts(judgement: Judgement) -> str:
     if judgement.rate_channel is None or judgement.ci_low is None:
         return ""
     channel = judgement.rate_channel
-    said = f"{CHANNELS[channel]} grows by {deciding_rate(judgement)} MB per iteration"
+    verb = "grows" if (judgement.rate_mb_per_iteration or 0.0) > 0 else "changes"
+    said = f"{CHANNELS[channel]} {verb} by {deciding_rate(judgement)} MB per iteration"
     if channel != "rss" and judgement.rss_ci_low is not None:
         said += f", RSS by {rss_rate(judgement)}"
     held = judgement.against_baseline
