@@ -45,7 +45,29 @@ def write_problem(path: Path, error: OSError, safe: str = "") -> ResultsError:
             f"cannot write {path}: {_FULL[error.errno]}{kept}; make room and go on with --resume"
         )
     remedy = _REMEDIES.get(error.errno or 0, "see to it, or choose --results DIR")
-    return ResultsError(f"cannot write {path}: {error.strerror or error}{kept}; {remedy}")
+    whose = whose_it_is(path) if error.errno in {errno.EACCES, errno.EPERM} else ""
+    return ResultsError(f"cannot write {path}: {error.strerror or error}{whose}{kept}; {remedy}")
+
+
+def whose_it_is(path: Path) -> str:
+    """Say who owns ``path`` (or the nearest folder above it) when that is not us, and how to be them.
+
+    The usual case is a folder mounted into a container that runs as somebody else. Empty when it is ours.
+    """
+    place = path
+    while place != place.parent:
+        try:
+            owner = place.stat()
+        except OSError:
+            place = place.parent
+            continue
+        if owner.st_uid == os.geteuid():
+            return ""
+        return (
+            f" ({place} belongs to user {owner.st_uid}, this is user {os.geteuid()}; "
+            f"in a container: docker run --user {owner.st_uid}:{owner.st_gid})"
+        )
+    return ""
 
 
 def to_json(value: Any) -> bytes:

@@ -239,7 +239,7 @@ def test_a_missing_package_says_how_to_install_it(folder: Path, monkeypatch: pyt
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(EngineUnavailableError, match="faster_whisper is not installed") as raised:
         FasterWhisperEngine.check(spec(folder))
-    assert raised.value.how_to_get_it == "pip install 'orchestrator[faster-whisper]'"
+    assert raised.value.how_to_get_it == "pip install 'faster-whisper>=1.1,<2'"
 
 
 def test_a_model_without_a_folder_says_what_to_write(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from worker.protocol import Alignment, Job, ModelSpec, Result, Transcript, Word
 
 NEEDED = ("model.bin", "config.json", "tokenizer.json")
 VOCABULARIES = ("vocabulary.json", "vocabulary.txt")
-_INSTALL = "pip install 'orchestrator[faster-whisper]'"
+_INSTALL = "pip install 'faster-whisper>=1.1,<2'"
 _GET_MODEL = "hf download Systran/faster-whisper-tiny --local-dir {folder}"
 _CONVERT = (
     "ct2-transformers-converter --model {folder} --output_dir {folder}-ct2 --quantization int8 "

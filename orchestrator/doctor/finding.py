@@ -1,0 +1,25 @@
+"""One thing looked at: what it is, how it is, and what to do about it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+State = Literal["ok", "note", "problem"]
+"""``ok``; ``note``: works, but know this; ``problem``: something cannot run until it is mended."""
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """``remedy`` is a command or a sentence, empty where there is nothing to do.
+
+    ``area`` groups findings (library, models, engines, samples, tools, machine, results), ``subject`` names the
+    thing, ``found`` is what people read, ``facts`` the same for programs (sizes in bytes).
+    """
+
+    area: str
+    subject: str
+    state: State
+    found: str
+    remedy: str = ""
+    facts: dict[str, Any] = {}

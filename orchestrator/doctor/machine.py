@@ -1,0 +1,92 @@
+"""The machine: cores against threads, memory against models, swap, and the C library."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from orchestrator.config.sizes import format_size
+from orchestrator.config.types import Model
+from orchestrator.doctor.finding import Finding
+
+ROOM_FACTOR = 3
+"""A loaded model takes its file and then its cache: the 0.6B model of about half a GB has been seen at 1.36 GB."""
+
+
+def look_at_cores(models: Sequence[Model], host: Mapping[str, Any]) -> list[Finding]:
+    """Compare each profile's threads (INFERENCE_THREADS) with the cores this process may use."""
+    cores = _cores(host)
+    threads = max((model.threads or 1 for model in models), default=1)
+    facts = {"cores": cores, "threads": threads}
+    lowered = next((model.threads_note for model in models if model.threads_note), "")
+    if cores is None or threads <= cores:
+        found = f"{threads} of {cores if cores is not None else 'an unknown number of'} cores"
+        return [
+            Finding("machine", "threads", "ok", f"{found} ({lowered})" if lowered else found, facts=facts)
+        ]
+    found = f"{threads} threads on {_counted(cores)}"
+    spinning = [
+        model.role for model in models if model.engine == "chatllm" and "OMP_WAIT_POLICY" not in model.env
+    ]
+    if spinning:
+        found += "; threads that wait by spinning make each other many times slower"
+    remedy = f"--threads {cores} (or INFERENCE_THREADS={cores})"
+    return [Finding("machine", "threads", "note", found, remedy, facts)]
+
+
+def look_at_memory(sizes_bytes: Iterable[int], host: Mapping[str, Any]) -> list[Finding]:
+    """Compare the largest model with the memory that is free; models are loaded one at a time."""
+    largest = max(sizes_bytes, default=0)
+    free = _free_memory(host)
+    if free is None or not largest:
+        shown = format_size(free) if free is not None else "of unknown size"
+        return [
+            Finding("machine", "memory", "ok", f"{shown} free; the models' sizes are not known beforehand")
+        ]
+    facts = {"free_bytes": free, "largest_model_bytes": largest}
+    found = f"{format_size(free)} free, the largest model has {format_size(largest)}"
+    if largest > free:
+        remedy = "stop what else runs here, take a smaller model, or a machine with more memory"
+        return [Finding("machine", "memory", "problem", found, remedy, facts)]
+    if largest * ROOM_FACTOR > free:
+        found += f"; loaded, a model may take {ROOM_FACTOR} times its file"
+        return [Finding("machine", "memory", "note", found, "a smaller --context-length takes less", facts)]
+    return [Finding("machine", "memory", "ok", found, facts=facts)]
+
+
+def look_at_swap(host: Mapping[str, Any]) -> Finding:
+    """Say whether memory can be swapped out while it is measured."""
+    total, free = host.get("swap_total_bytes"), host.get("swap_free_bytes")
+    if total is None:
+        return Finding("machine", "swap", "ok", "not told by this system")
+    if not total:
+        return Finding("machine", "swap", "ok", "none")
+    used = total - (free or 0)
+    facts = {"total_bytes": total, "used_bytes": used}
+    found = f"{format_size(total)}, {format_size(used)} used"
+    if used * 2 > total:
+        found += ": swapped-out memory is counted, but times suffer"
+        return Finding(
+            "machine", "swap", "note", found, "make room, or measure with swap off: swapoff -a", facts
+        )
+    return Finding("machine", "swap", "ok", f"{found}; what is swapped out is counted", facts=facts)
+
+
+def look_at_libc(host: Mapping[str, Any]) -> Finding:
+    """Name the C library; engines that need a certain one say so themselves."""
+    return Finding("machine", "C library", "ok", str(host.get("libc") or "unknown"))
+
+
+def _cores(host: Mapping[str, Any]) -> int | None:
+    cores, granted = host.get("cores"), host.get("cgroup_cpus")
+    known = [int(number) for number in (cores, granted) if number is not None]
+    return max(1, min(known)) if known else None
+
+
+def _free_memory(host: Mapping[str, Any]) -> int | None:
+    known = [host.get("memory_available_bytes"), host.get("cgroup_memory_bytes")]
+    return min((int(number) for number in known if number is not None), default=None)
+
+
+def _counted(cores: int) -> str:
+    return "1 core" if cores == 1 else f"{cores} cores"

@@ -1,0 +1,42 @@
+"""The results folder: may we write there, and is there room?"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from orchestrator.config.sizes import format_size
+from orchestrator.doctor.finding import Finding
+from orchestrator.experiments.writing import whose_it_is
+
+LEAST_BYTES = 100 * 1024 * 1024
+COMFORTABLE_BYTES = 1024 * 1024 * 1024
+
+
+def look_at_results(folder: Path) -> list[Finding]:
+    """Return findings about ``folder``, which may not be there yet; nothing is written."""
+    place = _nearest(folder)
+    if not os.access(place, os.W_OK | os.X_OK):
+        found = f"{place} cannot be written{whose_it_is(place)}"
+        remedy = "make it writable, or choose --results DIR"
+        return [Finding("results", "folder", "problem", found, remedy)]
+    if not place.is_dir():
+        return [Finding("results", "folder", "problem", f"{place} is a file", "move it away")]
+    free = shutil.disk_usage(place).free
+    facts = {"path": str(folder), "free_bytes": free}
+    found = f"{format_size(free)} free at {folder}"
+    if free < LEAST_BYTES:
+        return [Finding("results", "disk", "problem", found, "make room, or choose --results DIR", facts)]
+    if free < COMFORTABLE_BYTES:
+        remedy = "a lower keep_runs keeps fewer runs' raw data"
+        return [Finding("results", "disk", "note", found, remedy, facts)]
+    return [Finding("results", "disk", "ok", found, facts=facts)]
+
+
+def _nearest(folder: Path) -> Path:
+    """Return the folder itself, or the nearest one above it that is there."""
+    place = folder.absolute()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    return place

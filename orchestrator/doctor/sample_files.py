@@ -1,0 +1,64 @@
+"""Samples: is the audio there, how long is it, does it have a reference, and is it ours as shipped?"""
+
+from __future__ import annotations
+
+import wave
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from orchestrator.config.types import Sample
+from orchestrator.doctor.finding import Finding
+from orchestrator.experiments.file_hashes import sha256_of
+from orchestrator.experiments.sample_state import sample_state
+
+_LARGEST_HASHED_BYTES = 16 * 1024 * 1024
+
+
+def look_at_samples(samples: Iterable[Sample], starters: Mapping[Path, Path]) -> list[Finding]:
+    """Return a finding for each sample. ``starters`` says which missing files `orchestrator init` would write."""
+    return [_sample(sample, starters) for sample in samples]
+
+
+def _sample(sample: Sample, starters: Mapping[Path, Path]) -> Finding:
+    written = starters.get(Path(sample.audio))
+    audio = Path(sample.audio)
+    if not audio.exists() and written is not None:
+        audio = written
+    try:
+        size = audio.stat().st_size
+        with open(audio, "rb"):
+            pass
+    except OSError as error:
+        said = "is not there" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
+        remedy = f"put a recording there, or name another under samples.{sample.name}"
+        return Finding("samples", sample.name, "problem", f"{audio} {said}", remedy)
+    if size == 0:
+        return Finding("samples", sample.name, "problem", f"{audio} is empty", "put a recording there")
+    state = _state(audio, size)
+    found = f"{audio}, {_length(audio)}, {state}"
+    facts = {
+        "path": str(audio),
+        "size_bytes": size,
+        "state": state,
+        "reference": sample.reference is not None,
+    }
+    if sample.reference is None and written is None:
+        found += "; no reference text, so no word error rate, and nothing to align"
+        remedy = f"write what is said into {sample.reference_file}" if sample.reference_file else ""
+        return Finding("samples", sample.name, "note", found, remedy, facts)
+    return Finding("samples", sample.name, "ok", found, facts=facts)
+
+
+def _state(audio: Path, size: int) -> str:
+    if size > _LARGEST_HASHED_BYTES:
+        return "user's own"
+    return sample_state(audio, sha256_of(audio))
+
+
+def _length(audio: Path) -> str:
+    """Return the length as the header tells it. Whether it decodes is checked when a run begins."""
+    try:
+        with wave.open(str(audio), "rb") as file:
+            return f"{file.getnframes() / file.getframerate():.1f} s at {file.getframerate()} Hz"
+    except (wave.Error, EOFError, OSError, ZeroDivisionError):
+        return "of a kind that is converted first"
