@@ -10,6 +10,9 @@ AT_ONCE = "–¹"
 """No speed, because all text came at once; the footnote below the table explains it."""
 NOT_APPLICABLE = "N/A"
 
+_LOPSIDED = 0.1
+"""By which share of its half-width the middle of an interval may lie beside the value."""
+
 Numbers = Mapping[str, Any]
 Cell = Callable[[Numbers], str]
 
@@ -33,12 +36,25 @@ def speed(numbers: Numbers) -> str:
     return AT_ONCE if value is None and numbers.get("text_at_once") else number(value)
 
 
+def with_interval(value: float, low: float | None, high: float | None, decimals: int = 2) -> str:
+    """Return ``6.93 ± 0.12``: a value and half the width of its interval, or ``6.93`` where that has an end missing.
+
+    An interval that is not about the value is written with its ends, ``1.81 (0.21 to 6.63)``: half its width would
+    speak of values that it excludes.
+    """
+    if low is None or high is None:
+        return number(value, decimals)
+    half = (high - low) / 2
+    if abs((high + low) / 2 - value) > max(_LOPSIDED * half, 10.0**-decimals):
+        return f"{number(value, decimals)} ({number(low, decimals)} to {number(high, decimals)})"
+    return f"{number(value, decimals)} ± {number(half, decimals)}"
+
+
 def rate_with_interval(rate: Numbers | None) -> str:
-    """Return ``6.93 ± 0.12``: the slope and half the width of its 95 % interval, in MB per iteration."""
+    """Return the slope with its 95 % interval, in MB per iteration."""
     if rate is None or rate.get("rate_mb_per_iter") is None:
         return UNKNOWN
-    half_width = (rate["high_mb_per_iter"] - rate["low_mb_per_iter"]) / 2
-    return f"{number(rate['rate_mb_per_iter'])} ± {number(half_width)}"
+    return with_interval(rate["rate_mb_per_iter"], rate["low_mb_per_iter"], rate["high_mb_per_iter"])
 
 
 def leak_rate(numbers: Numbers) -> str:
@@ -59,8 +75,7 @@ def beyond_baseline(numbers: Numbers) -> str:
     if held.get("beyond_mb_per_iteration") is None:
         return UNKNOWN
     low, high = held.get("beyond_ci_low"), held.get("beyond_ci_high")
-    rate = number(held["beyond_mb_per_iteration"])
-    return rate if low is None or high is None else f"{rate} ± {number((high - low) / 2)}"
+    return with_interval(held["beyond_mb_per_iteration"], low, high)
 
 
 def above_fresh(numbers: Numbers) -> str:

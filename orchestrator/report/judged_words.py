@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from orchestrator.analysis.judged import AgainstBaseline, BeyondBaseline, CountJudgement, Growth, Judged
-from orchestrator.report.cells import number
+from orchestrator.report.cells import number, with_interval
 
 CHANNELS: Mapping[str, str] = {
     "rss": "RSS",
@@ -36,11 +36,8 @@ def rate_words(rate: float) -> str:
 
 
 def plus_minus(rate: float | None, low: float | None, high: float | None) -> str:
-    """Return ``0.30 ± 0.01``: a rate and half the width of its interval; without the second where it has no end."""
-    if rate is None or low is None or high is None:
-        return number(None) if rate is None else rate_words(rate)
-    decimals = _decimals(rate)
-    return f"{number(rate, decimals)} ± {number((high - low) / 2, decimals)}"
+    """Return a rate with its interval as :func:`.cells.with_interval` does; a dash for None."""
+    return number(None) if rate is None else with_interval(rate, low, high, _decimals(rate))
 
 
 def _decimals(rate: float) -> int:

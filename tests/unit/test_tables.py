@@ -21,7 +21,7 @@ from rich.cells import cell_len
 from orchestrator.config.types import Experiment, Series
 from orchestrator.experiments.records import SeriesRecords
 from orchestrator.experiments.summary import summarize_all
-from orchestrator.report.cells import number, rate_with_interval
+from orchestrator.report.cells import number, rate_with_interval, with_interval
 from orchestrator.report.tables import as_text, experiment_tables
 
 COMPARISON = """\
@@ -396,6 +396,13 @@ def test_a_rate_reads_with_half_its_interval() -> None:
     rate = {"rate_mb_per_iter": 6.93, "low_mb_per_iter": 6.81, "high_mb_per_iter": 7.05}
     assert rate_with_interval(rate) == "6.93 ± 0.12"
     assert rate_with_interval(None) == "–"
+
+
+def test_an_interval_that_is_not_about_its_rate_shows_its_ends() -> None:
+    """``1.81 ± 3.21`` would say that no growth is possible, which the interval excludes."""
+    assert with_interval(1.81, 0.21, 6.63) == "1.81 (0.21 to 6.63)"
+    assert with_interval(1.81, 1.70, 1.93) == "1.81 ± 0.12"
+    assert with_interval(1.81, None, None) == "1.81"
 
 
 def line_of(text: str, name: str) -> str:
