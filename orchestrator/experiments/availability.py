@@ -6,13 +6,15 @@ a library that crashes on import is a reason like any other.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.audio import PreparedAudio, prepare
-from orchestrator.config.types import Experiment, Model, Plan, Sample
+from orchestrator.config.types import Experiment, Model, Plan, Sample, Series
 from orchestrator.errors import AudioError, EngineUnavailableError, JobError, WorkerError
+from orchestrator.experiments.allocators import AllocatorError, check_replaced, find_allocator, preloaded
 from orchestrator.experiments.remedies import BUILD_LIBRARY, get_model_file
 from orchestrator.experiments.stage import model_spec
 from orchestrator.process.dialogue import Dialogue
@@ -36,11 +38,24 @@ class Missing:
 class Availability:
     """What a plan has and misses. ``missing`` maps an experiment's name to what it lacks (absent: nothing).
 
-    ``audio`` is prepared audio by the sample's name.
+    ``audio`` is prepared audio by the sample's name; ``allocators`` are the libraries that variants preload, by what
+    the plan calls them, and ``missing_allocators`` those that cannot be.
     """
 
     audio: Mapping[str, PreparedAudio]
     missing: Mapping[str, Missing]
+    allocators: Mapping[str, Path] = field(default_factory=dict[str, Path])
+    missing_allocators: Mapping[str, Missing] = field(default_factory=dict[str, Missing])
+
+    def lacking(self, experiment: Experiment, series: Series) -> Missing | None:
+        """Return what keeps a series from running; None when nothing does."""
+        found = self.missing.get(experiment.name)
+        return found or (self.missing_allocators.get(series.allocator) if series.allocator else None)
+
+    def environment(self, series: Series) -> dict[str, str]:
+        """Return the environment that the series' workers start with, beside their models' own."""
+        library = self.allocators.get(series.allocator) if series.allocator else None
+        return dict(series.env) if library is None else preloaded(library, series.env)
 
 
 def look(plan: Plan, cache_dir: Path) -> Availability:
@@ -63,7 +78,24 @@ def look(plan: Plan, cache_dir: Path) -> Availability:
                 " and ".join(reason.what for reason in reasons),
                 "\n".join(dict.fromkeys(reason.remedy for reason in reasons if reason.remedy)),
             )
-    return Availability(audio, missing)
+    allocators, bad_allocators = _allocators(plan.experiments)
+    return Availability(audio, missing, allocators, bad_allocators)
+
+
+def _allocators(experiments: Iterable[Experiment]) -> tuple[dict[str, Path], dict[str, Missing]]:
+    """Find every allocator once, and start a worker with it."""
+    found: dict[str, Path] = {}
+    bad: dict[str, Missing] = {}
+    for said in dict.fromkeys(series.allocator for one in experiments for series in one.series):
+        if said is None:
+            continue
+        try:
+            library = find_allocator(said, os.environ)
+            check_replaced(library, {})
+            found[said] = library
+        except AllocatorError as error:
+            bad[said] = Missing(error.what, error.remedy)
+    return found, bad
 
 
 def _prepare_samples(

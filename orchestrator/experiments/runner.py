@@ -165,7 +165,8 @@ class _Run:
 
     def _notes(self) -> list[str]:
         """What a reader of the numbers should know before they come: first of all, what cannot be run."""
-        notes = [f"unavailable: {name}: {missing}" for name, missing in self._availability.missing.items()]
+        lacking = {**self._availability.missing, **self._availability.missing_allocators}
+        notes = [f"unavailable: {name}: {missing}" for name, missing in lacking.items()]
         notes += self._manifest.warnings
         threads = {step.model.threads_note for one in self._plan.experiments for step in one.steps}
         notes += [f"inference threads: {note}" for note in sorted(filter(None, threads))]
@@ -180,14 +181,14 @@ class _Run:
 
     def _run_experiment(self, experiment: Experiment, writer: SampleWriter) -> int:
         """Run all series of an experiment; return how many could run, now or before a break."""
-        missing = self._availability.missing.get(experiment.name)
-        reasons = {series.key: str(missing) for series in experiment.series} if missing else {}
+        lacking = {series.key: self._availability.lacking(experiment, series) for series in experiment.series}
+        reasons = {key: str(missing) for key, missing in lacking.items() if missing}
         self._observer.experiment_started(experiment, reasons)
         ran = 0
         sink = self._sink(writer)
         with Sampler(experiment.sample_interval_ms / 1000, sink=sink, origin_ns=self._origin_ns) as sampler:
             for series in experiment.series:
-                continuation = self._continuation(experiment, series)
+                continuation, missing = self._continuation(experiment, series), lacking[series.key]
                 if continuation is None:
                     ran += 1
                 elif missing is not None:
@@ -250,7 +251,7 @@ class _Run:
             observer=self._observer,
             append=append,
             codes=codes,
-            env=series.env,
+            env=self._availability.environment(series),
             before=self._measured_before(experiment, series, continuation.first_iteration),
         )
         run = SeriesRun(context, first_iteration=continuation.first_iteration, reason=continuation.reason)
