@@ -1,4 +1,4 @@
-"""``-v``: every iteration told as the seeds tell it, streaming text included.
+"""``-v``: every iteration told as the seeds tell it, streaming text included, Chinese in zh-TW and then in digits.
 
 The narrator knows the words and their order; where complete lines go, and whether text that still grows can
 be shown, is decided by the display that owns it.
@@ -16,6 +16,7 @@ from orchestrator.report.cells import UNKNOWN, number
 from orchestrator.report.layout import Line, title_block
 from orchestrator.report.names import step_name
 from orchestrator.report.shape import Shape, shape_of
+from orchestrator.text.chinese import GrowingText
 
 MB = 1024.0**2
 
@@ -29,7 +30,7 @@ class Narrator:
         self._write = write
         self._show = show
         self._at: tuple[str, str, int] | None = None
-        self._text = ""
+        self._growing = GrowingText()
         self._memory_told: set[int] = set()
 
     def phase_started(
@@ -47,23 +48,23 @@ class Narrator:
             self._say("")
             self._say(f"{_tag(experiment, step)}Loading model...")
         elif phase == "infer":
-            self._text = ""
+            conversion = step.model.chinese if step.task == "asr" else "off"
+            self._growing = GrowingText(step.model.language, conversion)
             self._say(_tag(experiment, step) + _doing(step, several=several))
 
     def chunk(self, text: str, replaces: int) -> None:
         """Take a piece of text, after withdrawing the last ``replaces`` characters."""
-        kept = self._text[: len(self._text) - replaces] if replaces else self._text
-        self._text = kept + text
-        self._show(self._text)
+        self._show(self._growing.add(text, replaces))
 
     def step_done(self, experiment: Experiment, step: Step, record: StepRecord) -> None:
         """Tell what came out of a step."""
         self._show("")
         tag = _tag(experiment, step)
         text = _alignment(record.words) if record.task == "align" else record.text
-        if streamed := self._text or text:
+        if streamed := record.text_zh_tw or self._growing.source or text:
             self._say(_cut(streamed) if record.task == "align" else streamed)
-        self._text = ""
+        self._growing = GrowingText()
+        text = text if record.text_itn is None else record.text_itn
         if record.task != "align" and text is not None:
             word = "Transcript" if shape_of(experiment) is Shape.CHAIN else "Result"
             self._say(f"{tag}{word}: {text}")

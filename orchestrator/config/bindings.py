@@ -63,6 +63,7 @@ class Bindings:
             context_length=self._said.context_length or config.context_length or DEFAULT_CONTEXT_LENGTH,
             language=heard or config.language,
             format=config.format,
+            chinese=config.chinese,
             env=config.env,
             options=config.options,
         )

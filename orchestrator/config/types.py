@@ -88,6 +88,13 @@ class ModelConfig(Table, frozen=True):
     context_length: Annotated[Positive, Meta(description="CONTEXT_LENGTH; default 4096")] | None = None
     language: Annotated[Text, Meta(description="ASR_LANGUAGE; default: the engine's own")] | None = None
     format: Annotated[Literal["json", "srt"], Meta(description="output of an aligner")] | None = None
+    chinese: Annotated[
+        Literal["zh-TW", "itn", "off"],
+        Meta(
+            description="what becomes of Chinese text: as Taiwan writes it, then numbers in digits (zh-TW, the "
+            "default); numbers in digits only (itn); nothing (off)"
+        ),
+    ] = "zh-TW"
     env: Annotated[Environment, Meta(description="set before the worker starts, e.g. OMP_WAIT_POLICY")] = {}
     options: Annotated[dict[str, Any], Meta(description="the engine's own options")] = {}
 
@@ -255,6 +262,10 @@ class GateConfig(Table, frozen=True):
         Literal["fail", "pass", "inconclusive"],
         Meta(description="what a series without a clear verdict does to the gate; inconclusive is exit 4"),
     ] = "inconclusive"
+    descriptors: Annotated[
+        bool, Meta(description="descriptors that stay open break the gate too; default: memory alone does")
+    ] = False
+    threads: Annotated[bool, Meta(description="threads that never end break the gate too")] = False
 
 
 class ExperimentsFile(Table, frozen=True):
@@ -302,6 +313,7 @@ class Model(msgspec.Struct, frozen=True):
     context_length: int | None = None
     language: str | None = None
     format: str | None = None
+    chinese: Literal["zh-TW", "itn", "off"] = "zh-TW"
     env: dict[str, str] = {}
     options: dict[str, Any] = {}
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from orchestrator.config.types import Step
 from orchestrator.experiments.records import AlignedWord, Boundary, Phases, Reading, StepRecord
+from orchestrator.text.chinese import WrittenChinese
 from orchestrator.text.metrics import Score
 from worker.protocol import Alignment, Done, Transcript
 
@@ -26,6 +27,7 @@ class StepDraft:
     done: Done | None = None
     audio_s: float | None = None
     score: Score | None = None
+    chinese: WrittenChinese | None = None
     peak: int = 0
     tree_peak: int = 0
     peak_is_sampled: bool = False
@@ -57,8 +59,11 @@ class StepDraft:
             speed_chars_per_s=_speed(self.done),
             rtf=self.done.seconds / self.audio_s if self.done and self.audio_s else None,
             text=self.text,
+            text_zh_tw=self.chinese.zh_tw if self.chinese else None,
+            text_itn=self.chinese.itn if self.chinese else None,
             wer_percent=self.score.wer_percent if self.score else None,
             cer_percent=self.score.cer_percent if self.score else None,
+            normalization=self.score.normalization if self.score else None,
             words=_words(self.done),
             skipped_words=list(self.done.result.skipped)
             if self.done and isinstance(self.done.result, Alignment)

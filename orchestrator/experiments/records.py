@@ -72,7 +72,10 @@ class StepRecord(Record, frozen=True):
 
     ``ttft_ms`` runs to the first text chunk; ``speed_chars_per_s`` is None when all text came in one chunk;
     ``rtf`` is seconds of inference per second of audio. ``wer_percent`` and ``cer_percent`` are None without a
-    reference, and for alignments. ``warnings`` are the engine's words about what speaks against the result.
+    reference, and for alignments; ``normalization`` says what was done to both sides. ``text`` is the engine's own;
+    for Chinese ``text_zh_tw`` is how it was shown while it came and ``text_itn`` its final form, the one that was
+    compared (None for other languages, see :mod:`orchestrator.text.chinese`). ``warnings`` are the engine's words
+    about what speaks against the result.
     """
 
     model: str
@@ -87,8 +90,11 @@ class StepRecord(Record, frozen=True):
     speed_chars_per_s: float | None = None
     rtf: float | None = None
     text: str | None = None
+    text_zh_tw: str | None = None
+    text_itn: str | None = None
     wer_percent: float | None = None
     cer_percent: float | None = None
+    normalization: str | None = None
     words: list[AlignedWord] = []
     skipped_words: list[str] = []
     warnings: list[str] = []

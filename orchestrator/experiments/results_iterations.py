@@ -37,7 +37,8 @@ def iterations_part(experiment: Experiment, records: Sequence[SeriesRecords]) ->
     """Return one entry per iteration, series after series.
 
     TTFT, speed, error rates and text of an entry are those of its first ``asr`` step, or of its first step
-    where there is none; an experiment with several models has each model's own under ``steps``.
+    where there is none; an experiment with several models has each model's own under ``steps``. ``text_zh_tw`` and
+    ``text_itn`` are there for Chinese only; the rates are those of ``text_itn`` then.
     """
     names = {series.key: (series.method, series.variant) for series in experiment.series}
     entries: list[dict[str, Any]] = []
@@ -90,6 +91,9 @@ def _speech(step: StepRecord | None) -> dict[str, Any]:
         "wer_percent": step.wer_percent if step else None,
         "cer_percent": step.cer_percent if step else None,
         "text": step.text if step else None,
+        **({"text_zh_tw": step.text_zh_tw} if step and step.text_zh_tw is not None else {}),
+        **({"text_itn": step.text_itn} if step and step.text_itn is not None else {}),
+        **({"normalization": step.normalization} if step and step.normalization else {}),
     }
 
 

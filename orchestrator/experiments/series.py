@@ -30,9 +30,9 @@ from orchestrator.experiments.observer import RunObserver
 from orchestrator.experiments.records import Entry, IterationRecord, Outcome, SeriesEnd, SeriesStart
 from orchestrator.experiments.stage import Stage
 from orchestrator.experiments.stopping import EarlyStop
+from orchestrator.experiments.transcripts import examine
 from orchestrator.process.engine_environment import engine_defaults
 from orchestrator.process.sampler import Sampler
-from orchestrator.text.metrics import score
 from worker.protocol import Audio, Chunk, Job, Transcript
 
 SAMPLE_RATE = 16_000
@@ -161,9 +161,7 @@ class SeriesRun:
         draft.audio_s = job.audio.samples / SAMPLE_RATE if job.audio else None
         if isinstance(done.result, Transcript):
             self._previous_text = done.result.text
-            reference = draft.step.sample.reference if draft.step.sample else None
-            if reference:
-                draft.score = score(reference, done.result.text)
+            draft.chinese, draft.score = examine(draft.step, done.result)
 
     def _step_done(self, draft: StepDraft) -> None:
         self._context.observer.step_done(
