@@ -168,9 +168,11 @@ class PlainDisplay(Display):
             self.say(Line(", ".join(word for word in words if word)))
 
     def series_ended(self, experiment: Experiment, series: Series, end: SeriesEnd) -> None:
-        """Say what went wrong, if anything did."""
+        """Say what went wrong, if anything did, or that the series ended early."""
         self._pace = None
-        if end.outcome not in {"completed", "unavailable"}:
+        if end.settled is not None:
+            self.say(Line(f"{method_name(series)}: {end.sentence}", "note"))
+        elif end.outcome not in {"completed", "unavailable"}:
             self.say(Line(f"{method_name(series)}: {end.sentence}", "bad"))
 
 

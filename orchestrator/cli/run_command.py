@@ -142,6 +142,7 @@ def _show_plan(plan: Plan, folder: Path) -> None:
     from orchestrator.cli.screen import Screen
     from orchestrator.experiments.estimate import estimate
     from orchestrator.experiments.run_folder import ResultsFolder
+    from orchestrator.experiments.stopping import earliest_end, may_end_early
     from orchestrator.report.headers import experiment_header
     from orchestrator.report.layout import BLANK, Line
 
@@ -154,7 +155,12 @@ def _show_plan(plan: Plan, folder: Path) -> None:
             expected = estimates[experiment.name, series.key]
             source = "as measured here before" if expected.measured else "a rough guess"
             time_s = duration(expected.seconds)
-            words = f"  {series.key}: {experiment.iterations} iterations, about {time_s} ({source})"
+            soonest = earliest_end(experiment, series)
+            up_to, early = ("up to ", f"; settled at the earliest after {soonest}") if soonest else ("", "")
+            words = (
+                f"  {series.key}: {up_to}{experiment.iterations} iterations, about {time_s} ({source}){early}"
+            )
             screen.write([Line(words)])
     total = sum(one.seconds for one in estimates.values())
-    screen.write([BLANK, Line(f"Altogether about {duration(total)}. Nothing was run.")])
+    at_most = ", less where a verdict is settled early" if may_end_early(plan) else ""
+    screen.write([BLANK, Line(f"Altogether about {duration(total)}{at_most}. Nothing was run.")])

@@ -37,6 +37,7 @@ def comparability(first: Results, second: Results) -> Comparability:
         *_differing("setting", *({key: each.get(key) for key in _SETTINGS} for each in (a, b))),
         *([] if refusals else _step_warnings(a, b)),
         *_series_warnings(first, second),
+        *_early_end_warnings(first, second),
         *_differing("package", _table(a.get("packages")), _table(b.get("packages"))),
         *_differing(
             "version", {"orchestrator": a.get("tool_version")}, {"orchestrator": b.get("tool_version")}
@@ -85,6 +86,25 @@ def _series_warnings(first: Results, second: Results) -> list[str]:
     ]
     shared = [key for key in environments[0] if key in environments[1]]
     return found + _differing("environment of", *({key: env[key] for key in shared} for env in environments))
+
+
+def _early_end_warnings(first: Results, second: Results) -> list[str]:
+    """How a run may stop matters only where it did: a method that ended early has not seen what came later."""
+    found: list[str] = []
+    for key in (key for key in first.summary if key in second.summary):
+        ends = [each.summary[key] for each in (first, second)]
+        counts = [end.get("iterations") for end in ends]
+        if counts[0] != counts[1] and any(end.get("stopped") == "settled" for end in ends):
+            said = " in the first, ".join(_end(end) for end in ends)
+            found.append(
+                f"method {key}: {said} in the second: growth that begins later is seen by one of them only"
+            )
+    return found
+
+
+def _end(summary: Mapping[str, Any]) -> str:
+    settled = f"settled as {summary.get('settled_as')} after " if summary.get("stopped") == "settled" else ""
+    return f"{settled}{summary.get('iterations')} iterations"
 
 
 def _key(series: Mapping[str, Any]) -> str:

@@ -99,10 +99,10 @@ def plan_fingerprint(
 ) -> str:
     """Return the SHA-256 of what decides the measurement; two runs that share it may share their series.
 
-    In it: experiments, steps, methods, iterations, environments, the content of models, libraries, samples
-    and reference texts, the versions of the engines' packages and the allocator's environment (the last two
-    default to this host's), and whether a series may stop early. Not in it: where files lie, what things are called in tables, which file they
-    are written to, timeouts and retention.
+    In it: experiments, steps, methods, iterations, whether a series may stop early, environments, the content of
+    models, libraries, samples and reference texts, the versions of the engines' packages and the allocator's
+    environment (the last two default to this host's). Not in it: where files lie, what things are called in
+    tables, which file they are written to, timeouts and retention.
     """
     hashes = {file.path: file.sha256 for file in files}
     decisive = {

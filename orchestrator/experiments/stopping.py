@@ -18,7 +18,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from orchestrator.analysis import Settlement, is_look, settled
-from orchestrator.config.types import Experiment, Series
+from orchestrator.analysis.settled import fewest_iterations
+from orchestrator.config.types import Experiment, Plan, Series
 from orchestrator.experiments.judgement import memory_series
 from orchestrator.experiments.leak_rate import boundary_readings, own_boundary
 from orchestrator.experiments.records import Boundary, IterationRecord
@@ -62,6 +63,22 @@ class EarlyStop:
         readings = boundary_readings(self._records, boundary)
         series = memory_series(readings) if len(readings) == len(self._records) else None
         return None if series is None else settled(series, self._planned)
+
+
+def earliest_end(experiment: Experiment, series: Series) -> int | None:
+    """Return the first iteration after which the series may be settled; None where it runs to its last."""
+    if not experiment.heap or series.allocator is not None:
+        return None  # without the heap channel nothing is settled early
+    watch = EarlyStop(experiment, series)
+    fewest = min(
+        fewest_iterations("clean", experiment.iterations), fewest_iterations("leak", experiment.iterations)
+    )
+    return next((one for one in range(fewest, experiment.iterations) if watch.looks_after(one)), None)
+
+
+def may_end_early(plan: Plan) -> bool:
+    """Tell whether any series of the plan may be settled before its last iteration."""
+    return any(earliest_end(one, series) for one in plan.experiments for series in one.series)
 
 
 def _boundaries(experiment: Experiment, series: Series) -> list[Boundary]:
