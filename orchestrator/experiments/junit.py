@@ -10,7 +10,9 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 
+from orchestrator.analysis.judgement import Judgement
 from orchestrator.experiments.leak_gate import GatedSeries, GateResult, GateWord
+from orchestrator.report import judged_words as words
 
 _ELEMENTS: dict[GateWord, str] = {"broken": "failure", "inconclusive": "error"}
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -42,12 +44,24 @@ def _add_case(suite: ET.Element, one: GatedSeries) -> None:
     case = ET.SubElement(
         suite, "testcase", {"classname": _clean(judged.experiment), "name": _clean(judged.series)}
     )
-    details = "\n".join([*judged.reasons, *(f"to settle it: {what}" for what in judged.settle)])
+    details = "\n".join(_details(judged))
     if element := _ELEMENTS.get(one.result):
         found = ET.SubElement(case, element, {"type": judged.verdict, "message": _clean(one.reason)})
         found.text = _clean(details)
     else:
         ET.SubElement(case, "system-out").text = _clean("\n".join([one.reason, details]))
+
+
+def _details(judged: Judgement) -> list[str]:
+    held, made = judged.against_baseline, words.made_of(judged.composition)
+    told = [words.beyond_words(held), words.level_words(held)] if held else []
+    return [
+        *judged.reasons,
+        *([f"made of: {made}"] if made else []),
+        *(each for each in told if each),
+        *words.count_lines(judged),
+        *(f"to settle it: {what}" for what in judged.settle),
+    ]
 
 
 def _clean(text: str) -> str:

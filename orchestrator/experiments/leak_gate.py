@@ -8,6 +8,8 @@ Pure: judgements in, a result per series and one for the run out. What a series 
 ``inconclusive``  neither can be said; the table's ``inconclusive`` may turn this into one of the others
 ==============  ====================================================================================
 
+The gate judges memory; ``descriptors = true`` and ``threads = true`` in its table make it judge those too, and the
+worst of the three is the result: a leak of descriptors ends a process as surely, but many engines keep some.
 With a limit both rates count, that of the channel that decided and that of RSS: a heap that leaks little
 may hold much.
 """
@@ -21,11 +23,13 @@ import msgspec
 
 from orchestrator.analysis.judgement import Judgement
 from orchestrator.config.types import GateConfig
+from orchestrator.report.judged_words import count_words
 
 GateWord = Literal["passed", "broken", "inconclusive"]
 
 _CLEAN = frozenset({"flat", "plateau", "bounded"})
 _BASELINE = "recycle"
+_WORSE: tuple[GateWord, ...] = ("passed", "inconclusive", "broken")
 
 
 class GatedSeries(msgspec.Struct, frozen=True):
@@ -74,7 +78,26 @@ def _check(gate: GateConfig, judged: Judgement) -> GatedSeries:
         word, reason = _by_verdict(judged)
     else:
         word, reason = _by_rate(judged, gate.max_rate_mb_per_iteration)
-    return GatedSeries(judged, _settled(gate, word), reason)
+    found = [(word, reason), *_counts(gate, judged)]
+    worst, why = max(found, key=lambda one: _WORSE.index(one[0]))
+    return GatedSeries(judged, _settled(gate, worst), why)
+
+
+def _counts(gate: GateConfig, judged: Judgement) -> list[tuple[GateWord, str]]:
+    """Judge what the table asks for beside memory: only a clean verdict passes, only a leak breaks."""
+    wanted = {"descriptors": gate.descriptors, "threads": gate.threads}
+    counted = {"descriptors": judged.descriptors, "threads": judged.threads}
+    results: list[tuple[GateWord, str]] = []
+    for name in (name for name, asked in wanted.items() if asked):
+        found = counted[name]
+        if found is None:
+            results.append(("inconclusive", f"{name}: not counted throughout"))
+        elif found.verdict in _CLEAN:
+            results.append(("passed", f"{name}: {found.verdict}"))
+        else:
+            word: GateWord = "broken" if found.verdict == "leak" else "inconclusive"
+            results.append((word, count_words(name, found)))
+    return results
 
 
 def _by_verdict(judged: Judgement) -> tuple[GateWord, str]:

@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from orchestrator.analysis.judged import AgainstBaseline, BeyondBaseline, CountJudgement, Growth
 from orchestrator.analysis.judgement import Judgement
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.gated import Gated
@@ -98,6 +99,47 @@ def test_the_baseline_is_gated_only_when_named_or_alone():
 def test_methods_that_did_not_run_leave_the_gate_open_to_doubt():
     result = check_gate(GateConfig(methods=["reuse"]), [LEAK])
     assert (result.result, result.reason) == ("inconclusive", "no series of reuse in this run")
+
+
+OPEN = CountJudgement(verdict="leak", first=12, last=61, rate_per_iteration=1.0, ci_low=1.0, ci_high=1.0)
+SAME = CountJudgement(verdict="flat", first=12, last=12, rate_per_iteration=0.0)
+RISING = CountJudgement(verdict="inconclusive", first=12, last=14, rate_per_iteration=0.1)
+
+
+@pytest.mark.parametrize("name", ["descriptors", "threads"])
+@pytest.mark.parametrize(
+    ("found", "result"),
+    [(OPEN, "broken"), (SAME, "passed"), (RISING, "inconclusive"), (None, "inconclusive")],
+)
+def test_what_is_counted_is_gated_when_the_table_asks_for_it(name, found, result):
+    series = [judged("flat", **{name: found})]
+    assert check_gate(GateConfig(**{name: True}), series).result == result
+    assert check_gate(GateConfig(), series).result == "passed"
+
+
+def test_open_descriptors_do_not_hide_a_leak_of_memory():
+    leak = judged("leak", (0.9, 1.0, 1.1), descriptors=SAME)
+    assert check_gate(GateConfig(descriptors=True), [leak]).series[0].reason.startswith("leak: 1.000 MB")
+
+
+def test_junit_says_what_the_report_says():
+    held = AgainstBaseline(
+        series="recycle",
+        boundary="after_infer",
+        iterations=50,
+        rate_channel="rss",
+        channels={"rss": BeyondBaseline(beyond_mb_per_iteration=1.0, beyond_ci_low=0.9, beyond_ci_high=1.1)},
+    )
+    leak = judged(
+        "leak", (0.9, 1.0, 1.1), descriptors=OPEN, against_baseline=held, composition=Growth(live_heap=1.0)
+    )
+    [case] = ET.fromstring(junit_xml(check_gate(GateConfig(), [leak])))[0]
+    assert case.find("failure").text.splitlines() == [
+        "because",
+        "made of: live heap 1.00 MB per iteration",
+        "beyond fresh processes: RSS 1.00 ± 0.10 MB per iteration",
+        "descriptors: leak, 1.00 ± 0.00 per iteration (12 at first, 61 at last)",
+    ]
 
 
 def test_junit_has_a_suite_per_experiment_and_survives_last_words():

@@ -401,7 +401,7 @@ def test_a_rate_reads_with_half_its_interval() -> None:
 def test_an_interval_that_is_not_about_its_rate_shows_its_ends() -> None:
     """``1.81 ± 3.21`` would say that no growth is possible, which the interval excludes."""
     assert with_interval(1.81, 0.21, 6.63) == "1.81 (0.21 to 6.63)"
-    assert with_interval(1.81, 1.70, 1.93) == "1.81 ± 0.12"
+    assert with_interval(1.81, 1.69, 1.93) == "1.81 ± 0.12"
     assert with_interval(1.81, None, None) == "1.81"
 
 
