@@ -21,7 +21,7 @@ Hirsch and J. R. Slack, 1984, for the pooling), with the 95 % interval of ranks.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, inf, sqrt
 from typing import NamedTuple
 
@@ -111,7 +111,7 @@ class Growth:
     """What is known of a model's growth. Bytes, per job where the name says rate; None: too few readings.
 
     ``rise`` is the most that one job has added, ``above`` the highest peak within a job; ``lives`` how many workers
-    told something; ``certain`` whether memory surely grows with jobs.
+    told something, ``base`` what the newest had after its first job; ``certain`` whether memory surely grows with jobs.
     """
 
     rate: float | None = None
@@ -121,6 +121,7 @@ class Growth:
     above: int = 0
     readings: int = 0
     lives: int = 0
+    base: int = 0
     certain: bool = False
 
 
@@ -158,6 +159,7 @@ def _growth(traces: list[Trace]) -> Growth:
         above=max((trace.above for trace in traces), default=0),
         readings=sum(counts),
         lives=len(traces),
+        base=traces[-1].first if traces else 0,
     )
     slopes = sorted(slope for trace in traces for slope in trace.slopes)
     if known.readings < FEWEST_POINTS or len(slopes) < 2 * FEWEST_POINTS:
@@ -167,14 +169,11 @@ def _growth(traces: list[Trace]) -> Growth:
     low, high = (len(slopes) - _Z * spread) / 2, (len(slopes) + _Z * spread) / 2
     surely = (len(slopes) - _Z_CERTAIN * spread) / 2
     middle = len(slopes) // 2
-    return Growth(
+    return replace(
+        known,
         rate=slopes[middle] if len(slopes) % 2 else (slopes[middle - 1] + slopes[middle]) / 2,
         rate_low=slopes[int(low)] if low >= 0 else -inf,
         rate_high=slopes[min(ceil(high), len(slopes) - 1)],
-        rise=known.rise,
-        above=known.above,
-        readings=known.readings,
-        lives=known.lives,
         certain=surely >= 0 and slopes[int(surely)] > 0,
     )
 

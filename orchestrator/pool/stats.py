@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import isfinite
 
 import msgspec
 
+from orchestrator.pool.auto_recycling import worker_best_jobs, worker_limit
 from orchestrator.pool.histogram import HistogramStats
+from orchestrator.pool.lane import Lane
 from orchestrator.pool.roster import Roster
 from orchestrator.pool.slot import Sample, Slot, Worker
 
@@ -55,10 +58,33 @@ class Latency(msgspec.Struct, frozen=True):
     max_s: float = 0.0
 
 
+class LearnedGrowth(msgspec.Struct, frozen=True, kw_only=True):
+    """What the pool has learnt of a model that is recycled automatically. Bytes; rates are bytes per job.
+
+    ``rate`` with its 95 % interval is None while readings are few; ``certain`` says whether memory surely grows.
+    ``base_bytes`` is a worker's RSS after its first job, ``largest_rise_bytes`` the most that one job has added,
+    ``peak_above_base_bytes`` the highest peak within a job above the reading before it, ``limit_bytes`` what a worker
+    may take, ``best_jobs`` the period while others wait for memory. Of the newest worker; ``lives`` counts those that
+    told something.
+    """
+
+    readings: int
+    lives: int
+    rate: float | None
+    rate_low: float | None
+    rate_high: float | None
+    certain: bool
+    base_bytes: int
+    largest_rise_bytes: int
+    peak_above_base_bytes: int
+    limit_bytes: int | None
+    best_jobs: float | None
+
+
 class ModelStats(msgspec.Struct, frozen=True, kw_only=True):
     """One model. ``need_bytes`` is what is reserved for a worker of it; ``learnt`` once that was measured.
 
-    ``exits`` counts its workers' exits by reason.
+    ``exits`` counts its workers' exits by reason; ``growth`` is there for a model that is recycled automatically.
     """
 
     model: str
@@ -69,6 +95,7 @@ class ModelStats(msgspec.Struct, frozen=True, kw_only=True):
     start_s: float | None
     exits: dict[str, int]
     out_of_use: str | None
+    growth: LearnedGrowth | None = None
 
 
 class PoolStats(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,7 +202,29 @@ def _models(roster: Roster) -> Iterable[ModelStats]:
             start_s=lane.start_s,
             exits=dict(lane.exits),
             out_of_use=None if lane.out_of_use is None else str(lane.out_of_use),
+            growth=_growth(lane, roster),
         )
+
+
+def _growth(lane: Lane, roster: Roster) -> LearnedGrowth | None:
+    if lane.learner is None:
+        return None
+    growth = lane.learner.growth
+    told = [worker for worker in lane.workers if worker.trace is not None and worker.trace.jobs]
+    newest = max(told, key=lambda worker: worker.started_at, default=None)
+    return LearnedGrowth(
+        readings=growth.readings,
+        lives=growth.lives,
+        rate=growth.rate,
+        rate_low=growth.rate_low if isfinite(growth.rate_low) else None,
+        rate_high=growth.rate_high,
+        certain=growth.certain,
+        base_bytes=growth.base,
+        largest_rise_bytes=growth.rise,
+        peak_above_base_bytes=growth.above,
+        limit_bytes=None if newest is None else worker_limit(roster, newest),
+        best_jobs=None if newest is None else worker_best_jobs(newest),
+    )
 
 
 def latency(seconds: Iterable[float]) -> Latency:
