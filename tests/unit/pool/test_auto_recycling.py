@@ -73,8 +73,8 @@ def test_one_that_does_not_grow_stays() -> None:
 
 def test_while_another_model_waits_for_memory_a_worker_leaves_when_its_start_is_worth_it() -> None:
     """50 MiB, 3 s to start, 1 MiB and 1 s per job: after sqrt(52 * 3 / (1 * 1)), 12.5 jobs."""
-    pool = auto_pool("grower", "other", budget_mib=240, workers=2)
-    pool.roster.lanes["other"].learn_memory(150 * MIB)
+    pool = auto_pool("grower", "other", budget_mib=400, workers=2)
+    pool.roster.lanes["other"].learn_memory(280 * MIB)
     pool.submit("grower")
     worker = start(pool)
     pool.now += 1
@@ -83,7 +83,7 @@ def test_while_another_model_waits_for_memory_a_worker_leaves_when_its_start_is_
         work(pool, worker, grows_mib=1)
     assert worker.state is WorkerState.IDLE, "nobody waits: what is free costs nothing"
     pool.submit("grower")
-    pool.submit("other")  # needs 165 MiB, and 140 are free
+    pool.submit("other")  # needs 308 MiB, and 301 are free
     assert worker.state is WorkerState.BUSY
     pool.now += 1
     pool.done(worker)
