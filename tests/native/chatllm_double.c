@@ -54,7 +54,7 @@ static print_fn the_print;
 static end_fn the_end;
 static void *the_user_data;
 static int live_objects, runs;
-static volatile char *lost; /* the last block that leaked, so that the compiler keeps them */
+static char *volatile lost; /* the last block that leaked: volatile, or the compiler drops them all */
 
 /* ------------------------------------------------------------------ settings */
 
@@ -106,8 +106,8 @@ static void die(const char *why) {
 static void leak(size_t bytes) {
     char *block = malloc(bytes);
     if (block == NULL) die("out of memory");
-    memset(block, 1, bytes);
     lost = block;
+    memset(lost, 1, bytes);
 }
 
 static void leak_descriptor(void) {

@@ -9,7 +9,7 @@
 
 static void hold(const char *mb) {
     size_t bytes = (size_t)atoi(mb) << 20;
-    char *memory = malloc(bytes);
+    char *volatile memory = malloc(bytes); /* volatile, or the compiler drops it */
     if (memory == NULL) return;
     memset(memory, 1, bytes);
     usleep(200000);

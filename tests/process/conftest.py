@@ -3,9 +3,13 @@
 import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
+from chatllm_bench import Bench
+
+from doubles import Doubles
 
 
 def _descriptors() -> set[str]:
@@ -30,3 +34,9 @@ def nothing_left() -> Iterator[None]:
     assert children == []
     assert _descriptors() - descriptors_before == set()
     assert set(threading.enumerate()) - threads_before == set()
+
+
+@pytest.fixture
+def bench(doubles: Doubles, tmp_path: Path) -> Bench:
+    """A user's folder with the double of libchatllm in it."""
+    return Bench(doubles.checkout(tmp_path / "user"), tmp_path)
