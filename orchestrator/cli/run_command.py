@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -120,6 +121,8 @@ def _run(plan: Plan, folder: Path, wanted: Wanted, gated: Gated, *, resume: bool
         outcome = run_plan(plan, ResultsFolder(folder), display, resume=resume)
         if report and outcome != "nothing ran":
             _write_report(folder)
+    if outcome != "nothing ran":
+        print(f"plan: orchestrator plan {shlex.quote(str(folder))}", file=sys.stderr)
     code = gated.check(display.judgements)
     return ExitCode.NOTHING_RAN if outcome == "nothing ran" else code
 

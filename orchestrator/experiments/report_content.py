@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from orchestrator.analysis.judgement import Judgement
+from orchestrator.analysis.model_plan import RunPlan
 from orchestrator.config.types import Experiment, Plan
 from orchestrator.errors import ResultsError
 from orchestrator.experiments.calibration.stored import doubts, read_calibration
@@ -23,6 +24,8 @@ from orchestrator.experiments.judgement import judge_all, judge_series, series_m
 from orchestrator.experiments.leak_rate import MB, own_boundary, read_boundary
 from orchestrator.experiments.manifest import Manifest
 from orchestrator.experiments.records import Boundary, IterationRecord, Phases, Reading, SeriesRecords
+from orchestrator.experiments.recycle_plan import plan_results
+from orchestrator.experiments.results_file import make_results
 from orchestrator.experiments.run_folder import RunFolder
 from orchestrator.experiments.summary import summarize_all
 from orchestrator.process.samples import Samples, read_samples
@@ -65,6 +68,7 @@ def collect_report(run: RunFolder) -> ReportContent:
         ],
         facts=msgspec.to_builtins(manifest),
         notes=[*manifest.warnings, *([note] if note else [])],
+        plan=_recycle_plan(plan, manifest, list(records.values()), run.path),
         calibration=calibration_beside(run.path, manifest),
     )
 
@@ -81,6 +85,24 @@ def calibration_beside(run_folder: Path, manifest: Manifest) -> CalibrationConte
         found, run_host=manifest.host, run_at=manifest.created_at, run_version=manifest.tool_version
     )
     return CalibrationContent(found, said)
+
+
+def _recycle_plan(
+    plan: Plan, manifest: Manifest, records: Sequence[SeriesRecords], path: Path
+) -> RunPlan | None:
+    """Return the plan for pools on this machine; None where nothing was measured that one can be made from."""
+    by_name = {
+        each.name: [one for one in records if one.experiment == each.name] for each in plan.experiments
+    }
+    results = {
+        each.name: make_results(each, by_name[each.name], manifest)
+        for each in plan.experiments
+        if by_name[each.name]
+    }
+    try:
+        return plan_results(results, source=str(path))
+    except ResultsError:
+        return None
 
 
 def _plan(manifest: Manifest, path: Path) -> Plan:

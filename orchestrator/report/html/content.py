@@ -8,6 +8,7 @@ from typing import Any
 
 from orchestrator.analysis.calibration import Calibration
 from orchestrator.analysis.judgement import Judgement
+from orchestrator.analysis.model_plan import RunPlan
 from orchestrator.config.types import Experiment
 from orchestrator.report.html.decimation import Bucket
 
@@ -105,4 +106,5 @@ class ReportContent:
     experiments: Sequence[ExperimentContent]
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
     notes: Sequence[str] = ()
+    plan: RunPlan | None = None
     calibration: CalibrationContent = CalibrationContent()

@@ -9,8 +9,9 @@ from orchestrator.report.cells import number
 from orchestrator.report.html import verdicts
 from orchestrator.report.html.calibration_part import calibration_sentences
 from orchestrator.report.html.content import ExperimentContent, ReportContent, SeriesContent
-from orchestrator.report.lever_lines import early_end, lever_sentences
 from orchestrator.report.judged_words import count_lines
+from orchestrator.report.lever_lines import early_end, lever_sentences
+from orchestrator.report.plan_lines import plan_headline, plan_sentence
 
 _SPECIAL = re.compile(r"([\\`*_\[\]#|~<>&])")
 _HEADINGS = (
@@ -32,6 +33,9 @@ def markdown_summary(content: ReportContent) -> str:
         *(f"- {_escaped(line)}" for line in verdicts.headlines(content.experiments)),
         "",
     ]
+    if content.plan is not None and content.plan.models:
+        plans = [f"- {_escaped(plan_sentence(plan))}" for plan in content.plan.models]
+        parts += ["### What to do", "", f"{plan_headline(content.plan)}:", "", *plans, ""]
     for each in content.experiments:
         parts += [f"### {_escaped(each.title)}", "", *_table(each), "", *_levers(each)]
     parts += [*(_escaped(line) for line in calibration_sentences(content.calibration)), ""]

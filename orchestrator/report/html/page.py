@@ -16,6 +16,7 @@ from orchestrator.report.html.experiment_part import experiment_part, verdict_pa
 from orchestrator.report.html.figures import Figures
 from orchestrator.report.html.markup import Html, bullets, element, joined, text
 from orchestrator.report.html.palette import variables
+from orchestrator.report.html.plan_part import plan_part
 from orchestrator.report.html.provenance import provenance_part
 from orchestrator.report.html.verdicts import headlines
 
@@ -32,7 +33,7 @@ def make_page(content: ReportContent, engine: str) -> str:
     figures = Figures()
     sections = [experiment_part(each, content.profile, figures) for each in content.experiments]
     origin = [calibration_part(content.calibration), provenance_part(content)]
-    body = joined([_head(content), _verdicts(content), *sections, *origin])
+    body = joined([_head(content), _verdicts(content), plan_part(content.plan), *sections, *origin])
     drawing = _asset("page.js")
     engine = engine.replace("</script", "<\\/script")
     return "\n".join(

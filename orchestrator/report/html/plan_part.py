@@ -1,0 +1,26 @@
+"""The page's part on what to do: when a pool recycles, why, and the table to paste. Pure."""
+
+from __future__ import annotations
+
+from orchestrator.analysis.model_plan import ModelPlan, RunPlan
+from orchestrator.report.html.markup import Html, bullets, element, folded, joined, text
+from orchestrator.report.plan_lines import plan_details, plan_headline, plan_sentence
+
+
+def plan_part(plan: RunPlan | None) -> Html:
+    """Return the section; empty for a run that nothing can be planned from."""
+    if plan is None or not plan.models:
+        return Html("")
+    parts = [
+        element("h2", text("What to do")),
+        element("p", text(f"{plan_headline(plan)}, growth taken at the upper end of its interval.")),
+        *(_of_model(each) for each in plan.models),
+        element("p", text("For experiments.toml (orchestrator plan makes it for another budget):")),
+        element("pre", text(plan.table())),
+    ]
+    return element("section", joined(parts), id_="plan")
+
+
+def _of_model(plan: ModelPlan) -> Html:
+    why = folded("Why", bullets(plan_details(plan)))
+    return element("div", joined([element("p", text(plan_sentence(plan))), why]), class_="block")
