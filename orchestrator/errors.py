@@ -72,10 +72,10 @@ class ResultsError(OrchestratorError):
 class ResultsLockedError(ResultsError):
     """Another run writes to the same results folder."""
 
-    def __init__(self, folder: str, owner: str) -> None:
+    def __init__(self, folder: str, owner: str, elsewhere: str = "--results DIR") -> None:
         self.folder = folder
         self.owner = owner
-        super().__init__(f"{folder} is in use by another run ({owner}); wait for it or choose --results DIR")
+        super().__init__(f"{folder} is in use by another run ({owner}); wait for it or choose {elsewhere}")
 
 
 class WorkerError(OrchestratorError):

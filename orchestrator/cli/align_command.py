@@ -14,7 +14,7 @@ from orchestrator.cli.pipeline_setup import PipelineOptions, check_models, open_
 from orchestrator.cli.transcribe_command import FormatName, Outlet
 
 if TYPE_CHECKING:
-    from orchestrator.pipeline import Document, Work
+    from orchestrator.pipeline import Document
 
 
 def align(
@@ -66,16 +66,10 @@ def _spoken(text: str | None, text_file: Path | None) -> str:
 
 
 def _align(file: Path, spoken: str, options: PipelineOptions, timeout_s: float | None) -> Document:
-    from orchestrator.pipeline import AlignWords, Pipeline, Segment
-
-    def given(document: Document, work: Work) -> Document:
-        import msgspec
-
-        end_ms = work.recording.duration_ms
-        segment = Segment(0, end_ms, spoken, spoken, options.language)
-        return msgspec.structs.replace(document, segments=[segment])
+    from orchestrator.pipeline import AlignWords, GivenText, Pipeline, Step
 
     with open_pool(options) as pool:
         check_models([options.aligner], pool.models)
-        steps = [given, AlignWords(options.aligner, options.language)]
+        language = options.language
+        steps: list[Step] = [GivenText(spoken, language), AlignWords(options.aligner, language)]
         return Pipeline(steps, pool, timeout_s=timeout_s).run(file)

@@ -13,6 +13,7 @@ import typer
 
 from orchestrator.cli.align_command import align
 from orchestrator.cli.analyze_command import analyze
+from orchestrator.cli.batch_command import batch
 from orchestrator.cli.calibrate_command import calibrate
 from orchestrator.cli.compare_command import compare
 from orchestrator.cli.doctor_command import doctor
@@ -49,6 +50,7 @@ app.command()(schema)
 app.command()(init)
 app.command()(transcribe)
 app.command()(align)
+app.command()(batch)
 
 
 def _print_version(*, wanted: bool) -> None:

@@ -97,10 +97,10 @@ class Outlet:
                 )
             return cls(chosen, None)
         if len(files) == 1 and not out.is_dir() and out.suffix:
-            chosen = format_name or format_of(out)
-            if chosen is None:
+            by_ending = format_name or format_of(out)
+            if by_ending is None:
                 raise typer.BadParameter(f"--out {out}: say --format, its ending stands for none")
-            return cls(chosen, {files[0]: out})
+            return cls(by_ending, {files[0]: out})
         if out.exists() and not out.is_dir():
             raise typer.BadParameter(f"--out {out} is a file; several recordings need a folder")
         chosen = format_name or "txt"

@@ -47,8 +47,10 @@ os.register_at_fork(after_in_child=_close_in_forked_copy)
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Generator[None]:
+def locked(folder: Path, elsewhere: str = "--results DIR") -> Generator[None]:
     """Hold the lock of ``folder``, which exists, for the ``with`` block. Does not wait.
+
+    ``elsewhere`` is what the error tells a user to choose instead.
 
     Raises:
         ResultsLockedError: Another process (or another block of this one) holds it; names it.
@@ -57,7 +59,7 @@ def locked(folder: Path) -> Generator[None]:
     path = folder / LOCK_NAME
     held = _Held(_open(path))
     try:
-        _take(folder, path, held.descriptor)
+        _take(folder, path, held.descriptor, elsewhere)
         _held.add(held)
         yield
         with contextlib.suppress(OSError):
@@ -73,16 +75,16 @@ def _open(path: Path) -> int:
         raise write_problem(path, error) from error
 
 
-def _take(folder: Path, path: Path, descriptor: int) -> None:
+def _take(folder: Path, path: Path, descriptor: int, elsewhere: str) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         owner = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
-        raise ResultsLockedError(str(folder), owner or "which has just begun") from None
+        raise ResultsLockedError(str(folder), owner or "which has just begun", elsewhere) from None
     except OSError as error:
         if error.errno in {errno.ENOLCK, errno.ENOTSUP}:
             raise ResultsError(
-                f"{path}: this file system has no locks; choose --results DIR on a local disk"
+                f"{path}: this file system has no locks; choose {elsewhere} on a local disk"
             ) from error
         raise write_problem(path, error) from error
     since = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")

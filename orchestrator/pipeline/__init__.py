@@ -18,7 +18,7 @@ from orchestrator.pipeline.async_pipeline import AsyncPipeline
 from orchestrator.pipeline.document import Document, Segment
 from orchestrator.pipeline.pipeline import Pipeline
 from orchestrator.pipeline.recording import Recording
-from orchestrator.pipeline.steps import AlignWords, Recognize, Rewrite, Step
+from orchestrator.pipeline.steps import AlignWords, GivenText, Recognize, Rewrite, Step
 from orchestrator.pipeline.subtitles import FORMATS, Cue, Pace, cues, render
 from orchestrator.pipeline.work import JobRunner, PartialText, Work
 
@@ -28,6 +28,7 @@ __all__ = [
     "AsyncPipeline",
     "Cue",
     "Document",
+    "GivenText",
     "JobRunner",
     "Pace",
     "PartialText",

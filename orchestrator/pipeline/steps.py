@@ -76,6 +76,19 @@ class Recognize:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenText:
+    """What is said is known: one segment from the recording's start to its end. For :class:`AlignWords`."""
+
+    text: str
+    language: str | None = None
+
+    def __call__(self, document: Document, work: Work) -> Document:
+        """Return the document with this text and nothing else."""
+        segment = Segment(0, work.recording.duration_ms, self.text, self.text, self.language)
+        return msgspec.structs.replace(document, segments=[segment])
+
+
+@dataclass(frozen=True, slots=True)
 class AlignWords:
     """Give every word its time, piece by piece, from the segments' text.
 

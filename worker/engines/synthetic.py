@@ -28,6 +28,8 @@ from worker.engines.synthetic_memory import Event, make_behaviours
 from worker.engines.synthetic_options import SyntheticJobOptions, SyntheticOptions
 from worker.protocol import Alignment, Job, ModelSpec, Plain, Result, Transcript, Word
 
+DIGEST_MARK = "{digest}"
+"""In a text, what the audio's digest stands for."""
 FIXED_TEXT = "The quick brown fox jumps over the lazy dog."
 WORD_MS = 300
 SLICE_S = 0.01
@@ -215,8 +217,20 @@ def _text(job: Job, options: SyntheticOptions) -> str:
     if job.task == "align" and not (job.text or "").split():
         raise EngineError("engine synthetic: align needs a text with at least one word")
     if options.text is not None and job.task != "align":
-        return options.text
+        return (
+            options.text.replace(DIGEST_MARK, _digest(job)) if DIGEST_MARK in options.text else options.text
+        )
     return job.text or FIXED_TEXT
+
+
+def _digest(job: Job) -> str:
+    """Return eight hexadecimal digits that stand for the bytes of the job's audio file."""
+    if job.audio is None:
+        raise EngineError(f"engine synthetic: {DIGEST_MARK} in the text needs a job with audio")
+    import hashlib
+
+    with open(job.audio.path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:8]
 
 
 def _result(job: Job, text: str, number: int) -> Result:

@@ -48,7 +48,8 @@ tokens                1         chunks the text is cut into, by characters and a
                                 than characters leave some empty, which are worked but not sent
 job_ms                0         work after the last token. A job takes first_token_ms
                                 + (tokens - 1) * token_ms + peak_ms + job_ms
-text                            the text answered; absent: the job's own text, else a fixed sentence
+text                            the text answered; absent: the job's own text, else a fixed sentence. ``{digest}``
+                                in it becomes eight digits that depend on the audio's bytes
 --------------------- --------- ---- faults ------------------------------------------------------------------
 faults                []        list of tables, see :mod:`.synthetic_faults`
 ===================== ========= ==============================================================================

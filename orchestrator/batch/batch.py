@@ -1,0 +1,200 @@
+"""The work of a batch: claims recordings from the journal and takes each from audio to files.
+
+Several recordings are under way at a time, each in a thread that waits while the pool works. What an error
+means for its recording is decided here: an input at fault has failed; a worker that died, hung or spoke nonsense
+gets its recording tried again, and the recording is set aside as poisoned after so many attempts; what would hit
+every recording alike (a full disk, a missing engine) ends the batch, and nothing is lost.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from orchestrator.batch.changes import look_at
+from orchestrator.batch.journal import Entry, Journal
+from orchestrator.batch.outputs import discard, put_in_place, stage
+from orchestrator.errors import (
+    EngineUnavailableError,
+    JobCancelledError,
+    JobPoisonedError,
+    ModelOutOfUseError,
+    OrchestratorError,
+    PoolClosedError,
+    ResultsError,
+    WorkerError,
+)
+from orchestrator.pipeline import Document, Pipeline, Work, render
+
+DEFAULT_ATTEMPTS = 3
+FATAL = (EngineUnavailableError, ModelOutOfUseError, PoolClosedError, ResultsError)
+"""Errors that say nothing about the recording: with the next one they would come again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSettings:
+    """How a batch is done.
+
+    Args:
+        folder: Where outputs go.
+        formats: Endings of the outputs of each recording.
+        max_attempts: How often a recording is tried whose worker dies or hangs.
+        ahead: Recordings under way at a time.
+    """
+
+    folder: Path
+    formats: Sequence[str] = ("txt",)
+    max_attempts: int = DEFAULT_ATTEMPTS
+    ahead: int = 4
+
+
+class Watcher(Protocol):
+    """Told what becomes of recordings; called from the batch's threads, one at a time."""
+
+    def ended(self, entry: Entry, document: Document | None, reason: str) -> None:
+        """Take a recording that is at its end: ``document`` when done, else the reason."""
+        ...
+
+    def tried(self, entry: Entry, reason: str) -> None:
+        """Take a recording that will be tried again."""
+        ...
+
+
+@dataclass
+class Batch:
+    """See the module.
+
+    Args:
+        journal: Open; with its recordings registered.
+        pipeline_for: The pipeline for a recording, by its language and whether its text is given.
+        settings: How.
+        watcher: Who is told.
+    """
+
+    journal: Journal
+    pipeline_for: Callable[[Entry], Pipeline]
+    settings: BatchSettings
+    watcher: Watcher
+    _works: dict[int, Work] = field(default_factory=dict[int, Work], init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _stopped: threading.Event = field(default_factory=threading.Event, init=False)
+
+    def run(self) -> None:
+        """Work until no recording waits.
+
+        Raises:
+            OrchestratorError: What would hit every recording; the journal is as far as the work was.
+            BaseException: What interrupted the calling thread; recordings under way wait again.
+        """
+        with ThreadPoolExecutor(self.settings.ahead, thread_name_prefix="recording") as threads:
+            running = [threads.submit(self._work_on) for _ in range(self.settings.ahead)]
+            try:
+                done, _ = wait(running, return_when=FIRST_EXCEPTION)
+            finally:
+                self.stop()
+        for future in [*done, *running]:
+            future.result()
+
+    def stop(self) -> None:
+        """End the batch early: what is under way is cancelled and waits again."""
+        self._stopped.set()
+        with self._lock:
+            for work in self._works.values():
+                work.cancel()
+
+    def _work_on(self) -> None:
+        try:
+            while not self._stopped.is_set() and (entry := self.journal.claim()) is not None:
+                self._take(entry)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _take(self, entry: Entry) -> None:
+        """Take one recording to an end, or back to waiting."""
+        try:
+            document = self._do(entry)
+        except FATAL:
+            self.journal.wait_again(entry, "interrupted", "", counted=False)
+            raise
+        except JobCancelledError:
+            self.journal.wait_again(entry, "interrupted", "", counted=False)
+            if not self._stopped.is_set():
+                raise
+        except OrchestratorError as error:
+            self._judge(entry, error)
+        except BaseException:
+            self.journal.wait_again(entry, "interrupted", "", counted=False)
+            raise
+        else:
+            self._tell(lambda: self.watcher.ended(entry, document, ""))
+
+    def _do(self, entry: Entry) -> Document:
+        pipeline = self.pipeline_for(entry)
+        seen = look_at(entry.path)
+        self.journal.began(entry, seen, None)
+        work = pipeline.open(entry.path)
+        self.journal.began(entry, seen, work.recording.sha256)
+        with self._lock:
+            self._works[entry.id] = work
+        try:
+            if self._stopped.is_set():
+                work.cancel()
+            document = pipeline.finish(work)
+        finally:
+            with self._lock:
+                del self._works[entry.id]
+        document = msgspec.structs.replace(document, source=Path(entry.path).name)
+        self._write(entry, document)
+        return document
+
+    def _write(self, entry: Entry, document: Document) -> None:
+        outputs = {
+            output_path(self.settings.folder, entry, each): render(document, each).encode(errors="replace")
+            for each in self.settings.formats
+        }
+        hashes = stage(outputs)
+        self.journal.writing(entry, hashes)
+        if not put_in_place(hashes):
+            raise ResultsError(f"{self.settings.folder}: outputs vanish while they are being written")
+        self.journal.done(entry)
+
+    def _judge(self, entry: Entry, error: OrchestratorError) -> None:
+        """Decide between another attempt and giving the recording up."""
+        reason = str(error)
+        again = isinstance(error, WorkerError)
+        tried_out = entry.attempts >= self.settings.max_attempts or isinstance(error, JobPoisonedError)
+        if again and not tried_out:
+            self.journal.wait_again(entry, "worker lost", reason)
+            self._tell(lambda: self.watcher.tried(entry, reason))
+        else:
+            self.journal.failed(entry, reason, poisoned=again)
+            self._tell(lambda: self.watcher.ended(entry, None, reason))
+
+    def _tell(self, tell: Callable[[], None]) -> None:
+        with self._lock:
+            tell()
+
+
+def recover(journal: Journal) -> int:
+    """Bring recordings that a kill left halfway to a state to go on from; return how many are done after all."""
+    finished = 0
+    for entry in journal.in_state("running", "writing"):
+        if entry.state == "writing" and put_in_place(entry.outputs):
+            journal.done(entry)
+            finished += 1
+        else:
+            discard(entry.outputs)
+            journal.wait_again(entry, "interrupted", "", counted=False)
+    return finished
+
+
+def output_path(folder: Path, entry: Entry, format_name: str) -> Path:
+    """Return where a recording's output goes."""
+    return folder / f"{entry.name}.{format_name}"

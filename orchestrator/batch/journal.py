@@ -1,0 +1,321 @@
+"""The state of every recording of a batch, in SQLite: what a ``kill -9`` leaves is what the next start reads.
+
+::
+
+    waiting ──claim──▶ running ──finished──▶ writing ──written──▶ done
+       ▲                  │ ╲                   │
+       │                  │  ╲──failed──▶ failed (its input is at fault)
+       ├──tried again─────┤   ╲─failed──▶ poisoned (its worker died or hung at every attempt)
+       └──found again after a kill: running, or writing without the whole output
+
+Write-ahead logging, one connection under a lock; every change is a transaction of its own. Only one process may have
+a journal open: the lock is the kernel's and ends with its holder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Generator, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from orchestrator.batch.inputs import Input
+from orchestrator.errors import ConfigError, ConfigProblem, ResultsError
+from orchestrator.experiments.folder_lock import locked
+
+FILE_NAME = "batch.sqlite"
+SCHEMA_VERSION = 1
+State = Literal["waiting", "running", "writing", "done", "failed", "poisoned"]
+
+_TABLES = """
+create table meta (key text primary key, value text not null);
+create table files (
+    id integer primary key,
+    path text not null unique,
+    name text not null unique,
+    language text,
+    text text,
+    state text not null default 'waiting',
+    attempts integer not null default 0,
+    size integer,
+    mtime_ns integer,
+    sha256 text,
+    outputs text not null default '{}',
+    reason text not null default ''
+);
+create index files_by_state on files (state, attempts, id);
+create table attempts (
+    id integer primary key,
+    file integer not null references files (id),
+    number integer not null,
+    started text not null default (strftime('%Y-%m-%dT%H:%M:%fZ', 'now')),
+    ended text,
+    outcome text,
+    reason text not null default ''
+);
+"""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One recording as the journal has it. ``outputs`` maps each output's path to the SHA-256 of its content.
+
+    ``size`` and ``mtime_ns`` are those of the input when its work began.
+    """
+
+    id: int
+    path: str
+    name: str
+    language: str | None
+    text: str | None
+    state: State
+    attempts: int
+    size: int | None
+    mtime_ns: int | None
+    sha256: str | None
+    outputs: dict[str, str]
+    reason: str
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """How many recordings are in which state."""
+
+    waiting: int = 0
+    running: int = 0
+    writing: int = 0
+    done: int = 0
+    failed: int = 0
+    poisoned: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.waiting + self.running + self.writing + self.done + self.failed + self.poisoned
+
+    @property
+    def left(self) -> int:
+        """Those that are not at their end."""
+        return self.waiting + self.running + self.writing
+
+
+@contextlib.contextmanager
+def open_journal(folder: Path) -> Generator[Journal]:
+    """Open the journal of an output folder, which is made if need be, and keep others out.
+
+    Raises:
+        ResultsLockedError: Another batch has it open; names it.
+        ResultsError: It cannot be read or written, or is of another version.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ResultsError(f"cannot make {folder}: {error.strerror or error}; choose --out DIR") from error
+    with locked(folder, elsewhere="--out DIR"):
+        connection = _connect(folder / FILE_NAME)
+        try:
+            yield Journal(connection)
+        finally:
+            connection.close()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    try:
+        connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        connection.execute("pragma journal_mode = wal")
+        connection.execute("pragma synchronous = normal")
+        version = connection.execute("pragma user_version").fetchone()[0]
+        if version == 0:
+            connection.executescript(f"begin; {_TABLES} pragma user_version = {SCHEMA_VERSION}; commit;")
+    except sqlite3.Error as error:
+        raise ResultsError(f"cannot use {path}: {error}; move it away to begin anew") from error
+    if version not in {0, SCHEMA_VERSION}:
+        connection.close()
+        raise ResultsError(
+            f"{path} is of version {version}, this program reads {SCHEMA_VERSION}; use the program that wrote it"
+        )
+    return connection
+
+
+class Journal:
+    """See the module. Safe from many threads of the process that opened it."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def _change(self) -> Generator[sqlite3.Connection]:
+        with self._lock:
+            self._connection.execute("begin immediate")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("rollback")
+                raise
+            self._connection.execute("commit")
+
+    def _read(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._connection.execute(query, values).fetchall()
+
+    # ------------------------------------------------------------------ before the work
+
+    def adopt(self, settings: Mapping[str, str], *, redo: bool = False) -> None:
+        """Remember what makes the outputs what they are, or refuse to mix outputs of other settings with these.
+
+        ``redo`` takes the new settings and begins with every recording anew.
+
+        Raises:
+            ConfigError: The journal's outputs were made with other settings; names them.
+        """
+        before = dict(self._read("select key, value from meta"))
+        changed = [key for key in settings if before and before.get(key) != settings[key]]
+        if changed and not redo:
+            hint = "use another --out, or begin anew with --redo"
+            raise ConfigError(
+                "this batch",
+                [
+                    ConfigProblem(key, f"was {before.get(key, 'not set')!r}, is {settings[key]!r}", hint)
+                    for key in changed
+                ],
+            )
+        with self._change() as connection:
+            connection.execute("delete from meta")
+            connection.executemany("insert into meta values (?, ?)", list(settings.items()))
+            if redo:
+                connection.execute(
+                    "update files set state = 'waiting', attempts = 0, reason = '', outputs = '{}'"
+                )
+
+    def register(self, inputs: Iterable[Input]) -> int:
+        """Add recordings that are not known yet; return how many. A name that is taken gets a number."""
+        added = 0
+        with self._change() as connection:
+            names = {name for (name,) in connection.execute("select name from files")}
+            known = {path for (path,) in connection.execute("select path from files")}
+            for each in inputs:
+                if str(each.path) in known:
+                    continue
+                name = _free(each.name, names)
+                names.add(name)
+                connection.execute(
+                    "insert into files (path, name, language, text) values (?, ?, ?, ?)",
+                    (str(each.path), name, each.language, each.text),
+                )
+                added += 1
+        return added
+
+    def again(self, entries: Iterable[Entry], reason: str) -> None:
+        """Put recordings back to the start, with their attempts forgotten."""
+        with self._change() as connection:
+            connection.executemany(
+                "update files set state = 'waiting', attempts = 0, reason = ? where id = ?",
+                [(reason, entry.id) for entry in entries],
+            )
+
+    # ------------------------------------------------------------------ the work
+
+    def claim(self) -> Entry | None:
+        """Take the next waiting recording, those tried least first; None when none waits."""
+        with self._change() as connection:
+            row = connection.execute(
+                "select id, attempts from files where state = 'waiting' order by attempts, id limit 1"
+            ).fetchone()
+            if row is None:
+                return None
+            number = row[1] + 1
+            connection.execute(
+                "update files set state = 'running', attempts = ? where id = ?", (number, row[0])
+            )
+            connection.execute("insert into attempts (file, number) values (?, ?)", (row[0], number))
+        return self.entry(row[0])
+
+    def began(self, entry: Entry, seen: tuple[int, int], sha256: str | None) -> None:
+        """Note what is being worked on: size in bytes and time of change in nanoseconds, and the hash once known."""
+        with self._change() as connection:
+            connection.execute(
+                "update files set size = ?, mtime_ns = ?, sha256 = ? where id = ?", (*seen, sha256, entry.id)
+            )
+
+    def writing(self, entry: Entry, outputs: Mapping[str, str]) -> None:
+        """Note what is about to be put in place: paths, each with the SHA-256 of what it will hold."""
+        with self._change() as connection:
+            connection.execute(
+                "update files set state = 'writing', outputs = ? where id = ?",
+                (msgspec.json.encode(dict(outputs)).decode(), entry.id),
+            )
+
+    def done(self, entry: Entry) -> None:
+        """Note that all outputs are in place."""
+        self._end(entry, "done", "done", "")
+
+    def wait_again(self, entry: Entry, outcome: str, reason: str, *, counted: bool = True) -> None:
+        """Put a recording back that could not be finished; ``counted`` False forgets this attempt."""
+        self._end(entry, "waiting", outcome, reason)
+        if not counted:
+            with self._change() as connection:
+                connection.execute("update files set attempts = attempts - 1 where id = ?", (entry.id,))
+
+    def failed(self, entry: Entry, reason: str, *, poisoned: bool) -> None:
+        """Note that a recording is given up, and why."""
+        state: State = "poisoned" if poisoned else "failed"
+        self._end(entry, state, state, reason)
+
+    def _end(self, entry: Entry, state: State, outcome: str, reason: str) -> None:
+        with self._change() as connection:
+            connection.execute(
+                "update files set state = ?, reason = ? where id = ?", (state, reason, entry.id)
+            )
+            connection.execute(
+                "update attempts set ended = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), outcome = ?, reason = ? "
+                "where file = ? and ended is null",
+                (outcome, reason, entry.id),
+            )
+
+    # ------------------------------------------------------------------ reading
+
+    def entry(self, number: int) -> Entry:
+        """Return one recording."""
+        (found,) = self.entries("where id = ?", number)
+        return found
+
+    def in_state(self, *states: State) -> list[Entry]:
+        """Return the recordings in some states, in order."""
+        marks = ", ".join("?" * len(states))
+        return self.entries(f"where state in ({marks})", *states)
+
+    def entries(self, where: str = "", *values: Any) -> list[Entry]:
+        """Return recordings, in order."""
+        columns = ", ".join(field for field in Entry.__struct_fields__)
+        rows = self._read(f"select {columns} from files {where} order by id", *values)  # noqa: S608 - our own words
+        return [_entry(row) for row in rows]
+
+    def counts(self) -> Counts:
+        """Return how many recordings are in which state."""
+        return Counts(**dict(self._read("select state, count(*) from files group by state")))
+
+    def attempts(self) -> list[tuple[str, int, str | None, str]]:
+        """Return path, number, outcome and reason of every attempt, in order."""
+        rows = self._read(
+            "select path, number, outcome, attempts.reason from attempts join files on files.id = file "
+            "order by attempts.id"
+        )
+        return [(path, number, outcome, reason) for path, number, outcome, reason in rows]
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    values = dict(zip(Entry.__struct_fields__, row, strict=True))
+    values["outputs"] = msgspec.json.decode(values["outputs"], type=dict[str, str])
+    return Entry(**values)
+
+
+def _free(name: str, taken: set[str]) -> str:
+    number = 2
+    free = name
+    while free in taken:
+        free = f"{name}-{number}"
+        number += 1
+    return free

@@ -1,0 +1,212 @@
+"""``orchestrator batch``: thousands of recordings, and any interruption only a pause."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.interrupts import interruptible
+from orchestrator.cli.pipeline_setup import PipelineOptions, config_file, open_pool, recognizing, say
+
+if TYPE_CHECKING:
+    from orchestrator.batch import BatchSettings, Entry, Input, Journal
+    from orchestrator.pipeline import Pipeline
+    from orchestrator.pool.pool import Pool
+
+FORMAT_NAMES = ("txt", "json", "srt", "vtt", "tsv")
+
+
+def batch(
+    inputs: Annotated[
+        list[str] | None, typer.Argument(help="Files, folders, or globs in quotes.", show_default=False)
+    ] = None,
+    *,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of outputs and journal.")],
+    list_file: Annotated[
+        Path | None, typer.Option("--list", help="A file with one path a line; - for stdin.")
+    ] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="JSON Lines or CSV: audio, and if wanted output, language, text.")
+    ] = None,
+    formats: Annotated[str, typer.Option("--format", "-f", help="One or several: srt,json.")] = "txt",
+    profile: Annotated[str, typer.Option(help="auto, qwen3, embedded, or another profile.")] = "auto",
+    config: Annotated[
+        Path | None, typer.Option(help="File with the models; default: experiments.toml, else our own.")
+    ] = None,
+    model: Annotated[str, typer.Option(help="The model or role that recognises.")] = "asr-small",
+    aligner: Annotated[str, typer.Option(help="The model or role that gives words their times.")] = "aligner",
+    language: Annotated[str | None, typer.Option(help="Overrides the model's.")] = None,
+    align: Annotated[
+        bool | None,
+        typer.Option("--align/--no-align", help="Word times; default: for formats that have times."),
+    ] = None,
+    zh_tw: Annotated[bool, typer.Option("--zh-tw/--no-zh-tw", help="Chinese as written in Taiwan.")] = True,
+    itn: Annotated[bool, typer.Option("--itn/--no-itn", help="Chinese numbers as digits.")] = True,
+    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; default: by cores.")] = None,
+    memory_budget: Annotated[
+        str | None, typer.Option(help='Of all workers together, such as "4GiB"; default: by the machine.')
+    ] = None,
+    exclusive: Annotated[bool, typer.Option("--exclusive", help="One model in memory at a time.")] = False,
+    timeout_s: Annotated[float | None, typer.Option(min=0.001, help="Seconds a job may take.")] = None,
+    max_attempts: Annotated[
+        int, typer.Option(min=1, help="How often a recording is tried whose worker dies or hangs.")
+    ] = 3,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try failed and poisoned recordings once more.")
+    ] = False,
+    redo: Annotated[bool, typer.Option("--redo", help="Begin anew, with these settings.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object per recording on stdout at the end.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only failures and the last line.")] = False,
+) -> None:
+    """Transcribe many recordings. Stop it as you like: the same command again does the rest.
+
+    Exit code 0 when all are done, 1 when some failed.
+    """
+    options = PipelineOptions(
+        config=config,
+        profile=profile,
+        model=model,
+        aligner=aligner,
+        language=language,
+        align=align,
+        zh_tw=zh_tw,
+        itn=itn,
+        workers=workers,
+        memory_budget=memory_budget,
+        exclusive=exclusive,
+        timeout_s=timeout_s,
+    )
+    names = _formats(formats)
+
+    def work() -> ExitCode:
+        from orchestrator.batch import BatchSettings, find_inputs, open_journal
+
+        found = find_inputs(inputs or [], list_file=list_file, manifest=manifest)
+        settings = BatchSettings(folder=out.absolute(), formats=names, max_attempts=max_attempts)
+        with open_journal(settings.folder) as journal:
+            _prepare(journal, found, _identity(options, names), redo=redo, retry_failed=retry_failed)
+            if journal.counts().left:
+                _work_through(journal, settings, options, quiet=quiet)
+            return _conclude(journal, as_json=as_json)
+
+    raise typer.Exit(
+        interruptible(work, kept="finished recordings are written, the same command does the rest")
+    )
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    unknown = [name for name in names if name not in FORMAT_NAMES]
+    if unknown or not names:
+        raise typer.BadParameter(f"--format {text}: some of {', '.join(FORMAT_NAMES)}")
+    return names
+
+
+def _identity(options: PipelineOptions, formats: tuple[str, ...]) -> dict[str, str]:
+    """Return what makes outputs what they are; a journal keeps to one such set."""
+    words = any(map(options.wants_words, formats))
+    return {
+        "config": str(config_file(options.config).absolute()),
+        "profile": options.profile,
+        "model": options.model,
+        "aligner": options.aligner if words else "",
+        "language": options.language or "",
+        "formats": ",".join(formats),
+        "zh-tw": str(options.zh_tw),
+        "itn": str(options.itn),
+    }
+
+
+def _prepare(
+    journal: Journal, found: list[Input], identity: dict[str, str], *, redo: bool, retry_failed: bool
+) -> None:
+    from orchestrator.batch import recover
+    from orchestrator.batch.changes import changed_inputs, lost_outputs
+
+    journal.adopt(identity, redo=redo)
+    added = journal.register(found)
+    finished = recover(journal)
+    changed = changed_inputs(journal)
+    lost = lost_outputs(journal)
+    journal.again(changed, "the input has changed")
+    journal.again(lost, "its output is gone")
+    if retry_failed:
+        journal.again(journal.in_state("failed", "poisoned"), "")
+    counts = journal.counts()
+    if not counts.total:
+        raise typer.BadParameter("no recordings: name files, folders, globs, --list or --manifest")
+    news = [f"{added} new", f"{counts.done} done before"]
+    news += [f"{len(changed)} changed"] if changed else []
+    news += [f"{len(lost)} whose output is gone"] if lost else []
+    news += [f"{finished} finished but for their place"] if finished else []
+    say(f"{counts.total} recordings: {', '.join(news)}")
+
+
+def _work_through(
+    journal: Journal, settings: BatchSettings, options: PipelineOptions, *, quiet: bool
+) -> None:
+    from orchestrator.batch import Batch
+    from orchestrator.cli.batch_display import BatchDisplay
+
+    with open_pool(options) as pool:
+        pipeline_for = PipelineFor(pool, options, settings.formats)
+        with BatchDisplay(journal.counts, pool.stats, quiet=quiet) as display:
+            Batch(journal, pipeline_for, settings, display).run()
+
+
+class PipelineFor:
+    """The pipeline of each recording: by its language, and by whether its text is given."""
+
+    def __init__(self, pool: Pool, options: PipelineOptions, formats: Sequence[str]) -> None:
+        self._pool = pool
+        self._options = options
+        self._words = any(map(options.wants_words, formats))
+        recognizing(
+            options, pool.models, words=self._words
+        )  # refuses unknown models before the first recording
+
+    def __call__(self, entry: Entry) -> Pipeline:
+        """Return it."""
+        from orchestrator.pipeline import AlignWords, GivenText, Pipeline, Step
+
+        options = replace(self._options, language=entry.language or self._options.language)
+        steps: list[Step]
+        if entry.text is None:
+            steps = recognizing(options, self._pool.models, words=self._words)
+        else:
+            language = options.language
+            steps = [GivenText(entry.text, language), AlignWords(options.aligner, language)]
+        return Pipeline(steps, self._pool, timeout_s=options.timeout_s)
+
+
+def _conclude(journal: Journal, *, as_json: bool) -> ExitCode:
+    """Say what has become of it all."""
+    import msgspec
+
+    from orchestrator.cli.batch_display import with_path
+
+    if as_json:
+        for entry in journal.entries():
+            sys.stdout.write(msgspec.json.encode(entry).decode() + "\n")
+    bad = journal.in_state("failed", "poisoned")
+    for entry in bad:
+        times = "1 attempt" if entry.attempts == 1 else f"{entry.attempts} attempts"
+        say(f"{entry.state} after {times}: {with_path(entry, entry.reason.splitlines()[0])}")
+    counts = journal.counts()
+    say(
+        f"{counts.done} of {counts.total} done"
+        + (
+            f", {counts.failed} failed, {counts.poisoned} poisoned; --retry-failed tries them again"
+            if bad
+            else ""
+        )
+    )
+    return ExitCode.BROKEN if bad else ExitCode.DONE
