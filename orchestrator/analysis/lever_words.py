@@ -71,9 +71,10 @@ def split_sentence(found: LoadSplit, *, kept: str) -> str:
     if found.job in {"nothing", "shrinks"} and found.load in {"nothing", "shrinks"}:
         return ""
     what = "the live heap" if found.channel == "live" else "RSS"
+    job, load = _with_interval(found.per_job), _with_interval(found.per_load)
     return (
-        f"{what} grows by {_number(found.per_iteration.rate)} MB per iteration: {_with_interval(found.per_job)} with "
-        f"the job, as {kept} shows, and {_with_interval(found.per_load)} with load and unload; {_SPLITS[_growing(found)]}"
+        f"{what} grows by {_number(found.per_iteration.rate)} MB per iteration: {job} with the job, as {kept} shows, "
+        f"and {load} with load and unload; {_SPLITS[_growing(found)]}"
     )
 
 
@@ -130,7 +131,7 @@ def _time(ratio: Ratio) -> str:
         return f"it costs {percent:.0f} % more time per iteration (95 %: {low:.0f} to {high:.0f} %)"
     if ratio.high < 1:
         return f"it takes {-percent:.0f} % less time per iteration (95 %: {-high:.0f} to {-low:.0f} %)"
-    return f"the time per iteration is the same within {low:+.0f} to {high:+.0f} %"
+    return f"no difference in time per iteration is shown (95 %: {low:+.0f} to {high:+.0f} %)"
 
 
 def _interval(change: Change) -> str:

@@ -18,13 +18,13 @@ is left should be that of the live heap; where it is, nothing is unexplained.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import exp, floor, isfinite, sqrt
+from math import exp, isfinite
 from typing import Literal, NamedTuple
 
 import msgspec
 import numpy as np
 
-from orchestrator.analysis.difference import Difference, rate_difference
+from orchestrator.analysis.difference import Difference, mean_difference, rate_difference
 
 Effect = Literal["all", "live-leak", "part", "nothing", "little", "worse", "no-growth", "open"]
 """What a variant shows: it takes away all growth; all but what the live heap grows by; a part; nothing; hardly
@@ -35,8 +35,7 @@ SplitPart = Literal["grows", "nothing", "shrinks", "open"]
 
 _LITTLE = 0.1
 _HALF = 0.5
-_Z = 1.959964  # normal, two-sided 95 %
-_FEWEST_PAIRS = 16  # below four readings a side the ranks give no 95 % interval
+_STRETCHES = 4
 
 
 class Rate(NamedTuple):
@@ -183,20 +182,21 @@ def _as_much(rate: Rate, live: float, tolerance: float) -> bool:
 def time_ratio(before: Sequence[float], after: Sequence[float]) -> Ratio | None:
     """Return how many times as long an iteration takes; None where a side has no time.
 
-    The shift between the logarithms of both sides that Hodges and Lehmann take (Annals of Mathematical
-    Statistics 34, 1963), its interval by the ranks of Mann and Whitney's test: a slow iteration now and then
-    moves neither. It knows nothing of a machine that was busier during one of the series.
+    Each side is cut into four stretches, and the medians of their logarithms are compared (Welch): a slow
+    iteration now and then moves no median, and a machine that was busier for a while makes the interval wide,
+    as it should. One that was busier during the whole of one series cannot be told from a slower setting.
+    Below eight readings a side there is no interval.
     """
     first, second = (np.log([value for value in side if value > 0]) for side in (before, after))
     if not first.size or not second.size:
         return None
-    shifts = np.sort(np.subtract.outer(second, first).ravel())
-    middle = float(np.median(shifts))
-    pairs = shifts.size
-    rank = floor(pairs / 2 - _Z * sqrt(pairs * (first.size + second.size + 1) / 12))
-    if pairs < _FEWEST_PAIRS or rank < 1:
-        return Ratio(exp(middle))
-    return Ratio(exp(middle), exp(float(shifts[rank - 1])), exp(float(shifts[pairs - rank])))
+    if min(first.size, second.size) < 2 * _STRETCHES:
+        return Ratio(exp(float(np.median(second)) - float(np.median(first))))
+    levels = [
+        [float(np.median(part)) for part in np.array_split(side, _STRETCHES)] for side in (first, second)
+    ]
+    found = mean_difference(levels[0], levels[1])
+    return Ratio(exp(found.value), exp(found.low), exp(found.high))
 
 
 def split_growth(

@@ -18,17 +18,16 @@ from orchestrator.report.shape import columns_of
 def lever_sentences(summary: Numbers) -> list[str]:
     """Return what is said of one series: its variant and what that costs, the split by load, the trim.
 
-    The split is told of the live heap where its channel is on, else of RSS.
+    The split is told of the live heap where its channel is on, else of RSS. Of a variant only what it changes is
+    told; the rest is in the summary.
     """
     pulled: Mapping[str, Any] = summary.get("levers") or {}
     variant: Mapping[str, str] = pulled.get("variant") or {}
     trim: Mapping[str, str] = pulled.get("trim") or {}
     split: list[Mapping[str, str]] = pulled.get("load_split") or []
-    said = [
-        "; ".join(filter(None, (variant.get("sentence"), variant.get("cost")))),
-        *(each["sentence"] for each in split[:1]),
-        trim.get("sentence", ""),
-    ]
+    if variant:
+        return ["; ".join(filter(None, (variant.get("sentence"), variant.get("cost"))))]
+    said = [*(each["sentence"] for each in split[:1]), trim.get("sentence", "")]
     return [sentence for sentence in said if sentence]
 
 
