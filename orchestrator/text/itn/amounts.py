@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 
+from orchestrator.text.itn.characters import NUMERALS
 from orchestrator.text.itn.scene import Reading, Rewrite, Run, Scene, is_word
 
 _UNIT = re.compile(
     "公里|公斤|公克|公分|公尺|公升|公顷|公亩|公吨|英里|英尺|英寸|英镑|海里|千米|千克|千瓦|千赫|兆|"
     "毫米|毫克|毫升|毫秒|厘米|分米|微米|纳米|平方|立方|摄氏|华氏|"
     "米(?!饭|粒|粉|线|面|酒|其林|老鼠)|克(?!服|隆|扣)|升(?!职|级|迁|旗|学|值|起|高|温)|吨|斤|坪(?!林)|"
-    "分钟|秒|小时|岁|元(?!旦|宝|首|凶|素|月|帅|老)|美元|美金|欧元|日元|日圆|韩元|港币|港元|台币|人民币|块钱|毛(?!病|孩|巾|衣|线|驴|豆|笔)|"
+    "分钟|秒|小时|岁|元(?!旦|宝|首|凶|素|月|帅|老)|美元|美金|欧元|日元|日圆|韩元|港币|港元|台币|人民币|块钱|分钱|毛(?!病|孩|巾|衣|线|驴|豆|笔)|"
     "瓦(?!解|片)|伏(?!特加)|安培|赫兹|像素|字节|比特|百分点|个百分点|[A-Za-z%℃°]"
 )
 _BY_ONE = set("每这那同另上下前后整某")
@@ -22,11 +23,13 @@ _DEGREES = re.compile(
     "(零下|零上|气温|温度|体温|低温|高温|摄氏|华氏|东经|西经|北纬|南纬|发烧|烧到)[^，。,]{0,4}$"
 )
 _TEN_OF = set(
-    "个位名人年天日号岁次分秒块元毛角米公层楼页条只张本斤吨克升台辆间家种项门句首篇集章节课届期批组队场倍多余来件份万亿点度时小盒瓶杯颗支把双对套部座所户口头匹根片"
+    "个位名人年天日号岁次分秒块元毛角米公层楼页条只张本斤吨克升台辆间家种项门句首篇集章节课届期批组队场倍多余来件份万亿千点度时小盒瓶杯颗支把双对套部座所户口头匹根片"
 )
 _MEASURES = set("个次天晚月年人平斤张位件家间套本台只条块分")
 _MONEY_ENDS = set("毛钱的了吧呢吗就卖买左以")
-_REACHED = set("到至是为于共有得乘加减除满")
+_REACHED = set("是为于共有得乘加减除满")
+_OPERATOR = re.compile("加上?|减去?|乘以?|除以|等于")
+_OPERATOR_BEFORE = re.compile(f"[{NUMERALS}](加上?|减去?|乘以?|除以|等于)$")
 _ALL_UNITS = re.compile("[十百千万亿]+")
 _NOT_MINUS = set("胜担欺背自抱肩辜正减")
 
@@ -57,8 +60,18 @@ def _stays(scene: Scene, run: Run) -> bool:
     if is_negative(scene, run.start):
         return False
     if run.spoken == "十":
-        return after not in _TEN_OF and (is_word(after) or (is_word(before) and before not in _REACHED))
+        return not _is_ten(scene, run)
     return (run.single or run.spoken in "零〇") and not _measures(scene, run)
+
+
+def _is_ten(scene: Scene, run: Run) -> bool:
+    """Say whether 十 is a number and not part of a word such as 十足."""
+    before, after = scene.before(run.start), scene.after(run.end)
+    if after in _TEN_OF or before == "第":
+        return True
+    if after in {"到", "至"} and scene.run_starting(run.end + 1) is not None:
+        return scene.after(run.end + 1, 2)[1:] in NUMERALS
+    return not is_word(after) and (not is_word(before) or before in _REACHED)
 
 
 def _measures(scene: Scene, run: Run) -> bool:
@@ -66,12 +79,16 @@ def _measures(scene: Scene, run: Run) -> bool:
     after = scene.after(run.end, 4)
     if after[:1] == "又" and "分之" in scene.after(run.end + 1, 6):
         return True
+    if _is_operand(scene, run) or (scene.before(run.start) == "毛" and not is_word(after[:1])):
+        return True
     if run.spoken == "一" and scene.before(run.start) in _BY_ONE:
         return False
     if after[:1] == "度":
         return bool(_DEGREES.search(scene.before(run.start, 8)))
     if after[:1] == "折":
         return scene.before(run.start) == "打" or not is_word(scene.after(run.end + 1))
+    if after[:1] == "角":
+        return scene.before(run.start) in {"元", "块"}
     if after[:1] == "块":
         return after[1:2] == "钱" or _price_tail(scene, run) is not None
     return bool(_UNIT.match(after))
@@ -91,11 +108,20 @@ def _half_a_unit(scene: Scene, index: int, run: Run) -> Rewrite | None:
     second = scene.run_at(index, run.end + 1)
     if second is None or second.digits is None:
         return None
-    if unit == "块" and _price_tail(scene, run) == second:
+    if unit in {"块", "毛", "度"} and _price_tail(scene, run) == second:
         return Rewrite(second.start, second.end, second.digits)
     if unit == "米" and len(second.digits) <= 2 and scene.after(second.end) not in _MEASURES:
         return Rewrite(second.start, second.end, second.digits)
     return None
+
+
+def _is_operand(scene: Scene, run: Run) -> bool:
+    """Say whether the digit stands in a sum: 五加三等于八, each beside an operator with a number behind it."""
+    following = _OPERATOR.match(scene.folded, run.end)
+    if following is not None and scene.run_starting(following.end()) is not None:
+        return True
+    preceding = _OPERATOR_BEFORE.search(scene.before(run.start, 3))
+    return preceding is not None
 
 
 def _price_tail(scene: Scene, run: Run) -> Run | None:

@@ -13,7 +13,10 @@ DIGIT_VALUES = dict(zip("〇零一二三四五六七八九幺", (0, 0, 1, 2, 3, 
 DIGITS = "".join(DIGIT_VALUES)
 UNITS = "十百千万亿"
 NUMERALS = DIGITS + "两" + UNITS
-RUN = re.compile(f"[{NUMERALS}]+")
+# 千 belongs to the unit in 三千克 and 八千瓦; in 五千米 only where nothing else could be meant (三点五千米, 十千米).
+RUN = re.compile(
+    f"[{NUMERALS}]+?(?=千[克瓦卡帕赫])|(?<=点)[{DIGITS}]+(?=千米)|[{NUMERALS}]+?(?<=[十百])(?=千米)|[{NUMERALS}]+"
+)
 
 # the traditional and variant characters of the rules and of kept_words.txt, and under them the simplified ones
 _TO_SIMPLIFIED = (
@@ -38,7 +41,7 @@ _TABLE = str.maketrans(
 
 _FORMAL_RUN = re.compile(f"[零〇万亿{''.join(_FORMAL)}]{{2,}}")
 _FORMAL_UNITS = set("拾佰仟")
-_SPOKEN_ONE = re.compile(f"(?<![什怎这那要多甚])么(?=[{DIGITS}])|(?<=[{DIGITS}]{{2}})么")
+_SPOKEN_ONES = re.compile(f"(?<![什怎这那要多甚])[{DIGITS}么]{{2,}}")
 
 
 def fold(text: str) -> str:
@@ -49,7 +52,7 @@ def fold(text: str) -> str:
     """
     folded = text.translate(_TABLE)
     folded = _FORMAL_RUN.sub(lambda match: _plain(match[0]), folded)
-    return _SPOKEN_ONE.sub("幺", folded)
+    return _SPOKEN_ONES.sub(lambda match: _with_ones(match[0]), folded)
 
 
 def _plain(run: str) -> str:
@@ -57,3 +60,10 @@ def _plain(run: str) -> str:
     if _FORMAL_UNITS.isdisjoint(run) or run[0] not in _FORMAL:
         return run
     return "".join(_FORMAL.get(each, each) for each in run)
+
+
+def _with_ones(run: str) -> str:
+    """Return digits with 幺 for 么. A 么 after a single digit asks a question, and without digits it is a word."""
+    digits = len(run) - run.count("么")
+    last = run.rstrip("么") if digits < 2 else run
+    return last.replace("么", "幺") + run[len(last) :] if digits else run

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from orchestrator.text.itn.characters import NUMERALS
 from orchestrator.text.itn.scene import Reading, Rewrite, Run, Scene, is_word
 
 _PART_OF_DAY = re.compile(
@@ -17,7 +18,9 @@ _PART_OF_DAY = re.compile(
 _DAY = re.compile(
     "(今天|明天|昨天|后天|前天|每天|当天|星期[一二三四五六日天]|礼拜[一二三四五六日天]|周[一二三四五六日]|[日号])$"
 )
-_FOLLOWS_HOUR = re.compile("钟|整|半(?!个|数|分)|过(?!后)|[一三]刻|左右|前后|多钟|多(?=[^N]|$)")
+_FOLLOWS_HOUR = re.compile(
+    f"[到至](?=[{NUMERALS}上下中晚早凌傍])|钟|整|半(?!个|数|分)|过(?!后)|[一三]刻|左右|前后|多钟|多"
+)
 _HAPPENS = re.compile(
     "(?:就|才|要|再|准时|正式)?(?:开会|开始|出发|起床|起飞|见面|上班|下班|上课|下课|集合|睡觉|睡|回家|到达|到家|吃饭|结束|"
     "关门|开门|登机|开车|发车|开场|的(?:飞机|火车|车|高铁|班机|会议|会|课|航班|闹钟))"
@@ -28,7 +31,8 @@ _LEADS = {"到", "至", "在", "从"}
 def read_clock(scene: Scene, index: int) -> Reading | None:
     """Read a time that begins with its hour."""
     hour = scene.runs[index]
-    if scene.after(hour.end) != "点" or not _is_hour(hour):
+    sign = scene.after(hour.end)
+    if sign not in {"点", "时"} or not _is_hour(hour):
         return None
     by_day = bool(_PART_OF_DAY.search(scene.before(hour.start, 6)))
     minutes = scene.run_at(index + 1, hour.end + 1)
@@ -36,6 +40,8 @@ def read_clock(scene: Scene, index: int) -> Reading | None:
     if minutes is not None and (tail := _minutes(scene, index + 1, minutes, by_day=by_day)) is not None:
         return Reading(1 + tail.runs, (head, *tail.rewrites))
     rest = scene.after(hour.end + 1, 8)
+    if sign == "时":
+        return Reading(1, (head,)) if by_day else None
     if minutes is None and (_stands_alone(scene, hour, by_day=by_day) or _FOLLOWS_HOUR.match(rest)):
         return Reading(1, (head,))
     if minutes is not None and _FOLLOWS_HOUR.match(rest):
@@ -63,7 +69,7 @@ def _minutes(scene: Scene, index: int, run: Run, *, by_day: bool) -> Reading | N
     if not _is_sixtieth(run):
         return None
     signed = scene.after(run.end) == "分" and scene.after(run.end, 2) != "分之"
-    spoken_as_number = "十" in run.spoken
+    spoken_as_number = "十" in run.spoken and scene.before(run.start) == "点"
     after_noon = by_day and run.spoken[0] in "零〇" and len(run.spoken) == 2
     if not (signed or spoken_as_number or after_noon):
         return None

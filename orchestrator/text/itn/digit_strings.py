@@ -17,6 +17,7 @@ _CALLED = re.compile(
     "(号码|编号|密码|尾号|房间|房号|电话|手机|代码|代号|学号|工号|分机|验证码|拨打|拨|转)"
     "(?:号|码)?(?:就?是|为)?[ ：:，,]?$"
 )
+_COUNTED = set("月个天岁线等楼年期层级班部季集")  # 四五六月, 二三四线城市
 _PHONE_DIGITS = 7
 _GROUPED_DIGITS = 5
 _LONG = 3
@@ -34,6 +35,8 @@ def read_digits(scene: Scene, index: int) -> Reading | None:
 
 
 def _is_string(scene: Scene, run: Run) -> bool:
+    if run.spoken in "一二三四五六七八九" and scene.after(run.end) in _COUNTED:
+        return False
     if len(run.spoken) >= _LONG or is_whole_text(scene, run):
         return True
     if len(run.spoken) < 2:

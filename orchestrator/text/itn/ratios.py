@@ -5,6 +5,7 @@ from __future__ import annotations
 from orchestrator.text.itn.scene import Reading, Rewrite, Run, Scene, is_word
 
 _PER = {"百": "%", "千": "‰"}
+_PARTS = {"万": 10_000, "百万": 1_000_000, "两": 2}
 _LARGE = {"万", "亿", "千万", "百万", "万亿", "百亿", "千亿", "十亿"}
 _COMPARED = "多大小少高低长短好差强快慢贵便"
 
@@ -36,7 +37,9 @@ def read_decimal(scene: Scene, index: int) -> Reading | None:
     """Rewrite a number with a point in it."""
     found = decimal(scene, index)
     if found is None or "." not in found[1]:
-        return None
+        after = scene.runs[index].end
+        unclear = scene.after(after) == "点" and scene.run_starting(after + 1) is not None
+        return Reading(2) if unclear else None  # 一点五千
     used, written, end = found
     return Reading(used, (Rewrite(scene.runs[index].start, end, written),))
 
@@ -64,17 +67,14 @@ def read_share(scene: Scene, index: int) -> Reading | None:
     used, number, end = above
     if below.spoken in _PER:
         written = number + _PER[below.spoken]
-    elif below.spoken in {"万", "百万"}:
-        written = f"{number}/{1_0000 if below.spoken == '万' else 1_000_000}"
-    elif below.cardinal is not None or below.spoken == "两":
-        written = f"{number}/{below.number()}"
+    elif (parts := _PARTS.get(below.spoken) or (below.cardinal and below.cardinal.value)) is not None:
+        written = f"{number}/{parts}"
     else:
         return Reading(1 + used)
     start = below.start - 2 if scene.before(below.start, 2) == "负的" else below.start
-    sign = "-" if start < below.start else ""
-    return Reading(
-        1 + used, (Rewrite(start, end, sign + written), *_upper_limit(scene, index + 1 + used, end, below))
-    )
+    share = Rewrite(start, end, f"-{written}" if start < below.start else written)
+    limit = _upper_limit(scene, index + 1 + used, end, below)
+    return Reading(1 + used, (share,)) if limit is None else Reading(2 + used, (share, limit))
 
 
 def _above(scene: Scene, index: int, position: int) -> tuple[int, str, int] | None:
@@ -87,7 +87,7 @@ def _above(scene: Scene, index: int, position: int) -> tuple[int, str, int] | No
     return None if found is None else (found[0], found[1], found[2])
 
 
-def _upper_limit(scene: Scene, index: int, end: int, below: Run) -> tuple[Rewrite, ...]:
+def _upper_limit(scene: Scene, index: int, end: int, below: Run) -> Rewrite | None:
     """百分之五到十: the second number is a percentage too. It is left to its own reading when a unit follows."""
     run = scene.run_at(index, end + 1)
     if (
@@ -96,10 +96,10 @@ def _upper_limit(scene: Scene, index: int, end: int, below: Run) -> tuple[Rewrit
         or run is None
         or run.cardinal is None
     ):
-        return ()
+        return None
     if is_word(scene.after(run.end)) and scene.after(run.end) not in "的之左以":
-        return ()
-    return (Rewrite(run.start, run.end, f"{run.number()}{_PER[below.spoken]}"),)
+        return None
+    return Rewrite(run.start, run.end, f"{run.number()}{_PER[below.spoken]}")
 
 
 def read_score(scene: Scene, index: int) -> Reading | None:
