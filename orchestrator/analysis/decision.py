@@ -136,7 +136,7 @@ def _growth(found: Evidence) -> ChannelVerdict:
     if slope.low <= 0:
         why = f"seems to grow by {rate}, but the interval of the rate includes 0"
         return _result(found, "inconclusive", [why], more_iterations(found))
-    reasons = [f"grows by {rate} after {found.warm_up.length} iterations of warm-up and does not slow down"]
+    reasons = [f"grows by {rate} {_since(found.warm_up.length)} and does not slow down"]
     best, line = shapes.shapes[shapes.best], shapes.shapes["line"]
     if shapes.best in _BENDING and best.future > line.future and line.deficit > _CLEARLY:
         reasons.append("the growth sets in, or quickens, late in the record")
@@ -145,6 +145,12 @@ def _growth(found: Evidence) -> ChannelVerdict:
     if found.cycle:
         reasons.append(_cycle_words(found.cycle, found.unit))
     return _result(found, "leak", reasons)
+
+
+def _since(warm_up: int) -> str:
+    if not warm_up:
+        return "from the first iteration on"
+    return f"after {warm_up} iteration{'s' if warm_up > 1 else ''} of warm-up"
 
 
 def _clean(found: Evidence) -> ChannelVerdict:

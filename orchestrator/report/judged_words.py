@@ -26,6 +26,7 @@ PARTS: Mapping[str, str] = {
 """Parts of memory in words, by the attributes of ``Growth``."""
 
 CLEAN = frozenset({"flat", "plateau", "bounded"})
+_NO_DISTANCE_MB = 0.5
 _COARSE = 0.1
 """Rates from here on are told with two decimals, smaller ones with three."""
 
@@ -71,18 +72,24 @@ def level_words(held: AgainstBaseline) -> str:
     level = held.level
     if level is None:
         return ""
-    side = "above" if level.above_mb >= 0 else "below"
+    after = "after 1 iteration" if level.iteration == 1 else f"after {level.iteration} iterations"
     age = "" if level.life == 1 else f" of {level.life} iterations"
-    after = "iteration" if level.iteration == 1 else "iterations"
-    return (
-        f"RSS stands {abs(level.above_mb):.0f} MB {side} a fresh process{age} after {level.iteration} {after}"
-    )
+    if abs(level.above_mb) < _NO_DISTANCE_MB:
+        return f"RSS stands where that of a fresh process{age} does {after}"
+    side = "above" if level.above_mb >= 0 else "below"
+    return f"RSS stands {abs(level.above_mb):.0f} MB {side} a fresh process{age} {after}"
 
 
 def count_lines(judged: Judged) -> list[str]:
     """Return a sentence for descriptors and threads that are not back to where they were."""
     counted = {"descriptors": judged.descriptors, "threads": judged.threads}
     return [count_words(name, found) for name, found in counted.items() if found and worth_telling(found)]
+
+
+def leaking_counts(judged: Judged) -> list[str]:
+    """Return which of ``descriptors`` and ``threads`` leak."""
+    counted = {"descriptors": judged.descriptors, "threads": judged.threads}
+    return [name for name, found in counted.items() if found and found.verdict == "leak"]
 
 
 def worth_telling(found: CountJudgement) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from orchestrator.analysis.judgement import Judgement
 from orchestrator.report.cells import number
 from orchestrator.report.headers import experiment_header
 from orchestrator.report.html import verdicts
@@ -18,7 +19,7 @@ from orchestrator.report.html.memory_chart import memory_chart
 from orchestrator.report.html.palette import VERDICTS
 from orchestrator.report.html.phases_chart import phases_chart
 from orchestrator.report.html.timeline_chart import common_domain, timeline_chart
-from orchestrator.report.judged_words import CLEAN, PARTS, count_lines, made_of
+from orchestrator.report.judged_words import CLEAN, PARTS, count_lines, leaking_counts, made_of
 from orchestrator.report.layout import Line
 from orchestrator.report.lever_lines import early_end, lever_sentences
 from orchestrator.report.tables import as_text, experiment_tables
@@ -86,7 +87,16 @@ def _verdict(series: SeriesContent, summary: Mapping[str, Any]) -> Html:
     parts = [words, bullets([*reasons, *told, *count_lines(judgement), *levers, *_advice(series)])]
     if last_words := series.last_words.strip():
         parts.append(folded("Last words of the worker", element("pre", text(last_words)), open_=True))
-    return element("li", joined([badge(judgement.verdict), element("div", joined(parts))]))
+    badges = element("div", joined([badge(judgement.verdict), *_count_badges(judgement)]), class_="badges")
+    return element("li", joined([badges, element("div", joined(parts))]))
+
+
+def _count_badges(judgement: Judgement) -> list[Html]:
+    """Return a badge for descriptors and for threads that leak: the verdict beside it is about memory."""
+    color, sign = VERDICTS["leak"]
+    return [
+        element("span", text(f"{sign} {name}"), class_=f"badge {color}") for name in leaking_counts(judgement)
+    ]
 
 
 def _advice(series: SeriesContent) -> list[str]:
@@ -145,9 +155,9 @@ def _against_fresh(content: ExperimentContent) -> Html:
     headings = [
         "Against fresh processes",
         "Read",
-        "RSS beyond them, MB/iter (95 %)",
-        "Heap beyond them, MB/iter (95 %)",
-        "RSS above one at the end, MB (95 %)",
+        "RSS beyond (MB/iter, 95\N{NO-BREAK SPACE}%)",
+        "Heap beyond (MB/iter, 95\N{NO-BREAK SPACE}%)",
+        "RSS above one at the end (MB, 95\N{NO-BREAK SPACE}%)",
     ]
     return table(headings, rows, "numbers") if rows else Html("")
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from orchestrator.analysis.judged import AgainstBaseline, CountJudgement
 from orchestrator.analysis.judgement import Judgement
 from orchestrator.report.html.content import ExperimentContent
-from orchestrator.report.judged_words import CHANNELS, level_words, worth_telling
+from orchestrator.report.judged_words import CHANNELS, CLEAN, leaking_counts, level_words, worth_telling
 
 _MEANINGS: dict[str, str] = {
     "leak": "leaks",
@@ -65,7 +65,12 @@ def meaning(name: str, judgement: Judgement) -> str:
         return f"{name} did not run: {judgement.sentence.removeprefix('unavailable: ')}"
     if judgement.verdict == "crashed":
         return f"{name} broke off: {judgement.sentence}"
-    return f"{name} {_MEANINGS[judgement.verdict]}"
+    open_ = " and ".join(leaking_counts(judgement))
+    if not open_:
+        return f"{name} {_MEANINGS[judgement.verdict]}"
+    clean = judgement.verdict in CLEAN
+    memory = "does not leak memory, but" if clean else f"{_MEANINGS[judgement.verdict]}, and"
+    return f"{name} {memory} leaks {open_}"
 
 
 def amounts(judgement: Judgement) -> str:
@@ -145,4 +150,19 @@ def headlines(experiments: Sequence[ExperimentContent]) -> list[str]:
         if count:
             where = "; ".join(f"{name}: {', '.join(names)}" for name, names in found if names)
             lines.append(f"{words}: {count} of {total} ({where})")
+    return lines + _open_counts(experiments)
+
+
+def _open_counts(experiments: Sequence[ExperimentContent]) -> list[str]:
+    """Return a line on descriptors and one on threads that leak, whatever memory does."""
+    lines: list[str] = []
+    for counted in ("descriptors", "threads"):
+        found = [
+            f"{content.experiment.name}: {each.name}"
+            for content in experiments
+            for each in content.series
+            if counted in leaking_counts(each.judgement)
+        ]
+        if found:
+            lines.append(f"{counted.capitalize()} leak: {len(found)} ({'; '.join(found)})")
     return lines

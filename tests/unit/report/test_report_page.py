@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import msgspec
 import pytest
 from written_runs import MODEL, Written, experiment, iterations, reading
 
@@ -207,3 +208,60 @@ def test_threads_and_descriptors_are_given_first_and_last(tmp_path: Path) -> Non
     words = words_of(page_of(run))
     assert "2 → 3" in words
     assert "6 → 12" in words
+
+
+def test_descriptors_that_leak_stand_in_the_headline_and_beside_the_verdict(tmp_path: Path) -> None:
+    run = Written(tmp_path, experiment("restart", "recycle"))
+    made = iterations("restart", 40, 0.0)
+    opened = [
+        msgspec.structs.replace(
+            record,
+            steps=[
+                msgspec.structs.replace(
+                    record.steps[0],
+                    readings={
+                        where: msgspec.structs.replace(at, descriptors=11 + record.iteration, threads=4)
+                        for where, at in record.steps[0].readings.items()
+                    },
+                )
+            ],
+        )
+        for record in made
+    ]
+    run.add("restart", opened)
+    run.add("recycle", iterations("recycle", 40, 0.0))
+    words = words_of(page_of(run))
+    assert "Descriptors leak: 1 (exp2: Restart())" in words
+    assert "Threads leak" not in words
+    assert "▲ descriptors" in words
+    assert "Restart() does not leak memory, but leaks descriptors." in words
+    assert "descriptors: leak, 1.00 ± 0.00 per iteration (12 at first, 51 at last)" in words
+    assert "12 → 51 (leak)" in words
+
+
+def test_fresh_processes_are_drawn_where_the_method_beside_them_is_read(tmp_path: Path) -> None:
+    run = Written(
+        tmp_path, experiment("recreate", "restart", "recycle"), experiment("recreate", "recycle", name="exp1")
+    )
+    for method in ("recreate", "restart", "recycle"):
+        run.add(method, iterations(method, 12, 0.0))
+    for method in ("recreate", "recycle"):
+        run.add(method, iterations(method, 12, 0.0, name="exp1"), name="exp1")
+    two, one = collect_report(run.run).experiments
+    assert [each.name for each in two.fresh] == ["Recycle (baseline) after infer"]
+    assert [each.judgement.boundary for each in two.drawn] == [
+        "after_unload",
+        "after_infer",
+        "after_unload",
+        "after_infer",
+    ]
+    assert one.drawn == list(one.series)
+
+
+def test_each_method_has_a_row_against_fresh_processes(tmp_path: Path) -> None:
+    run = Written(tmp_path, experiment("restart", "recycle"))
+    run.add("restart", iterations("restart", 40, 2.0))
+    run.add("recycle", iterations("recycle", 40, 0.0))
+    words = words_of(page_of(run))
+    assert "RSS above one at the end" in words
+    assert "after infer 2.00 (2.00 to 2.00) 2.00 (2.00 to 2.00) 80.0" in words
