@@ -9,11 +9,11 @@
 
 static void hold(const char *mb) {
     size_t bytes = (size_t)atoi(mb) << 20;
-    char *volatile memory = malloc(bytes); /* volatile, or the compiler drops it */
+    volatile char *memory = malloc(bytes); /* volatile, or the compiler drops it all */
     if (memory == NULL) return;
-    memset(memory, 1, bytes);
-    usleep(200000);
-    free(memory);
+    for (size_t at = 0; at < bytes; at += 4096) memory[at] = 1;
+    usleep(400000);
+    free((void *)memory);
 }
 
 int main(int argc, char **argv) {

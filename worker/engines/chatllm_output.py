@@ -41,6 +41,7 @@ class TranscriptText:
         self._waiting = ""
         self._in_head = True
         self._begun = False
+        self._blanks = ""
 
     def add(self, chunk: str) -> str:
         """Take a chunk; return the text that is certain now, often empty."""
@@ -66,7 +67,7 @@ class TranscriptText:
         if self._in_head and (head := _HEAD.fullmatch(rest)):
             self._hear(head[1])  # cut off by the token limit before there was any text
             rest = ""
-        return self._shown(rest).rstrip() if rest.strip() else ""
+        return self._shown(rest)
 
     def _leave_head(self) -> bool:
         """Look whether the head is over, or is none; True when what waits is text."""
@@ -86,10 +87,14 @@ class TranscriptText:
             self.language = self.language or name
 
     def _shown(self, text: str) -> str:
+        """Hold blanks at the end back until something follows them; drop those at the beginning."""
+        text = self._blanks + text
         if not self._begun:
             text = text.lstrip()
-            self._begun = bool(text)
-        return text
+        shown = text.rstrip()
+        self._begun = self._begun or bool(shown)
+        self._blanks = text[len(shown) :]
+        return shown
 
 
 def _may_become_head(text: str) -> bool:
@@ -100,13 +105,11 @@ def _may_become_head(text: str) -> bool:
 
 
 def _uncertain(text: str) -> int:
-    """Return how many characters at the end may still turn out to be a marker, or the blanks at the end."""
+    """Return how many characters at the end may still turn out to be a marker."""
     sizes = range(min(len(text), len(CLOSING) - 1), 0, -1)
-    cut = next(
+    return next(
         (size for size in sizes if any(marker.startswith(text[-size:]) for marker in (OPENING, CLOSING))), 0
     )
-    body = text[: len(text) - cut]
-    return len(text) - len(body.rstrip())
 
 
 # --------------------------------------------------------------------------- alignments
