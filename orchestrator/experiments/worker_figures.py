@@ -95,8 +95,11 @@ def growth_high_mb(worker_judgement: Judgement) -> float | None:
 
 def _workers(results: Results) -> Iterator[MeasuredWorker]:
     models = {step["model"]["role"]: step["model"] for step in results.config["steps"]}
-    settings = {
-        one["method"] + (f"@{one['variant']}" if one["variant"] else ""): one["env"]
+    settings: dict[str, Mapping[str, str]] = {
+        one["method"] + (f"@{one['variant']}" if one["variant"] else ""): {
+            **one["env"],
+            **({"allocator": one["allocator"]} if one.get("allocator") else {}),
+        }
         for one in results.config["series"]
     }
     plain = {key: env for key, env in settings.items() if "@" not in key}
