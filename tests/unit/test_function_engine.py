@@ -179,6 +179,26 @@ def test_a_value_without_a_form_is_named(user: str, kind: str, words: str) -> No
     assert "allowed" in str(error.value)
 
 
+def run_with(user: str, **options: Any) -> Any:
+    engine = FunctionEngine()
+    engine.load(ModelSpec("function", "calls"))
+    return through_the_wire(engine, Job("call", options={"target": f"{user}:give", **options}))
+
+
+def test_a_value_that_nobody_wants_needs_no_form(user: str) -> None:
+    assert run_with(user, args=["object"], discard_result=True) is None
+
+
+def test_a_module_may_be_asked_to_come_from_one_file(user: str, tmp_path: Path) -> None:
+    own, other = tmp_path / f"{user}.py", tmp_path / f"{user}_breaks.py"
+    assert run_with(user, args=["bytes"], file=str(own)) == b"ab"
+    for wrong in (other, tmp_path / "gone.py"):
+        with pytest.raises(EngineError, match=r"two modules have that name on sys\.path") as error:
+            run_with(user, args=["bytes"], file=str(wrong))
+        assert str(own) in str(error.value)
+        assert str(wrong) in str(error.value)
+
+
 def test_a_value_that_contains_itself_is_refused(user: str) -> None:
     with pytest.raises(EngineError, match="recursion"):
         call(f"{user}:endless")

@@ -5,7 +5,9 @@ A job's options say what to call, in values msgpack can carry::
     {"target": "package.module:name", "args": [...], "kwargs": {...}}
 
 ``name`` may be dotted (``Class.method``). The module is found on the worker's ``sys.path``, to which the
-parent's was appended. What comes back:
+parent's was appended. ``"file"`` names the file the module must come from, for callers that mean one function
+and no other of its name; with ``"discard_result": true`` the value is dropped in the worker, whatever it is. What
+comes back:
 
 * a plain function's value is the result, encoded here once, so that a value msgpack has no form for is named
   as the function's mistake and not as a broken pipe;
@@ -19,7 +21,9 @@ A function that wants to emit text or to stop early without being a generator ca
 from __future__ import annotations
 
 import importlib
+import os
 import re
+import sys
 from collections.abc import Callable, Mapping
 from types import CoroutineType, GeneratorType
 from typing import Any
@@ -48,6 +52,8 @@ class CallOptions(msgspec.Struct, frozen=True):
     target: str
     args: list[Any] = []
     kwargs: dict[str, Any] = {}
+    file: str | None = None
+    discard_result: bool = False
 
 
 class _NoEmit:
@@ -106,17 +112,21 @@ class FunctionEngine(Engine):
         """
         global _current_emit  # noqa: PLW0603 - one job at a time in a worker
         call = read_options(job.options, CallOptions, "engine function: job")
-        function = self._resolve(call.target)
+        function = self._resolve(call)
         _current_emit = emit
         try:
             value = _finish(function(*call.args, **call.kwargs), call.target, emit)
         finally:
             _current_emit = _NO_EMIT
-        return Plain(_encode(value, call.target))
+        return Plain(_encode(None if call.discard_result else value, call.target))
 
-    def _resolve(self, target: str) -> Callable[..., Any]:
+    def _resolve(self, call: CallOptions) -> Callable[..., Any]:
+        target = call.target
         if target not in self._callables:
-            self._callables[target] = resolve(target)
+            function = resolve(target)
+            if call.file is not None:
+                _check_origin(target, call.file)
+            self._callables[target] = function
         return self._callables[target]
 
     def unload(self) -> None:
@@ -162,6 +172,17 @@ def _import_module(module: str) -> Any:
         raise EngineError(
             f"module {module!r} was found, but it imports {missing!r}, which is missing"
         ) from error
+
+
+def _check_origin(target: str, file: str) -> None:
+    """See that the imported module of ``target`` is the one in ``file``; modules of one name may lie in many places."""
+    module = target.partition(":")[0]
+    found = getattr(sys.modules[module], "__file__", None)
+    if found is None or not os.path.exists(file) or not os.path.samefile(found, file):
+        raise EngineError(
+            f"module {module!r} is {found} in the worker, and not {file}: two modules have that name on sys.path; "
+            "rename one, or make its folder a package"
+        )
 
 
 def _finish(value: Any, target: str, emit: Emit) -> Any:

@@ -1,0 +1,128 @@
+"""Options, marker and fixture. Every pytest run of the environment imports this, so it imports pytest alone.
+
+What holds for one check, the first that says it: the argument of ``leak_check``, the marker ``leakgate``, the
+command line, the ini file, the default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from orchestrator.leakgate.check import LeakCheck
+
+WHEN_INCONCLUSIVE = ("fail", "pass", "skip")
+
+
+class Option(NamedTuple):
+    """One setting: how its text is read, its default, and its help."""
+
+    read: type[int] | type[float] | type[str]
+    default: int | float | str | None
+    help: str
+
+
+OPTIONS: Mapping[str, Option] = {
+    "iterations": Option(int, 50, "calls of the function; at least 10 (default: 50)"),
+    "max_rate": Option(float, None, "growth in MB per iteration that is let through (default: no leak is)"),
+    "inconclusive": Option(
+        str, "fail", "what a check that decides nothing does: fail, pass or skip (default: fail)"
+    ),
+    "timeout": Option(float, 60.0, "seconds one call may take (default: 60)"),
+}
+"""By the keyword of ``leak_check`` and of the marker; ``--leakgate-max-rate`` and ``leakgate_max_rate`` elsewhere."""
+
+_MARKER = (
+    "leakgate(iterations, max_rate, inconclusive, timeout): settings of leak_check for this test, "
+    "as its arguments have them"
+)
+_SETTINGS: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--leakgate-…`` and the ini keys ``leakgate_…``."""
+    group = parser.getgroup("leakgate", "memory leaks of functions")
+    for name, option in OPTIONS.items():
+        flag = f"--leakgate-{name.replace('_', '-')}"
+        group.addoption(flag, dest=f"leakgate_{name}", metavar=name.upper(), help=option.help)
+        parser.addini(f"leakgate_{name}", f"leak_check: {option.help}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker and read the settings.
+
+    Raises:
+        pytest.UsageError: A setting cannot be read; says which and what it may be.
+    """
+    config.addinivalue_line("markers", _MARKER)
+    settings: dict[str, Any] = {}
+    for name, option in OPTIONS.items():
+        flag, ini = config.getoption(f"leakgate_{name}"), config.getini(f"leakgate_{name}")
+        where = (
+            f"--leakgate-{name.replace('_', '-')}" if flag is not None else f"leakgate_{name} of the ini file"
+        )
+        said = flag if flag is not None else ini or None
+        settings[name] = option.default if said is None else _read(option, said, where)
+        _check(name, settings[name], where)
+    config.stash[_SETTINGS] = settings
+
+
+def settings_of(item: pytest.Item) -> dict[str, Any]:
+    """Return the settings of a test: the session's, with those of its markers, the closest one's word last.
+
+    Raises:
+        pytest.UsageError: A marker says what there is not, or what cannot be.
+    """
+    settings = item.config.stash[_SETTINGS].copy()
+    for marker in reversed(list(item.iter_markers("leakgate"))):
+        where = f"{item.nodeid}: marker leakgate"
+        unknown = [name for name in marker.kwargs if name not in OPTIONS]
+        if marker.args or unknown:
+            raise pytest.UsageError(
+                f"{where}: takes {', '.join(OPTIONS)} as keywords, found {unknown or marker.args}"
+            )
+        settings |= marker.kwargs
+        for name in marker.kwargs:
+            _check(name, settings[name], where)
+    return settings
+
+
+def check_setting(name: str, value: Any) -> str | None:
+    """Return what is wrong with a setting's value, None for nothing."""
+    numeric = isinstance(value, int | float) and not isinstance(value, bool)
+    if name == "iterations":
+        good = isinstance(value, int) and numeric and value >= 10
+        return None if good else "a whole number of at least 10: fewer readings decide nothing"
+    if name == "inconclusive":
+        return None if value in WHEN_INCONCLUSIVE else "fail, pass or skip"
+    if name == "max_rate":
+        return None if value is None or (numeric and value >= 0) else "MB per iteration, not below 0"
+    return None if numeric and value > 0 else "seconds above 0"
+
+
+@pytest.fixture
+def leak_check(request: pytest.FixtureRequest) -> LeakCheck:
+    """Return a function that fails the test when a callable leaks.
+
+    ``leak_check(job, iterations=…, max_rate=…, inconclusive=…, timeout=…, args=…, kwargs=…, env=…)`` calls the
+    importable ``job`` in a process of its own and judges that process's memory; it returns the judgement.
+    """
+    from orchestrator.leakgate.check import LeakCheck  # noqa: PLC0415 - only tests that use it pay for it
+
+    item: pytest.Item = request.node
+    return LeakCheck(settings_of(item), item)
+
+
+def _read(option: Option, said: str, where: str) -> int | float | str:
+    try:
+        return option.read(said)
+    except ValueError:
+        raise pytest.UsageError(f"{where}: {said!r} is no number; {option.help}") from None
+
+
+def _check(name: str, value: Any, where: str) -> None:
+    if problem := check_setting(name, value):
+        raise pytest.UsageError(f"{where}: {name} is {value!r}, must be {problem}")
