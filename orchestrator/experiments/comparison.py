@@ -66,6 +66,7 @@ _PER_ITERATION: tuple[tuple[str, str, Pick, bool], ...] = (
     ("ttft", "ms", lambda entry: entry.get("ttft_ms"), False),
     ("speed", "chars/s", lambda entry: entry.get("speed_chars_per_s"), True),
     ("wer", "%", lambda entry: entry.get("wer_percent"), False),
+    ("cer", "%", lambda entry: entry.get("cer_percent"), False),
     ("load", "s", _load, False),
 )
 """Metric, unit, where it is, and whether more is better."""
@@ -104,7 +105,12 @@ def compare_runs(first: Mapping[str, Results], second: Mapping[str, Results]) ->
 
 
 def _rows(name: str, key: str, first: Results, second: Results) -> list[Compared]:
-    growth = [_growth(name, key, metric, first, second) for metric in ("growth", "rss growth", "heap growth")]
+    growth = [_growth(name, key, metric, first, second) for metric in ("growth", *_RATES)]
+    growth += [
+        _growth(name, key, counted, first, second, unit="per iteration")
+        for counted in _COUNTED
+        if any(_counts_grow(results.summary[key], counted) for results in (first, second))
+    ]
     both = _entries(first, key), _entries(second, key)
     means = [_mean(name, key, each, *both) for each in _PER_ITERATION]
     return [row for row in (*growth, *means) if row.first is not None or row.second is not None]
@@ -116,10 +122,16 @@ _RATES = {
 }
 
 
-def _growth(name: str, key: str, metric: str, first: Results, second: Results) -> Compared:
+_COUNTED = ("descriptors", "threads")
+"""Counts, compared by their growth where it is not nothing on both sides."""
+
+
+def _growth(
+    name: str, key: str, metric: str, first: Results, second: Results, *, unit: str = "MB/iteration"
+) -> Compared:
     rates = [_rate(results.summary[key], metric) for results in (first, second)]
     row = Compared(
-        experiment=name, series=key, metric=metric, unit="MB/iteration", first=rates[0][1], second=rates[1][1]
+        experiment=name, series=key, metric=metric, unit=unit, first=rates[0][1], second=rates[1][1]
     )
     a, b = rates
     if a[1] is None or b[1] is None:
@@ -135,8 +147,17 @@ def _rate(summary: Mapping[str, Any], metric: str) -> tuple[float | None, float 
         rate: Mapping[str, Any] = summary.get("leak_rate") or {}
         return rate.get("low_mb_per_iter"), rate.get("rate_mb_per_iter"), rate.get("high_mb_per_iter")
     judged: Mapping[str, Any] = summary.get("judgement") or {}
+    if metric in _COUNTED:
+        counted: Mapping[str, Any] = judged.get(metric) or {}
+        return counted.get("ci_low"), counted.get("rate_per_iteration"), counted.get("ci_high")
     low, rate_key, high = _RATES[metric]
     return judged.get(low), judged.get(rate_key), judged.get(high)
+
+
+def _counts_grow(summary: Mapping[str, Any], counted: str) -> bool:
+    judged: Mapping[str, Any] = summary.get("judgement") or {}
+    found: Mapping[str, Any] = judged.get(counted) or {}
+    return found.get("first") != found.get("last")
 
 
 def _mean(

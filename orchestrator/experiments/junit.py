@@ -46,10 +46,15 @@ def _add_case(suite: ET.Element, one: GatedSeries) -> None:
     )
     details = "\n".join(_details(judged))
     if element := _ELEMENTS.get(one.result):
-        found = ET.SubElement(case, element, {"type": judged.verdict, "message": _clean(one.reason)})
+        found = ET.SubElement(case, element, {"type": _kind(one), "message": _clean(one.reason)})
         found.text = _clean(details)
     else:
         ET.SubElement(case, "system-out").text = _clean("\n".join([one.reason, details]))
+
+
+def _kind(one: GatedSeries) -> str:
+    """Return what kind of failure it is: the verdict on memory, or what else is open."""
+    return one.judgement.verdict if one.about == "memory" else one.about
 
 
 def _details(judged: Judgement) -> list[str]:

@@ -21,11 +21,14 @@ from typing import Literal
 
 import msgspec
 
+from orchestrator.analysis.judged import CountJudgement
 from orchestrator.analysis.judgement import Judgement
 from orchestrator.config.types import GateConfig
 from orchestrator.report.judged_words import count_words
 
 GateWord = Literal["passed", "broken", "inconclusive"]
+About = Literal["memory", "descriptors", "threads"]
+"""What a gate looks at."""
 
 _CLEAN = frozenset({"flat", "plateau", "bounded"})
 _BASELINE = "recycle"
@@ -33,11 +36,12 @@ _WORSE: tuple[GateWord, ...] = ("passed", "inconclusive", "broken")
 
 
 class GatedSeries(msgspec.Struct, frozen=True):
-    """One series at the gate: its judgement, the result, and why in one sentence."""
+    """One series at the gate: its judgement, the result, why in one sentence, and what decided it."""
 
     judgement: Judgement
     result: GateWord
     reason: str
+    about: About = "memory"
 
 
 class GateResult(msgspec.Struct, frozen=True):
@@ -78,26 +82,24 @@ def _check(gate: GateConfig, judged: Judgement) -> GatedSeries:
         word, reason = _by_verdict(judged)
     else:
         word, reason = _by_rate(judged, gate.max_rate_mb_per_iteration)
-    found = [(word, reason), *_counts(gate, judged)]
-    worst, why = max(found, key=lambda one: _WORSE.index(one[0]))
-    return GatedSeries(judged, _settled(gate, worst), why)
+    found = [GatedSeries(judged, _settled(gate, word), reason)]
+    if gate.descriptors:
+        found.append(_count(gate, judged, "descriptors", judged.descriptors))
+    if gate.threads:
+        found.append(_count(gate, judged, "threads", judged.threads))
+    return max(found, key=lambda one: _WORSE.index(one.result))
 
 
-def _counts(gate: GateConfig, judged: Judgement) -> list[tuple[GateWord, str]]:
+def _count(gate: GateConfig, judged: Judgement, about: About, found: CountJudgement | None) -> GatedSeries:
     """Judge what the table asks for beside memory: only a clean verdict passes, only a leak breaks."""
-    wanted = {"descriptors": gate.descriptors, "threads": gate.threads}
-    counted = {"descriptors": judged.descriptors, "threads": judged.threads}
-    results: list[tuple[GateWord, str]] = []
-    for name in (name for name, asked in wanted.items() if asked):
-        found = counted[name]
-        if found is None:
-            results.append(("inconclusive", f"{name}: not counted throughout"))
-        elif found.verdict in _CLEAN:
-            results.append(("passed", f"{name}: {found.verdict}"))
-        else:
-            word: GateWord = "broken" if found.verdict == "leak" else "inconclusive"
-            results.append((word, count_words(name, found)))
-    return results
+    if found is None:
+        word, reason = _settled(gate, "inconclusive"), f"{about}: not counted throughout"
+    elif found.verdict in _CLEAN:
+        word, reason = "passed", f"{about}: {found.verdict}"
+    else:
+        word = "broken" if found.verdict == "leak" else _settled(gate, "inconclusive")
+        reason = count_words(about, found)
+    return GatedSeries(judged, word, reason, about)
 
 
 def _by_verdict(judged: Judgement) -> tuple[GateWord, str]:

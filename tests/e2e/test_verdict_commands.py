@@ -40,6 +40,44 @@ def test_a_leak_breaks_the_gate_and_its_twin_passes(lab: Lab) -> None:
     assert ET.parse(junit).getroot().get("failures") == "0"
 
 
+def test_a_method_is_held_against_fresh_processes_everywhere(lab: Lab) -> None:
+    """The same numbers in table, words, result file, JSON and analyze, each at the method's own boundary."""
+    lab.write(experiment("a", "restart", "recycle", iterations=12), models=LEAK)
+    done = lab.run("run", lab.file, "--json")
+    assert done.code == 0, done.err
+    held = lab.result("a")["summary"]["restart"]["judgement"]["against_baseline"]
+    assert (held["series"], held["boundary"], held["iterations"]) == ("recycle", "after_infer", 12)
+    beyond = held["channels"]["rss"]
+    assert beyond["beyond_ci_low"] <= beyond["beyond_mb_per_iteration"] <= beyond["beyond_ci_high"]
+    assert beyond["beyond_mb_per_iteration"] == pytest.approx(4.0, abs=0.5)
+    assert held["level"]["above_mb"] == pytest.approx(44.0, abs=4.0)
+    assert json.loads(done.out)["summary"]["restart"]["judgement"]["against_baseline"]["level"]["life"] == 1
+    assert "Beyond baseline (MB/iter)" in done.err
+    assert "    beyond fresh processes: the live heap 4.00 ± " in done.err
+    analyzed = [
+        json.loads(line) for line in lab.run("analyze", "--json", lab.results / "runs").out.splitlines()
+    ]
+    again = next(one for one in analyzed if one["series"] == "restart")["against_baseline"]
+    assert again["level"]["above_mb"] == pytest.approx(held["level"]["above_mb"], abs=0.001)
+    assert again["channels"]["rss"] == pytest.approx(beyond, abs=0.001)
+
+
+def test_open_descriptors_are_told_always_and_break_a_gate_that_asks_for_them(lab: Lab) -> None:
+    junit = lab.folder / "gate.xml"
+    leaky = {"small": synthetic(leak_fds_per_job=1)}
+    lab.write(experiment("a", "reuse", iterations=12), models=leaky)
+    memory_only = lab.run("run", lab.file, "--quiet", "--gate", "leak")
+    assert memory_only.code == 0, memory_only.err
+    assert "Reuse: descriptors: leak, 1.00 ± " in memory_only.out
+    lab.write(experiment("a", "reuse", iterations=12), models=leaky, gate={"descriptors": True})
+    gated = lab.run("run", lab.file, "--quiet", "--junit", junit)
+    assert gated.code == 1, gated.err
+    assert "a/reuse: broken: descriptors: leak" in gated.err
+    failure = ET.parse(junit).getroot().find(".//failure")
+    assert failure is not None
+    assert failure.get("type") == "descriptors"
+
+
 def test_a_table_gates_without_a_flag_and_too_few_iterations_leave_it_open(lab: Lab) -> None:
     lab.write(experiment("a", "reuse", iterations=4), models=CLEAN, gate={"methods": ["reuse"]})
     assert lab.run("run", lab.file, "--quiet").code == 4

@@ -35,13 +35,16 @@ def rows(compared):
 def test_the_same_twice_is_the_same():
     compared = compare_runs(results(), results())
     assert {row.change for row in compared.rows} == {"same"}
-    assert set(rows(compared)) == {"growth", "rss growth", "ttft", "speed", "wer"}
+    assert set(rows(compared)) == {"growth", "rss growth", "ttft", "speed", "wer", "cer"}
     assert compared.warnings == []
     assert compared.verdicts == [("exp2", "recreate", "flat", "flat")]
 
 
 def test_more_growth_more_ttft_and_less_speed_are_worse_and_back_again_better():
-    before, after = results(), results(2.0, ttft_ms=500.0, speed_chars_per_s=40.0, wer_percent=3.0)
+    before, after = (
+        results(),
+        results(2.0, ttft_ms=500.0, speed_chars_per_s=40.0, wer_percent=3.0, cer_percent=1.0),
+    )
     worse, better = rows(compare_runs(before, after)), rows(compare_runs(after, before))
     assert {row.change for row in worse.values()} == {"worse"}
     assert {row.change for row in better.values()} == {"better"}
@@ -49,6 +52,25 @@ def test_more_growth_more_ttft_and_less_speed_are_worse_and_back_again_better():
     assert (growth.first, growth.second) == (pytest.approx(0.0), pytest.approx(2.0))
     assert growth.low <= 2.0 <= growth.high
     assert worse["ttft"].difference == 100.0
+
+
+def test_descriptors_are_compared_where_they_grow():
+    def opening(per_iteration):
+        made = results()
+        counted = {
+            "verdict": "leak" if per_iteration else "flat",
+            "first": 12,
+            "last": 12 + 29 * per_iteration,
+            "rate_per_iteration": float(per_iteration),
+            "ci_low": per_iteration - 0.01,
+            "ci_high": per_iteration + 0.01,
+        }
+        made["exp2"].summary["recreate"]["judgement"]["descriptors"] = counted
+        return made
+
+    row = rows(compare_runs(opening(0), opening(1)))["descriptors"]
+    assert (row.unit, row.difference, row.change) == ("per iteration", 1.0, "worse")
+    assert "descriptors" not in rows(compare_runs(opening(0), opening(0)))
 
 
 def test_a_number_that_one_side_lacks_is_unknown():

@@ -117,6 +117,17 @@ def test_what_is_counted_is_gated_when_the_table_asks_for_it(name, found, result
     assert check_gate(GateConfig(), series).result == "passed"
 
 
+def test_junit_tells_open_descriptors_from_a_leak_of_memory():
+    kept = judged("flat", descriptors=OPEN)
+    [case] = ET.fromstring(junit_xml(check_gate(GateConfig(descriptors=True), [kept])))[0]
+    assert case.find("failure").get("type") == "descriptors"
+
+
+def test_what_inconclusive_means_holds_for_counts_too():
+    rising = judged("flat", descriptors=RISING)
+    assert check_gate(GateConfig(descriptors=True, inconclusive="fail"), [rising]).result == "broken"
+
+
 def test_open_descriptors_do_not_hide_a_leak_of_memory():
     leak = judged("leak", (0.9, 1.0, 1.1), descriptors=SAME)
     assert check_gate(GateConfig(descriptors=True), [leak]).series[0].reason.startswith("leak: 1.000 MB")
