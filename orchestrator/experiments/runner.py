@@ -22,6 +22,7 @@ from orchestrator.experiments.calibration.stored import stamp_of
 from orchestrator.experiments.entry_log import series_records
 from orchestrator.experiments.file_hashes import HashCache, files_of
 from orchestrator.experiments.manifest import Manifest, make_manifest, plan_fingerprint
+from orchestrator.experiments.model_sizes import shrunken_models
 from orchestrator.experiments.observer import RunObserver
 from orchestrator.experiments.records import Entry, IterationRecord, SampleFile, SeriesEnd, SeriesRecords
 from orchestrator.experiments.results_file import write_results
@@ -63,10 +64,15 @@ def run_plan(
         with _open_run(plan, results, plan_fingerprint(plan, files), resume=resume) as run:
             if not (run.path / "manifest.json").exists():
                 samples = _sample_files(plan, availability)
-                calibration = stamp_of(results.path)
+                earlier = [each.manifest().files for each in results.run_folders()]
                 run.save(
                     make_manifest(
-                        plan, run_id=run.run_id, files=files, samples=samples, calibration=calibration
+                        plan,
+                        run_id=run.run_id,
+                        files=files,
+                        samples=samples,
+                        warnings=shrunken_models(plan, files, earlier),
+                        calibration=stamp_of(results.path),
                     )
                 )
             manifest = run.set_state("running")

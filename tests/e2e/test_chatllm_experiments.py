@@ -1,6 +1,7 @@
 """The five experiments of the repository's experiments.toml with the profile qwen3, on our double of libchatllm."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,26 @@ def test_what_is_missing_is_said_before_anything_starts(workspace: Workspace) ->
     assert done.code == 3
     assert "no ffmpeg on PATH" in done.err
     assert "apt-get install ffmpeg" in done.err
+
+
+def test_a_model_file_that_has_become_smaller_is_warned_of_at_once(workspace: Workspace) -> None:
+    """It would start, and say nothing."""
+    once = ("--iterations", "1", "--only", "exp2", "--methods", "restart")
+    assert "fewer than it had" not in workspace.run(*once).err
+    os.truncate(workspace.lab.folder / "models/qwen3-asr-0.6b-q4_0.bin", 1000)
+    done = workspace.run(*once)
+    assert done.code == 0
+    assert "has 1,000 bytes, 24 fewer than it had in an earlier run" in done.err
+
+
+def test_a_full_context_is_in_the_results(workspace: Workspace) -> None:
+    done = workspace.run(
+        "--iterations", "1", "--only", "exp2", "--methods", "restart", "--context-length", "70"
+    )
+    assert done.code == 0, done.err
+    (entry,) = workspace.result("exp2")["iterations"]
+    (warning,) = entry["steps"][0]["warnings"]
+    assert "raise context_length" in warning
 
 
 def test_the_engine_is_listed(lab: Lab) -> None:
