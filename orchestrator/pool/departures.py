@@ -89,6 +89,11 @@ class Departures:
         """A leaving worker has not gone in time."""
         self._step(worker, Rung(min(worker.rung + 1, Rung.KILL)), now)
 
+    def hurry(self, worker: Worker, now: float) -> None:
+        """A leaving worker is above its hard limit: kill it. It still counts as what it was told to go for."""
+        if worker.rung < Rung.KILL:
+            self._step(worker, Rung.KILL, now)
+
     def _step(self, worker: Worker, rung: Rung, now: float) -> None:
         settings = self._roster.settings
         worker.rung = rung

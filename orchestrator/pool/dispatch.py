@@ -269,5 +269,12 @@ def _view(slot: Slot) -> SlotView:
         _VIEWED.get(worker.state, "working"),  # type: ignore[arg-type]
         worker.last_used,
         worker.overtaken,
+        has_earned(worker),
         reserve,  # type: ignore[arg-type]
     )
+
+
+def has_earned(worker: Worker) -> bool:
+    """Whether a worker has worked as long as its start took; True where that is not known."""
+    start_s, job_s = worker.lane.start_s, worker.lane.job_s
+    return start_s is None or job_s is None or worker.jobs * job_s >= start_s

@@ -26,7 +26,8 @@ class MemoryWatch:
         """Read every worker that does something; stop sampling when none does."""
         roster = self._roster
         active = [worker for worker in roster.workers() if worker.state is not WorkerState.IDLE]
-        roster.next_sample_at = now + roster.settings.sample_interval_s if active else None
+        leaving = [worker for worker in roster.leaving if worker.limits.hard_rss_bytes is not None]
+        roster.next_sample_at = now + roster.settings.sample_interval_s if active or leaving else None
         overshoot = 0
         for worker in active:
             self.read(worker)
@@ -35,6 +36,10 @@ class MemoryWatch:
             worker.slot.series.append(Sample(now, worker.rss_bytes, worker.generation, worker.state, job))
             self._enforce(worker, now)
         roster.tally.overshoot_peak_bytes = max(roster.tally.overshoot_peak_bytes, overshoot)
+        for worker in leaving:
+            self.read(worker)
+            if worker.rss_bytes > (worker.limits.hard_rss_bytes or 0):
+                self._departures.hurry(worker, now)
 
     def read(self, worker: Worker) -> None:
         """Take one reading."""

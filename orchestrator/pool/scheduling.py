@@ -2,7 +2,10 @@
 
 The caller applies a step and asks again until there is none. Rules, in the order in which they bind:
 
-1. Priorities: a model's head with a higher priority is served before any other.
+1. Priorities: a model's head with a higher priority is served before any other. But a worker is not evicted for
+   it, while jobs of its own model wait, before it has worked as long as its start took: else jobs of mixed priorities
+   for more models than there are slots would have every worker loaded for a single job. The higher
+   priority waits for at most so long, and for at most :data:`MOST_OVERTAKEN` jobs.
 2. Affinity: an idle worker takes the next job of the model it holds, even past an older job of another model
    of the *same* priority, but at most :data:`MOST_OVERTAKEN` in a row.
 3. A free slot starts a model whose jobs wait and for which not enough workers are on their way.
@@ -46,7 +49,8 @@ class Demand:
 class SlotView:
     """One slot. ``model`` is None when it is free; ``arriving`` workers still load, ``idle`` ones can be given a job.
 
-    ``overtaken`` counts the jobs done in a row past an older one. ``reserve`` is the state of its successor.
+    ``overtaken`` counts the jobs done in a row past an older one, ``earned`` says whether it has worked as long as its
+    start took. ``reserve`` is the state of its successor.
     """
 
     index: int
@@ -54,6 +58,7 @@ class SlotView:
     state: Literal["free", "arriving", "idle", "working"] = "free"
     last_used: float = 0.0
     overtaken: int = 0
+    earned: bool = True
     reserve: Literal["none", "arriving", "idle"] = "none"
 
 
@@ -160,7 +165,7 @@ def _give(ranked: Sequence[Demand], place: _Place) -> Give | None:
                 stuck = demand
         elif stuck is None:
             return Give(slot.index)
-        elif demand.priority == stuck.priority and slot.overtaken < MOST_OVERTAKEN:
+        elif (demand.priority == stuck.priority or not slot.earned) and slot.overtaken < MOST_OVERTAKEN:
             return Give(slot.index, overtakes=True)
     return None
 

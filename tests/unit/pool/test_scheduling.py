@@ -64,6 +64,17 @@ def test_a_higher_priority_takes_the_slot_from_an_affine_job(priority: int) -> N
     assert next_step(demands, [slot(0, "a")], PLENTY) == Evict(0)
 
 
+def test_a_worker_that_has_not_earned_its_start_does_its_own_jobs_first() -> None:
+    """A higher priority waits for it, but not for ever; and not where it has nothing to do."""
+    demands = [demand("a", 1), demand("x", 2, 5)]
+    fresh = slot(0, "a", earned=False)
+    assert next_step(demands, [fresh], PLENTY) == Give(0, overtakes=True)
+    overdue = slot(0, "a", earned=False, overtaken=MOST_OVERTAKEN)
+    assert next_step(demands, [overdue], PLENTY) == Evict(0)
+    assert next_step([demand("x", 2, 5)], [fresh], PLENTY) == Evict(0)
+    assert next_step(demands, [fresh, FREE], PLENTY) == Give(0), "nobody is kept waiting"
+
+
 def test_a_lower_priority_waits() -> None:
     assert next_step([demand("a", 2), demand("x", 1, -1)], [slot(0, "a")], PLENTY) == Give(0)
 

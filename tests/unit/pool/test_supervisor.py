@@ -339,6 +339,23 @@ def test_hard_rss_is_enforced_in_the_middle_of_a_job() -> None:
     assert pool.exits() == {"hard-rss": 1}
 
 
+def test_hard_rss_holds_for_a_worker_that_was_told_to_go_too() -> None:
+    pool = FakePool(recycle=Recycle(hard_rss=200 * MIB))
+    job = pool.submit(timeout_s=1.0)
+    pool.ready_all()
+    link = pool.links[0]
+    pool.wait(1.6)
+    assert pool.ending(job).where == "run"
+    assert link.signals == [signal.SIGTERM], "it was asked to give up, and did not"
+    link.rss = 201 * MIB
+    pool.wait(0.021)
+    assert link.signals == [signal.SIGTERM, signal.SIGKILL]
+    pool.wait(0.1)
+    assert link.signals == [signal.SIGTERM, signal.SIGKILL]
+    pool.die(link.worker, -9)
+    assert pool.exits() == {"timeout": 1}
+
+
 def test_the_heap_is_trimmed_every_so_often() -> None:
     pool = FakePool(recycle=Recycle(trim_every=2))
     work(pool, 2)
