@@ -147,7 +147,11 @@ def _prepare(
     news += [f"{len(changed)} changed"] if changed else []
     news += [f"{len(lost)} whose output is gone"] if lost else []
     news += [f"{finished} finished but for their place"] if finished else []
-    say(f"{counts.total} recordings: {', '.join(news)}")
+    say(f"{_count(counts.total)}: {', '.join(news)}")
+
+
+def _count(recordings: int) -> str:
+    return "1 recording" if recordings == 1 else f"{recordings} recordings"
 
 
 def _work_through(
