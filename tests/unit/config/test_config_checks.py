@@ -134,6 +134,18 @@ WRONG: dict[str, tuple[str, str, str, list[str]]] = {
         "$.recycle.max_rss",
         ["at least 1 byte"],
     ),
+    "a soft limit that the hard one makes vain": (
+        "schema = 1",
+        'schema = 1\n[recycle]\nmax_rss = "2GiB"\nhard_rss = "2GiB"',
+        "$.recycle.max_rss",
+        ["not below hard_rss"],
+    ),
+    "limits of no model": (
+        "schema = 1",
+        "schema = 1\n[recycle.models.asr-smal]\nmax_jobs = 3",
+        "$.recycle.models.asr-smal",
+        ['no profile binds a model "asr-smal"'],
+    ),
 }
 
 

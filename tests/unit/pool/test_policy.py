@@ -7,6 +7,7 @@ import tenacity
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.config.types import RecycleConfig, RecycleLimits
 from orchestrator.pool.budget import BARE_WORKER_BYTES, Budget, first_guess, learnt_need
 from orchestrator.pool.deadlines import Deadlines
 from orchestrator.pool.intensity import Intensity
@@ -48,6 +49,30 @@ MIB = 1024 * 1024
 def test_limits_that_make_no_sense_are_named(wrong: dict, name: str) -> None:
     with pytest.raises(ValueError, match=name):
         Recycle(**wrong)
+
+
+def test_a_model_follows_its_own_limits_alone() -> None:
+    own = Recycle(max_jobs=5)
+    recycle = Recycle(auto=True, hard_rss="1GiB", models={"asr": own})
+    assert recycle.of("asr") is own
+    assert recycle.of("other") is recycle
+    assert hash(recycle) != hash(own)
+    with pytest.raises(TypeError, match="'asr' needs a Recycle"):
+        Recycle(models={"asr": 5})  # type: ignore[dict-item]
+    with pytest.raises(ValueError, match="one level is enough"):
+        Recycle(models={"asr": recycle})
+
+
+def test_the_files_tables_are_the_same() -> None:
+    table = RecycleConfig(
+        max_jobs=9,
+        jitter=0.2,
+        models={"asr": RecycleLimits(auto=True), "aligner": RecycleLimits(max_rss="1GiB")},
+    )
+    made = Recycle.from_config(table, table.models)
+    assert (made.max_jobs, made.jitter, made.auto) == (9, 0.2, False)
+    assert made.of("asr") == Recycle(auto=True)
+    assert made.of("aligner") == Recycle(max_rss="1GiB")
 
 
 def test_sizes_may_be_text() -> None:

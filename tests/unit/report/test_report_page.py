@@ -11,6 +11,7 @@ from written_runs import MODEL, Written, experiment, iterations, reading
 
 from orchestrator.config.types import Model, Series
 from orchestrator.experiments.report_content import collect_report
+from orchestrator.report.html.markdown import markdown_summary
 from orchestrator.report.html.page import make_page
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -40,6 +41,22 @@ def test_verdicts_stand_before_everything_else_in_words(tmp_path: Path) -> None:
     ) in words
     assert "What the growth is made of: live heap 2.00 MB per iteration" in words
     assert words.index("Verdicts") < words.index("Time series") < words.index("Provenance")
+
+
+def test_what_to_do_follows_the_verdicts(tmp_path: Path) -> None:
+    run = Written(tmp_path, experiment("restart", "recycle"))
+    run.add("restart", iterations("restart", 40, 2.0))
+    run.add("recycle", iterations("recycle", 40, 0.0))
+    content = collect_report(run.run)
+    words = words_of(page_of(run))
+    assert "asr-small (0.6B): recycle after " in words
+    assert "exp2/restart is leak: RSS grows by at most 2 MB per job." in words
+    assert "[recycle] max_jobs = " in words
+    assert words.index("Verdicts") < words.index("What to do") < words.index("Time series")
+    assert "### What to do" in markdown_summary(content)
+    empty = Written(tmp_path / "empty", experiment("restart"))
+    assert collect_report(empty.run).plan is None or not collect_report(empty.run).plan.models
+    assert "What to do" not in words_of(page_of(empty))
 
 
 def test_each_experiment_has_all_its_charts(tmp_path: Path) -> None:
