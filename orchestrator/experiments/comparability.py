@@ -85,7 +85,15 @@ def _series_warnings(first: Results, second: Results) -> list[str]:
         for each in (first, second)
     ]
     shared = [key for key in environments[0] if key in environments[1]]
-    return found + _differing("environment of", *({key: env[key] for key in shared} for env in environments))
+    allocators = [
+        {_key(series): series.get("allocator") for series in each.config.get("series", [])}
+        for each in (first, second)
+    ]
+    return [
+        *found,
+        *_differing("environment of", *({key: env[key] for key in shared} for env in environments)),
+        *_differing("allocator of", *({key: each[key] for key in shared} for each in allocators)),
+    ]
 
 
 def _early_end_warnings(first: Results, second: Results) -> list[str]:

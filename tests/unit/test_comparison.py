@@ -123,6 +123,10 @@ def test_another_experiment_is_refused():
         (lambda config: config.update(tool_version="9"), "exp2: version orchestrator: "),
         (lambda config: config["series"][0].update(env={"A": "1"}), "exp2: environment of recreate: not set"),
         (
+            lambda config: config["series"][0].update(allocator="jemalloc"),
+            "exp2: allocator of recreate: not set",
+        ),
+        (
             lambda config: config["steps"][0]["sample"].update(reference="x"),
             "exp2: step 1: sample reference: ",
         ),
@@ -131,6 +135,23 @@ def test_another_experiment_is_refused():
 def test_what_may_explain_a_difference_is_a_warning(change, said):
     [warning] = compare_runs(results(), results(change=change)).warnings
     assert warning.startswith(said)
+
+
+def ended_early(count):
+    """Results whose method was settled after ``count`` iterations."""
+    found = results()["exp2"]
+    summary = {**found.summary["recreate"], "iterations": count, "stopped": "settled", "settled_as": "clean"}
+    config = {**found.config, "stop": "settled"}
+    return {"exp2": msgspec.structs.replace(found, summary={"recreate": summary}, config=config)}
+
+
+def test_another_way_to_stop_matters_only_where_it_did():
+    assert compare_runs(ended_early(30), results()).warnings == []
+    assert compare_runs(ended_early(7), ended_early(7)).warnings == []
+    [warning] = compare_runs(ended_early(7), results()).warnings
+    assert warning.startswith(
+        "exp2: method recreate: settled as clean after 7 iterations in the first, 30 iterations in the second"
+    )
 
 
 def test_what_only_one_run_has_is_left_out_and_said():

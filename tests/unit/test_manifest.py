@@ -10,7 +10,7 @@ import msgspec
 import pytest
 import record_builders as build
 
-from orchestrator.config.types import Plan
+from orchestrator.config.types import Plan, Series
 from orchestrator.errors import ResultsError
 from orchestrator.experiments.file_hashes import HashedFile
 from orchestrator.experiments.manifest import (
@@ -132,6 +132,8 @@ def test_a_moved_model_is_the_same_model() -> None:
         with_experiment(iterations=11),
         with_experiment(recycle_after=2),
         with_experiment(heap=False),
+        with_experiment(stop="settled"),
+        build.plan(build.experiment(series=[Series("recreate", allocator="jemalloc")])),
         with_experiment(sample_interval_ms=21),
         build.plan(build.experiment("recreate", "recycle")),
         build.plan(build.experiment("restart")),

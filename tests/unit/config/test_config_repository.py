@@ -70,7 +70,23 @@ def test_the_five_experiments(profile: str) -> None:
     assert {experiment.name: steps_of(experiment) for experiment in plan.experiments} == STEPS
     assert {experiment.name: experiment.title for experiment in plan.experiments} == TITLES
     assert {experiment.recycle_after for experiment in plan.experiments} == {1}
+    stop = "settled" if profile == "embedded" else "never"
+    assert {experiment.stop for experiment in plan.experiments} == {stop}
     assert (plan.keep_runs, {experiment.sample_interval_ms for experiment in plan.experiments}) == (20, {20})
+
+
+def test_the_example_of_allocator_settings() -> None:
+    path = TOP / "examples/allocator_settings/experiments.toml"
+    [experiment] = resolve(load_file(path), path, Overrides(), {}, cores=8).experiments
+    assert {series.variant: (series.allocator, series.env) for series in experiment.series} == {
+        None: (None, {}),
+        "trim-early": (None, {"MALLOC_TRIM_THRESHOLD_": "131072"}),
+        "one-arena": (None, {"MALLOC_ARENA_MAX": "1"}),
+        "jemalloc": ("jemalloc", {}),
+        "mimalloc": ("mimalloc", {}),
+    }
+    assert experiment.stop == "settled"
+    assert all(Path(step.sample.audio).is_file() for step in experiment.steps if step.sample)
 
 
 def test_what_qwen3_binds() -> None:
@@ -142,8 +158,10 @@ def load_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
 
 
 def test_the_example_of_a_variant(load_with: Callable[[str], ExperimentsFile]) -> None:
-    file = load_with(uncommented(FILE.read_text("utf-8"), "[experiment.variants.one-arena]"))
-    assert file.experiment[1].variants["one-arena"].env == {"MALLOC_ARENA_MAX": "1"}
+    file = load_with(uncommented(FILE.read_text("utf-8"), "[experiment.variants.trim-early]"))
+    variant = file.experiment[1].variants["trim-early"]
+    assert variant.env == {"MALLOC_TRIM_THRESHOLD_": "131072"}
+    assert (variant.allocator, variant.methods) == ("jemalloc", ["restart"])
 
 
 def test_the_example_of_a_third_partys_engine(load_with: Callable[[str], ExperimentsFile]) -> None:

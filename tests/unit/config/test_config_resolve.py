@@ -380,6 +380,55 @@ def test_the_flag_for_methods_narrows_what_a_variant_says(right_text: str, resol
     assert series_of(experiment) == ["recycle", "recycle@one-arena"]
 
 
+@pytest.mark.parametrize("said", ["jemalloc", "mimalloc", "/opt/lib/libx.so"])
+def test_a_variant_may_name_an_allocator(said: str, right_text: str, resolved: Resolved) -> None:
+    text = right_text + f'[experiment.variants.other]\nallocator = "{said}"\nmethods = ["recreate"]\n'
+    series = resolved(text).experiments[1].series
+    assert [one.allocator for one in series] == [None, None, said]
+
+
+def test_the_path_of_an_allocator_counts_from_the_file(right_text: str, resolved: Resolved) -> None:
+    text = right_text + '[experiment.variants.other]\nallocator = "lib/libx.so"\n'
+    said = resolved(text).experiments[1].series[-1].allocator
+    assert said is not None
+    assert Path(said).is_absolute()
+    assert said.endswith("/lib/libx.so")
+
+
+def test_an_unknown_allocator_is_refused(right_text: str, resolved: Resolved) -> None:
+    text = right_text + '[experiment.variants.other]\nallocator = "jemaloc"\n'
+    [problem] = problems_of(lambda: resolved(text))
+    assert problem.key_path == "$.experiment[1].variants.other.allocator"
+    assert '"jemalloc"' in str(problem)
+
+
+# ------------------------------------------------------------------ stopping early
+
+
+def with_stop(text: str, defaults: str, profile: str) -> str:
+    tables = [f"[defaults]\n{defaults}", *(f"[profiles.{name}]\n{profile}" for name in ("qwen3", "embedded"))]
+    return text.replace("schema = 1\n", "\n".join(["schema = 1", *tables, ""]), 1)
+
+
+@pytest.mark.parametrize(
+    ("defaults", "profile", "flag", "stop"),
+    [
+        ("", "", None, "never"),
+        ('stop = "settled"', "", None, "settled"),
+        ('stop = "settled"', 'stop = "never"', None, "never"),
+        ("", 'stop = "settled"', None, "settled"),
+        ("", 'stop = "settled"', "never", "never"),
+        ("", "", "settled", "settled"),
+    ],
+)
+def test_who_says_whether_a_series_may_stop(
+    right_text: str, resolved: Resolved, defaults: str, profile: str, flag: str | None, stop: str
+) -> None:
+    text = with_stop(right_text, defaults, profile)
+    flags = {} if flag is None else {"stop": flag}
+    assert {one.stop for one in resolved(text, **flags).experiments} == {stop}
+
+
 # ------------------------------------------------------------------ what flags may say
 
 
