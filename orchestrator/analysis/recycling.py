@@ -19,6 +19,8 @@ COST_SHARE = 0.01
 """Share of the time that starting afresh may take where nothing but the cost speaks against it."""
 HARD_MARGIN = 1.2
 """A hard limit kills a job: it is only advised this far above all that is expected."""
+SOFT_MARGIN = 1.1
+"""A soft limit is at least so far above the planned size: no two runs are the same to the page."""
 UNKNOWN_GROWTH = 1.25
 """Room for a worker of unknown growth, as a multiple of what one job takes."""
 MOST_WORKERS = 1024
@@ -82,7 +84,7 @@ class RecyclePlan:
     Attributes:
         max_jobs: Recycle after so many jobs; None when growth does not make it necessary.
         max_rss_mb: Recycle when RSS is above this after a job, MB: one more job could pass the worker's share of
-            the budget. None when nothing grows.
+            the budget, or it has grown twice as much as planned. None when nothing grows.
         hard_rss_mb: RSS that is never to be passed, MB: the worker's share, where that is far enough above what
             is expected; else None.
         memory_per_worker_mb: Most memory one worker is expected to take, the peak within a job included, MB.
@@ -132,7 +134,7 @@ def plan_recycling(
     memory_mb = figures.busy_mb + figures.growth_mb * (jobs or 0)
     return RecyclePlan(
         max_jobs=jobs,
-        max_rss_mb=_soft_limit(figures, share_mb),
+        max_rss_mb=_soft_limit(figures, share_mb, jobs),
         hard_rss_mb=share_mb if share_mb >= memory_mb * HARD_MARGIN else None,
         memory_per_worker_mb=memory_mb,
         workers=count,
@@ -217,11 +219,18 @@ def _period(figures: WorkerFigures, share_mb: float) -> int | None:
     return max(1, min(fits, max(ceil(best), jobs_for_cost(COST_SHARE, figures.start_s, figures.job_s))))
 
 
-def _soft_limit(figures: WorkerFigures, share_mb: float) -> float | None:
-    """RSS after a job above which one more job, its growth and its peak, could pass the share."""
+def _soft_limit(figures: WorkerFigures, share_mb: float, jobs: int | None) -> float | None:
+    """RSS after a job above which one more job, its growth and its peak, could pass the share.
+
+    Less, where the plan needs far less: twice the planned growth, or a tenth above the planned size.
+    """
     if figures.rate_high_mb is None:
         return share_mb - figures.peak_above_base_mb
-    return share_mb - figures.peak_above_base_mb - figures.growth_mb if figures.growth_mb else None
+    if jobs is None:
+        return None
+    growth_mb = figures.growth_mb * jobs
+    planned_mb = max(figures.base_mb + 2 * growth_mb, SOFT_MARGIN * (figures.base_mb + growth_mb))
+    return min(share_mb - figures.peak_above_base_mb - figures.growth_mb, planned_mb)
 
 
 def _best_count(figures: WorkerFigures, budget_mb: float, most: int | None) -> int:

@@ -161,7 +161,7 @@ def _model_plan(
         start_s=figures.start_s,
         job_s=figures.job_s,
         max_jobs=max_jobs,
-        max_rss_mb=plan.max_rss_mb,
+        max_rss_mb=used.max_rss_mb,
         hard_rss_mb=used.hard_rss_mb,
         trim_every=trimmed.every if trimmed else None,
         memory_per_worker_mb=used.memory_per_worker_mb,

@@ -36,7 +36,7 @@ def test_plan_by_what_pays() -> None:
     plan = plan_recycling(FIGURES, budget_mb=8192, workers=1)
     assert plan.max_jobs == 198
     assert plan.memory_per_worker_mb == 400 + 198 * 6
-    assert plan.max_rss_mb == 8192 - 106, "the limit of RSS stays that of the budget"
+    assert plan.max_rss_mb == 300 + 2 * 198 * 6, "twice the growth that is planned"
     assert plan.hard_rss_mb == 8192
     assert plan.workers_that_fit == 5
     assert "1298 jobs" in plan.reason
