@@ -56,6 +56,12 @@ def variant_sentence(setting: str, found: VariantEffect, *, replaced: bool = Fal
 def cost_sentence(found: VariantEffect) -> str:
     """Return what a variant costs in time and peak memory; nothing where neither is known."""
     parts = [_time(found.time)] if found.time is not None else []
+    if parts and found.busy is not None:
+        without, with_it = found.busy
+        parts = [
+            f"what it costs in time is not known: the machine was not as busy (load average {without:.1f} without it, "
+            f"{with_it:.1f} with it)"
+        ]
     if found.peak is not None:
         before, after = f"{found.peak.before:.0f}", f"{found.peak.after:.0f}"
         peak = f"is {after} MB instead of {before}" if after != before else f"stays at {after} MB"

@@ -36,6 +36,9 @@ SplitPart = Literal["grows", "nothing", "shrinks", "open"]
 _LITTLE = 0.1
 _HALF = 0.5
 _STRETCHES = 4
+_BUSIER = (
+    1.5  # times the load average, and one process more: whoever waits for a core is slower for that alone
+)
 
 
 class Rate(NamedTuple):
@@ -73,6 +76,7 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
         times_s: Seconds of load and infer, one per iteration.
         peak_mb: Highest memory of any iteration.
         tolerance: Growth per iteration above which it counts.
+        machine_load: Mean load average of the machine meanwhile.
     """
 
     rss: Rate
@@ -80,6 +84,7 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
     times_s: Sequence[float] = ()
     peak_mb: float | None = None
     tolerance: float = 0.1
+    machine_load: float | None = None
 
 
 class VariantEffect(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +99,8 @@ class VariantEffect(msgspec.Struct, frozen=True, kw_only=True):
         unexplained: What is left beyond the live heap, MB per iteration; None where the heap is not known.
         time: Seconds per iteration (load and infer), with over without.
         peak: Highest memory in MB.
+        busy: Load average of the machine without and with it, where they differ so much that the time proves
+            nothing; else None.
     """
 
     effect: Effect
@@ -104,6 +111,7 @@ class VariantEffect(msgspec.Struct, frozen=True, kw_only=True):
     unexplained: float | None = None
     time: Ratio | None = None
     peak: Change | None = None
+    busy: tuple[float, float] | None = None
 
 
 class LoadSplit(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,6 +162,7 @@ def variant_effect(plain: Side, variant: Side) -> VariantEffect:
         unexplained=variant.rss.rate - max(live, 0.0) if fell and live is not None else None,
         time=time_ratio(plain.times_s, variant.times_s),
         peak=_peak_change(plain, variant),
+        busy=_busy(plain.machine_load, variant.machine_load),
     )
 
 
@@ -232,6 +241,13 @@ def _part(rate: Rate, tolerance: float) -> SplitPart:
 
 def _change(before: float, after: float, difference: Difference) -> Change:
     return Change(before, after, difference.value, _finite(difference.low), _finite(difference.high))
+
+
+def _busy(before: float | None, after: float | None) -> tuple[float, float] | None:
+    if before is None or after is None:
+        return None
+    less, more = sorted((before, after))
+    return (before, after) if more > _BUSIER * less and more - less > 1.0 else None
 
 
 def _heap_change(plain: Side, variant: Side) -> Change | None:

@@ -16,6 +16,7 @@ from orchestrator.analysis.levers import Rate, Side, TrimEffect, split_growth, v
 from orchestrator.analysis.tolerance import live_tolerance_mb
 from orchestrator.config.types import Experiment, Series
 from orchestrator.experiments.leak_rate import MB, boundary_readings, own_boundary
+from orchestrator.experiments.model_summary import mean
 from orchestrator.experiments.records import IterationRecord, SeriesRecords
 from orchestrator.report.names import method_name
 
@@ -85,6 +86,7 @@ def _side(records: SeriesRecords, summary: Mapping[str, Any]) -> Side | None:
         times_s=_times_s(records.iterations),
         peak_mb=summary.get("max_peak_mb"),
         tolerance=judged["tolerance"],
+        machine_load=mean([one.machine_load for one in records.iterations if one.machine_load is not None]),
     )
 
 

@@ -107,7 +107,8 @@ class IterationRecord(Record, frozen=True, tag="iteration"):
 
     ``memory`` is the RSS at the method's own boundary (after unload for recreate and recycle, after infer for
     restart and reuse). ``peak`` is the highest RSS of the worker during the iteration, ``tree_peak`` the same with
-    its descendants. ``life`` counts iterations since the worker's start.
+    its descendants. ``life`` counts iterations since the worker's start. ``machine_load`` is the system's load average
+    over the last minute: how busy everybody was.
     """
 
     experiment: str
@@ -120,6 +121,7 @@ class IterationRecord(Record, frozen=True, tag="iteration"):
     tree_peak: int
     steps: list[StepRecord]
     started_at: str
+    machine_load: float | None = None
 
 
 class SeriesStart(Record, frozen=True, tag="series-start"):

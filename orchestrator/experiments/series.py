@@ -7,6 +7,7 @@ lost, and the runner goes on with the next series.
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -148,6 +149,7 @@ class SeriesRun:
             tree_peak=max(draft.tree_peak for draft in self._drafts),
             steps=[draft.record() for draft in self._drafts],
             started_at=started_at,
+            machine_load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         )
 
     def _infer(self, stage: Stage, draft: StepDraft) -> None:

@@ -166,6 +166,23 @@ def test_the_cost_in_words(ratio: Ratio, words: str) -> None:
     assert cost_sentence(VariantEffect(effect="all", rss=Change(6, 0, -6))) == ""
 
 
+@pytest.mark.parametrize(
+    ("without", "with_it", "busy"),
+    [(1.0, 1.4, False), (0.5, 1.2, False), (5.2, 15.1, True), (9.0, 2.0, True), (None, 9.0, False)],
+)
+def test_the_time_of_a_busier_machine_proves_nothing(
+    without: float | None, with_it: float | None, busy: bool
+) -> None:
+    plain, variant = (
+        Side(rss=about(6.1), times_s=times(level), machine_load=load)
+        for level, load in ((0.4, without), (0.8, with_it))
+    )
+    found = variant_effect(plain, variant)
+    assert (found.busy is not None) is busy
+    assert ("is not known: the machine was not as busy" in cost_sentence(found)) is busy
+    assert ("% more time" in cost_sentence(found)) is not busy
+
+
 # ------------------------------------------------------------------ per load, per job
 
 
