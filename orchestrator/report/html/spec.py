@@ -79,7 +79,8 @@ def by_series(names: Sequence[str], styles: Sequence[SeriesStyle]) -> dict[str, 
         "field": "series",
         "type": "nominal",
         "title": None,
-        "legend": {"orient": "top", "symbolSize": 90, "symbolOpacity": 1, "columns": 2},
+        # No outline: it would be dashed as the lines are, and eat the symbols.
+        "legend": {"orient": "top", "symbolSize": 90, "symbolStrokeWidth": 0, "symbolOpacity": 1, "columns": 2},
     }
     domain = list(names)
     return {
