@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from orchestrator.text.itn.characters import NUMERALS
-from orchestrator.text.itn.scene import Reading, Rewrite, Run, Scene, is_word
+from orchestrator.text.itn.scene import Reading, Rewrite, Run, Scene, is_letter, is_word
 
 _UNIT = re.compile(
     "公里|公斤|公克|公分|公尺|公升|公顷|公亩|公吨|英里|英尺|英寸|英镑|海里|千米|千克|千瓦|千赫|兆|"
@@ -67,7 +67,7 @@ def _stays(scene: Scene, run: Run) -> bool:
 def _is_ten(scene: Scene, run: Run) -> bool:
     """Say whether 十 is a number and not part of a word such as 十足."""
     before, after = scene.before(run.start), scene.after(run.end)
-    if after in _TEN_OF or before == "第":
+    if after in _TEN_OF or before == "第" or _is_operand(scene, run):
         return True
     if after in {"到", "至"} and scene.run_starting(run.end + 1) is not None:
         return scene.after(run.end + 1, 2)[1:] in NUMERALS
@@ -79,7 +79,11 @@ def _measures(scene: Scene, run: Run) -> bool:
     after = scene.after(run.end, 4)
     if after[:1] == "又" and "分之" in scene.after(run.end + 1, 6):
         return True
-    if _is_operand(scene, run) or (scene.before(run.start) == "毛" and not is_word(after[:1])):
+    if (
+        _is_operand(scene, run)
+        or _is_code(scene, run)
+        or (scene.before(run.start) == "毛" and not is_word(after[:1]))
+    ):
         return True
     if run.spoken == "一" and scene.before(run.start) in _BY_ONE:
         return False
@@ -113,6 +117,14 @@ def _half_a_unit(scene: Scene, index: int, run: Run) -> Rewrite | None:
     if unit == "米" and len(second.digits) <= 2 and scene.after(second.end) not in _MEASURES:
         return Rewrite(second.start, second.end, second.digits)
     return None
+
+
+def _is_code(scene: Scene, run: Run) -> bool:
+    """Say whether the digit belongs to the letter before it: T三航站楼, MP三. Not PPT三页, nor 用API一次."""
+    after, before = scene.after(run.end), scene.before(run.start, 2)
+    if not is_letter(before[-1:]) or after in _MEASURES or after in _TEN_OF or run.spoken == "两":
+        return False
+    return run.spoken != "一" or (before[-1].isupper() and not is_letter(before[:-1]))
 
 
 def _is_operand(scene: Scene, run: Run) -> bool:

@@ -35,6 +35,7 @@ def read_clock(scene: Scene, index: int) -> Reading | None:
     if sign not in {"点", "时"} or not _is_hour(hour):
         return None
     by_day = bool(_PART_OF_DAY.search(scene.before(hour.start, 6)))
+    by_day = by_day or bool(_DAY.search(scene.before(hour.start, 3)))
     minutes = scene.run_at(index + 1, hour.end + 1)
     head = Rewrite(hour.start, hour.end, _written(hour))
     if minutes is not None and (tail := _minutes(scene, index + 1, minutes, by_day=by_day)) is not None:
@@ -51,7 +52,7 @@ def read_clock(scene: Scene, index: int) -> Reading | None:
 
 def _stands_alone(scene: Scene, hour: Run, *, by_day: bool) -> bool:
     """Say whether an hour without minutes is a time."""
-    if by_day or _DAY.search(scene.before(hour.start, 3)):
+    if by_day:
         return True
     if hour.spoken in {"一", "两", "零", "二"}:
         return bool(_HAPPENS.match(scene.after(hour.end + 1, 6)))
@@ -70,8 +71,9 @@ def _minutes(scene: Scene, index: int, run: Run, *, by_day: bool) -> Reading | N
         return None
     signed = scene.after(run.end) == "分" and scene.after(run.end, 2) != "分之"
     spoken_as_number = "十" in run.spoken and scene.before(run.start) == "点"
-    after_noon = by_day and run.spoken[0] in "零〇" and len(run.spoken) == 2
-    if not (signed or spoken_as_number or after_noon):
+    likely = by_day or scene.before(run.start - 1) == "两" or _HAPPENS.match(scene.after(run.end, 6))
+    spoken_with_gap = likely and run.spoken[0] in "零〇" and len(run.spoken) == 2
+    if not (signed or spoken_as_number or spoken_with_gap):
         return None
     rewrites = [Rewrite(run.start, run.end, _written(run))]
     seconds = scene.run_at(index + 1, run.end + 1) if signed else None

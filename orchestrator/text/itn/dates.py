@@ -35,7 +35,7 @@ def read_month(scene: Scene, index: int) -> Reading | None:
         return None
     day = scene.run_at(index + 1, month.end + 1)
     named = day is not None and scene.after(day.end) in {"日", "号"}
-    if _is_lunar(scene, month.start):
+    if _is_lunar(scene, month.start) or scene.after(month.end + 1) == "初":
         return Reading(1 if day is None else 2)
     if day is None or not _in(day, 31) or (not named and day.single):
         return Reading(1, (_rewrite(month, _number(month)),))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 
-from orchestrator.text.itn.scene import Reading, Rewrite, Run, Scene, is_word
+from orchestrator.text.itn.scene import Reading, Rewrite, Run, Scene, is_letter, is_word
 
 _PAUSE = re.compile(r"[ \t\u3000,，\-－–—]{1,2}")
 _SPOKEN_SINGLY = set("零〇幺")
@@ -18,6 +18,7 @@ _CALLED = re.compile(
     "(?:号|码)?(?:就?是|为)?[ ：:，,]?$"
 )
 _COUNTED = set("月个天岁线等楼年期层级班部季集")  # 四五六月, 二三四线城市
+_LARGER_UNITS = set("块元年岁时天月里斤米")  # 二十块零五毛
 _PHONE_DIGITS = 7
 _GROUPED_DIGITS = 5
 _LONG = 3
@@ -35,13 +36,16 @@ def read_digits(scene: Scene, index: int) -> Reading | None:
 
 
 def _is_string(scene: Scene, run: Run) -> bool:
-    if run.spoken in "一二三四五六七八九" and scene.after(run.end) in _COUNTED:
+    before, after = scene.before(run.start), scene.after(run.end)
+    if after == "几" or (run.spoken in "一二三四五六七八九" and after in _COUNTED):
         return False
     if len(run.spoken) >= _LONG or is_whole_text(scene, run):
         return True
     if len(run.spoken) < 2:
         return False
-    if not _SPOKEN_SINGLY.isdisjoint(run.spoken) or scene.after(run.end) in {"折", "室"}:
+    if run.spoken[0] in "零〇" and before in _LARGER_UNITS:
+        return False
+    if not _SPOKEN_SINGLY.isdisjoint(run.spoken) or after in {"折", "室"} or is_letter(before):
         return True
     return bool(_CALLED.search(scene.before(run.start, 8))) and not is_word(scene.after(run.end))
 

@@ -42,6 +42,6 @@ def _as_pattern(word: str) -> str:
     anywhere = word.startswith("+")
     word, _, not_before = word.lstrip("+").partition("!")
     pattern = re.escape(word)
-    if word[0] in NUMERALS and not anywhere:
+    if word[0] in f"{NUMERALS}周" and not anywhere:  # 周 after a number is a length of time
         pattern = f"(?<![{NUMERALS}点])" + pattern
     return pattern + (f"(?![{not_before.replace('N', NUMERALS)}])" if not_before else "")

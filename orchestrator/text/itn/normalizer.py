@@ -20,8 +20,8 @@ _RULES: tuple[_Rule, ...] = (
     read_day,
     read_lunar_day,
     read_clock,
-    read_decimal,
     read_score,
+    read_decimal,
     read_digits,
     read_amount,
 )

@@ -104,11 +104,11 @@ def _upper_limit(scene: Scene, index: int, end: int, below: Run) -> Rewrite | No
 
 def read_score(scene: Scene, index: int) -> Reading | None:
     """Read A比B, both numbers: a ratio or a score. Not a comparison (十比九多)."""
-    first = scene.runs[index]
-    second = scene.run_at(index + 1, first.end + 1)
-    if scene.after(first.end) != "比" or second is None or scene.after(second.end) in {"点", "分"}:
+    left = decimal(scene, index)
+    if left is None or scene.after(left[2]) != "比":
         return None
-    left, right = first.number(), second.number()
-    if left is None or right is None or (scene.after(second.end) or " ") in _COMPARED:
+    right = decimal(scene, index + left[0]) if scene.run_at(index + left[0], left[2] + 1) else None
+    if right is None or scene.after(right[2]) in {"点", "分"} or (scene.after(right[2]) or " ") in _COMPARED:
         return None
-    return Reading(2, (Rewrite(first.start, second.end, f"{left}:{right}"),))
+    ratio = Rewrite(scene.runs[index].start, right[2], f"{left[1]}:{right[1]}")
+    return Reading(left[0] + right[0], (ratio,))

@@ -99,3 +99,8 @@ class Scene:
 def is_word(character: str) -> bool:
     """Say whether a word goes on there: a Chinese character, a letter or a digit. Not at an edge of the text."""
     return character.isalnum()
+
+
+def is_letter(character: str) -> bool:
+    """Say whether it is a Latin letter, such as stands before the number of a gate or a model."""
+    return character.isascii() and character.isalpha()
