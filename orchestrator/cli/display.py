@@ -122,6 +122,7 @@ class PlainDisplay(Display):
         super().__init__(out, log, wanted)
         self._clock = clock
         self._pace: Pace | None = None
+        self._warnings_told: set[tuple[str, str, str]] = set()
         self._narrator = Narrator(self.say, lambda _text: None) if wanted.verbose else None
 
     def series_started(
@@ -148,9 +149,14 @@ class PlainDisplay(Display):
     def step_done(
         self, experiment: Experiment, series: Series, iteration: int, step: Step, record: StepRecord
     ) -> None:
-        """Tell it, with ``-v``."""
+        """Tell it, with ``-v``; in any case what speaks against its result, once a series."""
         if self._narrator:
             self._narrator.step_done(experiment, step, record)
+        for warning in record.warnings:
+            told = (experiment.name, series.key, warning)
+            if told not in self._warnings_told:
+                self._warnings_told.add(told)
+                self.say(Line(f"  Iteration {iteration}, {step.model.role}: {warning}", "bad"))
 
     def iteration_done(self, experiment: Experiment, series: Series, record: IterationRecord) -> None:
         """Say how far the series is."""

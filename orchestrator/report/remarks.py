@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -74,7 +75,10 @@ def baseline_growth(experiment: Experiment) -> list[Line]:
 
 
 def endings(columns: Sequence[Series], summaries: Summaries) -> list[Line]:
-    """Return what happened to series that did not complete, with their last words and what to do about it."""
+    """Return what happened to series that did not complete, with their last words and what to do about it.
+
+    Of those that did, how their processes ended where that was not as it should be.
+    """
     lines: list[Line] = []
     for series in columns:
         summary = summaries.get(series.key)
@@ -82,6 +86,11 @@ def endings(columns: Sequence[Series], summaries: Summaries) -> list[Line]:
             lines.append(Line(f"{method_name(series)}: did not run", "bad"))
         elif summary["outcome"] != "completed":
             lines += _ending(method_name(series, summary), summary)
+        else:
+            exits = Counter(summary.get("unclean_exits") or ())
+            for words, count in exits.items():
+                times = f" ({count} times)" if count > 1 else ""
+                lines.append(Line(f"{method_name(series, summary)}: {words}{times}", "note"))
     return lines
 
 

@@ -85,7 +85,11 @@ class Lab:
         return [sys.executable, "-W", "error", "-m", "orchestrator", *words]
 
     def run(
-        self, *arguments: str | Path, env: dict[str, str] | None = None, file_limit_bytes: int | None = None
+        self,
+        *arguments: str | Path,
+        env: dict[str, str] | None = None,
+        file_limit_bytes: int | None = None,
+        patience_s: float = PATIENCE_S,
     ) -> Finished:
         """Run ``orchestrator ARGUMENTS`` to its end."""
         command = self.command(*arguments)
@@ -99,7 +103,7 @@ class Lab:
             env=self.environment(env),
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=PATIENCE_S,
+            timeout=patience_s,
         )
         return Finished(done.returncode, done.stdout.decode(), done.stderr.decode())
 

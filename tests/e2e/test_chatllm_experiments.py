@@ -20,6 +20,9 @@ OUTPUTS = {
     "exp4": "alignment_comparison_results.json",
     "exp5": "asr_align_results.json",
 }
+PATIENCE_S = 250.0
+"""Up to thirty processes a run, on a machine that may be busy. Nothing is measured by it."""
+pytestmark = pytest.mark.timeout(300)
 CRASHED = "crashed at iteration 1 in phase unload: SIGABRT"
 
 
@@ -40,7 +43,8 @@ class Workspace:
         self.env = {**checkout.environment, "CHATLLM_DOUBLE_ANSWERS": str(answers)}
 
     def run(self, *arguments: str, double: str = "", **env: str) -> Finished:
-        return self.lab.run("run", *arguments, env={**self.env, "CHATLLM_DOUBLE": double, **env})
+        environment = {**self.env, "CHATLLM_DOUBLE": double, **env}
+        return self.lab.run("run", *arguments, env=environment, patience_s=PATIENCE_S)
 
     def result(self, name: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.lab.results / OUTPUTS[name]).read_text())
@@ -68,6 +72,7 @@ def test_all_five_run_and_a_crashing_recreate_is_a_result(workspace: Workspace) 
         assert methods == expected, name
     (noted,) = workspace.result("exp2")["summary"]["recycle"]["unclean_exits"]
     assert noted.startswith("SIGABRT while unloading asr-small; from there on")
+    assert noted in done.out
     assert done.out.count(CRASHED) == len(OUTPUTS)
     check_texts(workspace)
 
@@ -105,18 +110,27 @@ def test_what_recreate_and_the_baseline_are_read_from(workspace: Workspace) -> N
 
 
 def test_a_fork_whose_destroy_works_but_leaks_is_measured(workspace: Workspace) -> None:
-    done = workspace.run("--iterations", "16", "--only", "exp2", double="destroy=leak leak_cycle_kb=768")
+    fork = "destroy=leak leak_cycle_kb=768"
+    done = workspace.run("--iterations", "12", "--only", "exp2", "--methods", "recreate,restart", double=fork)
     assert done.code == 0, done.err
     result = workspace.result("exp2")
-    assert outcomes(result) == dict.fromkeys(("recreate", "restart", "recycle"), "completed 16 iterations")
+    assert outcomes(result) == dict.fromkeys(("recreate", "restart"), "completed 12 iterations")
     recreate, restart = result["summary"]["recreate"], result["summary"]["restart"]
-    assert recreate["unclean_exits"] == result["summary"]["recycle"]["unclean_exits"] == []
-    assert recreate["last_descriptors"] - recreate["first_descriptors"] == 15
+    assert recreate["unclean_exits"] == []
+    assert recreate["last_descriptors"] - recreate["first_descriptors"] == 11
     assert restart["last_descriptors"] == restart["first_descriptors"]
     assert recreate["judgement"]["verdict"] == "leak"
-    assert recreate["leak_rate"]["rate_mb_per_iter"] == pytest.approx(0.75, abs=0.1)
+    assert recreate["leak_rate"]["rate_mb_per_iter"] == pytest.approx(0.75, abs=0.15)
     assert restart["judgement"]["verdict"] != "leak"
     assert {step["reset"] for entry in result["iterations"] for step in entry["steps"]} == {None, "restart"}
+
+
+def test_the_baseline_of_a_fork_is_read_after_its_unload(workspace: Workspace) -> None:
+    done = workspace.run("--iterations", "2", "--only", "exp4", "--methods", "recycle", double="destroy=leak")
+    assert done.code == 0, done.err
+    summary = workspace.result("exp4")["summary"]["recycle"]
+    assert (summary["sentence"], summary["unclean_exits"]) == ("completed 2 iterations", [])
+    assert summary["judgement"]["boundary"] == "after_unload"
 
 
 def test_an_old_library_has_recreate_unavailable_and_says_why(lab: Lab, doubles: Doubles) -> None:
@@ -164,6 +178,7 @@ def test_a_full_context_is_in_the_results(workspace: Workspace) -> None:
     (entry,) = workspace.result("exp2")["iterations"]
     (warning,) = entry["steps"][0]["warnings"]
     assert "raise context_length" in warning
+    assert warning in done.err
 
 
 def test_the_engine_is_listed(lab: Lab) -> None:
