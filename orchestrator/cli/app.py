@@ -24,6 +24,7 @@ from orchestrator.cli.plan_command import plan
 from orchestrator.cli.report_command import report
 from orchestrator.cli.run_command import run
 from orchestrator.cli.schema_command import schema
+from orchestrator.cli.top_command import top
 from orchestrator.cli.transcribe_command import transcribe
 from orchestrator.cli.watch_command import watch
 from orchestrator.errors import OrchestratorError
@@ -51,6 +52,7 @@ app.command()(init)
 app.command()(transcribe)
 app.command()(align)
 app.command()(batch)
+app.command()(top)
 
 
 def _print_version(*, wanted: bool) -> None:

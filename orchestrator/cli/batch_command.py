@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,9 +16,11 @@ import typer
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.interrupts import interruptible
 from orchestrator.cli.pipeline_setup import PipelineOptions, config_file, open_pool, recognizing, say
+from orchestrator.errors import ResultsError
 
 if TYPE_CHECKING:
     from orchestrator.batch import BatchSettings, Entry, Input, Journal
+    from orchestrator.inspection import Snapshot
     from orchestrator.pipeline import Pipeline
     from orchestrator.pool.pool import Pool
 
@@ -162,8 +167,35 @@ def _work_through(
 
     with open_pool(options) as pool:
         pipeline_for = PipelineFor(pool, options, settings.formats)
-        with BatchDisplay(journal.counts, pool.stats, quiet=quiet) as display:
+        take = partial(_snapshot, journal, settings.folder, pool)
+        with _looked_into(take), BatchDisplay(journal.counts, pool.stats, quiet=quiet) as display:
             Batch(journal, pipeline_for, settings, display).run()
+
+
+def _looked_into(take: Callable[[float], Snapshot]) -> AbstractContextManager[object]:
+    """Let ``top`` look in; a machine without a safe place for that loses no batch over it."""
+    from orchestrator.inspection import Inspection
+
+    try:
+        return Inspection(take)
+    except ResultsError as error:
+        say(f"top cannot look into this batch: {error}")
+        return nullcontext()
+
+
+def _snapshot(journal: Journal, folder: Path, pool: Pool, uptime_s: float) -> Snapshot:
+    from orchestrator.inspection import BatchView, view_of
+
+    counts = journal.counts()
+    view = BatchView(
+        folder=str(folder),
+        waiting=counts.waiting,
+        running=counts.running + counts.writing,
+        done=counts.done,
+        failed=counts.failed,
+        poisoned=counts.poisoned,
+    )
+    return view_of(pool.stats(), pid=os.getpid(), title="orchestrator batch", uptime_s=uptime_s, batch=view)
 
 
 class PipelineFor:

@@ -1,0 +1,21 @@
+"""Looking into a running pool or batch from another process of the same user, over a Unix socket.
+
+Reading order: :mod:`.snapshot` (what is seen), :mod:`.place` (where sockets lie, and that only their owner can open
+them), :mod:`.server` (in the process that is looked at), :mod:`.client` (in the one that looks).
+"""
+
+from orchestrator.inspection.client import Found, find_running, look
+from orchestrator.inspection.server import Inspection
+from orchestrator.inspection.snapshot import BatchView, SlotView, Snapshot, WorkerView, view_of
+
+__all__ = [
+    "BatchView",
+    "Found",
+    "Inspection",
+    "SlotView",
+    "Snapshot",
+    "WorkerView",
+    "find_running",
+    "look",
+    "view_of",
+]

@@ -1,0 +1,110 @@
+"""The side that looks: which pools are running, and what one of them shows."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from orchestrator.errors import OrchestratorError, ResultsError
+from orchestrator.inspection.place import ENDING, socket_folder
+from orchestrator.inspection.snapshot import SNAPSHOT_SCHEMA, Snapshot
+
+TIMEOUT_S = 3.0
+_RECEIVE_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A pool that can be looked into. ``pid`` is the process it lives in."""
+
+    pid: int
+    path: Path
+
+
+def find_running() -> list[Found]:
+    """Return the pools of this user that can be looked into, oldest first; removes what dead ones left.
+
+    Raises:
+        ResultsError: The folder of sockets is not ours.
+    """
+    folder = socket_folder()
+    if not folder.is_dir():
+        return []
+    found: list[Found] = []
+    for path in sorted(folder.glob(f"*{ENDING}"), key=_age):
+        pid = path.stem.split("-")[0]
+        if pid.isdigit() and _somebody_listens(path):
+            found.append(Found(int(pid), path))
+    return found
+
+
+def look(found: Found) -> Snapshot:
+    """Return what a pool shows now.
+
+    Raises:
+        ResultsError: It is gone, does not answer, or is of another version.
+    """
+    try:
+        content = _ask(found.path)
+    except OSError as error:
+        raise ResultsError(f"process {found.pid} does not answer: {error}") from error
+    try:
+        snapshot = msgspec.json.decode(content, type=Snapshot)
+    except msgspec.MsgspecError as error:
+        raise ResultsError(f"process {found.pid} speaks another version: {error}") from error
+    if snapshot.schema != SNAPSHOT_SCHEMA:
+        raise ResultsError(f"process {found.pid} speaks version {snapshot.schema}, this is {SNAPSHOT_SCHEMA}")
+    return snapshot
+
+
+def choose(running: list[Found], pid: int | None) -> Found:
+    """Return the pool to look into: that of a process, or the only one.
+
+    Raises:
+        OrchestratorError: There is none, or several and none was named; names them.
+    """
+    mine = [each for each in running if pid is None or each.pid == pid]
+    if len({each.pid for each in mine}) == 1:
+        return mine[0]
+    if not mine:
+        whose = "of yours" if pid is None else f"in process {pid}"
+        raise OrchestratorError(
+            f"no pool {whose} can be looked into; a batch always can, a Pool is opened with inspect=True"
+        )
+    raise OrchestratorError(
+        f"several can be looked into: name a PID, one of {', '.join(str(each.pid) for each in mine)}"
+    )
+
+
+def _ask(path: Path) -> bytes:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(TIMEOUT_S)
+        connection.connect(str(path))
+        parts: list[bytes] = []
+        while part := connection.recv(_RECEIVE_BYTES):
+            parts.append(part)
+    return b"".join(parts)
+
+
+def _somebody_listens(path: Path) -> bool:
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(TIMEOUT_S)
+            connection.connect(str(path))
+    except ConnectionRefusedError:
+        with contextlib.suppress(OSError):
+            path.unlink()  # its process was killed
+        return False
+    except OSError:
+        return False
+    return True
+
+
+def _age(path: Path) -> float:
+    with contextlib.suppress(OSError):
+        return path.stat().st_mtime
+    return 0.0

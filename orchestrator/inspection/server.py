@@ -1,0 +1,103 @@
+"""The side that is looked at: a thread that answers each connection with one line of JSON and closes it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from orchestrator.errors import ResultsError
+from orchestrator.inspection.place import free_path, socket_folder
+from orchestrator.inspection.snapshot import Snapshot
+
+WAITING_CONNECTIONS = 8
+ANSWER_TIMEOUT_S = 2.0
+_listening: weakref.WeakSet[Inspection] = weakref.WeakSet()
+
+
+class Inspection:
+    """Answers whoever looks in, from its making to ``close``.
+
+    Args:
+        take: Makes the snapshot, given the seconds since the start; called on the answering thread for each look.
+
+    Raises:
+        ResultsError: There is no safe place for the socket.
+    """
+
+    def __init__(self, take: Callable[[float], Snapshot]) -> None:
+        self._take = take
+        self._began_s = time.monotonic()
+        self.path: Path = free_path(socket_folder(make=True))
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        try:  # only its owner can enter the folder, so the socket's own mode does not matter
+            self._socket.bind(str(self.path))
+            self._socket.listen(WAITING_CONNECTIONS)
+        except OSError as error:
+            self._socket.close()
+            raise ResultsError(f"cannot listen at {self.path}: {error.strerror or error}") from error
+        self._thread = threading.Thread(target=self._answer_all, name="inspection", daemon=True)
+        self._thread.start()
+        _listening.add(self)
+
+    def close(self) -> None:
+        """Let nobody in any more; the socket is gone afterwards."""
+        with contextlib.suppress(OSError):
+            self.path.unlink()
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(ANSWER_TIMEOUT_S)
+
+    def close_copy(self) -> None:
+        """In a forked copy of the process: the socket is the original's, only our descriptor of it goes."""
+        self._socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _answer_all(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return  # closed
+            with connection, contextlib.suppress(OSError):
+                self._answer(connection)
+
+    def _answer(self, connection: socket.socket) -> None:
+        if _peer_uid(connection) not in {os.getuid(), 0}:
+            return
+        connection.settimeout(ANSWER_TIMEOUT_S)
+        snapshot = self._take(time.monotonic() - self._began_s)
+        connection.sendall(msgspec.json.encode(snapshot) + b"\n")
+
+
+def _peer_uid(connection: socket.socket) -> int:
+    """Return the user at the other end: the folder keeps others out, and this does too."""
+    size = struct.calcsize("3i")
+    return int(struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))[1])
+
+
+def _close_in_forked_copy() -> None:
+    for inspection in list(_listening):
+        inspection.close_copy()
+
+
+os.register_at_fork(after_in_child=_close_in_forked_copy)

@@ -1,0 +1,135 @@
+"""What somebody sees who looks in: the pool's statistics cut down to what a screen or a script needs.
+
+One JSON object. Sizes are bytes, times seconds; a reader ignores keys it does not know.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from orchestrator.pool.stats import PoolStats, SlotStats, WorkerStats
+
+SNAPSHOT_SCHEMA = 1
+SPARK_POINTS = 60
+
+
+class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
+    """One worker process."""
+
+    pid: int
+    model: str
+    state: str
+    generation: int
+    rss_bytes: int
+    peak_bytes: int
+    reserved_bytes: int
+    jobs: int
+    age_s: float
+
+
+class SlotView(msgspec.Struct, frozen=True, kw_only=True):
+    """One slot. ``memory`` is its RSS over the last minute or so of work, oldest first, at most 60 readings."""
+
+    slot: int
+    state: str
+    generation: int
+    jobs: int
+    peak_bytes: int
+    exits: dict[str, int]
+    memory: list[int]
+    worker: WorkerView | None = None
+    successor: WorkerView | None = None
+
+
+class BatchView(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch's recordings by state."""
+
+    folder: str
+    waiting: int
+    running: int
+    done: int
+    failed: int
+    poisoned: int
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A pool, and the batch it works for if there is one, at one moment."""
+
+    schema: int = SNAPSHOT_SCHEMA
+    pid: int
+    title: str
+    uptime_s: float
+    budget_bytes: int
+    reserved_bytes: int
+    queue_length: int
+    running: int
+    outcomes: dict[str, dict[str, int]]
+    exits: dict[str, int]
+    spawns: int
+    evictions: int
+    slots: list[SlotView]
+    batch: BatchView | None = None
+
+
+def view_of(
+    stats: PoolStats, *, pid: int, title: str, uptime_s: float, batch: BatchView | None = None
+) -> Snapshot:
+    """Return what is shown of a pool's statistics."""
+    return Snapshot(
+        pid=pid,
+        title=title,
+        uptime_s=round(uptime_s, 3),
+        budget_bytes=stats.budget_bytes,
+        reserved_bytes=stats.reserved_bytes,
+        queue_length=stats.queue_length,
+        running=stats.running,
+        outcomes=stats.outcomes,
+        exits=stats.exits,
+        spawns=stats.spawns,
+        evictions=stats.evictions,
+        slots=[_slot(slot) for slot in stats.slots],
+        batch=batch,
+    )
+
+
+def _slot(slot: SlotStats) -> SlotView:
+    return SlotView(
+        slot=slot.slot,
+        state=slot.state,
+        generation=slot.generation,
+        jobs=slot.jobs,
+        peak_bytes=slot.peak_bytes,
+        exits=slot.exits,
+        memory=thinned([sample.rss_bytes for sample in slot.series], SPARK_POINTS),
+        worker=_worker(slot.worker),
+        successor=_worker(slot.successor),
+    )
+
+
+def _worker(worker: WorkerStats | None) -> WorkerView | None:
+    if worker is None:
+        return None
+    return WorkerView(
+        pid=worker.pid,
+        model=worker.model,
+        state=worker.state,
+        generation=worker.generation,
+        rss_bytes=worker.rss_bytes,
+        peak_bytes=worker.peak_bytes,
+        reserved_bytes=worker.reserved_bytes,
+        jobs=worker.jobs,
+        age_s=round(worker.age_s, 3),
+    )
+
+
+def thinned(readings: list[int], points: int) -> list[int]:
+    """Return at most ``points`` values, each the highest of its share of the readings, so that no peak is lost."""
+    count = len(readings)
+    if count <= points:
+        return readings
+    edges = [index * count // points for index in range(points + 1)]
+    return [max(readings[start:end]) for start, end in pairwise(edges)]
