@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from chatllm_bench import Bench
+
 from doubles import write_audio
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
