@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from orchestrator.inspection import Snapshot
 
 
@@ -53,26 +51,26 @@ def _print_one(snapshot: Snapshot, *, as_json: bool) -> None:
         return
     from rich.console import Console
 
-    Console(highlight=False, emoji=False).print(_drawn(snapshot))
+    from orchestrator.cli.top_view import PLAIN_WIDTH, drawn
+
+    width = None if sys.stdout.isatty() else PLAIN_WIDTH
+    console = Console(highlight=False, emoji=False, width=width)
+    console.print(drawn(snapshot, console.width))
 
 
 def _live(take: Callable[[], Snapshot], every: float) -> None:
     from rich.console import Console
     from rich.live import Live
 
+    from orchestrator.cli.top_view import drawn
     from orchestrator.errors import ResultsError
 
-    with Live(console=Console(highlight=False), screen=True, auto_refresh=False) as live:
+    console = Console(highlight=False)
+    with Live(console=console, screen=True, auto_refresh=False) as live:
         try:
             while True:
-                live.update(_drawn(take()), refresh=True)
+                live.update(drawn(take(), console.width), refresh=True)
                 time.sleep(every)
         except ResultsError as error:
             gone = str(error)
     print(gone, file=sys.stderr)
-
-
-def _drawn(snapshot: Snapshot) -> RenderableType:
-    from orchestrator.cli.top_view import drawn
-
-    return drawn(snapshot)

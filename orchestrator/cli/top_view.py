@@ -13,12 +13,16 @@ from orchestrator.inspection import SlotView, Snapshot
 
 MB = 1024 * 1024
 LEVELS = "▁▂▃▄▅▆▇█"
-SPARK_WIDTH = 24
+OTHER_COLUMNS = 66
+"""Columns that everything but the sparkline takes, as a rule."""
+PLAIN_WIDTH = 160
+"""Where the view goes into a file or a pipe."""
 
 
-def drawn(snapshot: Snapshot) -> RenderableType:
-    """Return the whole view."""
-    return Group(*(Text(line, overflow="fold") for line in head(snapshot)), _table(snapshot))
+def drawn(snapshot: Snapshot, width: int) -> RenderableType:
+    """Return the whole view for so many columns."""
+    lines = (Text(line, overflow="fold") for line in head(snapshot))
+    return Group(*lines, _table(snapshot, max(6, min(40, width - OTHER_COLUMNS))))
 
 
 def head(snapshot: Snapshot) -> list[str]:
@@ -48,7 +52,7 @@ def counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()) if count) or "none"
 
 
-def sparkline(readings: Sequence[int], limit: int, width: int = SPARK_WIDTH) -> str:
+def sparkline(readings: Sequence[int], limit: int, width: int) -> str:
     """Return memory over time; the full height is ``limit`` (or the highest reading, if that is more)."""
     if not readings:
         return ""
@@ -63,7 +67,7 @@ def _thin(readings: Sequence[int], width: int) -> list[int]:
     return thinned(list(readings), width)
 
 
-def _table(snapshot: Snapshot) -> Table:
+def _table(snapshot: Snapshot, spark_width: int) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name, justify in (
         ("slot", "right"),
@@ -78,13 +82,13 @@ def _table(snapshot: Snapshot) -> Table:
         ("age", "right"),
         ("left by", "left"),
     ):
-        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+        table.add_column(name, justify=justify, no_wrap=name != "left by", overflow="fold")  # type: ignore[arg-type]
     for slot in snapshot.slots:
-        table.add_row(*_row(slot))
+        table.add_row(*_row(slot, spark_width))
     return table
 
 
-def _row(slot: SlotView) -> list[str]:
+def _row(slot: SlotView, spark_width: int) -> list[str]:
     worker = slot.worker
     if worker is None:
         return [
@@ -109,7 +113,7 @@ def _row(slot: SlotView) -> list[str]:
         f"{worker.rss_bytes / MB:,.0f}",
         f"{worker.peak_bytes / MB:,.0f}",
         f"{worker.reserved_bytes / MB:,.0f}",
-        sparkline(slot.memory, worker.reserved_bytes),
+        sparkline(slot.memory, worker.reserved_bytes, spark_width),
         str(slot.jobs),
         duration(worker.age_s),
         counted(slot.exits),

@@ -143,7 +143,7 @@ def test_the_view_has_a_row_for_each_slot() -> None:
     from orchestrator.cli.top_view import drawn
 
     console = Console(width=160, record=True, file=open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
-    console.print(drawn(snapshot(3600)))
+    console.print(drawn(snapshot(3600), 160))
     text = console.export_text()
     console.file.close()
     assert "process" in text
@@ -154,12 +154,25 @@ def test_the_view_has_a_row_for_each_slot() -> None:
         assert cell in row
 
 
+def test_every_column_has_its_place_on_eighty_columns() -> None:
+    from rich.console import Console
+
+    from orchestrator.cli.top_view import drawn
+
+    console = Console(width=80, record=True, file=open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+    console.print(drawn(snapshot(3600), 80))
+    text = console.export_text()
+    console.file.close()
+    assert "…" not in text
+
+
 def test_the_sparklines_full_height_is_the_limit() -> None:
     from orchestrator.cli.top_view import sparkline
 
-    assert sparkline([0, 50, 100], 100) == "▁▅█"
-    assert sparkline([0, 50, 100], 800) == "▁▁▂"
-    assert sparkline([], 100) == ""
+    assert sparkline([0, 50, 100], 100, 24) == "▁▅█"
+    assert sparkline([0, 50, 100], 800, 24) == "▁▁▂"
+    assert sparkline([], 100, 24) == ""
+    assert len(sparkline(list(range(1000)), 1000, 24)) == 24
 
 
 def test_the_json_is_one_line_that_scripts_can_read(capsys: pytest.CaptureFixture[str]) -> None:
