@@ -53,6 +53,8 @@ def is_negative(scene: Scene, position: int) -> bool:
 
 def _stays(scene: Scene, run: Run) -> bool:
     before, after = scene.before(run.start), scene.after(run.end)
+    if "廿" in {before, after} or "卅" in {before, after}:
+        return True
     if before.isascii() and (before.isdigit() or before == "."):
         return True
     if after == "几" or (before in {"几", "数"} and _ALL_UNITS.fullmatch(run.spoken)):
@@ -90,7 +92,7 @@ def _measures(scene: Scene, run: Run) -> bool:
     if after[:1] == "度":
         return bool(_DEGREES.search(scene.before(run.start, 8)))
     if after[:1] == "折":
-        return scene.before(run.start) == "打" or not is_word(scene.after(run.end + 1))
+        return scene.before(run.start) == "打" or not is_word(scene.before(run.start))
     if after[:1] == "角":
         return scene.before(run.start) in {"元", "块"}
     if after[:1] == "块":

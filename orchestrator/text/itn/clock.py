@@ -19,13 +19,13 @@ _DAY = re.compile(
     "(今天|明天|昨天|后天|前天|每天|当天|星期[一二三四五六日天]|礼拜[一二三四五六日天]|周[一二三四五六日]|[日号])$"
 )
 _FOLLOWS_HOUR = re.compile(
-    f"[到至](?=[{NUMERALS}上下中晚早凌傍])|钟|整|半(?!个|数|分)|过(?!后)|[一三]刻|左右|前后|多钟|多"
+    f"[到至](?=[{NUMERALS}上下中晚早凌傍])|钟|整|半(?!个|数|分)|[之以]前|[之以]后|前(?!提|途|沿)|后(?!来)|的时候|过(?!后)|[一三]刻|左右|前后|多钟|多"
 )
 _HAPPENS = re.compile(
     "(?:就|才|要|再|准时|正式)?(?:开会|开始|出发|起床|起飞|见面|上班|下班|上课|下课|集合|睡觉|睡|回家|到达|到家|吃饭|结束|"
     "关门|开门|登机|开车|发车|开场|的(?:飞机|火车|车|高铁|班机|会议|会|课|航班|闹钟))"
 )
-_LEADS = {"到", "至", "在", "从"}
+_LEADS = set("到至在从是才都约于快")
 
 
 def read_clock(scene: Scene, index: int) -> Reading | None:
@@ -59,7 +59,7 @@ def _stands_alone(scene: Scene, hour: Run, *, by_day: bool) -> bool:
     if not hour.single:
         return True
     before, after = scene.before(hour.start), scene.after(hour.end + 1)
-    if _HAPPENS.match(scene.after(hour.end + 1, 6)):
+    if _HAPPENS.match(scene.after(hour.end + 1, 6)) or re.match("了(?!解)", scene.after(hour.end + 1, 2)):
         return True
     ends = not is_word(after)
     return (before in _LEADS and (ends or after in "到至之")) or (ends and not is_word(before))

@@ -18,6 +18,23 @@ _CALLED = re.compile(
     "(?:号|码)?(?:就?是|为)?[ ：:，,]?$"
 )
 _COUNTED = set("月个天岁线等楼年期层级班部季集")  # 四五六月, 二三四线城市
+_NAMES = {
+    "五一",
+    "五四",
+    "六一",
+    "七一",
+    "七七",
+    "八一",
+    "三八",
+    "一二",
+    "二三",
+    "三四",
+    "四五",
+    "五六",
+    "六七",
+    "七八",
+    "八九",
+}
 _LARGER_UNITS = set("块元年岁时天月里斤米")  # 二十块零五毛
 _PHONE_DIGITS = 7
 _GROUPED_DIGITS = 5
@@ -39,7 +56,7 @@ def _is_string(scene: Scene, run: Run) -> bool:
     before, after = scene.before(run.start), scene.after(run.end)
     if after == "几" or (run.spoken in "一二三四五六七八九" and after in _COUNTED):
         return False
-    if len(run.spoken) >= _LONG or is_whole_text(scene, run):
+    if len(run.spoken) >= _LONG or (run.spoken not in _NAMES and is_whole_text(scene, run)):
         return True
     if len(run.spoken) < 2:
         return False

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from importlib import resources
+from pathlib import Path
 
 from orchestrator.text.itn.characters import NUMERALS
 
@@ -24,9 +24,7 @@ def mask_kept_words(folded: str) -> str:
 @cache
 def kept_words() -> dict[str, str]:
     """Return the entries: the word, and its pattern."""
-    lines = (
-        resources.files("orchestrator.text.itn").joinpath("kept_words.txt").read_text("utf-8").splitlines()
-    )
+    lines = Path(__file__).with_name("kept_words.txt").read_text("utf-8").splitlines()
     words = [word for line in lines for word in line.partition("#")[0].split()]
     return {word.lstrip("+"): _as_pattern(word) for word in words}
 
