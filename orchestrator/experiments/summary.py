@@ -12,19 +12,12 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.config.types import Experiment, MethodName, Step
-from orchestrator.experiments.judgement import baseline_of, judge_series
+from orchestrator.config.types import Experiment, Step
+from orchestrator.experiments.judgement import baseline_of, judge_series, series_method
 from orchestrator.experiments.leak_rate import MB, boundary_readings, leak_rate, read_boundary
 from orchestrator.experiments.levers import levers
 from orchestrator.experiments.model_summary import mean, phase_means, speech_numbers, summarize_model
 from orchestrator.experiments.records import IterationRecord, Reading, SeriesRecords, StepRecord
-
-_METHODS: dict[str, MethodName] = {
-    "recreate": "recreate",
-    "restart": "restart",
-    "reuse": "reuse",
-    "recycle": "recycle",
-}
 
 
 def summarize(
@@ -41,7 +34,7 @@ def summarize(
     the one heap trim after the last reading.
     """
     series = next((each for each in experiment.series if each.key == records.series), None)
-    method = series.method if series else _METHODS[records.series.partition("@")[0]]
+    method = series_method(experiment, records.series)
     iterations = sorted(records.iterations, key=lambda record: record.iteration)
     steps = [step for record in iterations for step in record.steps]
     models = {step.model.role: step for step in experiment.steps}
