@@ -121,7 +121,7 @@ def _run(plan: Plan, folder: Path, wanted: Wanted, gated: Gated, *, resume: bool
         outcome = run_plan(plan, ResultsFolder(folder), display, resume=resume)
         if report and outcome != "nothing ran":
             _write_report(folder)
-    if outcome != "nothing ran":
+    if outcome != "nothing ran" and not wanted.quiet:
         print(f"plan: orchestrator plan {shlex.quote(str(folder))}", file=sys.stderr)
     code = gated.check(display.judgements)
     return ExitCode.NOTHING_RAN if outcome == "nothing ran" else code

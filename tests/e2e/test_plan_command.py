@@ -17,7 +17,7 @@ LEAK = {"small": synthetic(leak_kib_per_job=4096, leak_source="mmap", base_kib=2
 
 def measure(lab: Lab, models, *methods: str):
     lab.write(experiment("a", *methods, iterations=ITERATIONS), models=models)
-    done = lab.run("run", lab.file, "--quiet")
+    done = lab.run("run", lab.file)
     assert done.code == 0, done.err
     return done
 
