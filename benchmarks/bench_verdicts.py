@@ -5,7 +5,7 @@
 Reads ``*.csv`` with the columns iteration, rss_mb[, rss_anon_mb, live_mb, held_mb]; writes JSON lines
 ``{file, verdict, rate_mb_per_iteration, ci_low, ci_high, ...}`` that ``score_series.py --verdicts`` reads.
 ``rss`` uses RSS alone, ``outside`` adds RssAnon, ``rss,heap`` everything.
-With ``--early`` prints the table of early stopping instead (needs truth.json beside the series).
+With ``--early`` prints the table of early stopping instead (needs truth.json beside the series), one a folder.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from recording import host
 
 from orchestrator.analysis import MemorySeries, Verdict, judge
 from orchestrator.analysis.settled import LOOKS, Answer, agrees, answer_of, has_kept
@@ -68,8 +69,8 @@ def stop_early(columns: Columns, length: int) -> tuple[int, Verdict]:
     return length, judge_columns(columns, "rss,heap", length)
 
 
-def print_early_table(directory: Path, length: int = 100) -> None:
-    """Print what early stopping saves and costs on the series of one length (slow families left out)."""
+def early_table(directory: Path, length: int = 100) -> dict[str, float | int | str]:
+    """Print and return what early stopping saves and costs on series of one length (slow families left out)."""
     truth = json.loads((directory / "truth.json").read_text())
     rows: list[tuple[str, str, str, int]] = []
     for name, label in truth.items():
@@ -90,14 +91,22 @@ def print_early_table(directory: Path, length: int = 100) -> None:
     def mean(part: list[tuple[str, str, str, int]]) -> float:
         return sum(row[3] for row in part) / max(len(part), 1)
 
-    sys.stdout.write(
-        f"early stopping, N={length}: {len(ok)} ok, {len(leak)} leak\n"
-        f"  false leak {share(ok, 'leak'):.2f} %  ok confirmed {share(ok, 'clean'):.1f} %\n"
-        f"  hit {share(leak, 'leak'):.1f} %  called clean {share(leak, 'clean'):.2f} %"
-        f"  (late and masked aside: {share(early_leak, 'clean'):.2f} %)\n"
-        f"  mean stop ok {mean(ok):.0f}, leak {mean(leak):.0f};"
-        f" saved {100 - 100 * mean(rows) / length:.0f} %\n"
-    )
+    table: dict[str, float | int | str] = {
+        "series": directory.name,
+        "iterations": length,
+        "ok": len(ok),
+        "leak": len(leak),
+        "false_leak_percent": round(share(ok, "leak"), 2),
+        "ok_confirmed_percent": round(share(ok, "clean"), 1),
+        "hit_percent": round(share(leak, "leak"), 1),
+        "called_clean_percent": round(share(leak, "clean"), 2),
+        "called_clean_late_and_masked_aside_percent": round(share(early_leak, "clean"), 2),
+        "mean_stop_ok": round(mean(ok)),
+        "mean_stop_leak": round(mean(leak)),
+        "saved_percent": round(100 - 100 * mean(rows) / length),
+    }
+    sys.stdout.write("".join(f"{name:44} {value}\n" for name, value in table.items()) + "\n")
+    return table
 
 
 def main() -> None:
@@ -105,16 +114,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("directory", type=Path)
+    parser.add_argument("directory", type=Path, nargs="+", help="folders of series; one without --early")
     parser.add_argument("--channels", default="rss,heap", choices=CHANNELS)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--only-n", type=int, help="judge only the first so many iterations")
     parser.add_argument("--early", action="store_true", help="print the table of early stopping")
     arguments = parser.parse_args()
     if arguments.early:
-        print_early_table(arguments.directory)
+        tables = [early_table(directory) for directory in arguments.directory]
+        if arguments.out:
+            document = {"host": host("numpy", "scipy"), "tables": tables}
+            arguments.out.write_text(json.dumps(document, indent=1) + "\n")
         return
-    paths = sorted(arguments.directory.glob("*.csv"))
+    paths = sorted(arguments.directory[0].glob("*.csv"))
     series = [(path.name, read_series(path)) for path in paths]
     lines: list[str] = []
     started = time.perf_counter()

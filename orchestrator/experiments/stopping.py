@@ -83,6 +83,7 @@ def may_end_early(plan: Plan) -> bool:
 
 def _boundaries(experiment: Experiment, series: Series) -> list[Boundary]:
     """Return where the series is read: its own boundary, then those at which others are held against it."""
-    own = own_boundary(series.method)
-    others = [own_boundary(each.method) for each in experiment.series if series.method == "recycle"]
-    return list(dict.fromkeys((own, *others)))
+    found: list[Boundary] = [own_boundary(series.method)]
+    if series.method == "recycle":
+        found += [own_boundary(each.method) for each in experiment.series]
+    return list(dict.fromkeys(found))
