@@ -33,6 +33,11 @@ def own_boundary(method: MethodName) -> Boundary:
     return _BOUNDARIES[method][0]
 
 
+def boundaries(method: MethodName) -> tuple[Boundary, ...]:
+    """Return the boundaries at which a method can be read, its own first."""
+    return _BOUNDARIES[method]
+
+
 def read_boundary(method: MethodName, iterations: Sequence[IterationRecord]) -> Boundary:
     """Return the boundary at which a series is read: the method's own, where it has any reading.
 

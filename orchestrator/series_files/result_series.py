@@ -11,7 +11,7 @@ import numpy as np
 from orchestrator.analysis.series import FloatArray
 from orchestrator.errors import ResultsError
 from orchestrator.experiments.judgement import ENDS
-from orchestrator.experiments.leak_rate import own_boundary
+from orchestrator.experiments.leak_rate import boundaries
 from orchestrator.experiments.results_file import Results
 from orchestrator.series_files.measured import Ending, FreshProcesses, MeasuredSeries
 
@@ -33,8 +33,10 @@ def result_series(results: Results, file: str) -> list[MeasuredSeries]:
 
 def _series(results: Results, key: str, file: str) -> MeasuredSeries:
     summary = results.summary[key]
-    boundary = own_boundary(summary["method"])
     outcome = str(summary.get("outcome", "completed"))
+    own, *others = boundaries(summary["method"])
+    # A baseline whose library does not live through an unload is read before it.
+    boundary = next((where for where in (own, *others) if _read(results, key, where)), own)
     read = _read(results, key, boundary)
     if not read and summary["method"] == "recycle":  # its library does not live through an unload
         boundary = "after_infer"

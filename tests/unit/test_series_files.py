@@ -163,6 +163,16 @@ def our_results(*series, methods=("recreate", "recycle")):
     return make_results(about, series, manifest)
 
 
+def test_a_baseline_that_dies_of_its_unload_is_read_before_it():
+    whole = our_results(growing("recycle", 12), methods=("recycle",))
+    for entry in whole.iterations:
+        for channel in entry["steps"][0].values():
+            if isinstance(channel, dict):
+                channel.pop("after_unload", None)
+    [series] = result_series(whole, "a.json")
+    assert series.rss.size == 12
+
+
 def test_ours_are_read_where_their_method_is_read():
     results = our_results(growing("recreate", 40, rate_mb=2.0), growing("recycle", 40))
     found = {each.series: judge_measured(each) for each in result_series(results, "a.json")}

@@ -80,7 +80,13 @@ def by_series(names: Sequence[str], styles: Sequence[SeriesStyle]) -> dict[str, 
         "type": "nominal",
         "title": None,
         # No outline: it would be dashed as the lines are, and eat the symbols.
-        "legend": {"orient": "top", "symbolSize": 90, "symbolStrokeWidth": 0, "symbolOpacity": 1, "columns": 2},
+        "legend": {
+            "orient": "top",
+            "symbolSize": 90,
+            "symbolStrokeWidth": 0,
+            "symbolOpacity": 1,
+            "columns": 2,
+        },
     }
     domain = list(names)
     return {
