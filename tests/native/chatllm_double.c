@@ -324,7 +324,7 @@ static void append_json(char *out, size_t size, const char *from, const char *to
     out[used] = 0;
 }
 
-static void align(struct object *o, const char *text, double seconds) {
+static void align(struct object *o, const char *text, double seconds, int room) {
     const char *format = set_option(o, "format"), *delimiter = set_option(o, "delimiter");
     static char out[1 << 18];
     size_t all = strlen(text), count = 0, index = 0, step = delimiter ? strlen(delimiter) : 1;
@@ -352,6 +352,10 @@ static void align(struct object *o, const char *text, double seconds) {
     }
     strcat(out, index ? "\n]" : "\n\n]");
     o->cursor += (int)(3 * count);
+    if ((int)(3 * count) > room) {
+        out[strlen(out) / 2] = 0;
+        say(META, "RUN OUT OF CONTEXT");
+    }
     chunk(o, format && strcmp(format, "json") == 0 ? out : "1\n3735928559:48879:12,345 --> -17:00:00,000\ngarbage\n");
 }
 
@@ -374,7 +378,7 @@ int chatllm_user_input(void *object, const char *text) {
         return number(o, "input_code", 0);
     }
     o->generating = 1, o->aborted = 0;
-    if (o->aligner) align(o, rest, seconds);
+    if (o->aligner) align(o, rest, seconds, limit - o->cursor);
     else transcribe(o, heard_in(seconds), limit - o->cursor);
     o->generating = 0;
     if (o->cursor > limit) o->cursor = limit;

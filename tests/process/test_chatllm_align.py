@@ -88,3 +88,10 @@ def test_a_model_that_transcribes_does_not_align(bench: Bench) -> None:
         worker.load()
         with pytest.raises(JobError, match="transcribes and cannot align"):
             worker.align("And so")
+
+
+def test_an_alignment_cut_off_by_a_full_context_says_so(bench: Bench) -> None:
+    with bench.worker() as worker:
+        worker.load(aligner=True, context_length=44)
+        with pytest.raises(JobError, match=r"no list of words with times.*raise context_length"):
+            worker.align("And so my fellow")

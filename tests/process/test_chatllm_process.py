@@ -5,6 +5,7 @@ A test here fails when the guard it is about is taken out; the double does what 
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,15 @@ def test_a_fork_whose_destroy_works_is_loaded_again_and_again(bench: Bench) -> N
             worker.unload()
 
 
+@pytest.fixture
+def sigint_not_ignored() -> Iterator[None]:
+    """In a shell's background it is, and workers would inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("sigint_not_ignored")
 def test_ctrl_c_in_a_callback_is_the_parents_business(bench: Bench) -> None:
     with bench.worker("chunk_ms=20") as worker:
         worker.load()

@@ -166,7 +166,7 @@ class ChatllmEngine(Engine):
 
         heard = self._say(library, job, text, take, emit)
         if words is None:
-            words = read_alignment(document)
+            words = _read_unfinished(document, heard)
         if not words:
             raise EngineError("chatllm: the aligner placed no word of the text")
         assert job.audio is not None
@@ -280,6 +280,14 @@ class _Heard:
         if self.complaint:
             found.append(f"the library said: {self.complaint}")
         return found
+
+
+def _read_unfinished(document: str, warnings: list[str]) -> list[Word]:
+    """Read an answer that had no end when its last chunk came; what else was said may tell why it has none."""
+    try:
+        return read_alignment(document)
+    except EngineError as error:
+        raise EngineError("; ".join([str(error), *warnings])) from error
 
 
 def _require_model(model: ModelSpec) -> None:
