@@ -11,6 +11,7 @@ from orchestrator.errors import ProtocolError
 from orchestrator.pool.noise import NoiseLog
 from orchestrator.pool.noise import log as noise_log
 from orchestrator.pool.slot import Worker
+from orchestrator.process.engine_environment import engine_defaults
 from orchestrator.process.memory import ProcessGoneError
 from orchestrator.process.resident import ResidentReader
 from orchestrator.process.spawn import host_sys_path
@@ -32,7 +33,8 @@ class ProcessLink:
         self.worker = worker
         self._on_full = on_full
         model = worker.lane.model
-        self.process = WorkerProcess(model.env, slot=worker.slot.index, generation=worker.generation)
+        environment = engine_defaults(model.engine) | dict(model.env)
+        self.process = WorkerProcess(environment, slot=worker.slot.index, generation=worker.generation)
         self.pid = self.process.pid
         self._noise: NoiseLog | None = None
         if noise_log.isEnabledFor(logging.DEBUG):
