@@ -19,7 +19,7 @@ from collections.abc import Iterable
 
 from orchestrator.analysis import Settlement, is_look, settled
 from orchestrator.analysis.settled import fewest_iterations
-from orchestrator.config.types import Experiment, Plan, Series
+from orchestrator.config.types import Experiment, MethodName, Plan, Series
 from orchestrator.experiments.judgement import memory_series
 from orchestrator.experiments.leak_rate import boundary_readings, own_boundary
 from orchestrator.experiments.records import Boundary, IterationRecord
@@ -83,7 +83,8 @@ def may_end_early(plan: Plan) -> bool:
 
 def _boundaries(experiment: Experiment, series: Series) -> list[Boundary]:
     """Return where the series is read: its own boundary, then those at which others are held against it."""
-    found: list[Boundary] = [own_boundary(series.method)]
+    methods: list[MethodName] = [series.method]
     if series.method == "recycle":
-        found += [own_boundary(each.method) for each in experiment.series]
-    return list(dict.fromkeys(found))
+        methods += [each.method for each in experiment.series]
+    found: dict[Boundary, None] = {own_boundary(method): None for method in methods}
+    return list(found)
