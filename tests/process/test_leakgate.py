@@ -42,6 +42,13 @@ half = functools.partial(leaks, 256)
 """
 
 
+@pytest.fixture(autouse=True)
+def _no_other_plugin(monkeypatch):
+    """Loading every plugin there is takes most of a small pytest run; one test below does without this."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    monkeypatch.setenv("PYTEST_PLUGINS", "orchestrator.leakgate.plugin")
+
+
 @pytest.fixture
 def session(pytester):
     """Write ``lines`` as a test module beside the functions, run it, and return the result."""
@@ -152,100 +159,6 @@ def test_a_closure_is_refused(session):
     )
 
 
-# ------------------------------------------------------------------ settings
-
-UNDECIDED = """
-calls = []
-
-def steps():
-    calls.append(1)
-    if len(calls) in (13, 19):
-        kept.append(bytearray(8 << 20))
-"""
-"""Two steps, the last one just before the end: no reading decides whether it goes on."""
-
-
-@pytest.mark.parametrize(
-    ("setting", "outcome"), [("fail", "failed"), ("pass", "passed"), ("skip", "skipped")]
-)
-def test_what_a_check_that_decides_nothing_does_is_said(session, setting, outcome):
-    result = session(UNDECIDED + check("steps", iterations=20, inconclusive=setting), "-rs")
-    result.assert_outcomes(**{outcome: 1})
-    if outcome != "passed":
-        result.stdout.fnmatch_lines(["*leak_check(test_jobs:steps): inconclusive*", "*to settle it: *"])
-
-
-def test_the_closest_word_holds(session):
-    """Argument, marker, command line, ini: each is seen in the number of calls where the ones before are silent."""
-    lines = """
-import pytest
-
-pytestmark = pytest.mark.leakgate(timeout=30)
-
-def calls(judged):
-    return judged.iterations
-
-def test_ini_or_flag(leak_check):
-    assert calls(leak_check(clean)) == int(os.environ["EXPECTED"])
-
-@pytest.mark.leakgate(iterations=13)
-def test_marker(leak_check):
-    assert calls(leak_check(clean)) == 13
-
-@pytest.mark.leakgate(iterations=13)
-def test_argument(leak_check):
-    assert calls(leak_check(clean, iterations=14)) == 14
-"""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EXPECTED", "11")
-        session(lines, ini="leakgate_iterations = 11").assert_outcomes(passed=3)
-        patch.setenv("EXPECTED", "12")
-        flags = ("--leakgate-iterations", "12")
-        session(lines, *flags, ini="leakgate_iterations = 11").assert_outcomes(passed=3)
-
-
-@pytest.mark.parametrize(
-    ("flags", "ini", "words"),
-    [
-        (
-            ["--leakgate-iterations=9"],
-            "",
-            "--leakgate-iterations: iterations is 9, must be a whole number of at least 10",
-        ),
-        (["--leakgate-iterations=many"], "", "--leakgate-iterations: 'many' is no number"),
-        (
-            [],
-            "leakgate_inconclusive = maybe",
-            "leakgate_inconclusive of the ini file: * must be fail, pass or skip",
-        ),
-        (
-            [],
-            "leakgate_max_rate = -1",
-            "leakgate_max_rate of the ini file: * must be MB per iteration, not below 0",
-        ),
-        (["--leakgate-timeout=0"], "", "--leakgate-timeout: timeout is 0.0, must be seconds above 0"),
-    ],
-)
-def test_a_wrong_setting_is_a_usage_error(session, flags, ini, words):
-    result = session("def test_it(): pass", *flags, ini=ini)
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"*{words}*"])
-
-
-@pytest.mark.parametrize(
-    ("test", "words"),
-    [
-        ("import pytest\n@pytest.mark.leakgate(20)\ndef test_it(leak_check): pass", "as keywords, found (20,)"),
-        ("import pytest\n@pytest.mark.leakgate(rate=1)\ndef test_it(leak_check): pass", "found ['rate']"),
-        ("def test_it(leak_check): leak_check(clean, iterations=3)", "iterations is 3, must be a whole number"),
-    ],
-)  # fmt: skip
-def test_a_wrong_word_in_a_test_fails_it(session, test, words):
-    result = session(test)
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    assert words in result.stdout.str()
-
-
 # ------------------------------------------------------------------ where test modules lie
 
 
@@ -280,25 +193,15 @@ def test_two_modules_of_one_name_are_not_mixed_up(pytester):
 # ------------------------------------------------------------------ beside other plugins
 
 
-def test_it_works_under_xdist(session, pytester):
+def test_it_comes_with_the_package_and_works_under_xdist(session, pytester, monkeypatch):
+    monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    monkeypatch.delenv("PYTEST_PLUGINS")
     lines = "\n".join(
         f"def test_{number}(leak_check): leak_check({job}, iterations=12)"
         for number, job in enumerate(("leaks", "clean", "aborts"))
     )
     result = session(lines, "-n", "2", runner=pytester.runpytest_subprocess)
     result.assert_outcomes(failed=2, passed=1)
-
-
-def test_the_verdict_goes_into_the_junit_file(session, pytester):
-    session(check("clean", iterations=12), "--junit-xml=out.xml").assert_outcomes(passed=1)
-    assert '<property name="leakgate" value="test_jobs:clean: ' in (pytester.path / "out.xml").read_text()
-
-
-def test_marker_and_options_are_in_the_help(pytester):
-    pytester.runpytest_inprocess("--markers").stdout.fnmatch_lines(
-        ["@pytest.mark.leakgate(iterations, max_rate*"]
-    )
-    pytester.runpytest_inprocess("--help").stdout.fnmatch_lines(["*--leakgate-max-rate=MAX_RATE*"])
 
 
 def test_a_pytest_run_that_does_not_use_it_imports_nothing_but_the_plugin():
