@@ -4,6 +4,7 @@ A test here fails when the guard it is about is taken out; the double does what 
 """
 
 import os
+import shutil
 import wave
 from pathlib import Path
 
@@ -183,3 +184,12 @@ def test_the_double_does_run_a_path_as_a_command(bench: Bench, monkeypatch: pyte
     monkeypatch.chdir(bench.folder)
     bench.child('library.start(words, heard)\nlibrary.say("{{audio:$(touch pwned).wav}}", heard)')
     assert (bench.folder / "pwned").exists()
+
+
+@pytest.mark.skipif(
+    shutil.which("ffmpeg") is None, reason="shows that the real ffmpeg reads our link as well"
+)
+def test_the_real_ffmpeg_reads_it_too(bench: Bench) -> None:
+    with bench.worker(PATH=os.environ["PATH"]) as worker:
+        worker.load()
+        assert worker.transcribe(bench.audio(name="$(touch pwned).wav")).text == TEXT

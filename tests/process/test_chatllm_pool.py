@@ -8,7 +8,7 @@ import pytest
 from chatllm_bench import Bench
 
 from doubles import write_audio
-from orchestrator.errors import JobCancelledError, JobError
+from orchestrator.errors import JobCancelledError, JobError, ModelOutOfUseError
 from orchestrator.pool.jobs import Align, Transcribe
 from orchestrator.pool.models import Model
 from orchestrator.pool.pool import Pool
@@ -116,3 +116,14 @@ def test_the_threads_of_openmp_wait_without_spinning(
     assert policy(OMP_WAIT_POLICY="active") == "OMP_WAIT_POLICY=active"
     monkeypatch.setenv("OMP_WAIT_POLICY", "active")
     assert policy() == "OMP_WAIT_POLICY=active"
+
+
+def test_each_attempt_to_start_a_bad_model_has_a_process_of_its_own(bench: Bench, speech: Path) -> None:
+    """A failed start keeps memory and a descriptor, and a second one in the same process is refused."""
+    bench.checkout.model.write_bytes(b"something else altogether")
+    with Pool(models=models(bench, "")[:1], cache_dir=bench.folder / "cache") as pool:
+        with pytest.raises(ModelOutOfUseError) as raised:
+            pool.run(Transcribe("asr", speech))
+        assert str(raised.value).count("cannot start") == str(raised.value).count("bad magic") == 3
+        (slot,) = pool.stats().slots
+        assert slot.generation == 3
