@@ -176,6 +176,10 @@ def _decisive_of_model(model: Model, hashes: Mapping[str, str]) -> dict[str, Any
     decisive: dict[str, Any] = msgspec.to_builtins(model)
     for shown_only in ("label", "threads_note"):
         del decisive[shown_only]
+    if (
+        decisive["chinese"] == "zh-TW"
+    ):  # the default is left out, as from a plan of the time before there was a choice
+        del decisive["chinese"]
     for path_key in ("file", "library"):
         if path := decisive[path_key]:
             decisive[path_key] = hashes.get(path, "missing")

@@ -91,6 +91,7 @@ def _model(model: Model, hashes: Mapping[str, str]) -> dict[str, Any]:
         "context_length": model.context_length,
         "language": model.language,
         "format": model.format,
+        "chinese": model.chinese,
         "env": dict(model.env),
         "options": dict(model.options),
     }
