@@ -85,6 +85,6 @@ def _boundaries(experiment: Experiment, series: Series) -> list[Boundary]:
     """Return where the series is read: its own boundary, then those at which others are held against it."""
     methods: list[MethodName] = [series.method]
     if series.method == "recycle":
-        methods += [each.method for each in experiment.series]
+        methods.extend(each.method for each in experiment.series)
     found: dict[Boundary, None] = {own_boundary(method): None for method in methods}
     return list(found)
