@@ -43,10 +43,8 @@ def read_boundary(method: MethodName, iterations: Sequence[IterationRecord]) -> 
 
     A baseline whose library does not live through an unload has none after it, and is read after infer.
     """
-    own, *others = _BOUNDARIES[method]
-    if not iterations or boundary_readings(iterations, own):
-        return own
-    return next((other for other in others if boundary_readings(iterations, other)), own)
+    read = [where for where in _BOUNDARIES[method] if boundary_readings(iterations, where)]
+    return read[0] if read else own_boundary(method)
 
 
 def boundary_readings(iterations: Sequence[IterationRecord], boundary: Boundary) -> list[Reading]:
