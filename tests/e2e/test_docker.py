@@ -31,6 +31,8 @@ MODELS = {
 }
 BUILD_TIMEOUT_S = 1500.0
 OTHER_USER = 4242
+CLONE = (REPOSITORY / ".git").exists()
+NO_CLONE = "an unpacked source archive does not tell our files from a user's"
 LIST_FILES = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
 WORKSPACE = (
     "experiments.toml",
@@ -88,6 +90,7 @@ def add(folder: Path, *names: str) -> None:
         (folder / name).write_text("a user's own")
 
 
+@pytest.mark.skipif(not CLONE, reason=NO_CLONE)
 def test_the_context_has_what_the_build_needs_and_not_what_the_user_keeps(tmp_path: Path) -> None:
     repository = repository_of_a_user(tmp_path / "repository")
     kept = (
@@ -106,6 +109,7 @@ def test_the_context_has_what_the_build_needs_and_not_what_the_user_keeps(tmp_pa
     assert {*needed, *STARTER_NAMES, "pyproject.toml", "worker/__main__.py", "orchestrator/py.typed"} <= there
 
 
+@pytest.mark.skipif(not CLONE, reason=NO_CLONE)
 def test_everything_the_dockerfile_copies_is_in_the_context_also_with_an_empty_checkout(
     tmp_path: Path,
 ) -> None:
@@ -124,6 +128,8 @@ def test_everything_the_dockerfile_copies_is_in_the_context_also_with_an_empty_c
 
 def _why_not() -> str:
     """Why the steps cannot be done here; nothing when they can."""
+    if not CLONE:
+        return NO_CLONE
     if os.geteuid() != 0:
         return "mounting the stages' file systems takes root"
     release = Path("/etc/os-release")
@@ -189,6 +195,7 @@ def wanted(folder: Path, *arguments: str, user: str | None = None, **env: str) -
 
 
 @doable
+@pytest.mark.timeout(BUILD_TIMEOUT_S)
 def test_an_empty_checkout_builds_and_leaves_the_folders_that_are_copied_on(place: Path) -> None:
     context_of(repository_of_a_user(place / "repository"), place / "context")
     said = stages(place, "--target", "library")
