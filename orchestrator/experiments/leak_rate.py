@@ -43,7 +43,7 @@ def read_boundary(method: MethodName, iterations: Sequence[IterationRecord]) -> 
 
     A baseline whose library does not live through an unload has none after it, and is read after infer.
     """
-    read = [where for where in _BOUNDARIES[method] if boundary_readings(iterations, where)]
+    read: list[Boundary] = [where for where in _BOUNDARIES[method] if boundary_readings(iterations, where)]
     return read[0] if read else own_boundary(method)
 
 
