@@ -18,19 +18,9 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from worker.engines.base import Emit, Engine, EngineError, EngineUnavailableError, JobCancelledError
 from worker.engines.chatllm_audio import require_ffmpeg, seconds_of, sweep, under_a_plain_name
-from worker.engines.chatllm_library import (
-    CHAT,
-    ERROR,
-    META,
-    MODEL_INFO,
-    Library,
-    find_library,
-    open_library,
-)
+from worker.engines.chatllm_library import Library, find_library, open_library
 from worker.engines.chatllm_options import (
     AUTO,
     ChatllmOptions,
@@ -40,12 +30,19 @@ from worker.engines.chatllm_options import (
     options_of,
     text_to_align,
 )
-from worker.engines.chatllm_output import TranscriptText, as_srt, doubts_about, read_alignment
+from worker.engines.chatllm_output import (
+    CHAT,
+    META,
+    Heard,
+    TranscriptText,
+    as_srt,
+    doubts_about,
+    read_alignment,
+)
 from worker.protocol import Alignment, Job, ModelSpec, Result, Transcript, Word
 
 TOKENS_PER_SECOND = 10
 """Read audio is about 13 tokens a second; fewer than these mean that the library did not read it."""
-OUT_OF_CONTEXT = "RUN OUT OF CONTEXT"
 
 
 class ChatllmEngine(Engine):
@@ -87,7 +84,7 @@ class ChatllmEngine(Engine):
         options = options_of(model)
         library = open_library(find_library(model.library))
         words = command_line(model, options)
-        heard = _Heard()
+        heard = Heard()
         if library.start(words, heard.listen) != 0:
             raise EngineError(
                 f"chatllm cannot start {model.file}: {heard.complaint or 'no reason given'}; a failed start "
@@ -96,7 +93,7 @@ class ChatllmEngine(Engine):
         self._library, self._model, self._options = library, model, options
         self._cursor = 0
         self._warnings = _doubts_about_file(model, options)
-        info = _as_table(heard.of(MODEL_INFO))
+        info = heard.model_info
         self._purpose = str(info.get("purpose", ""))
         return {
             "library": library.path,
@@ -176,7 +173,7 @@ class ChatllmEngine(Engine):
 
     def _say(self, library: Library, job: Job, text: str, take: Any, emit: Emit) -> list[str]:
         """Have one input worked through, each chunk of text given to ``take``; return the warnings."""
-        heard = _Heard()
+        heard = Heard()
         chunks = 0
 
         def listen(kind: int, said: str) -> None:
@@ -249,39 +246,6 @@ class ChatllmEngine(Engine):
         return language_name(said or (self._model.language if self._model else None))
 
 
-class _Heard:
-    """What one call of the library said besides its text. Kinds it does not know are let pass."""
-
-    def __init__(self) -> None:
-        self._lines: dict[int, list[str]] = {META: [], ERROR: [], MODEL_INFO: []}
-
-    def listen(self, kind: int, said: str) -> None:
-        if kind in self._lines:
-            self._lines[kind].append(said)
-
-    def of(self, kind: int) -> str:
-        return "\n".join(self._lines[kind])
-
-    @property
-    def complaint(self) -> str:
-        return " ".join(self.of(ERROR).split())
-
-    @property
-    def out_of_context(self) -> bool:
-        return OUT_OF_CONTEXT in self.of(META).upper()
-
-    @property
-    def warnings(self) -> list[str]:
-        found: list[str] = []
-        if self.out_of_context:
-            found.append(
-                "the context was full and the text is cut off (RUN OUT OF CONTEXT): raise context_length"
-            )
-        if self.complaint:
-            found.append(f"the library said: {self.complaint}")
-        return found
-
-
 def _read_unfinished(document: str, warnings: list[str]) -> list[Word]:
     """Read an answer that had no end when its last chunk came; what else was said may tell why it has none."""
     try:
@@ -309,10 +273,3 @@ def _doubts_about_file(model: ModelSpec, options: ChatllmOptions) -> list[str]:
         f"{model.file} has {found:,} bytes and should have {options.size_bytes:,}: its end is missing, "
         "copy it again"
     ]
-
-
-def _as_table(document: str) -> dict[str, Any]:
-    try:
-        return msgspec.json.decode(document.encode(), type=dict[str, Any])
-    except (msgspec.MsgspecError, UnicodeEncodeError):
-        return {}

@@ -24,8 +24,6 @@ from typing import Any
 
 from worker.engines.base import EngineError, EngineUnavailableError
 
-CHAT, META, ERROR, MODEL_INFO = 0, 1, 2, 13
-"""The print types that matter here; all others, known or not, are ignored."""
 LIBRARY_VARIABLE = "CHATLLM_LIB"
 SUFFIX = "dylib" if sys.platform == "darwin" else "so"
 USUAL_PLACE = f"chatllm.cpp/bindings/libchatllm.{SUFFIX}"

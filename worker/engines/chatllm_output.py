@@ -13,12 +13,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
 from worker.engines.base import EngineError
 from worker.protocol import Word
 
+CHAT, META, ERROR, MODEL_INFO = 0, 1, 2, 13
+"""The print types that matter here; all others, known or not, are ignored."""
+OUT_OF_CONTEXT = "RUN OUT OF CONTEXT"
 OPENING, CLOSING = "<asr_text>", "</asr_text>"
 _MARKER = re.compile(f"{OPENING}|{CLOSING}")
 _HEAD = re.compile(r"\s*language\s+(\S.*?)\s*", re.IGNORECASE)
@@ -27,6 +31,52 @@ _LONGEST_HEAD = 64
 """Characters a head may have; text that only begins like one is let go after so many."""
 _NO_LANGUAGE = frozenset({"none", "unknown", "auto"})
 _EXCERPT = 80
+
+
+class Heard:
+    """What one call of the library said besides its text. Kinds it does not know are let pass."""
+
+    def __init__(self) -> None:
+        self._lines: dict[int, list[str]] = {META: [], ERROR: [], MODEL_INFO: []}
+
+    def listen(self, kind: int, said: str) -> None:
+        """Take a line of one of the kinds."""
+        if kind in self._lines:
+            self._lines[kind].append(said)
+
+    def of(self, kind: int) -> str:
+        """Return all lines of one kind."""
+        return "\n".join(self._lines[kind])
+
+    @property
+    def complaint(self) -> str:
+        """The error lines, on one line."""
+        return " ".join(self.of(ERROR).split())
+
+    @property
+    def out_of_context(self) -> bool:
+        """Whether the context was full."""
+        return OUT_OF_CONTEXT in self.of(META).upper()
+
+    @property
+    def warnings(self) -> list[str]:
+        """What speaks against a result that came all the same."""
+        found: list[str] = []
+        if self.out_of_context:
+            found.append(
+                "the context was full and the text is cut off (RUN OUT OF CONTEXT): raise context_length"
+            )
+        if self.complaint:
+            found.append(f"the library said: {self.complaint}")
+        return found
+
+    @property
+    def model_info(self) -> dict[str, Any]:
+        """What the library says of its model; empty when it is no JSON object."""
+        try:
+            return msgspec.json.decode(self.of(MODEL_INFO).encode(), type=dict[str, Any])
+        except (msgspec.MsgspecError, UnicodeEncodeError):
+            return {}
 
 
 class TranscriptText:
