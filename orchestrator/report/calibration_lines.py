@@ -45,16 +45,17 @@ def calibration_lines(calibration: Calibration, width: int | None = None) -> lis
 def summary(calibration: Calibration) -> str:
     """Return the calibration in a sentence: what it finds in its longest runs, and false alarms."""
     longest = max((each.iterations for each in calibration.smallest), default=0)
+    background = next(iter(calibration.backgrounds), "")
     found = [
         f"{rate_of(each)} MB per iteration by {CHANNEL_WORDS[each.channels]}"
         for each in calibration.smallest
-        if each.iterations == longest and each.background == next(iter(calibration.backgrounds))
+        if each.iterations == longest and each.background == background
     ]
     alarms = sum(each.count for each in calibration.false_alarms)
     runs = sum(each.runs for each in calibration.false_alarms)
     return (
         f"Calibration of {calibration.created_at[:10]}: the smallest leak that was found every time in {longest} "
-        f"iterations: {', '.join(found)}; false alarms: {alarms} of {runs}"
+        f"iterations of a {background} process: {', '.join(found)}; false alarms: {alarms} of {runs}"
     )
 
 

@@ -54,6 +54,8 @@ def test_without_a_calibration_the_page_says_how_to_get_one():
 
 def test_the_markdown_summary_has_the_sentence_and_the_warning():
     said = markdown_summary(content(calibration=make_calibration(), doubts=[DOUBT]))
-    assert "found every time in 100 iterations: 0.125 MB per iteration by RSS alone" in said
+    assert (
+        "found every time in 100 iterations of a quiet process: 0.125 MB per iteration by RSS alone" in said
+    )
     assert "Warning: the calibration was made on another host: kernel \\<6.1\\> there" in said
     assert "not calibrated" in markdown_summary(content())

@@ -65,6 +65,6 @@ def test_no_table_is_wider_than_the_terminal():
 
 def test_the_summary_is_one_sentence_of_the_longest_runs():
     assert summary(make_calibration()) == (
-        "Calibration of 2026-11-21: the smallest leak that was found every time in 100 iterations: 0.125 MB per "
-        "iteration by RSS alone, 0.025 MB per iteration by RSS and heap; false alarms: 1 of 25"
+        "Calibration of 2026-11-21: the smallest leak that was found every time in 100 iterations of a quiet process: "
+        "0.125 MB per iteration by RSS alone, 0.025 MB per iteration by RSS and heap; false alarms: 1 of 25"
     )

@@ -29,7 +29,8 @@ def calibration_part(content: CalibrationContent) -> Html:
     if found is None:
         parts.append(element("p", text(NOT_CALIBRATED)))
     else:
-        parts += [element("p", text(f"{summary(found)}.")), _smallest(found), bullets(alarm_sentences(found))]
+        alarms = [element("h3", text("False alarms")), bullets(alarm_sentences(found))]
+        parts += [element("p", text(f"{summary(found)}.")), _smallest(found), *alarms]
         parts += [_cases(found, channels) for channels in CHANNEL_SETS]
         parts.append(facts(_origin(found)))
     return element("section", joined(parts), id_="calibration")
