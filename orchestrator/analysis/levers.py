@@ -171,7 +171,7 @@ def _effect(plain: Side, variant: Side, rss: Difference, live: float | None) -> 
     if rss.low > 0 and rss.value > tolerance and after.rate > tolerance:
         return "worse"
     if before.low <= 0 or before.rate <= tolerance:
-        return "no-growth"
+        return "no-growth" if before.high <= 2 * tolerance else "open"
     little = max(tolerance, _LITTLE * before.rate)
     if not rss.resolved:
         return "nothing" if rss.low > -max(little, _HALF * before.rate) else "open"

@@ -46,7 +46,7 @@ def side(rss: Rate, heap: float | None = None, times_s: Sequence[float] = (), **
         (about(6.1), about(9.0), 0.3, "worse"),
         (about(0.02), about(0.01), 0.0, "no-growth"),
         (about(0.02), about(3.0), 0.0, "worse"),
-        (about(1.0, 2.0), about(0.1), 0.0, "no-growth"),
+        (about(1.0, 2.0), about(0.1), 0.0, "open"),
     ],
 )
 def test_what_a_variant_shows(plain: Rate, variant: Rate, live: float | None, effect: Effect) -> None:
