@@ -23,6 +23,10 @@ if TYPE_CHECKING:
         QueueFullError,
         WorkerDiedError,
     )
+    from orchestrator.pipeline.async_pipeline import AsyncPipeline
+    from orchestrator.pipeline.document import Document
+    from orchestrator.pipeline.pipeline import Pipeline
+    from orchestrator.pipeline.steps import AlignWords, Recognize
     from orchestrator.pool.async_pool import AsyncPool
     from orchestrator.pool.executor import PoolExecutor
     from orchestrator.pool.futures import JobFuture
@@ -40,6 +44,10 @@ _HOMES = {
         "Attempt EngineUnavailableError ForkedPoolError JobCancelledError JobError JobPoisonedError "
         "JobTimeoutError ModelOutOfUseError OrchestratorError PoolClosedError QueueFullError WorkerDiedError"
     ),
+    "orchestrator.pipeline.async_pipeline": "AsyncPipeline",
+    "orchestrator.pipeline.document": "Document",
+    "orchestrator.pipeline.pipeline": "Pipeline",
+    "orchestrator.pipeline.steps": "AlignWords Recognize",
     "orchestrator.pool.async_pool": "AsyncPool",
     "orchestrator.pool.executor": "PoolExecutor",
     "orchestrator.pool.futures": "JobFuture",
@@ -56,12 +64,15 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split
 
 __all__ = [
     "Align",
+    "AlignWords",
     "AlignmentResult",
+    "AsyncPipeline",
     "AsyncPool",
     "Attempt",
     "AudioArray",
     "Call",
     "Chunk",
+    "Document",
     "EngineJob",
     "EngineUnavailableError",
     "ForkedPoolError",
@@ -74,11 +85,13 @@ __all__ = [
     "Model",
     "ModelOutOfUseError",
     "OrchestratorError",
+    "Pipeline",
     "Pool",
     "PoolClosedError",
     "PoolExecutor",
     "PoolStats",
     "QueueFullError",
+    "Recognize",
     "Recycle",
     "Retry",
     "Transcribe",
