@@ -10,8 +10,8 @@ whole record as well, a shorter one must not deceive the early end alone. And a 
 it grew by: a series that once fell back may be a cache, whatever its slope says. An early "clean" can never see
 a leak that begins later; whoever stops early accepts that.
 
-Tried on generated series of 100 iterations (``benchmarks/bench_verdicts.py --early``): with a leak from 47 and
-rest from 38 iterations, up to 2 % of the series without a leak were called one, most of them slow sawteeth.
+``benchmarks/bench_verdicts.py --early`` says what the rule saves and costs on labelled series. Fewer iterations for
+a leak save little more and take slow warm-ups and sawteeth for leaks.
 """
 
 from __future__ import annotations
