@@ -1,5 +1,6 @@
 """A small calibration with real workers: what it finds of known leaks, and what it keeps."""
 
+import errno
 import json
 
 import msgspec
@@ -118,6 +119,9 @@ def test_a_folder_in_use_is_known_before_anything_is_measured(tmp_path, monkeypa
 
 
 def test_a_python_that_cannot_start_workers_is_said(monkeypatch):
-    monkeypatch.setattr("orchestrator.process.spawn._WORKER_MAIN", "/nowhere/worker.py")
+    def refuse(*_, **__):
+        raise OSError(errno.EAGAIN, "no more processes")
+
+    monkeypatch.setattr("subprocess.Popen", refuse)
     with pytest.raises(EngineUnavailableError, match="no case of the calibration came to its end"):
         calibrate(SMALL)
