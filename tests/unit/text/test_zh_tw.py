@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import opencc
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.text import ZhTwStream, to_zh_tw
@@ -32,7 +32,7 @@ def streamed(text: str, cuts: list[int]) -> str:
     return stream.text
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(PIECES, max_size=12).map("".join), st.lists(st.integers(0, 200), max_size=12))
 def test_any_chunking_gives_what_the_whole_gives(text: str, cuts: list[int]) -> None:
     assert streamed(text, cuts) == WHOLE.convert(text)
