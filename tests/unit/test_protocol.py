@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from worker import protocol
@@ -53,6 +53,7 @@ def test_every_message_class_is_in_a_union() -> None:
 
 
 @pytest.mark.parametrize("message_type", ALL_MESSAGES, ids=lambda cls: cls.__name__)
+@settings(deadline=None)  # no time is asserted, and a busy machine is slow
 @given(data=st.data())
 def test_round_trip(message_type: type[Message], data: st.DataObject) -> None:
     message = data.draw(_strategy(message_type))
