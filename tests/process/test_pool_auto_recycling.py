@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
 from pool_functions import synthetic
 
 from orchestrator.pool.async_pool import AsyncPool
-from orchestrator.pool.events import PoolEvent, WorkerDismissed, WorkerLeft, WorkerLoaded
+from orchestrator.pool.events import PoolEvent, WorkerDismissed, WorkerLeft, WorkerLoaded, WorkerStarted
 from orchestrator.pool.executor import PoolExecutor
 from orchestrator.pool.jobs import Call, EngineJob
 from orchestrator.pool.pool import Pool
@@ -85,12 +86,18 @@ def test_a_staircase_leaves_before_its_next_step_would_break_the_budget() -> Non
     assert stats.slots[0].peak_bytes <= 160 * MIB
 
 
+def generations(events: list[PoolEvent], kind: type[WorkerStarted | WorkerLoaded]) -> set[int]:
+    return {event.generation for event in list(events) if isinstance(event, kind)}
+
+
 def test_the_successor_is_loaded_before_the_worker_leaves() -> None:
     events: list[PoolEvent] = []
     model = synthetic(leak_kib_per_job=4096, leak_source="mmap", job_ms=1000 * SEEN_FROM_OUTSIDE_S)
     with Pool(models=[model], memory_budget="400MiB", recycle="auto", on_event=events.append) as pool:
         while not any(isinstance(event, WorkerDismissed) for event in events):
             pool.run(job())
+            while 2 in generations(events, WorkerStarted) - generations(events, WorkerLoaded):
+                time.sleep(0.005)  # on a busy machine a start takes longer than it has taken before
     loaded = next(e for e in events if isinstance(e, WorkerLoaded) and e.generation == 2)
     dismissed = next(e for e in events if isinstance(e, WorkerDismissed) and e.generation == 1)
     assert loaded.at_s <= dismissed.at_s
