@@ -16,6 +16,7 @@ import typer
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.interrupts import interruptible
 from orchestrator.cli.pipeline_setup import PipelineOptions, config_file, open_pool, recognizing, say
+from orchestrator.cli.transcribe_command import ChineseName
 from orchestrator.errors import ResultsError
 
 if TYPE_CHECKING:
@@ -51,8 +52,10 @@ def batch(
         bool | None,
         typer.Option("--align/--no-align", help="Word times; default: for formats that have times."),
     ] = None,
-    zh_tw: Annotated[bool, typer.Option("--zh-tw/--no-zh-tw", help="Chinese as written in Taiwan.")] = True,
-    itn: Annotated[bool, typer.Option("--itn/--no-itn", help="Chinese numbers as digits.")] = True,
+    chinese: Annotated[
+        ChineseName,
+        typer.Option(help="Chinese as Taiwan writes it and numbers in digits; digits only; or as heard."),
+    ] = "zh-TW",
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; default: by cores.")] = None,
     memory_budget: Annotated[
         str | None, typer.Option(help='Of all workers together, such as "4GiB"; default: by the machine.')
@@ -82,8 +85,7 @@ def batch(
         aligner=aligner,
         language=language,
         align=align,
-        zh_tw=zh_tw,
-        itn=itn,
+        chinese=chinese,
         workers=workers,
         memory_budget=memory_budget,
         exclusive=exclusive,
@@ -125,8 +127,7 @@ def _identity(options: PipelineOptions, formats: tuple[str, ...]) -> dict[str, s
         "aligner": options.aligner if words else "",
         "language": options.language or "",
         "formats": ",".join(formats),
-        "zh-tw": str(options.zh_tw),
-        "itn": str(options.itn),
+        "chinese": options.chinese,
     }
 
 

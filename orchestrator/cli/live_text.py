@@ -7,8 +7,11 @@ engine takes back (:class:`Chunk.replaces`) is redrawn; Chinese is shown as it w
 from __future__ import annotations
 
 import sys
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
+
+from orchestrator.text.chinese import ChineseText, GrowingText
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -24,14 +27,16 @@ class LiveText:
 
     Args:
         title: Of the recording.
-        zh_tw: Show the characters of Taiwan.
+        language: As asked for; None leaves it to the text.
+        chinese: What is made of Chinese.
     """
 
-    def __init__(self, title: str, *, zh_tw: bool) -> None:
+    def __init__(self, title: str, language: str | None, chinese: ChineseText) -> None:
         self._title = title
-        self._zh_tw = zh_tw
+        self._new_piece = partial(GrowingText, language, chinese)
         self._live: Live | None = None
         self._done = ""
+        self._growing = self._new_piece()
         self._piece = ""
 
     def __enter__(self) -> Self:
@@ -52,21 +57,20 @@ class LiveText:
         if self._live is not None:
             self._live.stop()
 
-    def tell(self, partial: PartialText) -> None:
+    def tell(self, told: PartialText) -> None:
         """Take the next piece of text."""
-        chunk = partial.chunk
-        if partial.done:
-            self._done = f"{self._done} {chunk.text.strip()}".strip()[-SHOWN_CHARACTERS:]
+        chunk = told.chunk
+        if told.done:
+            self._done = f"{self._done} {self._new_piece().add(chunk.text).strip()}".strip()[
+                -SHOWN_CHARACTERS:
+            ]
+            self._growing = self._new_piece()
             self._piece = ""
         else:
-            self._piece = self._piece[: len(self._piece) - chunk.replaces] + chunk.text
+            self._piece = self._growing.add(chunk.text, chunk.replaces)
 
     def _draw(self) -> RenderableType:
         from rich.text import Text
 
         text = f"{self._done} {self._piece}".strip()[-SHOWN_CHARACTERS:]
-        if self._zh_tw and text:
-            from orchestrator.text import to_zh_tw
-
-            text = to_zh_tw(text)
         return Text.assemble((f"{self._title}\n", "dim"), text)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from orchestrator.pipeline import Step
     from orchestrator.pool.models import Model
     from orchestrator.pool.pool import Pool
+    from orchestrator.text.chinese import ChineseText
 
 FILE_NAME = "experiments.toml"
 WORD_FORMATS = frozenset({"json", "srt", "vtt", "tsv"})
@@ -33,8 +34,7 @@ class PipelineOptions:
     aligner: str = "aligner"
     language: str | None = None
     align: bool | None = None
-    zh_tw: bool = True
-    itn: bool = True
+    chinese: ChineseText = "zh-TW"
     workers: int | None = None
     memory_budget: str | None = None
     exclusive: bool = False
@@ -95,15 +95,9 @@ def recognizing(options: PipelineOptions, models: Sequence[Model], *, words: boo
 
 
 def _rewriting(options: PipelineOptions) -> list[Step]:
-    from orchestrator.pipeline import Rewrite
-    from orchestrator.text import inverse_normalize, to_zh_tw
+    from orchestrator.pipeline import WriteChinese
 
-    steps: list[Step] = []
-    if options.zh_tw:
-        steps.append(Rewrite(to_zh_tw))
-    if options.itn:
-        steps.append(Rewrite(inverse_normalize))
-    return steps
+    return [] if options.chinese == "off" else [WriteChinese(options.chinese)]
 
 
 def _aligning(options: PipelineOptions) -> list[Step]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from orchestrator.pipeline import Document, Pipeline
 
 FormatName = Literal["txt", "json", "srt", "vtt", "tsv"]
+ChineseName = Literal["zh-TW", "itn", "off"]
 
 
 def transcribe(  # noqa: PLR0917 - typer wants one parameter a flag
@@ -37,8 +38,10 @@ def transcribe(  # noqa: PLR0917 - typer wants one parameter a flag
         bool | None,
         typer.Option("--align/--no-align", help="Word times; default: for formats that have times."),
     ] = None,
-    zh_tw: Annotated[bool, typer.Option("--zh-tw/--no-zh-tw", help="Chinese as written in Taiwan.")] = True,
-    itn: Annotated[bool, typer.Option("--itn/--no-itn", help="Chinese numbers as digits.")] = True,
+    chinese: Annotated[
+        ChineseName,
+        typer.Option(help="Chinese as Taiwan writes it and numbers in digits; digits only; or as heard."),
+    ] = "zh-TW",
     workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; default: by cores.")] = None,
     memory_budget: Annotated[
         str | None, typer.Option(help='Of all workers together, such as "4GiB"; default: by the machine.')
@@ -58,8 +61,7 @@ def transcribe(  # noqa: PLR0917 - typer wants one parameter a flag
         aligner=aligner,
         language=language,
         align=align,
-        zh_tw=zh_tw,
-        itn=itn,
+        chinese=chinese,
         workers=workers,
         memory_budget=memory_budget,
         exclusive=exclusive,
@@ -141,7 +143,7 @@ def _transcribe(files: list[Path], outlet: Outlet, options: PipelineOptions, *, 
         pipeline = Pipeline(steps, pool, timeout_s=options.timeout_s)
         for file in files:
             try:
-                document = _one(file, pipeline, zh_tw=options.zh_tw, quiet=quiet)
+                document = _one(file, pipeline, options, quiet=quiet)
             except OrchestratorError as error:
                 failed += 1
                 say(str(error) if str(error).startswith(str(file)) else f"{file}: {error}")
@@ -154,10 +156,10 @@ def _transcribe(files: list[Path], outlet: Outlet, options: PipelineOptions, *, 
     return ExitCode.BROKEN if failed else ExitCode.DONE
 
 
-def _one(file: Path, pipeline: Pipeline, *, zh_tw: bool, quiet: bool) -> Document:
+def _one(file: Path, pipeline: Pipeline, options: PipelineOptions, *, quiet: bool) -> Document:
     if quiet or not sys.stderr.isatty():
         return pipeline.run(file)
     from orchestrator.cli.live_text import LiveText
 
-    with LiveText(str(file), zh_tw=zh_tw) as live:
+    with LiveText(str(file), options.language, options.chinese) as live:
         return pipeline.run(file, on_text=live.tell)

@@ -18,7 +18,7 @@ from orchestrator.pipeline.async_pipeline import AsyncPipeline
 from orchestrator.pipeline.document import Document, Segment
 from orchestrator.pipeline.pipeline import Pipeline
 from orchestrator.pipeline.recording import Recording
-from orchestrator.pipeline.steps import AlignWords, GivenText, Recognize, Rewrite, Step
+from orchestrator.pipeline.steps import AlignWords, GivenText, Recognize, Rewrite, Step, WriteChinese
 from orchestrator.pipeline.subtitles import FORMATS, Cue, Pace, cues, render
 from orchestrator.pipeline.work import JobRunner, PartialText, Work
 
@@ -39,6 +39,7 @@ __all__ = [
     "Segment",
     "Step",
     "Work",
+    "WriteChinese",
     "cues",
     "render",
 ]

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class Segment(msgspec.Struct, frozen=True):
     """One piece of the recording that was recognised in one go. Milliseconds from the recording's start.
 
-    ``heard`` is the engine's own text, ``text`` what the steps made of it. ``words`` is empty until an align
+    ``heard`` is the engine's own text, ``text`` what the steps made of it; of Chinese, ``zh_tw`` is the form between
+    the two, as it is shown while it comes. ``words`` is empty until an align
     step (or an engine that gives times) has filled it; ``skipped`` lists words that could not be placed.
     """
 
@@ -30,6 +31,7 @@ class Segment(msgspec.Struct, frozen=True):
     language: str | None = None
     words: list[Word] = []
     skipped: list[str] = []
+    zh_tw: str | None = None
 
 
 class Document(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -24,7 +24,8 @@ from orchestrator.pipeline.work import Work
 from orchestrator.pool.jobs import Align, Transcribe
 from worker.protocol import Word
 
-CHINESE = frozenset({"chinese", "zh", "zh-cn", "zh-tw", "zh-hk", "cmn", "mandarin", "yue", "cantonese"})
+if TYPE_CHECKING:
+    from orchestrator.text.chinese import ChineseText
 
 
 class Step(Protocol):
@@ -124,30 +125,42 @@ class AlignWords:
 
 
 @dataclass(frozen=True, slots=True)
-class Rewrite:
-    """Change the text of segments by a function, such as :func:`orchestrator.text.inverse_normalize`.
+class WriteChinese:
+    """Chinese as it is read: Taiwan's characters and words, then numbers in digits. Other languages stay.
 
     Args:
-        change: Text in, text out.
-        chinese_only: Leave segments alone whose language is known and is not Chinese.
+        conversion: ``zh-TW``: both; ``itn``: digits only.
     """
 
-    change: Callable[[str], str]
-    chinese_only: bool = True
+    conversion: ChineseText = "zh-TW"
 
     def __call__(self, document: Document, work: Work) -> Document:
-        """Return the document with changed text; what was ``heard`` stays."""
+        """Return the document with Chinese rewritten; ``heard`` stays, and ``zh_tw`` has the form without digits."""
+        del work
+        return msgspec.structs.replace(document, segments=[self._written(each) for each in document.segments])
+
+    def _written(self, segment: Segment) -> Segment:
+        from orchestrator.text.chinese import write_chinese  # noqa: PLC0415 - dictionaries, only where needed
+
+        written = write_chinese(segment.text, segment.language, self.conversion)
+        if written is None:
+            return segment
+        return msgspec.structs.replace(segment, text=written.itn, zh_tw=written.zh_tw)
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """Change the text of every segment by a function of your own; what was ``heard`` stays."""
+
+    change: Callable[[str], str]
+
+    def __call__(self, document: Document, work: Work) -> Document:
+        """Return the document with changed text."""
         del work
         segments = [
-            msgspec.structs.replace(segment, text=self.change(segment.text))
-            if self._wanted(segment)
-            else segment
-            for segment in document.segments
+            msgspec.structs.replace(segment, text=self.change(segment.text)) for segment in document.segments
         ]
         return msgspec.structs.replace(document, segments=segments)
-
-    def _wanted(self, segment: Segment) -> bool:
-        return not self.chinese_only or segment.language is None or segment.language.lower() in CHINESE
 
 
 def _segment(piece: AudioPiece, result: Any) -> Segment:

@@ -76,7 +76,7 @@ def test_chinese_is_written_as_in_taiwan_with_numbers_in_digits(lab: Lab) -> Non
     models = {"asr-small": synthetic(text="软件的电话是零九零零零七三三三一")}
     lab.write(experiment("any", steps=STEPS), models=models)
     assert transcribe(lab, "tone.wav", "--language", "Chinese").out == "軟體的電話是0900073331\n"
-    plain = transcribe(lab, "tone.wav", "--language", "Chinese", "--no-zh-tw", "--no-itn")
+    plain = transcribe(lab, "tone.wav", "--language", "Chinese", "--chinese", "off")
     assert plain.out == "软件的电话是零九零零零七三三三一\n"
 
 

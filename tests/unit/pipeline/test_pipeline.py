@@ -22,6 +22,7 @@ from orchestrator.pipeline import (
     Rewrite,
     Segment,
     Work,
+    WriteChinese,
 )
 from orchestrator.pipeline.recording import AudioPiece
 from orchestrator.pipeline.work import JOBS_AHEAD
@@ -122,16 +123,26 @@ def test_the_engines_own_word_times_are_kept(recording: Recording) -> None:
 
 
 @pytest.mark.parametrize(
-    ("language", "text"), [("Chinese", "ABC"), ("zh", "ABC"), (None, "ABC"), ("en", "abc")]
+    ("language", "heard", "zh_tw", "text"),
+    [
+        ("Chinese", "电话是零九零零", "電話是零九零零", "電話是0900"),
+        (None, "电话是零九零零", "電話是零九零零", "電話是0900"),
+        ("ja", "電話は零九零零", None, "電話は零九零零"),
+        ("en", "zero nine", None, "zero nine"),
+    ],
 )
-def test_rewriting_is_for_chinese_unless_asked_for_all(
-    recording: Recording, language: str | None, text: str
+def test_chinese_is_rewritten_and_every_form_kept(
+    recording: Recording, language: str | None, heard: str, zh_tw: str | None, text: str
 ) -> None:
-    document = Document("x", 1, [Segment(0, 1, "abc", "abc", language)])
-    work = Work(recording, FakePool(answer))
-    changed = Rewrite(str.upper)(document, work)
-    assert (changed.segments[0].text, changed.segments[0].heard) == (text, "abc")
-    assert Rewrite(str.upper, chinese_only=False)(document, work).segments[0].text == "ABC"
+    document = Document("x", 1, [Segment(0, 1, heard, heard, language)])
+    (segment,) = WriteChinese()(document, Work(recording, FakePool(answer))).segments
+    assert (segment.heard, segment.zh_tw, segment.text) == (heard, zh_tw, text)
+
+
+def test_digits_alone_can_be_had(recording: Recording) -> None:
+    document = Document("x", 1, [Segment(0, 1, "电话是零九零零", "", "zh")])
+    (segment,) = WriteChinese("itn")(document, Work(recording, FakePool(answer))).segments
+    assert (segment.zh_tw, segment.text) == (None, "电话是0900")
 
 
 def test_jobs_are_pulled_lazily(recording: Recording) -> None:
@@ -231,7 +242,7 @@ def test_the_first_error_of_many_is_raised_by_default(tmp_path: Path) -> None:
 
 def test_a_function_of_ones_own_is_a_step(tmp_path: Path) -> None:
     def shout(document: Document, work: Work) -> Document:
-        return Rewrite(str.upper, chinese_only=False)(document, work)
+        return Rewrite(str.upper)(document, work)
 
     pipeline = Pipeline([Recognize("small"), shout], FakePool(answer), cache_dir=tmp_path)
     assert pipeline.run(wav(tmp_path / "talk.wav")).text == "ONE TWO"
