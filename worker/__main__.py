@@ -1,5 +1,7 @@
 """Entry of the child process: ``python -u -P …/worker/__main__.py COMMANDS_FD REPLIES_FD LIFELINE_FD``.
 
+Or ``… __main__.py starter CHANNEL_FD``: a starter, from which workers are forked (:mod:`worker.starter`).
+
 Started by path and never as ``python -m worker``, which would run any ``worker.py`` of the working directory
 or of PYTHONPATH. For the same reason the package is loaded from the folder this file lies in, whatever
 ``sys.path`` says.
@@ -29,10 +31,15 @@ def _load_own_package() -> None:
 
 def main(arguments: list[str]) -> NoReturn:
     """Make the descriptors private, hold the lifeline, then serve until told to leave. Does not return."""
-    commands_fd, replies_fd, lifeline_fd = map(int, arguments)
-    for descriptor in (commands_fd, replies_fd, lifeline_fd):
+    descriptors = [int(argument) for argument in arguments if argument != "starter"]
+    for descriptor in descriptors:
         os.set_inheritable(descriptor, False)
     _load_own_package()
+    if arguments[0] == "starter":
+        from worker import starter
+
+        descriptors = [*starter.serve(*descriptors)]
+    commands_fd, replies_fd, lifeline_fd = descriptors
     from worker import lifeline
 
     lifeline.hold(lifeline_fd)

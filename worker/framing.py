@@ -14,11 +14,13 @@ cut, and yields whole payloads; it knows nothing of messages.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 
 import msgspec
 
 HEADER_SIZE = 4
+_read_length = struct.Struct("<I").unpack_from
 DEFAULT_CAP = 64 * 1024 * 1024
 EXCERPT_SIZE = 64
 
@@ -65,19 +67,31 @@ class FrameDecoder:
         Raises:
             FramingError: The next header announces 0 bytes or more than the cap.
         """
-        self._buffer += chunk
-        while len(self._buffer) >= HEADER_SIZE:
-            length = int.from_bytes(self._buffer[:HEADER_SIZE], "little")
-            if not 0 < length <= self._cap:
-                raise FramingError(
-                    f"frame header announces {length} bytes, expected 1 to {self._cap}", bytes(self._buffer)
-                )
-            end = HEADER_SIZE + length
-            if len(self._buffer) < end:
-                return
-            payload = bytes(self._buffer[HEADER_SIZE:end])
-            del self._buffer[:end]
-            yield payload
+        # Most chunks are whole frames: those are cut where they lie, and nothing is kept.
+        stream: bytes | bytearray | memoryview = chunk
+        if self._buffer:
+            self._buffer += chunk
+            stream = self._buffer
+        start, size = 0, len(stream)
+        try:
+            while size - start >= HEADER_SIZE:
+                (length,) = _read_length(stream, start)
+                if not 0 < length <= self._cap:
+                    raise FramingError(
+                        f"frame header announces {length} bytes, expected 1 to {self._cap}",
+                        bytes(stream[start : start + EXCERPT_SIZE]),
+                    )
+                end = start + HEADER_SIZE + length
+                if size < end:
+                    return
+                payload = bytes(stream[start + HEADER_SIZE : end])
+                start = end
+                yield payload
+        finally:
+            if stream is self._buffer:
+                del self._buffer[:start]
+            elif start < size:
+                self._buffer += stream[start:]
 
     @property
     def pending(self) -> int:

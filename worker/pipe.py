@@ -21,6 +21,9 @@ from worker.protocol import Command, Message
 PROTOCOL_EXIT_CODE = 114
 """Exit code of a worker that was sent bytes it cannot understand."""
 READ_SIZE = 1 << 16
+# Made once a process, and for forked workers once in their starter: the decoder looks at every message's type.
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
 
 
 class Pipe:
@@ -31,8 +34,6 @@ class Pipe:
         self.replies_fd = replies_fd
         self.cap = cap
         self._frames = FrameDecoder(cap)
-        self._encoder = msgspec.msgpack.Encoder()
-        self._decoder: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
         self._waiting: deque[Command] = deque()
         self._poller = select.poll()
         self._poller.register(commands_fd, select.POLLIN)
@@ -44,7 +45,7 @@ class Pipe:
             FramingError: The message is over the cap; nothing was written.
             TypeError: The message holds a value msgpack has no form for; nothing was written.
         """
-        view = memoryview(frame(message, self._encoder, self.cap))
+        view = memoryview(frame(message, _encoder, self.cap))
         try:
             while view:
                 view = view[os.write(self.replies_fd, view) :]
@@ -68,7 +69,7 @@ class Pipe:
         if not chunk:
             leave(PARENT_GONE_EXIT_CODE)
         try:
-            self._waiting.extend(self._decoder.decode(payload) for payload in self._frames.feed(chunk))
+            self._waiting.extend(_decoder.decode(payload) for payload in self._frames.feed(chunk))
         except (FramingError, msgspec.DecodeError) as error:
             print(f"worker: the parent sent no command: {error}", file=sys.stderr)
             leave(PROTOCOL_EXIT_CODE)

@@ -11,11 +11,11 @@ from typing import Any, Literal, Self
 from orchestrator.pool.async_stream import AsyncJobStream
 from orchestrator.pool.engine_room import EngineRoom, positive_s
 from orchestrator.pool.futures import JobFuture
+from orchestrator.pool.hands import Hook
 from orchestrator.pool.jobs import Call, Job
-from orchestrator.pool.loop import Hook
 from orchestrator.pool.models import Model
 from orchestrator.pool.payload import Payload
-from orchestrator.pool.pool import JOBS_AHEAD
+from orchestrator.pool.pool import JOBS_AHEAD, UNSENDABLE
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
 from orchestrator.pool.settings import START_TIMEOUT_S
@@ -147,7 +147,7 @@ class AsyncPool:
         most = max(2, self._room.workers * JOBS_AHEAD)
         try:
             async for job in _each(jobs):
-                under_way.append(await self.submit(job, timeout_s=timeout_s))
+                under_way.append(await self._submitted(job, timeout_s))
                 while len(under_way) >= most:
                     yield await _next(under_way, ordered=ordered, return_errors=errors == "return")
             while under_way:
@@ -155,6 +155,16 @@ class AsyncPool:
         finally:
             for future in under_way:
                 future.cancel()
+
+    async def _submitted(self, job: Job, timeout_s: float | None) -> asyncio.Future[Any]:
+        """Submit a job of many; one that cannot even be sent has failed in its place, the others go on."""
+        try:
+            return await self.submit(job, timeout_s=timeout_s)
+        except UNSENDABLE as error:
+            failed: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            failed.set_exception(error)
+            failed.exception()  # looked at: asyncio has nothing to complain of when nobody waits for it any more
+            return failed
 
     async def stats(self) -> PoolStats:
         """Return what the pool looks like now."""

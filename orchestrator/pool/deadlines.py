@@ -37,6 +37,8 @@ class Deadlines(Generic[K]):
 
     def next_due(self) -> float | None:
         """Return the earliest deadline."""
+        if not self._heap:
+            return None
         self._drop_stale()
         return self._heap[0][0] if self._heap else None
 

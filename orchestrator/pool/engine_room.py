@@ -20,9 +20,10 @@ from orchestrator.errors import ForkedPoolError
 from orchestrator.pool.cgroup import default_budget_bytes
 from orchestrator.pool.futures import PoolFuture
 from orchestrator.pool.gate import Gates
+from orchestrator.pool.hands import Hook
 from orchestrator.pool.job_record import JobRecord
 from orchestrator.pool.jobs import Job
-from orchestrator.pool.loop import Hook, Loop
+from orchestrator.pool.loop import Loop
 from orchestrator.pool.models import FUNCTION_MODEL, Model, models_by_name
 from orchestrator.pool.payload import Payload, close_audio, make_payload
 from orchestrator.pool.recycling import Recycle
@@ -128,12 +129,16 @@ class EngineRoom:
             queue_timeout_s=queue_timeout_s,
             priority=priority,
         )
-        future.bind(record, self.cancel)
-        self._loop.post(self._supervisor.submit, record)
+        future.bind(record, self)
+        self._loop.submit(record)
 
     def cancel(self, record: JobRecord) -> None:
         """Tell the supervisor that a caller gave its job up."""
         self._loop.post(self._supervisor.cancel, record)
+
+    def drive(self, future: PoolFuture[Any], timeout_s: float | None) -> float | None:
+        """Let a caller that waits run the pool meanwhile, if it may; return what is left of its time."""
+        return self._loop.drive(future, timeout_s)
 
     def check_owner(self) -> None:
         """Refuse to work in a forked copy of the process.

@@ -10,8 +10,8 @@ from typing import Any, Literal, TypeVar
 
 from orchestrator.pool.engine_room import EngineRoom
 from orchestrator.pool.futures import PoolFuture
+from orchestrator.pool.hands import Hook
 from orchestrator.pool.jobs import Call
-from orchestrator.pool.loop import Hook
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
 from orchestrator.pool.stats import PoolStats

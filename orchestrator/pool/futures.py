@@ -1,15 +1,20 @@
-"""The caller's side of a job: futures that can be cancelled at any time.
+"""The caller's side of a job: futures that can be cancelled at any time, and cost little.
 
 The outcome is decided where the standard library decides it, under the future's own lock: a cancel and a
 result that race leave exactly one of them. After a successful ``cancel()`` the supervisor is told, and stops
 the worker if the job was running.
+
+That lock, with the condition around it, is most of what a standard future costs in time and memory, and most
+futures are read once, when they are done, by one thread. So it is made when somebody first needs it. Until then
+nobody can be waiting, and the result is set under one lock that all futures share.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, InvalidStateError
-from typing import Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from orchestrator.errors import JobCancelledError
 from orchestrator.pool.job_record import JobRecord
@@ -17,27 +22,70 @@ from orchestrator.pool.states import JobState
 from worker.protocol import Chunk
 
 T = TypeVar("T")
-_CANCELLED = "CANCELLED"  # concurrent.futures' own name for: cancelled, waiters not yet told
+# concurrent.futures' own names of states
+_PENDING, _FINISHED, _CANCELLED = "PENDING", "FINISHED", "CANCELLED"
+_ENDED = frozenset({_CANCELLED, "CANCELLED_AND_NOTIFIED", _FINISHED})
+_making = threading.Lock()
+"""Held while a future's condition is made, and while a result is set on one that has none."""
+
+
+class Room(Protocol):
+    """What a future needs of its pool."""
+
+    def cancel(self, record: JobRecord) -> None:
+        """The caller gave the job up."""
+        ...
+
+    def drive(self, future: PoolFuture[Any], timeout_s: float | None) -> float | None:
+        """Wait for the job, if this thread may; return what is left of the time."""
+        ...
 
 
 class PoolFuture(Future[T], Generic[T]):
     """A standard future that tells the supervisor of a cancel. Its running job cannot be cancelled."""
 
+    # Facts of a standard future as it is at first; an instance keeps only those that have changed.
+    _state: str = _PENDING
+    _result: T | None = None
+    _exception: BaseException | None = None
+    _made: threading.Condition | None = None
+    _waiters: list[Any]
+    _done_callbacks: list[Callable[..., object]]
     _record: JobRecord | None = None
-    _on_cancel: Callable[[JobRecord], None] | None = None
+    _room: Room | None = None
     _cancel_error: JobCancelledError | None = None
 
-    def bind(self, record: JobRecord, on_cancel: Callable[[JobRecord], None]) -> None:
-        """Tie the future to its job; called once, before anybody else sees it."""
+    def __init__(self) -> None:
+        """Be pending. The standard library's own initialisation would make the lock."""
+
+    @property
+    def _condition(self) -> threading.Condition:  # type: ignore[override]
+        made = self._made
+        if made is None:
+            with _making:
+                made = self._made
+                if made is None:
+                    self._waiters, self._done_callbacks = [], []
+                    made = self._made = threading.Condition()
+        return made
+
+    def bind(self, record: JobRecord, room: Room) -> None:
+        """Tie the future to its job and pool; called once, before anybody else sees it."""
         self._record = record
-        self._on_cancel = on_cancel
+        self._room = room
+
+    def done(self) -> bool:
+        """Whether the job has ended, cancelled or not."""
+        return self._state in _ENDED
 
     def cancel(self) -> bool:
         """Cancel the job; False when it runs or has ended already."""
+        if self._state == _FINISHED:
+            return False
+        record, room = self._record, self._room
         cancelled = super().cancel()
-        record = self._record
-        if cancelled and record is not None and self._on_cancel is not None:
-            self._on_cancel(record)
+        if cancelled and record is not None and room is not None:
+            room.cancel(record)
         return cancelled
 
     def result(self, timeout: float | None = None) -> T:
@@ -51,6 +99,10 @@ class PoolFuture(Future[T], Generic[T]):
             JobPoisonedError: Every attempt ended with the worker's death.
             TimeoutError: ``timeout`` passed; the job goes on.
         """
+        if self._state not in _ENDED:
+            timeout = self._drive(timeout)
+        if self._state == _FINISHED and self._exception is None:
+            return self._result  # type: ignore[return-value]
         try:
             return super().result(timeout)
         except JobCancelledError:
@@ -65,10 +117,16 @@ class PoolFuture(Future[T], Generic[T]):
             JobCancelledError: It was cancelled.
             TimeoutError: ``timeout`` passed.
         """
+        if self._state not in _ENDED:
+            timeout = self._drive(timeout)
         try:
             return super().exception(timeout)
         except CancelledError:
             raise self._cancelled_error() from None
+
+    def _drive(self, timeout: float | None) -> float | None:
+        room = self._room
+        return timeout if room is None else room.drive(self, timeout)
 
     def _cancelled_error(self) -> JobCancelledError:
         return self._cancel_error or JobCancelledError("the job was cancelled")
@@ -81,11 +139,23 @@ class PoolFuture(Future[T], Generic[T]):
 
     def resolve(self, value: T) -> bool:
         """Set the result; False when the caller has cancelled."""
+        if self._made is None and self._resolve_unseen(value):
+            return True
         try:
             self.set_result(value)
         except InvalidStateError:
             self._tell_waiters()
             return False
+        self._forget()
+        return True
+
+    def _resolve_unseen(self, value: T) -> bool:
+        """Set the result while nobody has looked; False when somebody came first."""
+        with _making:
+            if self._made is not None or self._state in _ENDED:
+                return False
+            self._result = value
+            self._state = _FINISHED
         self._forget()
         return True
 
@@ -120,7 +190,7 @@ class PoolFuture(Future[T], Generic[T]):
     def _forget(self) -> None:
         """Break the cycle between the future and its job."""
         self._record = None
-        self._on_cancel = None
+        self._room = None
 
     def add_chunk(self, chunk: Chunk) -> None:
         """Text that nobody asked for."""
@@ -145,4 +215,4 @@ class JobFuture(PoolFuture[T]):
     def begin(self) -> bool:
         """Work starts; False when the caller has cancelled."""
         # It stays pending for the standard library, which would not let a running future be cancelled.
-        return not self.cancelled()
+        return self._state == _PENDING

@@ -43,6 +43,10 @@ class Gate:
             PoolClosedError: The pool is, or was while waiting, closed.
             QueueFullError: There is none, and the caller would not wait, or not longer.
         """
+        with self._lock:
+            if self._taken < self.max_queue and self._closed_by is None:
+                self._taken += 1
+                return
         waiter = self._enter_or_wait(may_wait=block)
         if waiter is None:
             return

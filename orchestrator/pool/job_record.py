@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from orchestrator.errors import Attempt
 from orchestrator.pool.payload import Payload
-from orchestrator.pool.states import JobEvent, JobState, next_job_state
+from orchestrator.pool.states import JOB_TRANSITIONS, JobEvent, JobState, next_job_state
 from worker.protocol import Chunk
 
 if TYPE_CHECKING:
@@ -86,4 +86,4 @@ class JobRecord:
 
     def move(self, event: JobEvent) -> None:
         """Change the state as the table says."""
-        self.state = next_job_state(self.state, event)
+        self.state = JOB_TRANSITIONS.get((self.state, event)) or next_job_state(self.state, event)

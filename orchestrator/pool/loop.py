@@ -1,21 +1,32 @@
-"""The one thread of a pool: waits on descriptors and on the next deadline, and calls the supervisor.
+"""Who runs the supervisor, and when: one thread of its own, and callers that would else only wait.
 
 ::
 
     callers ── post ──▶ inbox ─┐
-    replies, noise, deaths ────┼─▶ epoll ─▶ supervisor ─▶ pipes, signals, spawns, promises
+    replies, noise, deaths ────┼─▶ a turn ─▶ supervisor ─▶ pipes, signals, spawns, promises
     next deadline ─────────────┘
 
-Nothing polls: with nothing to do the thread sleeps without a timeout. Callers wake it only when it sleeps. The
-thread is a daemon, so that it never keeps an interpreter alive; ``pool`` ends it at exit.
+A *turn* takes what happened and lets the supervisor decide, under one lock: whoever holds it is the loop. Usually
+that is the pool's thread. But handing a job and its answer from thread to thread takes longer than a small job, so
+
+* a submitting thread hands its job to the supervisor itself when nobody else is deciding;
+* one thread that waits in ``result()`` waits on the workers' descriptors and takes the turns itself.
+
+The pool's thread stays: for deadlines, for what comes while no caller waits, and for all that a submit cannot
+do at once. Nothing polls: with nothing to do it sleeps without a timeout. It is a daemon, so that it never keeps an
+interpreter alive; ``pool`` ends it at exit.
+
+A pool that replaces workers keeps all turns to its thread: its decisions start processes.
+
+A signal handler that raises (Ctrl-C) can strike a caller in the middle of a decision. Half a decision cannot be
+trusted: the pool ends then, with every job answered. One that strikes while the caller waits hurts nothing.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import os
-import random
-import select
 import threading
 import time
 from collections import deque
@@ -23,44 +34,47 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from orchestrator.errors import PoolClosedError, ProtocolError
-from orchestrator.pool.cgroup import OomKills
-from orchestrator.pool.events import PoolEvent
+from orchestrator.pool.futures import PoolFuture
 from orchestrator.pool.gate import Gates
+from orchestrator.pool.hands import Hook, PoolHands
 from orchestrator.pool.job_record import JobRecord
 from orchestrator.pool.models import Model
 from orchestrator.pool.process_link import ProcessLink
 from orchestrator.pool.settings import Settings
-from orchestrator.pool.slot import Worker
 from orchestrator.pool.states import JobState, WorkerState
 from orchestrator.pool.supervisor import Supervisor
+from orchestrator.pool.watching import Bell, Watch
 
 log = logging.getLogger("orchestrator.pool")
 POLL_WITHOUT_PIDFD_S = 0.05
-Hook = Callable[[PoolEvent], object]
+_NEVER = math.inf
+_NO_DESCRIPTOR = -2
 
 
 class Loop:
-    """Runs a supervisor. Also its :class:`~orchestrator.pool.roster.Hands`, which only it calls."""
+    """Runs a supervisor."""
 
     def __init__(
         self, models: Iterable[Model], settings: Settings, gates: Gates, on_event: Hook | None
     ) -> None:
         """Prepare; :meth:`start` starts the thread."""
         self._gates = gates
-        self._on_event = on_event
-        self._kills = OomKills()
-        self._random = random.Random()  # noqa: S311 - jitter, no secret
         self._inbox: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
-        self._asleep = False
-        self._links: dict[int, ProcessLink] = {}
-        self._epoll = select.epoll()
-        self._wake_lock = threading.Lock()
-        self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._epoll.register(self._wake_fd, select.EPOLLIN)
-        self._owner_pid = os.getpid()
+        self._bell, self._callers_bell = Bell(), Bell()
+        self._watch = Watch(self._bell, self._callers_bell)
+        self._deciding = threading.Lock()
+        self._decider = 0  # the thread that holds it
+        self._wakes_at = _NEVER  # when the thread wakes by itself
+        self._seat = threading.Lock()  # held by the caller that takes turns
+        self._awaited: PoolFuture[Any] | None = None
+        self._fault: BaseException | None = None
+        # Where workers are replaced, a decision may start a process, and half a start is a process nobody knows.
+        self._callers_decide = settings.recycle is None
+        self._ended = False
         self._over = False
-        self._blind = False  # whether deaths must be looked for, where the system has no pidfd
-        self.supervisor = Supervisor(models, settings, self)
+        self._owner_pid = os.getpid()
+        self._hands = PoolHands(gates, on_event, self._watch)
+        self.supervisor = Supervisor(models, settings, self._hands)
         self._thread = threading.Thread(target=self._run, name="orchestrator-pool", daemon=True)
 
     def start(self) -> None:
@@ -70,18 +84,93 @@ class Loop:
     # ------------------------------------------------------------------ from any thread
 
     def post(self, call: Callable[..., object], *arguments: Any) -> None:
-        """Have ``call(*arguments, now)`` made on the loop's thread. Never blocks; nothing after the end."""
+        """Have ``call(*arguments, now)`` made in the next turn. Never blocks; nothing after the end."""
         self._inbox.append((call, arguments))
-        if self._asleep:
-            self._wake()
-        elif self._over:
+        self._bell.ring()
+        if self._over:
             self._drain()
 
-    def _wake(self) -> None:
-        with self._wake_lock:
-            if self._wake_fd >= 0 and os.getpid() == self._owner_pid:
-                self._asleep = False
-                os.eventfd_write(self._wake_fd, 1)
+    def submit(self, job: JobRecord) -> None:
+        """Hand in a job: to the supervisor itself when nobody decides now and nothing came before."""
+        if self._inbox or not self._callers_decide or not self._deciding.acquire(blocking=False):
+            self.post(self.supervisor.submit, job)
+            return
+        try:
+            if self._inbox or self._ended or self._fault is not None:
+                self.post(self.supervisor.submit, job)
+            else:
+                self._decide(self.supervisor.submit, job)
+                if self._awaited is None:
+                    self._look_once()
+                self._leave_the_rest()
+        finally:
+            self._deciding.release()
+
+    def _look_once(self) -> None:
+        """Take replies that are there already, lest the thread be woken for them; else let it wait for them.
+
+        On a busy machine a small job is often done before the write that gave it has returned.
+        """
+        if ready := self._watch.wait_for_replies(0):
+            self._decide(self._take_replies, ready)
+        self._watch.share(not self.supervisor.roster.quiet)
+
+    def drive(self, future: PoolFuture[Any], timeout_s: float | None) -> float | None:
+        """Take turns on the calling thread until the job has ended, at most ``timeout_s``; return what is left.
+
+        Returns at once where that must not be: another caller does so already, this thread is in a turn (a
+        callback) or belongs to a forked copy, or the pool replaces workers.
+        """
+        may = self._callers_decide and not self.is_current() and os.getpid() == self._owner_pid
+        if not may or not self._seat.acquire(blocking=False):
+            return timeout_s
+        ends_at = None if timeout_s is None else time.monotonic() + timeout_s
+        try:
+            self._take_turns(future, ends_at)
+        except BaseException:
+            self._bell.ring()  # an interrupt, maybe in the middle of leaving: the thread puts it right
+            raise
+        return None if ends_at is None else max(0.0, ends_at - time.monotonic())
+
+    def _take_turns(self, future: PoolFuture[Any], ends_at: float | None) -> None:
+        """Do it in the seat, which is taken; leave it."""
+        try:
+            with self._deciding:
+                self._awaited = future
+                if not self._ended:
+                    self._watch.share(False)
+            while self._wait_as_caller(future, ends_at):
+                pass
+        finally:
+            try:
+                self._callers_bell.asleep = False
+                with self._deciding:
+                    self._awaited = None
+                    if not (self._ended or self.supervisor.roster.quiet):
+                        self._watch.share(True)
+            finally:
+                self._awaited = None
+                self._seat.release()
+
+    def _wait_as_caller(self, future: PoolFuture[Any], ends_at: float | None) -> bool:
+        """Wait for replies and take them; False when there is nothing more to wait for."""
+        self._callers_bell.asleep = True
+        left_s = None if ends_at is None else ends_at - time.monotonic()
+        if future.done() or self._ended or (left_s is not None and left_s <= 0):
+            return False
+        ready = self._watch.wait_for_replies(left_s)
+        with self._deciding:
+            if self._ended or self._fault is not None:
+                return False
+            self._decide(self._take_replies, ready)
+            self._leave_the_rest()
+        return True
+
+    def _leave_the_rest(self) -> None:
+        """Wake the thread for what a caller leaves: something to plan, or a deadline before it wakes anyway."""
+        supervisor = self.supervisor
+        if supervisor.roster.replan or (supervisor.next_due() or _NEVER) < self._wakes_at:
+            self._bell.ring()
 
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait for the thread's end; True when it has ended. At once in a forked copy, which has no thread."""
@@ -91,8 +180,8 @@ class Loop:
         return not self._thread.is_alive()
 
     def is_current(self) -> bool:
-        """Whether the caller is the loop's own thread (a future's callback, the event hook)."""
-        return threading.current_thread() is self._thread
+        """Whether the caller is in a turn (a future's callback, the event hook)."""
+        return self._decider == threading.get_ident()
 
     @property
     def ended(self) -> bool:
@@ -103,93 +192,98 @@ class Loop:
 
     def _run(self) -> None:
         try:
-            while not self.supervisor.finished:
-                self._turn()
+            while not self._ended:
+                ready = self._wait()
+                with self._deciding:
+                    self._check_fault()
+                    self._decide(self._turn, ready)
+                    self._wakes_at = self.supervisor.next_due() or _NEVER
+                    self._bell.asleep = True
+                    self._watch.share(self._awaited is None)
+                    self._ended = self.supervisor.finished
+                    awaited = self._awaited
+                    if awaited is not None and awaited.done():
+                        self._callers_bell.ring()
         except BaseException as error:
             log.critical("the pool's loop failed; its jobs end with PoolClosedError", exc_info=True)
             self._break(error)
         finally:
             self._close()
 
-    def _turn(self) -> None:
-        """Wait, take what happened, decide."""
-        supervisor = self.supervisor
-        ready = self._wait(supervisor.next_due())
-        now = time.monotonic()
-        seen: set[int] = set()
-        for descriptor, _ in ready:
-            link = self._links.get(descriptor)
-            if link is not None and link.pid not in seen:
-                seen.add(link.pid)
-                self._pump(link, now)
-        if self._blind:
-            self._pump_all(now)
+    def _check_fault(self) -> None:
+        """End the thread for what happened to a caller in a turn."""
+        if self._fault is not None:
+            raise self._fault
+
+    def _wait(self) -> list[int]:
+        timeout_s: float | None = None
+        if self._wakes_at < _NEVER:
+            timeout_s = max(0.0, self._wakes_at - time.monotonic())
+        if self._hands.blind:
+            timeout_s = POLL_WITHOUT_PIDFD_S if timeout_s is None else min(timeout_s, POLL_WITHOUT_PIDFD_S)
+        if self._inbox or self._fault is not None or self.supervisor.roster.replan:
+            timeout_s = 0.0
+        ready = self._watch.wait(timeout_s)
+        self._bell.asleep = False
+        return ready
+
+    # ------------------------------------------------------------------ a turn, by whoever holds the lock
+
+    def _decide(self, call: Callable[[Any, float], object], argument: Any) -> None:
+        """Make ``call(argument, now)``. What leaves here, a bug of ours or an interrupt, ends the pool."""
+        self._decider = threading.get_ident()
+        try:
+            call(argument, time.monotonic())
+        except BaseException as error:
+            self._fault = error
+            self._bell.ring()
+            raise
+        finally:
+            self._decider = 0
+
+    def _turn(self, ready: list[int], now: float) -> None:
+        """Take what happened; decide all that is to be decided."""
+        self._take_replies(ready, now)
+        if self._hands.blind:
+            for link in self._watch.links():
+                self._pump(link, _NO_DESCRIPTOR, now)
         while self._inbox:
             call, arguments = self._inbox.popleft()
             call(*arguments, now)
-        supervisor.tick(time.monotonic())
-        supervisor.settle(time.monotonic())
+        supervisor = self.supervisor
+        now = time.monotonic()
+        supervisor.tick(now)
+        supervisor.settle(now)
 
-    def _wait(self, due: float | None) -> list[tuple[int, int]]:
-        timeout_s = -1.0 if due is None else max(0.0, due - time.monotonic())
-        if self._blind:
-            timeout_s = POLL_WITHOUT_PIDFD_S if due is None else min(timeout_s, POLL_WITHOUT_PIDFD_S)
-        self._asleep = True
-        if self._inbox or self.supervisor.roster.replan:
-            timeout_s = 0.0
-        ready = self._epoll.poll(timeout_s)
-        self._asleep = False
-        if any(descriptor == self._wake_fd for descriptor, _ in ready):
-            os.eventfd_read(self._wake_fd)
-        return ready
+    def _take_replies(self, ready: list[int], now: float) -> None:
+        """Take what workers said, and deaths and noise where ``ready`` has them."""
+        for descriptor in ready:
+            link = self._watch.link_of(descriptor)
+            if link is not None:
+                self._pump(link, descriptor, now)
 
-    def _pump(self, link: ProcessLink, now: float) -> None:
+    def _pump(self, link: ProcessLink, descriptor: int, now: float) -> None:
         """Take what one worker said; see whether it is gone."""
+        process = link.process
+        if descriptor == process.replies_fd:
+            self._receive(link, link.read_replies, now)
+            if process.replies_fd >= 0 and not process.broken:
+                return
+        self._receive(link, link.pump, now)
+        if process.returncode is None:
+            self._watch.update(link)
+            return
+        self._watch.drop(link)
+        self.supervisor.exited(link.worker, process.returncode, now)
+
+    def _receive(self, link: ProcessLink, read: Callable[[], list[Any]], now: float) -> None:
         supervisor, worker = self.supervisor, link.worker
         try:
-            replies = link.pump()
+            for reply in read():
+                supervisor.received(worker, reply, now)
         except ProtocolError as error:
-            replies = []
             if worker.state is not WorkerState.LEAVING:
                 supervisor.broke_protocol(worker, error, now)
-        for reply in replies:
-            supervisor.received(worker, reply, now)
-        status = link.process.returncode
-        if status is not None:
-            self._unwatch(link)
-            supervisor.exited(worker, status, now)
-        else:
-            self._watch(link)
-
-    def _pump_all(self, now: float) -> None:
-        for link in set(self._links.values()):
-            self._pump(link, now)
-
-    def _watch(self, link: ProcessLink) -> None:
-        """Wait on the descriptors the process has now: some close, one is only of interest while it is full."""
-        wanted = dict.fromkeys(link.process.readable_fds, select.EPOLLIN)
-        if (outgoing := link.process.writable_fd) is not None:
-            wanted[outgoing] = select.EPOLLOUT
-        if wanted == link.watched:
-            return
-        for descriptor in link.watched.keys() - wanted.keys():
-            self._forget(descriptor)
-        for descriptor in wanted.keys() - link.watched.keys():
-            self._epoll.register(descriptor, wanted[descriptor])
-            self._links[descriptor] = link
-        link.watched = wanted
-
-    def _unwatch(self, link: ProcessLink) -> None:
-        for descriptor in link.watched:
-            self._forget(descriptor)
-        link.watched = {}
-
-    def _forget(self, descriptor: int) -> None:
-        self._links.pop(descriptor, None)
-        try:
-            self._epoll.unregister(descriptor)
-        except OSError:
-            return  # closed already, which took it out
 
     # ------------------------------------------------------------------ the end
 
@@ -198,23 +292,26 @@ class Loop:
         closed = PoolClosedError(f"the pool broke: {type(error).__name__}: {error}")
         closed.__cause__ = error
         self._gates.close(closed)
-        roster = self.supervisor.roster
-        jobs = [argument for _, arguments in self._inbox for argument in arguments]
-        jobs += [worker.job for worker in [*roster.workers(), *roster.leaving]]
-        jobs += [job for lane in roster.lanes.values() for job in lane.waiting.members()]
-        for job in [*jobs, *roster.delayed]:
-            if isinstance(job, JobRecord) and job.state is not JobState.ENDED:
-                job.promise.reject(closed)
+        with self._deciding:
+            self._fault = error
+            roster = self.supervisor.roster
+            jobs = [argument for _, arguments in self._inbox for argument in arguments]
+            jobs += [worker.job for worker in [*roster.workers(), *roster.leaving]]
+            jobs += [job for lane in roster.lanes.values() for job in lane.waiting.members()]
+            for job in [*jobs, *roster.delayed]:
+                if isinstance(job, JobRecord) and job.state is not JobState.ENDED:
+                    job.promise.reject(closed)
 
     def _close(self) -> None:
-        for link in set(self._links.values()):
-            self._unwatch(link)
-            link.close()
-        self._epoll.close()
-        with self._wake_lock:
-            os.close(self._wake_fd)
-            self._wake_fd = -1
-        self._over = True  # from here on whoever posts drains
+        self._ended = True
+        self._callers_bell.ring()
+        self._seat.acquire()  # kept: from here on callers wait for nothing but their futures
+        with self._deciding:
+            self._watch.close()
+            self._hands.close()
+            self._bell.close()
+            self._callers_bell.close()
+            self._over = True  # from here on whoever posts drains
         self._drain()
 
     def _drain(self) -> None:
@@ -227,55 +324,5 @@ class Loop:
             if not arguments:
                 call(time.monotonic())
             elif call == self.supervisor.submit:
-                self.close_audio(arguments[0])
+                self._hands.close_audio(arguments[0])
                 arguments[0].promise.reject(PoolClosedError("the pool was closed meanwhile"))
-
-    # ------------------------------------------------------------------ hands
-
-    def spawn(self, worker: Worker) -> ProcessLink:
-        """Start a process and wait on it."""
-        link = ProcessLink(worker, self._watch)
-        self._blind = self._blind or not link.process.notices_death
-        self._watch(link)
-        log.debug("slot %d generation %d: started pid %d", worker.slot.index, worker.generation, link.pid)
-        return link
-
-    def bury(self, worker: Worker) -> None:
-        """Close what was kept of a process that is gone."""
-        link = worker.link
-        assert isinstance(link, ProcessLink)
-        link.close()
-
-    def kernel_killed(self) -> bool:
-        """Whether the kernel killed for memory since the last call."""
-        return self._kills.rose()
-
-    def draw(self) -> float:
-        """Return a random number from 0 to 1."""
-        return self._random.random()
-
-    def job_left_queue(self, job: JobRecord) -> None:  # noqa: ARG002 - places are only counted
-        """Give the job's place to another."""
-        self._gates.queue.leave()
-
-    def close_audio(self, job: JobRecord) -> None:
-        """Close a job's memfd."""
-        if job.descriptor is not None:
-            os.close(job.descriptor)
-            job.descriptor = None
-            self._gates.arrays.leave()
-
-    @property
-    def listening(self) -> bool:
-        """Whether there is a hook or a log that wants events."""
-        return self._on_event is not None or log.isEnabledFor(logging.INFO)
-
-    def tell(self, event: PoolEvent) -> None:
-        """Log an event and hand it to the hook, whose exceptions hurt nobody."""
-        log.log(logging.DEBUG if type(event).__name__ == "JobEnded" else logging.INFO, "%s", event)
-        if self._on_event is None:
-            return
-        try:
-            self._on_event(event)
-        except Exception:
-            log.exception("on_event raised")

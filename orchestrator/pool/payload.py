@@ -20,6 +20,9 @@ from worker import protocol
 from worker.framing import FramingError, frame
 
 TARGET = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*")
+MOST_TARGETS = 1024
+_good_targets: set[str] = set()
+"""Targets found well written, so that the same one is not looked at for every job."""
 _encoder = msgspec.msgpack.Encoder()
 _ids = itertools.count(1)
 
@@ -67,18 +70,25 @@ def make_payload(job: jobs.Job, *, stream: bool, cache_dir: Path) -> Payload:
 
 
 def _call(job: jobs.Call) -> protocol.Job:
-    if not TARGET.fullmatch(job.target):
-        raise ValueError(f"Call({job.target!r}): the target is written 'package.module:function'")
-    if job.target.startswith("__main__:"):
-        raise ValueError(
-            f"Call({job.target!r}): in a worker __main__ is the worker; put the function into a module and name that"
-        )
+    if job.target not in _good_targets:
+        _check_target(job)
     options: dict[str, Any] = {"target": job.target}
     if job.args:
         options["args"] = job.args
     if job.kwargs:
         options["kwargs"] = job.kwargs
     return protocol.Job("call", options=options)
+
+
+def _check_target(job: jobs.Call) -> None:
+    if not TARGET.fullmatch(job.target):
+        raise ValueError(f"Call({job.target!r}): the target is written 'package.module:function'")
+    if job.target.startswith("__main__:"):
+        raise ValueError(
+            f"Call({job.target!r}): in a worker __main__ is the worker; put the function into a module and name that"
+        )
+    if len(_good_targets) < MOST_TARGETS:
+        _good_targets.add(job.target)
 
 
 def _encoded(model: str, body: protocol.Job, descriptor: int | None, *, stream: bool) -> Payload:

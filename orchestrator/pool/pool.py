@@ -6,14 +6,16 @@ import os
 import queue
 from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from orchestrator.errors import AudioError
 from orchestrator.pool.engine_room import EngineRoom, positive_s
 from orchestrator.pool.futures import JobFuture
+from orchestrator.pool.hands import Hook
 from orchestrator.pool.jobs import Job
-from orchestrator.pool.loop import Hook
 from orchestrator.pool.models import Model
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
@@ -21,6 +23,8 @@ from orchestrator.pool.settings import START_TIMEOUT_S
 from orchestrator.pool.stats import PoolStats
 from orchestrator.pool.stream import JobStream, StreamFuture
 
+UNSENDABLE = (AudioError, TypeError, ValueError)
+"""What is wrong with one job and says nothing about the next."""
 JOBS_AHEAD = 16
 """Jobs that ``map`` keeps submitted per worker: enough to keep pipes full, few enough to stay lazy."""
 
@@ -143,8 +147,10 @@ class Pool:
         block: bool,
         stream: bool = False,
     ) -> None:
-        positive_s("timeout_s", timeout_s)
-        positive_s("queue_timeout_s", queue_timeout_s)
+        if timeout_s is not None:
+            positive_s("timeout_s", timeout_s)
+        if queue_timeout_s is not None:
+            positive_s("queue_timeout_s", queue_timeout_s)
         payload = self._room.prepare(job, stream=stream)
         self._room.enter(payload, block=block, timeout_s=queue_timeout_s)
         self._room.submit(
@@ -186,11 +192,11 @@ class Pool:
     def _ahead(self) -> int:
         return max(2, self._room.workers * JOBS_AHEAD)
 
-    def _in_order(self, jobs: Iterator[Job], timeout_s: float | None) -> Iterator[JobFuture[Any]]:
-        under_way: deque[JobFuture[Any]] = deque()
+    def _in_order(self, jobs: Iterator[Job], timeout_s: float | None) -> Iterator[Future[Any]]:
+        under_way: deque[Future[Any]] = deque()
         try:
             for job in jobs:
-                under_way.append(self.submit(job, timeout_s=timeout_s))
+                under_way.append(self._submitted(job, timeout_s))
                 if len(under_way) >= self._ahead:
                     yield under_way.popleft()
             while under_way:
@@ -199,14 +205,14 @@ class Pool:
             for future in under_way:
                 future.cancel()
 
-    def _as_done(self, jobs: Iterator[Job], timeout_s: float | None) -> Iterator[JobFuture[Any]]:
-        done: queue.SimpleQueue[JobFuture[Any]] = queue.SimpleQueue()
-        under_way: set[JobFuture[Any]] = set()
+    def _as_done(self, jobs: Iterator[Job], timeout_s: float | None) -> Iterator[Future[Any]]:
+        done: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
+        under_way: set[Future[Any]] = set()
         try:
             for job in jobs:
-                future = self.submit(job, timeout_s=timeout_s)
+                future = self._submitted(job, timeout_s)
                 under_way.add(future)
-                future.add_done_callback(done.put)  # type: ignore[arg-type]
+                future.add_done_callback(done.put)
                 while len(under_way) >= self._ahead:
                     under_way.discard(future := done.get())
                     yield future
@@ -216,6 +222,15 @@ class Pool:
         finally:
             for future in under_way:
                 future.cancel()
+
+    def _submitted(self, job: Job, timeout_s: float | None) -> Future[Any]:
+        """Submit a job of many; one that cannot even be sent has failed in its place, the others go on."""
+        try:
+            return self.submit(job, timeout_s=timeout_s)
+        except UNSENDABLE as error:
+            failed: Future[Any] = Future()
+            failed.set_exception(error)
+            return failed
 
     # ------------------------------------------------------------------ looking and ending
 
@@ -257,7 +272,7 @@ class Pool:
             self.stop()
 
 
-def _results(futures: Iterator[JobFuture[Any]], *, return_errors: bool) -> Iterator[Any]:
+def _results(futures: Iterator[Future[Any]], *, return_errors: bool) -> Iterator[Any]:
     try:
         for future in futures:
             try:

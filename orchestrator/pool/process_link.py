@@ -11,6 +11,7 @@ from orchestrator.errors import ProtocolError
 from orchestrator.pool.noise import NoiseLog
 from orchestrator.pool.noise import log as noise_log
 from orchestrator.pool.slot import Worker
+from orchestrator.pool.starting import Starting
 from orchestrator.process.engine_environment import engine_defaults
 from orchestrator.process.memory import ProcessGoneError
 from orchestrator.process.resident import ResidentReader
@@ -24,7 +25,7 @@ class ProcessLink:
 
     __slots__ = ("_noise", "_on_full", "_reader", "pid", "process", "watched", "worker")
 
-    def __init__(self, worker: Worker, on_full: Callable[[ProcessLink], None]) -> None:
+    def __init__(self, worker: Worker, on_full: Callable[[ProcessLink], None], starting: Starting) -> None:
         """Start the process and limit it. ``on_full`` is called when a command did not fit into its pipe.
 
         Raises:
@@ -34,7 +35,12 @@ class ProcessLink:
         self._on_full = on_full
         model = worker.lane.model
         environment = engine_defaults(model.engine) | dict(model.env)
-        self.process = WorkerProcess(environment, slot=worker.slot.index, generation=worker.generation)
+        self.process = WorkerProcess(
+            environment,
+            slot=worker.slot.index,
+            generation=worker.generation,
+            starter=starting.starter_for(environment, worker.generation),
+        )
         self.pid = self.process.pid
         self._noise: NoiseLog | None = None
         if noise_log.isEnabledFor(logging.DEBUG):
@@ -57,6 +63,17 @@ class ProcessLink:
             ProtocolError: What came is no message, or of another version.
         """
         replies = self.process.pump()
+        if replies and isinstance(replies[0], Hello):
+            self._answer(replies.pop(0))
+        return replies
+
+    def read_replies(self) -> list[Reply]:
+        """As :meth:`pump`, of replies alone.
+
+        Raises:
+            ProtocolError: As there.
+        """
+        replies = self.process.read_replies()
         if replies and isinstance(replies[0], Hello):
             self._answer(replies.pop(0))
         return replies

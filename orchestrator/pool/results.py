@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from worker.protocol import Alignment, Done, Phone, Plain, Transcript, Word
+
+if TYPE_CHECKING:
+    from orchestrator.pool.slot import Worker
 
 
 class WorkerTag(msgspec.Struct, frozen=True):
@@ -61,11 +64,12 @@ class AlignmentResult(msgspec.Struct, frozen=True):
     srt: str | None = None
 
 
-def as_result(done: Done, waited_s: float, worker: WorkerTag) -> Any:
+def as_result(done: Done, waited_s: float, by: Worker) -> Any:
     """Return what the caller gets for a worker's answer; of a plain one the value itself."""
     found = done.result
     if isinstance(found, Plain):
         return found.value
+    worker = WorkerTag(by.slot.index, by.generation, by.pid, by.lane.name)
     times = done.times
     timings = Timings(waited_s, done.seconds, times.first_s, times.last_s)
     if isinstance(found, Transcript):

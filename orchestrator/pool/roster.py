@@ -109,6 +109,18 @@ class Roster:
             if slot.successor is not None:
                 yield slot.successor
 
+    @property
+    def quiet(self) -> bool:
+        """Whether no worker has anything to say: all stand idle."""
+        if self.leaving:
+            return False
+        for slot in self.slots:
+            if slot.successor is not None:
+                return False
+            if slot.worker is not None and slot.worker.state is not WorkerState.IDLE:
+                return False
+        return True
+
     # ------------------------------------------------------------------ jobs
 
     def enqueue(self, job: JobRecord, *, front: bool = False) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from orchestrator.pool.learned_recycling import Trace
 from orchestrator.pool.recycling import Limits
-from orchestrator.pool.states import ExitReason, WorkerEvent, WorkerState, next_state
+from orchestrator.pool.states import WORKER_TRANSITIONS, ExitReason, WorkerEvent, WorkerState, next_state
 from worker.protocol import Command
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ class Worker:
 
     def move(self, event: WorkerEvent) -> None:
         """Change the state as the table says."""
-        self.state = next_state(self.state, event)
+        self.state = WORKER_TRANSITIONS.get((self.state, event)) or next_state(self.state, event)
 
     def saw_rss(self, rss_bytes: int) -> None:
         """Take a reading."""

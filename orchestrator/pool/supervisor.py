@@ -28,7 +28,7 @@ from orchestrator.pool.job_record import JobRecord
 from orchestrator.pool.memory_watch import MemoryWatch
 from orchestrator.pool.models import Model
 from orchestrator.pool.recycling import due, must_stop_working
-from orchestrator.pool.results import WorkerTag, as_result
+from orchestrator.pool.results import as_result
 from orchestrator.pool.roster import Hands, Roster
 from orchestrator.pool.settings import Settings
 from orchestrator.pool.slot import Worker
@@ -190,8 +190,7 @@ class Supervisor:
             self._stands_idle(worker, now)
             return
         assert job.first_started_at is not None
-        tag = WorkerTag(worker.slot.index, worker.generation, worker.pid, worker.lane.name)
-        result = as_result(done, job.first_started_at - job.submitted_at, tag)
+        result = as_result(done, job.first_started_at - job.submitted_at, worker)
         worker.lane.learn_job(now - job.started_at)
         self._stands_idle(worker, now)  # the worker has its next job before callers are told of this one
         self._endings.succeed(job, result, now)

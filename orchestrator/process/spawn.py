@@ -25,6 +25,8 @@ from pathlib import Path
 
 import worker
 from orchestrator.errors import SpawnError
+from orchestrator.process.offspring import ExecutedChild, ForkedChild, Offspring
+from orchestrator.process.starter import Starter, StarterLostError
 
 _WORKER_MAIN = Path(worker.__file__).with_name("__main__.py")
 _lifelines: weakref.WeakSet[ParentEnds] = weakref.WeakSet()
@@ -83,9 +85,11 @@ def host_sys_path() -> list[str]:
 
 
 def spawn(
-    environment: Mapping[str, str], *, slot: int, generation: int
-) -> tuple[subprocess.Popen[bytes], ParentEnds]:
+    environment: Mapping[str, str], *, slot: int, generation: int, starter: Starter | None = None
+) -> tuple[Offspring, ParentEnds]:
     """Start a worker with the whole ``environment`` given. Returns before the worker says anything.
+
+    With a ``starter`` it is forked from that, else, or when the starter fails, a new interpreter is executed.
 
     Raises:
         SpawnError: The system refused (no descriptors, no memory, no processes left).
@@ -94,7 +98,7 @@ def spawn(
     try:
         for _ in range(4):
             opened += os.pipe()
-        process, ends = _start(opened, environment)
+        process, ends = _start(opened, environment, starter)
     except OSError as error:
         for descriptor in opened:
             os.close(descriptor)
@@ -103,11 +107,40 @@ def spawn(
     return process, ends
 
 
-def _start(pipes: list[int], environment: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], ParentEnds]:
+def start_starter(environment: Mapping[str, str]) -> Starter:
+    """Start a starter of workers with this whole environment.
+
+    Raises:
+        OSError: The system refused.
+    """
+    return Starter(_python(), environment)
+
+
+def _start(
+    pipes: list[int], environment: Mapping[str, str], starter: Starter | None
+) -> tuple[Offspring, ParentEnds]:
     commands_r, commands_w, replies_r, replies_w, noise_r, noise_w, lifeline_r, lifeline_w = pipes
+    process: Offspring | None = None
+    if starter is not None:
+        try:
+            pid = starter.fork((commands_r, replies_w, noise_w, lifeline_r))
+            process = ForkedChild(starter, pid)
+        except StarterLostError:
+            process = None
+    if process is None:
+        process = _execute(commands_r, replies_w, noise_w, lifeline_r, environment)
+    for theirs in (commands_r, replies_w, noise_w, lifeline_r):
+        os.close(theirs)
+    for ours in (commands_w, replies_r, noise_r):
+        os.set_blocking(ours, False)
+    return process, ParentEnds(commands_w, replies_r, noise_r, lifeline_w)
+
+
+def _execute(
+    commands_r: int, replies_w: int, noise_w: int, lifeline_r: int, environment: Mapping[str, str]
+) -> ExecutedChild:
     process = subprocess.Popen(
-        [sys.executable, "-u", "-P", "-X", "faulthandler", str(_WORKER_MAIN)]
-        + [str(descriptor) for descriptor in (commands_r, replies_w, lifeline_r)],
+        [*_python(), *(str(descriptor) for descriptor in (commands_r, replies_w, lifeline_r))],
         stdin=subprocess.DEVNULL,
         stdout=noise_w,
         stderr=noise_w,
@@ -115,8 +148,8 @@ def _start(pipes: list[int], environment: Mapping[str, str]) -> tuple[subprocess
         env=dict(environment),
         process_group=0,
     )
-    for theirs in (commands_r, replies_w, noise_w, lifeline_r):
-        os.close(theirs)
-    for ours in (commands_w, replies_r, noise_r):
-        os.set_blocking(ours, False)
-    return process, ParentEnds(commands_w, replies_r, noise_r, lifeline_w)
+    return ExecutedChild(process)
+
+
+def _python() -> list[str]:
+    return [sys.executable, "-u", "-P", "-X", "faulthandler", str(_WORKER_MAIN)]

@@ -19,10 +19,13 @@ import msgspec
 from orchestrator.errors import ProtocolError
 from orchestrator.process.last_words import LastWords
 from orchestrator.process.spawn import child_environment, late_environment, spawn
+from orchestrator.process.starter import Starter
 from worker.framing import DEFAULT_CAP, FrameDecoder, FramingError, frame
 from worker.protocol import Command, Reply
 
-READ_SIZE = 1 << 18
+READ_SIZE = 1 << 16
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
 MOST_NOISE_READS = 16
 """Reads of the noise pipe in one pump: a worker that prints without end must not keep the parent busy."""
 
@@ -37,8 +40,9 @@ class WorkerProcess:
         slot: int = 0,
         generation: int = 1,
         cap: int = DEFAULT_CAP,
+        starter: Starter | None = None,
     ) -> None:
-        """Start the process; ``env`` is added to our environment.
+        """Start the process; ``env`` is added to our environment. A ``starter`` must have just that.
 
         Raises:
             SpawnError: The system refused.
@@ -46,12 +50,12 @@ class WorkerProcess:
         self.slot = slot
         self.generation = generation
         self.late_environment = late_environment(env or {})
-        self._process, self._ends = spawn(child_environment(env or {}), slot=slot, generation=generation)
+        self._process, self._ends = spawn(
+            child_environment(env or {}), slot=slot, generation=generation, starter=starter
+        )
         self.pid = self._process.pid
         self._pidfd = _open_pidfd(self.pid)
         self._cap = cap
-        self._encoder = msgspec.msgpack.Encoder()
-        self._decoder: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
         self._frames = FrameDecoder(cap)
         self._outgoing = bytearray()
         self._last_words = LastWords()
@@ -68,6 +72,11 @@ class WorkerProcess:
         return [fd for fd in (self._ends.replies, self._ends.noise, self._pidfd) if fd >= 0]
 
     @property
+    def replies_fd(self) -> int:
+        """Where replies come, -1 after their end."""
+        return self._ends.replies
+
+    @property
     def writable_fd(self) -> int | None:
         """Wait for this to become writable while something is still to be sent."""
         return self._ends.commands if self._outgoing and self._ends.commands >= 0 else None
@@ -76,6 +85,16 @@ class WorkerProcess:
     def notices_death(self) -> bool:
         """Whether waiting on the descriptors is enough to notice a death; else poll now and then."""
         return self._pidfd >= 0
+
+    @property
+    def broken(self) -> bool:
+        """Whether it sent what is no message; the next read raises."""
+        return self._broken is not None
+
+    @property
+    def start(self) -> Literal["exec", "fork"]:
+        """How it began: as a new interpreter, or as a copy of a starter."""
+        return self._process.start
 
     @property
     def last_words(self) -> str:
@@ -91,12 +110,22 @@ class WorkerProcess:
             FramingError: The command is over the cap; nothing was queued.
             TypeError: The command holds a value msgpack has no form for; nothing was queued.
         """
-        self.send_frame(frame(command, self._encoder, self._cap))
+        self.send_frame(frame(command, _encoder, self._cap))
 
     def send_frame(self, encoded: bytes | bytearray) -> None:
         """Queue a command that is encoded already, header included, and write as much as the pipe takes now."""
-        self._outgoing += encoded
-        self._flush()
+        if self._outgoing:
+            self._outgoing += encoded
+            self._flush()
+            return
+        try:
+            written = os.write(self._ends.commands, encoded)
+        except BlockingIOError:
+            written = 0
+        except OSError:
+            return  # closed at the other end, or here: the death is reported by pump
+        if written < len(encoded):
+            self._outgoing += encoded[written:]
 
     def _flush(self) -> None:
         if not self._outgoing or self._ends.commands < 0:
@@ -117,26 +146,38 @@ class WorkerProcess:
         """
         self._flush()
         died = self.returncode is None and self._has_exited()
-        replies = self._read_replies()
-        self._read_noise()
-        if died:
-            self._bury()
-        if self._broken is not None and not replies:
-            raise self._broken
-        return replies
+        try:
+            return self.read_replies()
+        finally:
+            self._read_noise()
+            if died:
+                self._bury()
 
-    def _read_replies(self) -> list[Reply]:
-        """Decode what came. Messages before a broken one still count; the break is raised by the next pump."""
+    def read_replies(self) -> list[Reply]:
+        """Read and decode until nothing more is there; the part of :meth:`pump` that most wake-ups need.
+
+        Raises:
+            ProtocolError: As :meth:`pump`: messages before a broken one still count, the next call raises.
+        """
         replies: list[Reply] = []
-        while self._broken is None and (chunk := self._read("replies")):
+        while self._broken is None and self._ends.replies >= 0:
             try:
-                replies.extend(self._decoder.decode(payload) for payload in self._frames.feed(chunk))
+                chunk = os.read(self._ends.replies, READ_SIZE)
+            except BlockingIOError:
+                break
+            if not chunk:
+                self._ends.close_one("replies")
+                break
+            try:
+                replies.extend(map(_decoder.decode, self._frames.feed(chunk)))
             except FramingError as error:
                 self._broken = self._protocol_error(error.problem, error.excerpt)
             except msgspec.DecodeError as error:
                 self._broken = self._protocol_error(f"undecodable message: {error}", chunk[:64])
             if len(chunk) < READ_SIZE:
                 break
+        if self._broken is not None and not replies:
+            raise self._broken
         return replies
 
     def _protocol_error(self, problem: str, excerpt: bytes) -> ProtocolError:
@@ -144,25 +185,18 @@ class WorkerProcess:
 
     def _read_noise(self) -> None:
         for _ in range(MOST_NOISE_READS):
-            chunk = self._read("noise")
+            if self._ends.noise < 0:
+                return
+            try:
+                chunk = os.read(self._ends.noise, READ_SIZE)
+            except BlockingIOError:
+                return
             if not chunk:
+                self._ends.close_one("noise")  # so that nobody waits on it again
                 return
             self._last_words.add(chunk)
             if self.on_noise is not None:
                 self.on_noise(chunk)
-
-    def _read(self, end: Literal["replies", "noise"]) -> bytes:
-        """Return what is there now. At end of file the descriptor is closed, so that nobody waits on it again."""
-        descriptor: int = getattr(self._ends, end)
-        if descriptor < 0:
-            return b""
-        try:
-            chunk = os.read(descriptor, READ_SIZE)
-        except BlockingIOError:
-            return b""
-        if not chunk:
-            self._ends.close_one(end)
-        return chunk
 
     # ------------------------------------------------------------------ ending
 
@@ -173,24 +207,20 @@ class WorkerProcess:
                 os.killpg(self.pid, number)
 
     def _has_exited(self) -> bool:
-        try:
-            found = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        except ChildProcessError:
-            return True  # somebody else in this process reaped it
-        return found is not None
+        return self._process.has_exited(self._pidfd)
 
     def _bury(self) -> None:
         # The group is killed before its leader is reaped: until then its number cannot be given to another.
         self.signal_group(signal.SIGKILL)
-        self.returncode = self._process.wait()
+        self.returncode = self._process.reap()
 
     def close(self) -> None:
         """Kill what is left, reap it and close every descriptor. Blocks until the process is gone."""
         self.signal_group(signal.SIGKILL)
         if self.returncode is None:
-            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+            self._process.wait(self._pidfd)
             self.signal_group(signal.SIGKILL)
-            self.returncode = self._process.wait()
+            self.returncode = self._process.reap()
             self._read_noise()
         self._ends.close()
         if self._pidfd >= 0:

@@ -25,6 +25,12 @@ def read_options(table: Mapping[str, Any], schema: type[Options], whom: str) -> 
         EngineError: Unknown keys (with the nearest), wrong types or values (with what is allowed) and missing
             keys, all of them in one message.
     """
+    try:
+        # Most tables are right. Only keys must be looked at: msgspec would pass over those it does not know.
+        if table.keys() <= _fields(schema).keys():
+            return msgspec.convert(table, schema)
+    except msgspec.ValidationError:
+        pass  # named below, with all the others
     fields = _fields(schema)
     values: dict[str, Any] = {}
     problems: list[str] = []

@@ -1,0 +1,84 @@
+"""A started worker as the system sees it: has it ended, and how. Two kinds, by who its parent process is."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+from typing import Literal, Protocol
+
+from orchestrator.process.starter import Starter
+
+
+class Offspring(Protocol):
+    """One process. Until it is reaped its number belongs to it, dead or alive."""
+
+    pid: int
+    start: Literal["exec", "fork"]
+    """How it began: a new interpreter, or a copy of a starter."""
+
+    def has_exited(self, pidfd: int) -> bool:
+        """Whether it has ended; it stays to be reaped."""
+        ...
+
+    def wait(self, pidfd: int) -> None:
+        """Block until it has ended; it stays to be reaped."""
+        ...
+
+    def reap(self) -> int:
+        """Return the exit status as ``Popen.returncode``; blocks until it has ended."""
+        ...
+
+
+class ExecutedChild:
+    """A child of this process."""
+
+    start: Literal["exec", "fork"] = "exec"
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self.pid = process.pid
+
+    def has_exited(self, pidfd: int) -> bool:  # noqa: ARG002 - the system tells of a child without it
+        """Whether it has ended."""
+        try:
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:
+            return True  # somebody else in this process reaped it
+
+    def wait(self, pidfd: int) -> None:  # noqa: ARG002
+        """Block until it has ended."""
+        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+
+    def reap(self) -> int:
+        """Return the exit status."""
+        return self._process.wait()
+
+
+class ForkedChild:
+    """A child of the starter, which keeps it as a zombie until it is reaped. Needs a pidfd to be watched."""
+
+    start: Literal["exec", "fork"] = "fork"
+
+    def __init__(self, starter: Starter, pid: int) -> None:
+        self._starter = starter
+        self.pid = pid
+
+    def has_exited(self, pidfd: int) -> bool:
+        """Whether it has ended."""
+        return pidfd < 0 or bool(_poller(pidfd).poll(0))
+
+    def wait(self, pidfd: int) -> None:
+        """Block until it has ended."""
+        if pidfd >= 0:
+            _poller(pidfd).poll()
+
+    def reap(self) -> int:
+        """Return the exit status; that of a lost starter's worker nobody knows."""
+        return self._starter.reap(self.pid)
+
+
+def _poller(descriptor: int) -> select.poll:
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN)
+    return poller

@@ -1,0 +1,193 @@
+"""Replacements are forked from a starter: as fresh, as well watched and as surely gone as executed workers."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from orchestrator.errors import WorkerDiedError
+from orchestrator.pool.jobs import Call
+from orchestrator.pool.models import Model
+from orchestrator.pool.pool import Pool
+from orchestrator.pool.recycling import Recycle
+from orchestrator.process.exit_status import describe_exit
+from orchestrator.process.spawn import child_environment, start_starter
+from orchestrator.process.starter import LOST_STATUS, Starter, StarterLostError
+from orchestrator.process.worker_process import WorkerProcess
+
+DEADLINE_S = 60.0
+FRESH = Recycle(max_jobs=1)
+pytestmark = [
+    pytest.mark.usefixtures("nothing_left"),
+    pytest.mark.skipif(
+        not hasattr(os, "pidfd_open"), reason="workers are forked only where there are pidfds"
+    ),
+]
+
+
+def wait_until(true: Callable[[], Any]) -> None:
+    ends_s = time.monotonic() + DEADLINE_S
+    while not true():
+        assert time.monotonic() < ends_s
+        time.sleep(0.005)
+
+
+def starters() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if "starter" in child.cmdline()]
+
+
+def parent_of_a_worker(pool: Pool) -> int:
+    """Run a job in a process of its own; return the number of that process's parent."""
+    return int(pool.run(Call("os:getppid")))
+
+
+def use_starter(pool: Pool) -> psutil.Process:
+    """Replace workers until they come from a starter; return that."""
+    wait_until(lambda: parent_of_a_worker(pool) != os.getpid())
+    return starters()[0]
+
+
+@pytest.fixture
+def starter() -> Any:
+    found = start_starter(child_environment({}))
+    wait_until(lambda: found.ready)
+    yield found
+    found.close()
+
+
+def gone(worker: WorkerProcess) -> int:
+    def pumped() -> bool:
+        worker.pump()
+        return worker.returncode is not None
+
+    wait_until(pumped)
+    worker.close()
+    assert worker.returncode is not None
+    return worker.returncode
+
+
+def test_a_pool_that_replaces_nothing_has_no_starter() -> None:
+    with Pool(workers=2) as pool:
+        for _ in range(5):
+            assert parent_of_a_worker(pool) == os.getpid()
+        assert starters() == []
+
+
+def test_replacements_come_from_one_starter_and_each_is_a_process_of_its_own() -> None:
+    with Pool(workers=2, recycle=FRESH) as pool:
+        starter = use_starter(pool)
+        parents = {parent_of_a_worker(pool) for _ in range(10)}
+        processes = list(pool.map(Call("os:getpid") for _ in range(20)))
+        assert parents - {os.getpid()} == {starter.pid}  # the first worker of the other slot was executed
+        assert len(set(processes)) == 20
+        assert starters() == [starter]
+
+
+def test_a_forked_worker_knows_nothing_of_the_host_or_of_jobs_before(tmp_path: Path) -> None:
+    (tmp_path / "marked.py").write_text("seen = []\ndef note():\n    seen.append(1)\n    return len(seen)\n")
+    sys.path.insert(0, str(tmp_path))
+    try:
+        with Pool(recycle=FRESH) as pool:
+            use_starter(pool)
+            assert [pool.run(Call("marked:note")) for _ in range(3)] == [1, 1, 1]
+    finally:
+        sys.path.remove(str(tmp_path))
+
+
+def test_a_model_with_an_environment_of_its_own_is_executed() -> None:
+    model = Model(name="model", engine="function", env={"MALLOC_ARENA_MAX": "2"})
+    with Pool(models=[model], recycle=FRESH) as pool:
+        for _ in range(4):
+            pool.run(Call("os:getpid"))
+        from orchestrator.pool.jobs import EngineJob
+
+        job = EngineJob("model", "call", options={"target": "os:getppid"})
+        assert {pool.run(job) for _ in range(5)} == {os.getpid()}
+
+
+def test_what_the_host_sets_in_its_environment_later_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Pool(recycle=FRESH) as pool:
+        use_starter(pool)
+        monkeypatch.setenv("ORCHESTRATOR_TEST_LATE", "yes")
+        pool.run(Call("os:getpid"))  # the worker that was loaded already
+        assert pool.run(Call("os:getenv", "ORCHESTRATOR_TEST_LATE")) == "yes"
+
+
+def test_deaths_are_reported_as_they_were(starter: Starter) -> None:
+    for number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL, signal.SIGTERM):
+        worker = WorkerProcess(starter=starter)
+        assert worker.start == "fork"
+        wait_until(worker.pump)
+        worker.signal_group(number)
+        assert gone(worker) == -number
+
+
+def test_a_crash_is_told_with_its_signal_and_last_words() -> None:
+    with Pool(recycle=Recycle(max_jobs=2)) as pool:
+        wait_until(lambda: parent_of_a_worker(pool) != os.getpid())
+        with pytest.raises(WorkerDiedError, match="SIGABRT"):
+            pool.run(Call("os:abort"))
+        assert parent_of_a_worker(pool) == starters()[0].pid
+        assert pool.stats().exits["crash"] == 1
+
+
+def test_an_exit_code_comes_through(starter: Starter) -> None:
+    worker = WorkerProcess(starter=starter)
+    wait_until(worker.pump)
+    worker.send_frame(b"\xff\xff\xff\xff")
+    assert describe_exit(gone(worker)) == "exit code 114"
+
+
+def test_a_dead_worker_keeps_its_number_until_it_is_reaped(starter: Starter) -> None:
+    worker = WorkerProcess(starter=starter)
+    os.kill(worker.pid, signal.SIGKILL)
+    wait_until(lambda: psutil.Process(worker.pid).status() == psutil.STATUS_ZOMBIE)
+    assert gone(worker) == -signal.SIGKILL
+    assert not psutil.pid_exists(worker.pid)
+
+
+def test_when_the_starter_dies_no_job_is_lost_and_another_takes_its_place() -> None:
+    with Pool(recycle=FRESH) as pool:
+        first = use_starter(pool)
+        first.kill()
+        assert all(pool.map(Call("os:getpid") for _ in range(10)))
+        wait_until(lambda: parent_of_a_worker(pool) not in {os.getpid(), first.pid, 1})
+        assert use_starter(pool).pid != first.pid
+
+
+def test_a_worker_whose_starter_is_gone_works_on_and_its_end_is_noticed(starter: Starter) -> None:
+    worker = WorkerProcess(starter=starter)
+    wait_until(worker.pump)
+    os.kill(starter.pid, signal.SIGKILL)
+    wait_until(lambda: psutil.Process(worker.pid).ppid() != starter.pid)
+    worker.signal_group(signal.SIGTERM)
+    assert gone(worker) == LOST_STATUS
+    assert starter.lost
+    with pytest.raises(StarterLostError):
+        starter.fork((0, 1, 2, 3))
+    replacement = WorkerProcess(starter=starter)
+    assert replacement.start == "exec"
+    replacement.close()
+
+
+def test_a_forked_worker_dies_with_its_lifeline(starter: Starter) -> None:
+    worker = WorkerProcess(starter=starter)
+    wait_until(worker.pump)
+    worker._ends.close_one("lifeline")
+    assert gone(worker) == -signal.SIGKILL
+
+
+def test_a_starter_ends_when_its_host_is_gone() -> None:
+    child = start_starter(child_environment({}))
+    wait_until(lambda: child.ready)
+    process = psutil.Process(child.pid)
+    child._channel.close()  # what the kernel does for a host that was killed
+    wait_until(lambda: process.status() == psutil.STATUS_ZOMBIE)
+    child.close()
+    assert not process.is_running()

@@ -1,0 +1,189 @@
+"""Who runs the pool: its thread, or a caller that waits; whoever does, every answer finds its caller."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, wait
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from orchestrator.errors import JobCancelledError, JobTimeoutError, PoolClosedError, WorkerDiedError
+from orchestrator.pool.jobs import Call
+from orchestrator.pool.pool import Pool
+from orchestrator.pool.recycling import Recycle
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+DEADLINE_S = 60.0
+
+
+class InterruptedHereError(BaseException):
+    """What the tests' signal handler raises."""
+
+
+@contextmanager
+def interrupted_after(seconds: float) -> Iterator[None]:
+    def strike(number: int, frame: FrameType | None) -> None:
+        raise InterruptedHereError
+
+    before = signal.signal(signal.SIGALRM, strike)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_one_after_the_other_from_one_thread() -> None:
+    with Pool() as pool:
+        assert [pool.submit(Call("operator:add", n, 1)).result(DEADLINE_S) for n in range(500)] == [
+            *range(1, 501)
+        ]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_many_threads_that_wait_at_once_all_get_their_own_answer(workers: int) -> None:
+    wrong: list[Any] = []
+
+    def ask(first: int) -> None:
+        for number in range(first, first + 100):
+            answer = pool.submit(Call("operator:mul", number, 3)).result(DEADLINE_S)
+            if answer != number * 3:
+                wrong.append((number, answer))
+
+    with Pool(workers=workers) as pool:
+        threads = [threading.Thread(target=ask, args=(1000 * n,)) for n in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(DEADLINE_S)
+        assert not any(thread.is_alive() for thread in threads)
+    assert wrong == []
+
+
+def test_answers_come_although_nobody_waits_for_them() -> None:
+    with Pool(workers=2) as pool:
+        futures = [pool.submit(Call("operator:add", n, n)) for n in range(50)]
+        assert not wait(futures, DEADLINE_S).not_done
+        assert [future.result(0) for future in futures] == [2 * n for n in range(50)]
+
+
+def test_a_second_job_goes_on_when_the_caller_that_took_turns_has_its_answer() -> None:
+    with Pool(workers=2) as pool:
+        slow = pool.submit(Call("time:sleep", 0.3))
+        assert pool.submit(Call("operator:add", 1, 1)).result(DEADLINE_S) == 2
+        assert not wait([slow], DEADLINE_S).not_done
+
+
+def test_a_caller_whose_time_is_over_leaves_and_the_job_goes_on() -> None:
+    with Pool() as pool:
+        slow = pool.submit(Call("time:sleep", 0.3))
+        with pytest.raises(TimeoutError):
+            slow.result(0.01)
+        assert not wait([slow], DEADLINE_S).not_done
+
+
+def test_limits_of_time_hold_while_a_caller_takes_the_turns() -> None:
+    with Pool() as pool:
+        with pytest.raises(JobTimeoutError):
+            pool.submit(Call("time:sleep", 60.0), timeout_s=0.2).result(DEADLINE_S)
+        assert pool.run(Call("operator:add", 1, 1)) == 2
+
+
+def test_a_death_reaches_the_caller_that_takes_the_turns() -> None:
+    with Pool() as pool:
+        with pytest.raises(WorkerDiedError):
+            pool.submit(Call("os:abort")).result(DEADLINE_S)
+        assert pool.run(Call("operator:add", 1, 1)) == 2
+
+
+def test_a_cancel_from_another_thread_wakes_the_caller_that_takes_the_turns() -> None:
+    with Pool() as pool:
+        future = pool.submit(Call("time:sleep", 60.0))
+        threading.Timer(0.1, future.cancel).start()
+        with pytest.raises(JobCancelledError):
+            future.result(DEADLINE_S)
+
+
+def test_a_stop_from_another_thread_wakes_it_too() -> None:
+    pool = Pool()
+    future = pool.submit(Call("time:sleep", 60.0))
+    stopper = threading.Timer(0.1, pool.stop)
+    stopper.start()
+    with pytest.raises(JobCancelledError):
+        future.result(DEADLINE_S)
+    stopper.join(DEADLINE_S)
+    assert not stopper.is_alive()
+
+
+def test_memory_is_sampled_while_a_caller_takes_the_turns() -> None:
+    with Pool() as pool:
+        pool.submit(Call("time:sleep", 0.3)).result(DEADLINE_S)
+        assert sum(sample.state == "busy" for sample in pool.stats().slots[0].series) >= 3
+
+
+def test_a_callback_in_a_turn_may_submit_look_and_not_wait() -> None:
+    answers: list[Any] = []
+    second: list[Future[Any]] = []
+
+    def go_on(first: Future[Any]) -> None:
+        answers.append((first.result(), pool.stats().queue_length))
+        second.append(pool.submit(Call("operator:add", 20, 1)))
+
+    with Pool() as pool:
+        future = pool.submit(Call("time:sleep", 0.1))
+        future.add_done_callback(go_on)
+        future.result(DEADLINE_S)
+        while not second:
+            pool.stats()
+        assert second[0].result(DEADLINE_S) == 21
+    assert answers == [(None, 0)]
+
+
+def test_an_interrupt_while_waiting_hurts_nothing() -> None:
+    with Pool() as pool:
+        slow = pool.submit(Call("time:sleep", 0.6))
+        with interrupted_after(0.1), pytest.raises(InterruptedHereError):
+            slow.result()
+        assert slow.result(DEADLINE_S) is None
+        assert pool.run(Call("operator:add", 1, 1)) == 2
+
+
+def test_an_interrupt_in_the_middle_of_a_decision_ends_the_pool_and_leaves_nobody_waiting() -> None:
+    pool = Pool(workers=2)
+    other = pool.submit(Call("time:sleep", 60.0))
+    running = pool.submit(Call("time:sleep", 0.1))
+    supervisor = pool._room._supervisor
+
+    def strike(*_: object) -> None:
+        raise InterruptedHereError
+
+    supervisor.received = strike  # type: ignore[method-assign]
+    with pytest.raises((InterruptedHereError, PoolClosedError)):
+        running.result(DEADLINE_S)
+    with pytest.raises(PoolClosedError, match="InterruptedHereError"):
+        other.result(DEADLINE_S)
+    assert pool.close(DEADLINE_S)
+    with pytest.raises(PoolClosedError):
+        pool.submit(Call("operator:add", 1, 1))
+
+
+@pytest.mark.parametrize("recycle", [None, Recycle(max_jobs=20)], ids=["kept", "replaced"])
+def test_interrupts_at_any_moment_leave_answers_or_a_pool_that_says_it_is_over(
+    recycle: Recycle | None,
+) -> None:
+    for turn in range(12):
+        pool = Pool(recycle=recycle)
+        pool.run(Call("operator:add", 0, 0))
+        try:
+            with interrupted_after(0.01 + 0.0007 * turn):
+                while True:
+                    pool.submit(Call("operator:add", 1, 1)).result()
+        except InterruptedHereError:
+            pass
+        with suppress(PoolClosedError):
+            assert pool.submit(Call("operator:add", 2, 2)).result(DEADLINE_S) == 4
+        assert pool.stop(DEADLINE_S)
