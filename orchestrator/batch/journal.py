@@ -25,7 +25,7 @@ import msgspec
 
 from orchestrator.batch.inputs import Input
 from orchestrator.errors import ConfigError, ConfigProblem, ResultsError
-from orchestrator.experiments.folder_lock import locked
+from orchestrator.files.folder_lock import locked
 
 FILE_NAME = "batch.sqlite"
 SCHEMA_VERSION = 1

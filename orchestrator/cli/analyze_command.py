@@ -26,7 +26,7 @@ def analyze(
     Ends with 2 when a path could not be read or nothing could be judged; everything else is judged all the same.
     """
     from orchestrator.cli.screen import Screen
-    from orchestrator.experiments.writing import to_json
+    from orchestrator.files.writing import to_json
     from orchestrator.report.layout import BLANK
     from orchestrator.series_files.discovery import Trouble, find_series
     from orchestrator.series_files.finding import judge_measured

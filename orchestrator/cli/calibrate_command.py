@@ -49,7 +49,7 @@ def run_calibration(effort: Effort, results: Path, *, as_json: bool, quiet: bool
     from orchestrator.experiments.calibration.calibrate import calibrate as run
     from orchestrator.experiments.calibration.stored import write_calibration
     from orchestrator.experiments.run_folder import ResultsFolder
-    from orchestrator.experiments.writing import to_json
+    from orchestrator.files.writing import to_json
     from orchestrator.report.calibration_lines import calibration_lines
     from orchestrator.report.layout import Line
 

@@ -27,7 +27,7 @@ def compare(
     from orchestrator.cli.screen import Screen
     from orchestrator.experiments.comparison import compare_runs
     from orchestrator.experiments.run_results import load_run
-    from orchestrator.experiments.writing import to_json
+    from orchestrator.files.writing import to_json
 
     compared = compare_runs(load_run(run_a), load_run(run_b))
     screen = Screen(sys.stdout)

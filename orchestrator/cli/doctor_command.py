@@ -37,7 +37,7 @@ def doctor(
         file, profile=profile, results=results, hash_files=hash_files, environ=os.environ, cores=cores
     )
     if as_json:
-        from orchestrator.experiments.writing import to_readable_json
+        from orchestrator.files.writing import to_readable_json
 
         print(to_readable_json(examination).decode(), end="")
     else:

@@ -13,7 +13,7 @@ from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.config.types import GateConfig
 from orchestrator.experiments.junit import junit_xml
 from orchestrator.experiments.leak_gate import GateResult, GateWord, check_gate
-from orchestrator.experiments.writing import write_atomically
+from orchestrator.files.writing import write_atomically
 
 _CODES: dict[GateWord, ExitCode] = {
     "passed": ExitCode.DONE,

@@ -34,7 +34,7 @@ def plan(
     from orchestrator.cli.screen import Screen
     from orchestrator.config.sizes import parse_size
     from orchestrator.experiments.recycle_plan import plan_run
-    from orchestrator.experiments.writing import to_json
+    from orchestrator.files.writing import to_json
     from orchestrator.report.layout import BLANK
     from orchestrator.report.plan_lines import plan_report
 

@@ -34,7 +34,7 @@ def watch(
     A reading counts as an iteration. RSS, its anonymous part and swap are read; nothing is done to the process.
     """
     from orchestrator.cli.screen import Screen
-    from orchestrator.experiments.writing import to_json
+    from orchestrator.files.writing import to_json
     from orchestrator.series_files.finding import judge_measured
     from orchestrator.series_files.recording import Recording, Watched
     from orchestrator.series_files.words import finding_lines

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from orchestrator.config.sizes import format_size
 from orchestrator.doctor.finding import Finding
-from orchestrator.experiments.writing import whose_it_is
+from orchestrator.files.writing import whose_it_is
 
 LEAST_BYTES = 100 * 1024 * 1024
 COMFORTABLE_BYTES = 1024 * 1024 * 1024

@@ -26,7 +26,7 @@ from orchestrator.experiments.records import (
     SeriesStart,
 )
 from orchestrator.experiments.upgrades import Chain, upgrade
-from orchestrator.experiments.writing import to_json, write_problem
+from orchestrator.files.writing import to_json, write_problem
 
 ENTRY_UPGRADES: Chain = {}
 """Steps from older record schemas, by the version they start from; schema 1 is the first."""

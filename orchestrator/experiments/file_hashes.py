@@ -16,7 +16,7 @@ import msgspec
 
 from orchestrator.config.types import Plan
 from orchestrator.errors import ResultsError
-from orchestrator.experiments.writing import to_readable_json, write_atomically
+from orchestrator.files.writing import to_readable_json, write_atomically
 
 _BIG_BYTES = 16 * 1024 * 1024
 

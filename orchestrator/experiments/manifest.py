@@ -21,7 +21,7 @@ from orchestrator.experiments.file_hashes import HashedFile
 from orchestrator.experiments.host import allocator_environment, engine_packages, host_facts, package_versions
 from orchestrator.experiments.records import RECORDS_SCHEMA, SampleFile
 from orchestrator.experiments.upgrades import Chain, upgrade
-from orchestrator.experiments.writing import to_readable_json, write_atomically
+from orchestrator.files.writing import to_readable_json, write_atomically
 from worker import __version__
 
 MANIFEST_NAME = "manifest.json"

@@ -21,7 +21,7 @@ from orchestrator.experiments.results_config import config_part
 from orchestrator.experiments.results_iterations import iterations_part, rounded
 from orchestrator.experiments.summary import summarize_all
 from orchestrator.experiments.upgrades import Chain, upgrade
-from orchestrator.experiments.writing import to_readable_json, write_atomically
+from orchestrator.files.writing import to_readable_json, write_atomically
 
 RESULTS_SCHEMA = 1
 RESULTS_UPGRADES: Chain = {}

@@ -17,7 +17,7 @@ from orchestrator.errors import ResultsError
 from orchestrator.experiments.manifest import MANIFEST_NAME
 from orchestrator.experiments.report_content import collect_report
 from orchestrator.experiments.run_folder import ResultsFolder, RunFolder
-from orchestrator.experiments.writing import write_atomically, write_problem
+from orchestrator.files.writing import write_atomically, write_problem
 from orchestrator.report.html.calibration_part import calibration_sentences
 from orchestrator.report.html.content import ReportContent
 from orchestrator.report.html.engine import chart_engine, picture_png, picture_svg

@@ -30,7 +30,7 @@ from orchestrator.experiments.run_folder import ResultsFolder, RunFolder
 from orchestrator.experiments.sample_state import sample_state
 from orchestrator.experiments.savings import saving_words
 from orchestrator.experiments.series import SeriesContext, SeriesRun
-from orchestrator.experiments.writing import write_problem
+from orchestrator.files.writing import write_problem
 from orchestrator.process.sample_record import RECORDS_FILE, Label
 from orchestrator.process.sampler import Sampler
 from orchestrator.process.samples import SampleWriter

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrator.experiments.writing import write_atomically
+from orchestrator.files.writing import write_atomically
 from orchestrator.pipeline.document import Document
 from orchestrator.pipeline.subtitles import FORMATS, render
 

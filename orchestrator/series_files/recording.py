@@ -17,7 +17,7 @@ import psutil
 
 from orchestrator.analysis.series import FloatArray
 from orchestrator.errors import OrchestratorError
-from orchestrator.experiments.writing import write_problem
+from orchestrator.files.writing import write_problem
 from orchestrator.process.memory import Memory, ProcessGoneError, read_boundary
 from orchestrator.series_files.measured import MeasuredSeries
 

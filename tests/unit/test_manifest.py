@@ -22,7 +22,7 @@ from orchestrator.experiments.manifest import (
 )
 from orchestrator.experiments.records import SampleFile
 from orchestrator.experiments.run_folder import ResultsFolder
-from orchestrator.experiments.writing import to_json, write_atomically
+from orchestrator.files.writing import to_json, write_atomically
 
 
 def manifest(run_id: str = "x", fingerprint: str = "f", **changes: Any) -> Manifest:

@@ -14,7 +14,7 @@ from orchestrator.config.types import ExperimentsFile
 from orchestrator.errors import ResultsError
 from orchestrator.experiments.recycle_plan import plan_results, plan_run
 from orchestrator.experiments.results_file import Results
-from orchestrator.experiments.writing import to_readable_json
+from orchestrator.files.writing import to_readable_json
 from orchestrator.pool.recycling import Recycle
 from orchestrator.report.plan_lines import plan_details, plan_report, plan_sentence
 

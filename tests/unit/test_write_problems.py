@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.experiments.writing import whose_it_is, write_problem
+from orchestrator.files.writing import whose_it_is, write_problem
 
 
 def test_a_folder_of_another_user_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

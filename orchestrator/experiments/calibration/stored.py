@@ -17,7 +17,7 @@ import msgspec
 from orchestrator.analysis.calibration import CALIBRATION_SCHEMA, Calibration
 from orchestrator.errors import ResultsError
 from orchestrator.experiments.upgrades import Chain, upgrade
-from orchestrator.experiments.writing import to_readable_json, write_atomically
+from orchestrator.files.writing import to_readable_json, write_atomically
 
 CALIBRATION_NAME = "calibration.json"
 CALIBRATION_UPGRADES: Chain = {}

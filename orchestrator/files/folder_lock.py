@@ -17,7 +17,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 from orchestrator.errors import ResultsError, ResultsLockedError
-from orchestrator.experiments.writing import write_problem
+from orchestrator.files.writing import write_problem
 
 LOCK_NAME = ".lock"
 
