@@ -40,7 +40,7 @@ def test_a_command_shows_its_own_help(flag: str) -> None:
     shown = CliRunner().invoke(app, ["plan", flag])
     assert shown.exit_code == 0
     assert SUMMARIES["plan"] in " ".join(shown.stdout.split()), "[recycle] is no markup"
-    assert "--memory-budget" in shown.stdout
+    assert "--budget" in shown.stdout
 
 
 def test_an_unknown_command_is_told_its_neighbour() -> None:
