@@ -95,8 +95,15 @@ def _check(samples: npt.NDArray[Any], rate_hz: int) -> None:
         raise AudioError(shown, "has no samples")
     if not 1_000 <= rate_hz <= 768_000:
         raise AudioError(shown, "has no rate of audio", "give the samples per second, 1,000 to 768,000")
-    if samples.dtype == np.float32 and not np.isfinite(samples).all():
+    if samples.dtype == np.float32 and not _all_finite(samples):
         raise AudioError(shown, "has samples that are no numbers (NaN or infinite)")
+
+
+def _all_finite(samples: npt.NDArray[Any]) -> bool:
+    # What is not finite spoils the sum, which needs no second array; a sum that overflowed says nothing.
+    with np.errstate(invalid="ignore", over="ignore"):
+        total = np.add.reduce(samples, axis=None)
+    return bool(np.isfinite(total)) or bool(np.isfinite(samples).all())
 
 
 def _memfd(content: bytes | bytearray | memoryview) -> int:
