@@ -52,6 +52,10 @@ def look(found: Found) -> Snapshot:
         content = _ask(found.path)
     except OSError as error:
         raise ResultsError(f"process {found.pid} does not answer: {error}") from error
+    if not content:
+        raise ResultsError(
+            f"process {found.pid} shows nothing: its pool is ending, or belongs to another user"
+        )
     try:
         snapshot = msgspec.json.decode(content, type=Snapshot)
     except msgspec.MsgspecError as error:

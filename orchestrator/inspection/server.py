@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
 import struct
@@ -16,12 +17,15 @@ from typing import Self
 
 import msgspec
 
-from orchestrator.errors import ResultsError
+from orchestrator.errors import OrchestratorError, ResultsError
 from orchestrator.inspection.place import free_path, socket_folder
 from orchestrator.inspection.snapshot import Snapshot
 
 WAITING_CONNECTIONS = 8
 ANSWER_TIMEOUT_S = 2.0
+PAUSE_S = 0.2
+_PASSING = {errno.ECONNABORTED, errno.EINTR, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+"""Why a connection may fail without the socket being gone."""
 _listening: weakref.WeakSet[Inspection] = weakref.WeakSet()
 
 
@@ -37,21 +41,18 @@ class Inspection:
 
     def __init__(self, take: Callable[[float], Snapshot]) -> None:
         self._take = take
+        self._owner_pid = os.getpid()
         self._began_s = time.monotonic()
-        self.path: Path = free_path(socket_folder(make=True))
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
-        try:  # only its owner can enter the folder, so the socket's own mode does not matter
-            self._socket.bind(str(self.path))
-            self._socket.listen(WAITING_CONNECTIONS)
-        except OSError as error:
-            self._socket.close()
-            raise ResultsError(f"cannot listen at {self.path}: {error.strerror or error}") from error
+        self._socket, self.path = _listening_socket(socket_folder(make=True))
         self._thread = threading.Thread(target=self._answer_all, name="inspection", daemon=True)
         self._thread.start()
         _listening.add(self)
 
     def close(self) -> None:
-        """Let nobody in any more; the socket is gone afterwards."""
+        """Let nobody in any more; the socket is gone afterwards. In a forked copy, it stays the original's."""
+        if os.getpid() != self._owner_pid:
+            self.close_copy()
+            return
         with contextlib.suppress(OSError):
             self.path.unlink()
         with contextlib.suppress(OSError):
@@ -76,9 +77,12 @@ class Inspection:
         while True:
             try:
                 connection, _ = self._socket.accept()
-            except OSError:
-                return  # closed
-            with connection, contextlib.suppress(OSError):
+            except OSError as error:
+                if error.errno not in _PASSING:
+                    return  # closed
+                time.sleep(PAUSE_S)
+                continue
+            with connection, contextlib.suppress(OSError, OrchestratorError):
                 self._answer(connection)
 
     def _answer(self, connection: socket.socket) -> None:
@@ -87,6 +91,24 @@ class Inspection:
         connection.settimeout(ANSWER_TIMEOUT_S)
         snapshot = self._take(time.monotonic() - self._began_s)
         connection.sendall(msgspec.json.encode(snapshot) + b"\n")
+
+
+def _listening_socket(folder: Path) -> tuple[socket.socket, Path]:
+    """Return a socket that listens in ``folder``, and its path. Two threads that want the same one both get one."""
+    while True:
+        path = free_path(folder)
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+        try:  # only its owner can enter the folder, so the socket's own mode does not matter
+            listening.bind(str(path))
+            listening.listen(WAITING_CONNECTIONS)
+        except OSError as error:
+            listening.close()
+            if error.errno == errno.EADDRINUSE and path.exists():
+                continue
+            reason = error.strerror or str(error)
+            remedy = "; set XDG_RUNTIME_DIR to a folder with a shorter name" if "too long" in reason else ""
+            raise ResultsError(f"cannot listen at {path}: {reason}{remedy}") from error
+        return listening, path
 
 
 def _peer_uid(connection: socket.socket) -> int:

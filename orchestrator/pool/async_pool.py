@@ -45,6 +45,7 @@ class AsyncPool:
         start_timeout_s: float = START_TIMEOUT_S,
         cache_dir: str | os.PathLike[str] | None = None,
         on_event: Hook | None = None,
+        inspect: bool = False,
     ) -> None:
         self._room = EngineRoom(
             config,
@@ -59,6 +60,7 @@ class AsyncPool:
             start_timeout_s=start_timeout_s,
             cache_dir=cache_dir,
             on_event=on_event,
+            inspect=inspect,
         )
 
     async def submit(

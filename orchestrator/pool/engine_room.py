@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from orchestrator.config.sizes import parse_size
 from orchestrator.errors import ForkedPoolError
+from orchestrator.inspection import Inspection
 from orchestrator.pool.cgroup import default_budget_bytes
 from orchestrator.pool.futures import PoolFuture
 from orchestrator.pool.gate import Gates
@@ -30,6 +31,7 @@ from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
 from orchestrator.pool.settings import START_TIMEOUT_S, Settings
 from orchestrator.pool.stats import PoolStats, take_stats
+from orchestrator.pool.view import view_of_room
 
 EXIT_TIMEOUT_S = 5.0
 MOST_OPEN_ARRAYS = 256
@@ -55,6 +57,7 @@ class EngineRoom:
         start_timeout_s: float = START_TIMEOUT_S,
         cache_dir: str | os.PathLike[str] | None = None,
         on_event: Hook | None = None,
+        inspect: bool = False,
     ) -> None:
         """See :class:`~orchestrator.pool.pool.Pool`."""
         _check(workers, recycle)
@@ -78,6 +81,7 @@ class EngineRoom:
         self._supervisor = self._loop.supervisor
         self._loop.start()
         _open_rooms.add(self)
+        self._inspection: Inspection | None = self._shown() if inspect else None
 
     # ------------------------------------------------------------------ jobs
 
@@ -169,6 +173,21 @@ class EngineRoom:
         self._loop.post(look)
         return answer.result()
 
+    def _shown(self) -> Inspection:
+        """Let other processes of this user look in; a pool that cannot be looked into as asked is none."""
+        try:
+            return view_of_room(self)
+        except BaseException:
+            self.end(drop=True)
+            self.join()
+            raise
+
+    def hide(self) -> None:
+        """Let nobody look in any more."""
+        inspection = getattr(self, "_inspection", None)
+        if inspection is not None:
+            inspection.close()
+
     # ------------------------------------------------------------------ ending
 
     @property
@@ -188,11 +207,13 @@ class EngineRoom:
         ended = self._loop.join(timeout_s)
         if ended:
             _open_rooms.discard(self)
+            self.hide()
         return ended
 
     def __del__(self) -> None:
         if hasattr(self, "_loop") and not self._gates.closed:
             self.end(drop=False)
+            self.hide()
 
 
 def _end_at_exit() -> None:

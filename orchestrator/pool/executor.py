@@ -28,7 +28,7 @@ class PoolExecutor(Executor):
 
     Args:
         max_workers: Processes.
-        recycle, max_attempts, memory_budget, on_event: As for :class:`Pool`.
+        recycle, max_attempts, memory_budget, on_event, inspect: As for :class:`Pool`.
         timeout_s: Seconds each call may take; then its worker is stopped and the future has a JobTimeoutError.
         max_queue: Calls that may wait; then ``submit`` blocks.
     """
@@ -43,6 +43,7 @@ class PoolExecutor(Executor):
         timeout_s: float | None = None,
         max_queue: int = 100_000,
         on_event: Hook | None = None,
+        inspect: bool = False,
     ) -> None:
         self._timeout_s = timeout_s
         self._room = EngineRoom(
@@ -52,6 +53,7 @@ class PoolExecutor(Executor):
             memory_budget=memory_budget,
             max_queue=max_queue,
             on_event=on_event,
+            inspect=inspect,
         )
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
@@ -82,6 +84,8 @@ class PoolExecutor(Executor):
         self._room.end(drop=False)
         if wait:
             self._room.join()
+        else:
+            self._room.hide()
 
 
 def importable_name(fn: Callable[..., Any]) -> tuple[str, tuple[Any, ...], dict[str, Any]]:

@@ -46,6 +46,7 @@ class Pool:
         start_timeout_s: Seconds a worker may take until its model is loaded.
         cache_dir: Where converted audio is kept. Default: ``~/.cache/orchestrator/audio``.
         on_event: Called with a frozen record for each event, on the pool's thread.
+        inspect: Let ``orchestrator top`` look in, run by the same user.
 
     Without models, ``Call`` jobs run. With one model (or none) all workers load it at once, else on demand.
     Safe from many threads; not usable in a forked copy of the process. Leaving the ``with`` block finishes
@@ -53,6 +54,7 @@ class Pool:
 
     Raises:
         ConfigError: The file cannot be used.
+        ResultsError: ``inspect``, and there is no safe place for its socket.
         ValueError, TypeError: An option makes no sense; named.
     """
 
@@ -71,6 +73,7 @@ class Pool:
         start_timeout_s: float = START_TIMEOUT_S,
         cache_dir: str | os.PathLike[str] | None = None,
         on_event: Hook | None = None,
+        inspect: bool = False,
     ) -> None:
         self._room = EngineRoom(
             config,
@@ -85,6 +88,7 @@ class Pool:
             start_timeout_s=start_timeout_s,
             cache_dir=cache_dir,
             on_event=on_event,
+            inspect=inspect,
         )
 
     @property

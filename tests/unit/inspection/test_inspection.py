@@ -107,7 +107,7 @@ def test_a_snapshot_that_cannot_be_taken_does_not_end_the_answering() -> None:
 
     with Inspection(take) as opened:
         found = Found(os.getpid(), opened.path)
-        with pytest.raises(ResultsError, match="another version"):
+        with pytest.raises(ResultsError, match="shows nothing"):
             look(found)
         assert look(found).title == "pool"
 
@@ -181,3 +181,37 @@ def test_the_json_is_one_line_that_scripts_can_read(capsys: pytest.CaptureFixtur
     _print_one(snapshot(), as_json=True)
     made = json.loads(capsys.readouterr().out)
     assert made["slots"][0]["worker"]["rss_bytes"] == 300 << 20
+
+
+def test_pools_opened_at_once_have_a_socket_each() -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(8) as threads:
+        opened = list(threads.map(lambda _: Inspection(snapshot), range(24)))
+    try:
+        assert len({each.path for each in opened}) == 24
+        assert len(find_running()) == 24
+    finally:
+        for each in opened:
+            each.close()
+    assert find_running() == []
+
+
+def test_a_folder_with_too_long_a_name_is_said(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = runtime / ("x" * 120)
+    deep.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(deep))
+    with pytest.raises(ResultsError, match="shorter name"):
+        Inspection(snapshot)
+
+
+def test_a_forked_copy_leaves_the_socket_to_the_original(
+    inspection: Inspection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[str] = []
+    with monkeypatch.context() as copy:
+        copy.setattr(inspection, "_owner_pid", -1)
+        copy.setattr(inspection, "close_copy", lambda: closed.append("copy"))
+        inspection.close()
+    assert closed == ["copy"]
+    assert len(find_running()) == 1
