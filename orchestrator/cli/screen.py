@@ -7,12 +7,13 @@ a character its encoding lacks becomes a question mark instead of an error.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TextIO
-
-from rich.console import Console
-from rich.text import Text
+from functools import cached_property
+from typing import TYPE_CHECKING, TextIO
 
 from orchestrator.report.layout import Line, Role
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 STYLES: Mapping[Role, str] = {
     "title": "bold",
@@ -30,8 +31,14 @@ class Screen:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self.console = Console(file=stream, highlight=False, markup=False, emoji=False)
         self.is_terminal = stream.isatty()
+
+    @cached_property
+    def console(self) -> Console:
+        """Rich's view of the stream; made, and rich imported, only where a terminal or a table asks for it."""
+        from rich.console import Console
+
+        return Console(file=self._stream, highlight=False, markup=False, emoji=False)
 
     @property
     def width(self) -> int | None:
@@ -42,7 +49,7 @@ class Screen:
         """Print lines, flushed: a reader at the other end of a pipe sees them as they come."""
         for line in lines:
             if self.is_terminal:
-                self.console.print(Text(line.text.rstrip(), STYLES[line.role]), soft_wrap=True)
+                self.console.print(line.text.rstrip(), style=STYLES[line.role] or None, soft_wrap=True)
             else:
                 self.write_text(line.text.rstrip())
 

@@ -24,7 +24,6 @@ from orchestrator.experiments.upgrades import Chain, upgrade
 from orchestrator.files.writing import to_readable_json, write_atomically
 from worker import __version__
 
-MANIFEST_NAME = "manifest.json"
 MANIFEST_UPGRADES: Chain = {}
 """Steps from older schemas, by the version they start from; schema 1 is the first."""
 

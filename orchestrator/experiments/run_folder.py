@@ -34,17 +34,16 @@ import msgspec
 from orchestrator.errors import ResultsError
 from orchestrator.experiments.entry_log import EntryLog, read_entries
 from orchestrator.experiments.manifest import (
-    MANIFEST_NAME,
     Manifest,
     RunState,
     read_manifest,
     write_manifest,
 )
 from orchestrator.experiments.records import Entry
+from orchestrator.experiments.run_files import ENTRIES_NAME, MANIFEST_NAME
 from orchestrator.files.folder_lock import locked
 from orchestrator.files.writing import write_problem
 
-ENTRIES_NAME = "iterations.jsonl"
 _RUN_ID = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{4}")
 _DELETING = ".deleting-"
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.errors import ResultsError
-from orchestrator.experiments.manifest import MANIFEST_NAME
 from orchestrator.experiments.report_content import collect_report
+from orchestrator.experiments.run_files import MANIFEST_NAME
 from orchestrator.experiments.run_folder import ResultsFolder, RunFolder
 from orchestrator.files.writing import write_atomically, write_problem
 from orchestrator.report.html.calibration_part import calibration_sentences

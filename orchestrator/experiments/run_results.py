@@ -13,14 +13,10 @@ import msgspec
 from orchestrator.config.types import Plan
 from orchestrator.errors import ResultsError
 from orchestrator.experiments.entry_log import series_records
-from orchestrator.experiments.manifest import MANIFEST_NAME, Manifest
+from orchestrator.experiments.manifest import Manifest
 from orchestrator.experiments.results_file import Results, make_results, read_results
-from orchestrator.experiments.run_folder import ENTRIES_NAME, ResultsFolder, RunFolder
-
-
-def is_run_folder(path: Path) -> bool:
-    """Whether ``path`` is the folder of one run."""
-    return (path / MANIFEST_NAME).is_file() and path.is_dir()
+from orchestrator.experiments.run_files import ENTRIES_NAME, MANIFEST_NAME, is_run_folder
+from orchestrator.experiments.run_folder import ResultsFolder, RunFolder
 
 
 def results_of_run(path: Path) -> dict[str, Results]:

@@ -15,12 +15,9 @@ from typing import Any
 import msgspec
 
 from orchestrator.errors import ResultsError
-from orchestrator.experiments.results_file import read_results
-from orchestrator.experiments.run_folder import ENTRIES_NAME
-from orchestrator.experiments.run_results import is_run_folder, results_of_run
+from orchestrator.experiments.run_files import ENTRIES_NAME, is_run_folder
 from orchestrator.series_files.csv_series import read_csv
 from orchestrator.series_files.measured import MeasuredSeries
-from orchestrator.series_files.result_series import result_series
 from orchestrator.series_files.seed_series import KEY, read_plain
 
 _ENDINGS = (".csv", ".json")
@@ -84,11 +81,19 @@ def _guarded(path: Path, *, named: bool = True) -> Iterator[MeasuredSeries | Tro
 
 def _read(path: Path, *, named: bool) -> list[MeasuredSeries]:
     if path.is_dir():
-        results = results_of_run(path).values()
-        return [series for each in results for series in result_series(each, str(path / ENTRIES_NAME))]
+        return _read_run(path)
     if path.suffix.lower() == ".json":
         return _read_json(path, named=named)
     return [read_csv(path)]
+
+
+def _read_run(path: Path) -> list[MeasuredSeries]:
+    # Imported here and below: a CSV file needs nothing of a run, and all that makes a run costs as much as numpy.
+    from orchestrator.experiments.run_results import results_of_run  # noqa: PLC0415
+    from orchestrator.series_files.result_series import result_series  # noqa: PLC0415
+
+    results = results_of_run(path).values()
+    return [series for each in results for series in result_series(each, str(path / ENTRIES_NAME))]
 
 
 def _read_json(path: Path, *, named: bool) -> list[MeasuredSeries]:
@@ -104,5 +109,12 @@ def _read_json(path: Path, *, named: bool) -> list[MeasuredSeries]:
             raise ResultsError(f"{path}: no {KEY} in it; name a result file, a run's folder or a CSV file")
         return []
     if str(table.get("tool", "")).startswith("orchestrator"):
-        return result_series(read_results(path), str(path))
+        return _read_results(path)
     return read_plain(table, str(path))
+
+
+def _read_results(path: Path) -> list[MeasuredSeries]:
+    from orchestrator.experiments.results_file import read_results  # noqa: PLC0415
+    from orchestrator.series_files.result_series import result_series  # noqa: PLC0415
+
+    return result_series(read_results(path), str(path))
