@@ -92,7 +92,8 @@ def _measures(scene: Scene, run: Run) -> bool:
     if after[:1] == "度":
         return bool(_DEGREES.search(scene.before(run.start, 8)))
     if after[:1] == "折":
-        return scene.before(run.start) == "打" or not is_word(scene.before(run.start))
+        before = scene.before(run.start, 2)
+        return before[-1:] == "打" or before in {"打了", "打个", "打到"} or not is_word(before[-1:])
     if after[:1] == "角":
         return scene.before(run.start) in {"元", "块"}
     if after[:1] == "块":

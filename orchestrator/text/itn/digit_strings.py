@@ -35,6 +35,7 @@ _NAMES = {
     "七八",
     "八九",
 }
+_BORN = {"六五", "七五", "八五", "九五"}  # 九五后: who was born from 1995 on
 _LARGER_UNITS = set("块元年岁时天月里斤米")  # 二十块零五毛
 _PHONE_DIGITS = 7
 _GROUPED_DIGITS = 5
@@ -63,6 +64,8 @@ def _is_string(scene: Scene, run: Run) -> bool:
     if run.spoken[0] in "零〇" and before in _LARGER_UNITS:
         return False
     if not _SPOKEN_SINGLY.isdisjoint(run.spoken) or after in {"折", "室"} or is_letter(before):
+        return True
+    if run.spoken in _BORN and after == "后":
         return True
     return bool(_CALLED.search(scene.before(run.start, 8))) and not is_word(scene.after(run.end))
 

@@ -9,6 +9,7 @@ from orchestrator.text.itn.characters import RUN, fold
 from orchestrator.text.itn.clock import read_clock
 from orchestrator.text.itn.dates import read_day, read_lunar_day, read_month, read_year
 from orchestrator.text.itn.digit_strings import read_digits
+from orchestrator.text.itn.ranges import is_lower_limit
 from orchestrator.text.itn.ratios import read_decimal, read_score, read_share
 from orchestrator.text.itn.scene import Reading, Rewrite, Scene
 
@@ -55,9 +56,23 @@ def _once(text: str) -> str:
 def _rewrites(scene: Scene) -> Iterator[Rewrite]:
     index = 0
     while index < len(scene.runs):
-        reading = next(filter(None, (rule(scene, index) for rule in _RULES)), Reading(1))
+        reading = _read(scene, index)
+        if not reading.rewrites and is_lower_limit(scene, index):
+            reading = _as_its_upper_limit(scene, index)
         yield from _signed(scene, reading.rewrites)
         index += reading.runs
+
+
+def _read(scene: Scene, index: int) -> Reading:
+    return next(filter(None, (rule(scene, index) for rule in _RULES)), Reading(1))
+
+
+def _as_its_upper_limit(scene: Scene, index: int) -> Reading:
+    """Write a range in one way: 三到5分钟 would be half of each."""
+    run, upper = scene.runs[index], _read(scene, index + 1).rewrites
+    if not upper or upper[0].start != scene.runs[index + 1].start:
+        return Reading(1)
+    return Reading(1, (Rewrite(run.start, run.end, run.number() or run.source),))
 
 
 def _signed(scene: Scene, rewrites: tuple[Rewrite, ...]) -> Iterator[Rewrite]:

@@ -8,6 +8,8 @@ _PER = {"百": "%", "千": "‰"}
 _PARTS = {"万": 10_000, "百万": 1_000_000, "两": 2}
 _LARGE = {"万", "亿", "千万", "百万", "万亿", "百亿", "千亿", "十亿"}
 _COMPARED = "多大小少高低长短好差强快慢贵便"
+_ENDED = "胜败负赢输捷"
+"""After 大 or 小 these end a match and compare nothing: 五比零大胜."""
 
 
 def decimal(scene: Scene, index: int) -> tuple[int, str, int] | None:
@@ -61,10 +63,12 @@ def read_share(scene: Scene, index: int) -> Reading | None:
     below = scene.runs[index]
     if scene.after(below.end, 2) != "分之":
         return None
-    above = _above(scene, index + 1, below.end + 2)
+    falls = below.spoken in _PER and scene.after(below.end + 2) == "负"
+    above = _above(scene, index + 1, below.end + 2 + falls)
     if above is None:
         return Reading(1)
     used, number, end = above
+    number = f"-{number}" if falls else number
     if below.spoken in _PER:
         written = number + _PER[below.spoken]
     elif (parts := _PARTS.get(below.spoken) or (below.cardinal and below.cardinal.value)) is not None:
@@ -108,7 +112,11 @@ def read_score(scene: Scene, index: int) -> Reading | None:
     if left is None or scene.after(left[2]) != "比":
         return None
     right = decimal(scene, index + left[0]) if scene.run_at(index + left[0], left[2] + 1) else None
-    if right is None or scene.after(right[2]) in {"点", "分"} or (scene.after(right[2]) or " ") in _COMPARED:
+    if right is None or scene.after(right[2]) in {"点", "分"} or _is_compared(scene.after(right[2], 2)):
         return None
     ratio = Rewrite(scene.runs[index].start, right[2], f"{left[1]}:{right[1]}")
     return Reading(left[0] + right[0], (ratio,))
+
+
+def _is_compared(after: str) -> bool:
+    return after[:1] != "" and after[:1] in _COMPARED and (after[1:] == "" or after[1:] not in _ENDED)
