@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from worker import __version__
 
 if TYPE_CHECKING:
+    from orchestrator.cluster.ray_pool import RayPool
     from orchestrator.errors import (
         Attempt,
         EngineUnavailableError,
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
         JobPoisonedError,
         JobTimeoutError,
         ModelOutOfUseError,
+        NodeDiedError,
         OrchestratorError,
         PoolClosedError,
         QueueFullError,
@@ -40,9 +42,11 @@ if TYPE_CHECKING:
     from orchestrator.pool.stream import Chunk, JobStream
 
 _HOMES = {
+    "orchestrator.cluster.ray_pool": "RayPool",
     "orchestrator.errors": (
         "Attempt EngineUnavailableError ForkedPoolError JobCancelledError JobError JobPoisonedError "
-        "JobTimeoutError ModelOutOfUseError OrchestratorError PoolClosedError QueueFullError WorkerDiedError"
+        "JobTimeoutError ModelOutOfUseError NodeDiedError OrchestratorError PoolClosedError QueueFullError "
+        "WorkerDiedError"
     ),
     "orchestrator.pipeline.async_pipeline": "AsyncPipeline",
     "orchestrator.pipeline.document": "Document",
@@ -84,6 +88,7 @@ __all__ = [
     "JobTimeoutError",
     "Model",
     "ModelOutOfUseError",
+    "NodeDiedError",
     "OrchestratorError",
     "Pipeline",
     "Pool",
@@ -91,6 +96,7 @@ __all__ = [
     "PoolExecutor",
     "PoolStats",
     "QueueFullError",
+    "RayPool",
     "Recognize",
     "Recycle",
     "Retry",

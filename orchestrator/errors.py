@@ -121,6 +121,15 @@ class WorkerDiedError(WorkerError):
         super().__init__(text, slot=slot, generation=generation, pid=pid)
 
 
+class NodeDiedError(WorkerDiedError):
+    """A node of a cluster was lost with a job on it. ``node`` is its name, ``cause`` what is known of the loss."""
+
+    def __init__(self, node: str, cause: str, *, phase: str = "run") -> None:
+        self.node = node
+        super().__init__(cause, phase=phase, slot=-1, generation=0)
+        self.args = (f"node {node} was lost during {phase}: {cause}",)
+
+
 class ProtocolError(WorkerError):
     """A worker sent bytes that are no message, or a message out of turn. ``raw_excerpt`` has the first bytes."""
 
