@@ -98,7 +98,7 @@ def trim_sentence(found: TrimEffect) -> str:
         return f"a heap trim after the last iteration gave back {released:.1f} MB: so much was held, but free"
     return (
         f"a heap trim after the last iteration gave back {released:.1f} MB, memory had grown by {growth:.1f}: "
-        "what came back was retention, no leak"
+        "what came back was kept for reuse, not leaked"
     )
 
 

@@ -205,7 +205,7 @@ def test_what_a_trim_gave_back_is_called_retention(tmp_path: Path) -> None:
     run = Written(tmp_path, experiment("recreate"))
     trim = {"before_trim": reading(200), "after_trim": reading(150), "trimmed": True}
     run.add("recreate", iterations("recreate", 12, 1.0), **trim)
-    said = "gave back 50.0 MB, memory had grown by 99.0: what came back was retention, no leak"
+    said = "gave back 50.0 MB, memory had grown by 99.0: what came back was kept for reuse, not leaked"
     assert said in words_of(page_of(run))
 
 
