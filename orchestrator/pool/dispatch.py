@@ -8,7 +8,7 @@ from __future__ import annotations
 from orchestrator.config.sizes import format_size
 from orchestrator.errors import SpawnError
 from orchestrator.pool.departures import Departures
-from orchestrator.pool.endings import Endings
+from orchestrator.pool.endings import Endings, identity
 from orchestrator.pool.events import WorkerStarted
 from orchestrator.pool.job_record import JobRecord
 from orchestrator.pool.lane import Lane
@@ -223,9 +223,7 @@ class Dispatch:
         roster.sample_soon(now)
         if roster.hands.listening:
             roster.hands.tell(
-                WorkerStarted(
-                    at_s=now, slot=slot.index, generation=worker.generation, pid=worker.pid, model=lane.name
-                )
+                WorkerStarted(at_s=now, model=lane.name, start=worker.link.start, **identity(worker))
             )
         return True
 

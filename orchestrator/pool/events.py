@@ -20,7 +20,9 @@ class WorkerEventRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkerStarted(WorkerEventRecord, frozen=True):
-    """A process was spawned."""
+    """A process was spawned: ``exec``, a new interpreter, or ``fork``, a copy of the pool's starter."""
+
+    start: str = "exec"
 
 
 class WorkerLoaded(WorkerEventRecord, frozen=True):

@@ -56,6 +56,11 @@ class ProcessLink:
             with contextlib.suppress(ProcessLookupError):
                 resource.prlimit(self.pid, number, (value, value))
 
+    @property
+    def start(self) -> str:
+        """How the process began: ``exec`` or ``fork``."""
+        return self.process.start
+
     def pump(self) -> list[Reply]:
         """Read what came; answer the handshake here, hand on the rest.
 

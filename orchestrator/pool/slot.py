@@ -31,6 +31,11 @@ class Link(Protocol):
         """The process's number."""
         ...
 
+    @property
+    def start(self) -> str:
+        """How the process began: ``exec`` or ``fork``."""
+        ...
+
     def send(self, command: Command) -> None:
         """Send a command. Nothing happens to the dead."""
         ...

@@ -12,7 +12,8 @@ import psutil
 import pytest
 
 from orchestrator.errors import WorkerDiedError
-from orchestrator.pool.jobs import Call
+from orchestrator.pool.events import WorkerStarted
+from orchestrator.pool.jobs import Call, EngineJob
 from orchestrator.pool.models import Model
 from orchestrator.pool.pool import Pool
 from orchestrator.pool.recycling import Recycle
@@ -80,13 +81,18 @@ def test_a_pool_that_replaces_nothing_has_no_starter() -> None:
 
 
 def test_replacements_come_from_one_starter_and_each_is_a_process_of_its_own() -> None:
-    with Pool(workers=2, recycle=FRESH) as pool:
+    events: list[Any] = []
+    with Pool(workers=2, recycle=FRESH, on_event=events.append) as pool:
         starter = use_starter(pool)
         parents = {parent_of_a_worker(pool) for _ in range(10)}
         processes = list(pool.map(Call("os:getpid") for _ in range(20)))
         assert parents - {os.getpid()} == {starter.pid}  # the first worker of the other slot was executed
         assert len(set(processes)) == 20
         assert starters() == [starter]
+    started = {event.pid: event.start for event in events if isinstance(event, WorkerStarted)}
+    # The other slot may still have had its executed worker, and an executed successor of that.
+    assert [started[process] for process in processes].count("fork") >= 18
+    assert next(iter(started.values())) == "exec"
 
 
 def test_a_forked_worker_knows_nothing_of_the_host_or_of_jobs_before(tmp_path: Path) -> None:
@@ -105,8 +111,6 @@ def test_a_model_with_an_environment_of_its_own_is_executed() -> None:
     with Pool(models=[model], recycle=FRESH) as pool:
         for _ in range(4):
             pool.run(Call("os:getpid"))
-        from orchestrator.pool.jobs import EngineJob
-
         job = EngineJob("model", "call", options={"target": "os:getppid"})
         assert {pool.run(job) for _ in range(5)} == {os.getpid()}
 

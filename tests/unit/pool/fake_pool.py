@@ -27,6 +27,7 @@ class FakeLink:
     worker: Worker
     pid: int
     rss: int = 50 * MIB
+    start: str = "exec"
     sent: list[Command] = field(default_factory=list)
     frames: list[bytes] = field(default_factory=list)
     signals: list[int] = field(default_factory=list)
