@@ -15,7 +15,7 @@ import numpy as np
 
 from orchestrator.analysis.series import FloatArray
 from orchestrator.errors import ResultsError
-from orchestrator.series_files.measured import MeasuredSeries
+from orchestrator.series_files.measured import MeasuredSeries, why_no_memory
 
 NEEDED = "rss_mb"
 ITERATION = "iteration"
@@ -23,6 +23,10 @@ ELAPSED = "elapsed_s"
 COUNTS = ("descriptors", "threads")
 OPTIONAL = ("rss_anon_mb", "swap_mb", "live_mb", "held_mb", ELAPSED, *COUNTS)
 """Columns that are used where every row has a value in them."""
+
+_HEADER_NEEDED = f"name the columns in the first line: {ITERATION}, {NEEDED}[, {', '.join(OPTIONAL)}]"
+
+_MEMORY_ENDING = "_mb"
 
 _Rows = Sequence[Sequence[str]]
 
@@ -34,11 +38,12 @@ def read_csv(path: Path) -> MeasuredSeries:
         ResultsError: It cannot be read, lacks a column or a row, or holds what is no number; names the line.
     """
     header, rows = _cells(path)
+    if not header:
+        raise ResultsError(f"{path}: the file is empty; {_HEADER_NEEDED}")
     if NEEDED not in header:
-        raise ResultsError(
-            f"{path}: no column {NEEDED} (its columns: {', '.join(header) or 'none'}); "
-            f"name the columns in the first line: {ITERATION}, {NEEDED}[, {', '.join(OPTIONAL)}]"
-        )
+        found = ", ".join(header)
+        cure = "separate the columns by commas" if ";" in found or "\t" in found else _HEADER_NEEDED
+        raise ResultsError(f"{path}: no column {NEEDED} (its columns: {found}); {cure}")
     if not rows:
         raise ResultsError(f"{path}: no readings below the header")
     rss = _numbers(path, header, rows, NEEDED)
@@ -72,7 +77,9 @@ def _cells(path: Path) -> tuple[list[str], list[list[str]]]:
             rows = [row for row in lines if any(cell.strip() for cell in row)]
     except OSError as error:
         raise ResultsError(f"cannot read {path}: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise ResultsError(f"{path}: not a CSV file: no UTF-8 text (byte {error.start + 1})") from error
+    except csv.Error as error:
         raise ResultsError(f"{path}: not a CSV file ({error})") from error
     for number, row in enumerate(rows, start=1):
         if len(row) < len(header):
@@ -89,7 +96,15 @@ def _numbers(path: Path, header: Sequence[str], rows: _Rows, name: str) -> Float
     if values is None or not np.isfinite(values).all():
         row, cell = next((i, row[column]) for i, row in enumerate(rows, 1) if not _is_number(row[column]))
         raise ResultsError(f"{path}: row {row}: {name} is {cell!r}, not a finite number")
+    if name.endswith(_MEMORY_ENDING):
+        _check_memory(path, name, values)
     return values
+
+
+def _check_memory(path: Path, name: str, values: FloatArray) -> None:
+    for number in (int(values.argmin()), int(values.argmax())):
+        if why := why_no_memory(float(values[number])):
+            raise ResultsError(f"{path}: row {number + 1}: {name} is {values[number]:g}, {why}")
 
 
 def _optional(
@@ -123,7 +138,10 @@ def _check_iterations(path: Path, numbers: FloatArray) -> list[str]:
             "one row an iteration, in order, one series a file"
         )
     missing = int((steps > 1).sum())
-    return [f"iterations are missing in {missing} places; the rate is per reading"] if missing else []
+    if not missing:
+        return []
+    where = "1 place" if missing == 1 else f"{missing} places"
+    return [f"iterations are missing in {where}; the rate is per reading"]
 
 
 def _check_counts(path: Path, counts: Mapping[str, FloatArray | None]) -> None:

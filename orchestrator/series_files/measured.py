@@ -10,6 +10,18 @@ from orchestrator.analysis.series import FloatArray
 
 Ending = Literal["crashed", "unavailable"]
 
+MOST_MB = 2.0**27
+"""128 TiB: the address space of a process on x86-64 and arm64. More is no reading, or one in another unit."""
+
+
+def why_no_memory(reading_mb: float) -> str | None:
+    """Return why a number cannot be memory in MB; None where it can."""
+    if reading_mb < 0:
+        return "below zero"
+    if reading_mb > MOST_MB:
+        return "more than a process can have; is it in bytes? MB are needed"
+    return None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasuredSeries:

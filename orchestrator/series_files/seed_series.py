@@ -7,13 +7,12 @@ number itself. Entries of one list that name a ``method`` are told apart by it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import isfinite
 from typing import Any, cast
 
 import numpy as np
 
 from orchestrator.errors import ResultsError
-from orchestrator.series_files.measured import MeasuredSeries
+from orchestrator.series_files.measured import MeasuredSeries, why_no_memory
 
 KEY = "iterations"
 MEMORY = "memory_mb"
@@ -66,6 +65,9 @@ def _values(entries: object, file: str, where: str) -> list[float]:
 
 def _value(entry: object, file: str, where: str) -> float:
     memory = cast("Mapping[str, object]", entry).get(MEMORY) if isinstance(entry, Mapping) else entry
-    if isinstance(memory, bool) or not isinstance(memory, int | float) or not isfinite(memory):
-        raise ResultsError(f"{file}: {where} has no {MEMORY} that is a number (found {str(memory)[:40]!r})")
+    shown = "null" if memory is None else str(memory)[:40]
+    if isinstance(memory, bool) or not isinstance(memory, int | float):
+        raise ResultsError(f"{file}: {where} has no {MEMORY} that is a number (found {shown})")
+    if why := why_no_memory(memory):
+        raise ResultsError(f"{file}: {where}: {MEMORY} is {shown}, {why}")
     return float(memory)

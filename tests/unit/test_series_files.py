@@ -73,13 +73,17 @@ def test_times_give_the_rate_by_the_clock(tmp_path):
 
 def test_missing_iterations_are_noted(tmp_path):
     series = read_csv(table(tmp_path / "a.csv", [(1, 10), (2, 10), (5, 10)], "iteration,rss_mb"))
-    assert series.notes == ("iterations are missing in 1 places; the rate is per reading",)
+    assert series.notes == ("iterations are missing in 1 place; the rate is per reading",)
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "no column rss_mb (its columns: none)"),
+        ("", "the file is empty; name the columns in the first line: iteration, rss_mb["),
+        (
+            "iteration;rss_mb\n1;2\n",
+            "no column rss_mb (its columns: iteration;rss_mb); separate the columns by",
+        ),
         ("iteration,rss\n1,2\n", "no column rss_mb (its columns: iteration, rss)"),
         ("rss_mb\n", "no readings below the header"),
         ("iteration,rss_mb\n1,10\n2,many\n", "row 2: rss_mb is 'many', not a finite number"),
@@ -88,6 +92,13 @@ def test_missing_iterations_are_noted(tmp_path):
         ("iteration,rss_mb\n1,10\n2\n", "row 2 has 1 cells, the header 2"),
         ("iteration,rss_mb\n1,10\n1,11\n", "row 2: iteration 1 comes after 1"),
         ("iteration,rss_mb,live_mb\n1,10,x\n", "row 1: live_mb is 'x', not a finite number"),
+        ("rss_mb\n10\n-1\n", "row 2: rss_mb is -1, below zero"),
+        ("rss_mb,held_mb\n10,2\n11,-0.5\n", "row 2: held_mb is -0.5, below zero"),
+        ("rss_mb\n10\n1e300\n", "row 2: rss_mb is 1e+300, more than a process can have"),
+        (
+            "rss_mb\n209715200\n",
+            "row 1: rss_mb is 2.09715e+08, more than a process can have; is it in bytes?",
+        ),
     ],
 )
 def test_a_bad_csv_is_refused_with_its_place(text, said, tmp_path):
@@ -98,7 +109,7 @@ def test_a_bad_csv_is_refused_with_its_place(text, said, tmp_path):
 
 def test_bytes_that_are_no_text_are_no_csv(tmp_path):
     (tmp_path / "a.csv").write_bytes(b"rss_mb\n\xff\xfe\n")
-    with pytest.raises(ResultsError, match="not a CSV file"):
+    with pytest.raises(ResultsError, match=r"not a CSV file: no UTF-8 text \(byte 8\)"):
         read_csv(tmp_path / "a.csv")
 
 
@@ -141,6 +152,12 @@ def test_plain_results_are_a_list_or_lists_per_method(iterations, series, tmp_pa
         (
             '{"iterations": [{"memory_mb": 1}, {"rss": 2}]}',
             "$.iterations[1] has no memory_mb that is a number",
+        ),
+        ('{"iterations": [null]}', "that is a number (found null)"),
+        ('{"iterations": [10, -1]}', "$.iterations[1]: memory_mb is -1, below zero"),
+        ('{"iterations": [1e300]}', "$.iterations[0]: memory_mb is 1e+300, more than a process can have"),
+        pytest.param(
+            '{"iterations": [1%s]}' % ("0" * 400), "more than a process can have", id="a number of 401 digits"
         ),
         ('{"iterations": [true]}', "$.iterations[0] has no memory_mb"),
         ('{"iterations": {"a": 1}}', "$.iterations.a is not a list"),
