@@ -7,70 +7,22 @@ sorted.
 
 from __future__ import annotations
 
-import csv
 import glob
-import io
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-import msgspec
-
+from orchestrator.batch.manifest import Input, manifest_inputs, read_bytes
+from orchestrator.batch.names import free_name, stem_of
 from orchestrator.errors import ConfigError, ConfigProblem
 
-MEDIA_ENDINGS = frozenset(
-    {
-        "3gp",
-        "aac",
-        "ac3",
-        "aif",
-        "aifc",
-        "aiff",
-        "amr",
-        "ape",
-        "au",
-        "avi",
-        "caf",
-        "flac",
-        "flv",
-        "m2ts",
-        "m4a",
-        "m4b",
-    }
-    | {
-        "m4v",
-        "mka",
-        "mkv",
-        "mov",
-        "mp2",
-        "mp3",
-        "mp4",
-        "mpeg",
-        "mpg",
-        "mts",
-        "oga",
-        "ogg",
-        "ogv",
-        "opus",
-        "ra",
-        "ts",
-    }
-    | {"tta", "vob", "w64", "wav", "weba", "webm", "wma", "wmv", "wv"}
+_SOUND = (
+    "aac ac3 aif aifc aiff amr ape au caf flac m4a m4b mka mp2 mp3 oga ogg opus ra tta w64 wav weba wma wv"
 )
+_VIDEO = "3gp avi flv m2ts m4v mkv mov mp4 mpeg mpg mts ogv ts vob webm wmv"
+MEDIA_ENDINGS = frozenset(_SOUND.split()) | frozenset(_VIDEO.split())
 """What is taken from a folder; a file that is named is taken whatever its ending."""
-MANIFEST_KEYS = ("audio", "output", "language", "text")
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """One recording. With ``text``, that is aligned and nothing is recognised."""
-
-    path: Path
-    name: str
-    language: str | None = None
-    text: str | None = None
 
 
 def find_inputs(
@@ -92,9 +44,9 @@ def find_inputs(
     for argument in arguments:
         found += _of_argument(argument, problems)
     if list_file is not None:
-        found += [Input(Path(line), _stem(Path(line))) for line in _lines(list_file)]
+        found += [Input(path, stem_of(path)) for path in _listed(list_file, problems)]
     if manifest is not None:
-        found += _of_manifest(manifest, problems)
+        found += manifest_inputs(manifest, problems)
     if problems:
         raise ConfigError("inputs", problems)
     return _distinct(found)
@@ -103,7 +55,7 @@ def find_inputs(
 def _of_argument(argument: str, problems: list[ConfigProblem]) -> Iterator[Input]:
     path = Path(argument)
     if path.is_dir():
-        inside = sorted(each for each in path.rglob("*") if _is_media(each, path))
+        inside = sorted(_media_below(path, problems))
         if not inside:
             problems.append(
                 ConfigProblem(argument, "no recordings in this folder", "name files, or give a glob")
@@ -111,97 +63,65 @@ def _of_argument(argument: str, problems: list[ConfigProblem]) -> Iterator[Input
         for each in inside:
             yield Input(each, str(PurePosixPath(each.relative_to(path).with_suffix(""))))
     elif path.exists() or not glob.has_magic(argument):
-        yield Input(path, _stem(path))
+        yield Input(path, stem_of(path))
     else:
         # glob.glob, because Path.glob refuses absolute patterns.
         everything = glob.glob(argument, recursive=True)  # noqa: PTH207
-        matches = sorted(Path(match) for match in everything if Path(match).is_file())
+        # By depth: of the ways to a file through links to folders, the shortest is kept.
+        files = (Path(match) for match in everything if Path(match).is_file())
+        matches = sorted(files, key=lambda path: (len(path.parts), path))
         if not matches:
             problems.append(ConfigProblem(argument, "nothing matches this pattern"))
         for match in matches:
-            yield Input(match, _stem(match))
+            yield Input(match, stem_of(match))
 
 
-def _is_media(path: Path, folder: Path) -> bool:
-    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-    return not hidden and path.suffix.lower().removeprefix(".") in MEDIA_ENDINGS and path.is_file()
+def _media_below(folder: Path, problems: list[ConfigProblem]) -> Iterator[Path]:
+    """Yield the recordings of a folder at any depth; hidden ones and links to folders are left alone."""
+
+    def unreadable(error: OSError) -> None:
+        reason = error.strerror or str(error)
+        problems.append(
+            ConfigProblem(str(error.filename), reason, "make it readable, or name files or a glob")
+        )
+
+    for where, folders, files in os.walk(folder, onerror=unreadable):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            path = Path(where, name)
+            wanted = path.suffix.lower().removeprefix(".") in MEDIA_ENDINGS and not name.startswith(".")
+            if wanted and path.is_file():
+                yield path
 
 
-def _stem(path: Path) -> str:
-    return path.stem or path.name
-
-
-def _lines(list_file: Path) -> list[str]:
-    text = sys.stdin.read() if str(list_file) == "-" else _read(list_file)
-    return [line for raw in text.splitlines() if (line := raw.strip()) and not line.startswith("#")]
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ConfigError(str(file), [ConfigProblem("file", error.strerror or str(error))]) from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(str(file), [ConfigProblem("file", f"is not UTF-8: {error.reason}")]) from None
-
-
-def _of_manifest(manifest: Path, problems: list[ConfigProblem]) -> Iterator[Input]:
-    text = _read(manifest)
-    rows = _csv_rows(text) if manifest.suffix.lower() in {".csv", ".tsv"} else _json_rows(text, problems)
-    for where, row in rows:
-        wrong = [key for key in row if key not in MANIFEST_KEYS]
-        audio = row.get("audio")
-        if wrong:
+def _listed(list_file: Path, problems: list[ConfigProblem]) -> Iterator[Path]:
+    """Yield the paths of a list; names may hold any bytes, as ``find`` prints them."""
+    content = sys.stdin.buffer.read() if str(list_file) == "-" else read_bytes(list_file)
+    for number, raw in enumerate(content.decode("utf-8-sig", "surrogateescape").split("\n"), 1):
+        line = raw.strip()
+        if "\0" in line:
             problems.append(
-                ConfigProblem(where, f"unknown key {wrong[0]!r}", f"known: {', '.join(MANIFEST_KEYS)}")
+                ConfigProblem(f"{list_file} line {number}", "has a zero byte in it", "one path a line")
             )
-        elif not isinstance(audio, str) or not audio:
-            problems.append(ConfigProblem(where, "has no 'audio'"))
-        else:
-            yield _of_row(manifest.parent / audio, row)
-
-
-def _of_row(path: Path, row: dict[str, Any]) -> Input:
-    name = row.get("output") or _stem(path)
-    return Input(path, str(name), row.get("language") or None, row.get("text") or None)
-
-
-def _json_rows(text: str, problems: list[ConfigProblem]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            yield f"line {number}", msgspec.json.decode(line, type=dict[str, Any])
-        except msgspec.MsgspecError as error:
-            problems.append(ConfigProblem(f"line {number}", f"is no JSON object: {error}"))
-
-
-def _csv_rows(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    dialect = csv.excel_tab if "\t" in text.split("\n", 1)[0] else csv.excel
-    for number, row in enumerate(csv.DictReader(io.StringIO(text), dialect=dialect), 2):
-        yield f"line {number}", {str(key): value for key, value in row.items()}
+        elif line and not line.startswith("#"):
+            yield Path(line)
 
 
 def _distinct(found: Iterable[Input]) -> list[Input]:
-    """Drop repeated recordings; of names that repeat, later ones get the file's ending or its folder too."""
+    """Drop repeated recordings, by whatever way they were reached, and give the others names that differ."""
+    folders: dict[Path, str] = {}
     kept: dict[Path, Input] = {}
     names: set[str] = set()
     for each in found:
-        path = each.path.absolute()
+        parent = each.path.parent
+        if (
+            parent not in folders
+        ):  # a link to a recording is one of its own, a link to a folder is no new folder
+            folders[parent] = os.path.realpath(parent)
+        path = Path(folders[parent], each.path.name)
         if path in kept:
             continue
-        name = _inside(each.name)
-        parts = (path.name, *path.parts[-2:0:-1])
-        depth = 1
-        while name.casefold() in names:
-            name = "/".join(reversed(parts[:depth])) if depth <= len(parts) else f"{name}-{depth}"
-            depth += 1
+        name = free_name(each.name, path, names)
         names.add(name.casefold())
         kept[path] = Input(path, name, each.language, each.text)
     return list(kept.values())
-
-
-def _inside(name: str) -> str:
-    """Return a name that stays below the output folder."""
-    parts = [part for part in PurePosixPath(name).parts if part not in {"/", "..", "."}]
-    return "/".join(parts) or "unnamed"

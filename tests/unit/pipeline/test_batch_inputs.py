@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -58,8 +59,9 @@ def test_a_list_has_one_path_a_line(tmp_path: Path) -> None:
 
 
 def test_a_list_comes_from_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO("/data/a.wav\n"))
-    assert names(list_file=Path("-")) == ["a"]
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"/data/a.wav\n/data/b\xff.wav\n")))
+    found = find_inputs([], list_file=Path("-"))
+    assert [os.fsencode(each.path) for each in found] == [b"/data/a.wav", b"/data/b\xff.wav"]
 
 
 @pytest.mark.parametrize(
@@ -93,12 +95,61 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     assert [problem.key_path for problem in caught.value.problems] == [
         str(tmp_path / "empty"),
         f"{tmp_path}/*.flac",
-        "line 1",
-        "line 2",
-        "line 3",
+        *(f"{tmp_path / 'm.jsonl'} line {number}" for number in (1, 2, 3)),
     ]
 
 
 def test_a_list_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="No such file"):
         find_inputs([], list_file=tmp_path / "none.txt")
+
+
+def test_ways_through_links_to_folders_lead_to_one_recording(tmp_path: Path) -> None:
+    touch(tmp_path, "x/a.wav")
+    (tmp_path / "x/loop").symlink_to(tmp_path / "x")
+    (tmp_path / "x/other.wav").symlink_to(tmp_path / "x/a.wav")
+    (tmp_path / "x/dangling.wav").symlink_to(tmp_path / "nowhere.wav")
+    assert names(f"{tmp_path}/**/*.wav") == ["a", "other"]
+    assert names(str(tmp_path)) == ["x/a", "x/other"]
+    assert names(str(tmp_path / "x/a.wav"), str(tmp_path / "x/../x/loop/a.wav")) == ["a"]
+
+
+def test_names_that_no_file_system_takes_are_made_writable(tmp_path: Path) -> None:
+    touch(tmp_path, "x" * 250 + ".wav", "x" * 249 + "y.wav")
+    (tmp_path / os.fsdecode(b"bad\xff.wav")).write_bytes(b"x")
+    found = names(str(tmp_path))
+    assert found[0] == "bad\ufffd"
+    assert len(set(found)) == 3
+    assert all(len(f".{part}.json.tmp".encode()) <= 255 for name in found for part in name.split("/"))
+
+
+def test_names_that_differ_by_case_alone_are_told_apart(tmp_path: Path) -> None:
+    touch(tmp_path, "Talk.wav", "talk.wav")
+    assert len({name.casefold() for name in names(str(tmp_path))}) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ('{"audio": 5}', "'audio' is 5, not text"),
+        ('{"audio": "a.wav", "language": ["zh"]}', "'language' is"),
+        ('{"audio": "a\\u0000.wav"}', "zero byte"),
+        ('{"output": "x"}', "has no 'audio'"),
+    ],
+)
+def test_a_manifests_values_are_text(tmp_path: Path, content: str, words: str) -> None:
+    (tmp_path / "m.jsonl").write_text(content)
+    with pytest.raises(ConfigError, match=words):
+        find_inputs([], manifest=tmp_path / "m.jsonl")
+
+
+def test_csv_as_spreadsheets_write_it(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_bytes(
+        b'\xef\xbb\xbfaudio,text\r\n"a, b.wav","he said ""yes"",\nand went"\r\nc.wav,\r\n'
+    )
+    first, second = find_inputs([], manifest=tmp_path / "m.csv")
+    assert (first.path.name, first.text) == ("a, b.wav", 'he said "yes",\nand went')
+    assert (second.path.name, second.text) == ("c.wav", None)
+    (tmp_path / "m.csv").write_text("audio,text\na.wav,b,c\n")
+    with pytest.raises(ConfigError, match="line 2: has more columns"):
+        find_inputs([], manifest=tmp_path / "m.csv")
