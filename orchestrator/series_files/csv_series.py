@@ -102,8 +102,10 @@ def _numbers(path: Path, header: Sequence[str], rows: _Rows, name: str) -> Float
 
 
 def _check_memory(path: Path, name: str, values: FloatArray) -> None:
-    for number in (int(values.argmin()), int(values.argmax())):
-        if why := why_no_memory(float(values[number])):
+    """Refuse what no process has. Only RSS is refused below zero: what a tool derived may well be there."""
+    sizes = values if name == NEEDED else np.abs(values)
+    for number in (int(sizes.argmin()), int(sizes.argmax())):
+        if why := why_no_memory(float(sizes[number])):
             raise ResultsError(f"{path}: row {number + 1}: {name} is {values[number]:g}, {why}")
 
 

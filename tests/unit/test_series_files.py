@@ -93,7 +93,7 @@ def test_missing_iterations_are_noted(tmp_path):
         ("iteration,rss_mb\n1,10\n1,11\n", "row 2: iteration 1 comes after 1"),
         ("iteration,rss_mb,live_mb\n1,10,x\n", "row 1: live_mb is 'x', not a finite number"),
         ("rss_mb\n10\n-1\n", "row 2: rss_mb is -1, below zero"),
-        ("rss_mb,held_mb\n10,2\n11,-0.5\n", "row 2: held_mb is -0.5, below zero"),
+        ("rss_mb,held_mb\n10,2\n11,-1e300\n", "row 2: held_mb is -1e+300, more than a process can have"),
         ("rss_mb\n10\n1e300\n", "row 2: rss_mb is 1e+300, more than a process can have"),
         (
             "rss_mb\n209715200\n",
@@ -105,6 +105,11 @@ def test_a_bad_csv_is_refused_with_its_place(text, said, tmp_path):
     with pytest.raises(ResultsError) as caught:
         read_csv(written(tmp_path / "bad.csv", text))
     assert str(caught.value).startswith(f"{tmp_path / 'bad.csv'}: {said}")
+
+
+def test_a_derived_channel_may_be_below_zero(tmp_path):
+    series = read_csv(written(tmp_path / "a.csv", "rss_mb,held_mb\n10,2\n11,-2560.9\n"))
+    assert series.held.tolist() == [2, -2560.9]
 
 
 def test_bytes_that_are_no_text_are_no_csv(tmp_path):
