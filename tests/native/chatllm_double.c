@@ -17,6 +17,9 @@
  *   input_code=N            the input fails with this code and an error line
  *   context_shows=1         the text tells how many inputs the context holds
  *   lazy_cursor=1           restart moves the cursor only with the next input
+ *   mute_cursor=1           the cursor stays at 0
+ *   cut_answer=1            the aligner's answer comes in two chunks
+ *   quotes=1                and has no escapes
  *   late=1                  the aligner's times lie far behind the audio
  *   closing=1               the transcript ends with its closing marker
  *
@@ -229,7 +232,10 @@ void chatllm_abort_generation(void *object) {
     if (o->generating && o->deaf <= 0) o->aborted = 1; /* else it is lost */
 }
 
-int chatllm_get_cursor(void *object) { return living(object)->cursor; }
+int chatllm_get_cursor(void *object) {
+    struct object *o = living(object);
+    return number(o, "mute_cursor", 0) ? 0 : o->cursor;
+}
 
 void chatllm_show_statistics(void *object) {
     living(object);
@@ -315,10 +321,10 @@ static int has_letter(const char *from, const char *to) {
     return 0;
 }
 
-static void append_json(char *out, size_t size, const char *from, const char *to) {
+static void append_json(char *out, size_t size, const char *from, const char *to, int escaped) {
     size_t used = strlen(out);
     for (; from < to && used + 3 < size; from++) {
-        if (*from == '"' || *from == '\\') out[used++] = '\\';
+        if (escaped && (*from == '"' || *from == '\\')) out[used++] = '\\';
         out[used++] = *from;
     }
     out[used] = 0;
@@ -344,7 +350,7 @@ static void align(struct object *o, const char *text, double seconds, int room) 
             if (late) start = stop = 112480;
             size_t used = strlen(out);
             snprintf(out + used, sizeof out - used, "%s{\"start\":%ld,\"end\":%ld,\"text\":\"", index ? ",\n" : "\n", (long)start, (long)stop);
-            append_json(out, sizeof out - 8, at, end);
+            append_json(out, sizeof out - 8, at, end, !number(o, "quotes", 0));
             strcat(out, "\"}");
             index++;
         }
@@ -356,7 +362,13 @@ static void align(struct object *o, const char *text, double seconds, int room) 
         out[strlen(out) / 2] = 0;
         say(META, "RUN OUT OF CONTEXT");
     }
-    chunk(o, format && strcmp(format, "json") == 0 ? out : "1\n3735928559:48879:12,345 --> -17:00:00,000\ngarbage\n");
+    const char *answer = format && strcmp(format, "json") == 0 ? out : "1\n3735928559:48879:12,345 --> -17:00:00,000\ngarbage\n";
+    const char *bracket = number(o, "cut_answer", 0) ? strchr(answer, ']') : NULL;
+    if (bracket != NULL) {
+        char head[1024];
+        snprintf(head, sizeof head, "%.*s", (int)(bracket - answer + 1), answer);
+        if (chunk(o, head)) chunk(o, answer + strlen(head));
+    } else chunk(o, answer);
 }
 
 int chatllm_user_input(void *object, const char *text) {

@@ -90,6 +90,21 @@ def test_a_model_that_transcribes_does_not_align(bench: Bench) -> None:
             worker.align("And so")
 
 
+def test_a_model_that_aligns_does_not_transcribe(bench: Bench) -> None:
+    """Its answer, a list of no words, would pass for a text."""
+    with bench.worker() as worker:
+        worker.load(aligner=True)
+        with pytest.raises(JobError, match="aligns and cannot transcribe"):
+            worker.transcribe()
+
+
+def test_an_answer_may_come_in_parts_and_with_quotes_unescaped(bench: Bench) -> None:
+    text = 'He said "yes" [laughs] so'
+    with bench.worker("cut_answer=1 quotes=1") as worker:
+        worker.load(aligner=True)
+        assert [word.text for word in worker.align(text).words] == text.split()
+
+
 def test_an_alignment_cut_off_by_a_full_context_says_so(bench: Bench) -> None:
     with bench.worker() as worker:
         worker.load(aligner=True, context_length=44)

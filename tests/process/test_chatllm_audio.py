@@ -127,6 +127,14 @@ def test_an_alignment_of_audio_that_was_not_read_is_an_error(bench: Bench) -> No
             worker.align("And so my fellow", bench.audio(8.0))
 
 
+def test_a_library_that_counts_no_tokens_is_doubted_and_not_refused(bench: Bench) -> None:
+    with bench.worker("mute_cursor=1") as worker:
+        worker.load()
+        found = worker.transcribe(bench.audio(8.0))
+        assert found.text == TEXT
+        assert "this library does not count its tokens" in found.warnings[0]
+
+
 @pytest.mark.parametrize("double", ["", "lazy_cursor=1"])
 def test_audio_that_was_read_is_never_doubted(bench: Bench, double: str) -> None:
     with bench.worker(double) as worker:

@@ -4,6 +4,7 @@ A test here fails when the guard it is about is taken out; the double does what 
 """
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -176,6 +177,16 @@ def test_ggml_may_lie_beside_the_library_or_in_bin(bench: Bench, place: str) -> 
         file.rename(target / file.name)
     with bench.worker() as worker:
         assert len(worker.load().facts["ggml"]) == 3
+
+
+def test_variants_for_other_processors_and_older_versions_are_left_alone(bench: Bench) -> None:
+    """ggml opens the one variant that fits by itself; a build in the same folder leaves the version before there."""
+    ggml = bench.checkout.ggml
+    for name in ("libggml-cpu-skylakex.so", "libggml.so.0.1"):
+        shutil.copy2(ggml / "libggml.so.0", ggml / name)
+    with bench.worker() as worker:
+        names = [Path(path).name for path in worker.load().facts["ggml"]]
+        assert names == ["libggml-base.so.0", "libggml.so.0", "libggml-adapter.so.0"]
 
 
 def test_a_missing_ggml_is_named_with_the_command_that_builds_it(bench: Bench) -> None:

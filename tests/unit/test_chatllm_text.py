@@ -75,8 +75,25 @@ def test_an_alignment_is_read_and_written_as_srt() -> None:
     )
 
 
+def test_quotes_and_line_breaks_that_nobody_escaped() -> None:
+    document = (
+        '[\n{"start":0,"end":4.5,"text":"say "}, {" \\"},\n{"start":5,"end":9,"text":"two\nlines"}\n]\n'
+    )
+    assert read_alignment(document) == [Word('say "}, {" \\', 0, 4), Word("two\nlines", 5, 9)]
+
+
 @pytest.mark.parametrize(
-    "document", ["", "{}", "[1]", '[{"start":"x","end":1,"text":""}]', "1\n00:00:00", '[{"start":1}']
+    "document",
+    [
+        "",
+        "{}",
+        '[{"start":1,"end":2,"text":"a"}, nothing]',
+        '{"start":1,"end":2,"text":"a\n"}',
+        "[1]",
+        '[{"start":"x","end":1,"text":""}]',
+        "1\n00:00:00",
+        '[{"start":1}',
+    ],
 )
 def test_what_is_no_alignment(document: str) -> None:
     with pytest.raises(EngineError, match="no list of words with times"):
@@ -160,6 +177,7 @@ def test_wrong_options_are_named(options: dict[str, object], words: str) -> None
     ("said", "known"),
     [
         ("zh", "Chinese"), ("zh_TW", "Chinese"), ("en-US", "English"), ("ENGLISH", "English"), ("auto", "auto"),
+        ("Mandarin", "Chinese"), ("cmn", "Chinese"), ("fil", "Filipino"), ("filipino", "Filipino"),
         ("Klingon", "Klingon"), (None, None), (" ", None),
     ],
 )  # fmt: skip

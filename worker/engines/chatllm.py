@@ -37,6 +37,7 @@ from worker.engines.chatllm_output import (
     TranscriptText,
     as_srt,
     doubts_about,
+    is_alignment,
     read_alignment,
 )
 from worker.protocol import Alignment, Job, ModelSpec, Result, Transcript, Word
@@ -143,7 +144,12 @@ class ChatllmEngine(Engine):
         last = text.finish()
         emit(last, final=True)
         settled = None if self._language(job) == AUTO else self._language(job)
-        return Transcript("".join([*pieces, last]), text.language or settled, [], heard)
+        whole = "".join([*pieces, last])
+        if is_alignment(whole):
+            raise EngineError(
+                "chatllm: this model aligns and cannot transcribe; bind the task to an ASR model"
+            )
+        return Transcript(whole, text.language or settled, [], heard)
 
     def _align(self, library: Library, job: Job, emit: Emit) -> Alignment:
         if self._purpose == "ASR":
@@ -156,8 +162,8 @@ class ChatllmEngine(Engine):
         def take(chunk: str) -> None:
             nonlocal document, words
             document += chunk
-            if not document.rstrip().endswith("]"):
-                return
+            if not is_alignment(document):
+                return  # one chunk has the whole, so far; the end would say what is wrong with it
             words = read_alignment(document)
             emit(as_srt(words) if as_subtitles else document, final=True)
 
@@ -202,7 +208,7 @@ class ChatllmEngine(Engine):
             raise EngineError(f"chatllm failed with code {code}: {heard.complaint or 'no reason given'}")
         warnings = [*self._warnings, *heard.warnings]
         if not heard.out_of_context:
-            self._require_audio_was_read(job, before, spoken=chunks + len(text.split()))
+            warnings += self._require_audio_was_read(job, before, spoken=chunks + len(text.split()))
         return warnings
 
     # ------------------------------------------------------------------ guards
@@ -212,13 +218,16 @@ class ChatllmEngine(Engine):
         now = library.cursor()
         return now if self._cursor is not None else 0
 
-    def _require_audio_was_read(self, job: Job, before: int, *, spoken: int) -> None:
-        """Compare the tokens processed with the length of the audio.
+    def _require_audio_was_read(self, job: Job, before: int, *, spoken: int) -> list[str]:
+        """Compare the tokens processed with the length of the audio; return a doubt where they are not counted.
 
-        The library reports success for audio it could not read, and a text that it made up.
+        The library reports success for audio it could not read, and a text that it made up. Its prompt counts in
+        any case, so a cursor at nothing belongs to a build that does not count.
         """
         assert job.audio is not None
         assert self._cursor is not None
+        if self._cursor <= 0:
+            return ["this library does not count its tokens, so nothing tells whether it read the audio"]
         processed = self._cursor - before if self._cursor > before else self._cursor
         wanted = TOKENS_PER_SECOND * seconds_of(job.audio)
         if processed - spoken < wanted:
@@ -226,6 +235,7 @@ class ChatllmEngine(Engine):
                 f"chatllm has not read the audio: {processed} tokens for {seconds_of(job.audio):.1f} s (read audio "
                 f"is about 13 a second), so its text is made up; does ffmpeg work here?"
             )
+        return []
 
     def _require_library(self) -> Library:
         if self._library is None:

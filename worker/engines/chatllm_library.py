@@ -282,11 +282,18 @@ def _preload_ggml(folder: str) -> tuple[list[str], list[str]]:
 
 
 def _ggml_files(folder: str) -> list[str]:
-    """Return each ggml library once, whatever links lead to it; those of the nearest place win by name."""
+    """Return each ggml library once, whatever links and older versions lie there; the nearest place wins.
+
+    ``libggml-cpu-ARCHITECTURE`` are left out: variants of which ggml itself opens the one that fits this processor.
+    Loaded here for all to see, the first would stand in for the others.
+    """
     found: dict[str, str] = {}
     for place in GGML_PLACES:
         pattern = os.path.join(glob.escape(os.path.join(folder, place)), f"libggml*.{SUFFIX}*")
-        for path in sorted(glob.glob(pattern)):
-            real = os.path.realpath(path)
-            found.setdefault(os.path.basename(real), real)
+        for path in sorted(
+            glob.glob(pattern)
+        ):  # libX.so comes before libX.so.0, and leads to the current one
+            name = os.path.basename(path).partition(".")[0]
+            if not name.startswith("libggml-cpu-"):
+                found.setdefault(name, os.path.realpath(path))
     return list(found.values())

@@ -20,6 +20,7 @@ _LANGUAGES = {
     "id": "Indonesian", "it": "Italian", "ja": "Japanese", "ko": "Korean", "mk": "Macedonian", "ms": "Malay",
     "nl": "Dutch", "pl": "Polish", "pt": "Portuguese", "ro": "Romanian", "ru": "Russian", "sv": "Swedish",
     "th": "Thai", "tr": "Turkish", "vi": "Vietnamese", "yue": "Cantonese", "zh": "Chinese",
+    "cmn": "Chinese", "mandarin": "Chinese", "fil": "Filipino", "tl": "Filipino",
 }  # fmt: skip
 """The models know languages by their English names."""
 

@@ -165,6 +165,14 @@ def _uncertain(text: str) -> int:
 # --------------------------------------------------------------------------- alignments
 
 
+_BETWEEN = re.compile(r'(?<=\})\s*,\s*(?=\{\s*"start")')
+_ENTRY = re.compile(
+    r'\{\s*"start"\s*:\s*(-?\d[\d.]*)\s*,\s*"end"\s*:\s*(-?\d[\d.]*)\s*,\s*"text"\s*:\s*"(.*)"\s*\}',
+    re.DOTALL,
+)
+"""One word as the aligner writes it, whatever its text is."""
+
+
 class _Entry(msgspec.Struct, frozen=True):
     start: int | float
     end: int | float
@@ -178,13 +186,36 @@ def read_alignment(document: str) -> list[Word]:
         EngineError: It is no such document; has an excerpt of it.
     """
     try:
-        entries = msgspec.json.decode(document.encode(), type=list[_Entry])
+        entries = _entries(document)
     except (msgspec.MsgspecError, UnicodeEncodeError) as error:
         shown = document if len(document) <= _EXCERPT else document[:_EXCERPT] + "…"
         raise EngineError(
             f"the aligner's answer is no list of words with times ({error}): {shown!r}; is this model an aligner?"
         ) from error
     return [Word(entry.text, round(entry.start), round(entry.end)) for entry in entries]
+
+
+def is_alignment(document: str) -> bool:
+    """Say whether this is such a document, to its end."""
+    if not (document.lstrip().startswith("[") and document.rstrip().endswith("]")):
+        return False
+    try:
+        _entries(document)
+    except (msgspec.MsgspecError, UnicodeEncodeError):
+        return False
+    return True
+
+
+def _entries(document: str) -> list[_Entry]:
+    """Decode it. Where a text has a quote or a control character unescaped, read it word by word."""
+    try:
+        return msgspec.json.decode(document.encode(), type=list[_Entry])
+    except msgspec.MsgspecError:
+        inner = document.strip()
+        found = [_ENTRY.fullmatch(part.strip()) for part in _BETWEEN.split(inner[1:-1])]
+        if inner[:1] + inner[-1:] != "[]" or None in found:
+            raise
+        return [_Entry(float(one[1]), float(one[2]), one[3]) for one in found if one]
 
 
 def as_srt(words: Sequence[Word]) -> str:
