@@ -5,8 +5,9 @@ Reading order: :mod:`.inputs` (which recordings), :mod:`.journal` (what has beco
 """
 
 from orchestrator.batch.batch import Batch, BatchSettings, recover
-from orchestrator.batch.inputs import Input, find_inputs
+from orchestrator.batch.inputs import find_inputs
 from orchestrator.batch.journal import Counts, Entry, Journal, open_journal
+from orchestrator.batch.manifest import Input
 
 __all__ = [
     "Batch",

@@ -8,6 +8,7 @@ every recording alike (a full disk, a missing engine) ends the batch, and nothin
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -39,7 +40,9 @@ FATAL = (EngineUnavailableError, ModelOutOfUseError, PoolClosedError, ResultsErr
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchSettings:
-    """How a batch is done.
+    """How a batch is done. ``converted`` is where copies of recordings lie that workers cannot read as they are.
+
+    Each recording's copy is removed as soon as its work has ended: a thousand hours would fill any disk.
 
     Args:
         folder: Where outputs go.
@@ -52,6 +55,11 @@ class BatchSettings:
     formats: Sequence[str] = ("txt",)
     max_attempts: int = DEFAULT_ATTEMPTS
     ahead: int = 4
+
+    @property
+    def converted(self) -> Path:
+        """The folder of converted copies; only this batch uses it."""
+        return self.folder / ".converted"
 
 
 class Watcher(Protocol):
@@ -92,6 +100,13 @@ class Batch:
             OrchestratorError: What would hit every recording; the journal is as far as the work was.
             BaseException: What interrupted the calling thread; recordings under way wait again.
         """
+        shutil.rmtree(self.settings.converted, ignore_errors=True)  # what a kill left
+        try:
+            self._run()
+        finally:
+            shutil.rmtree(self.settings.converted, ignore_errors=True)
+
+    def _run(self) -> None:
         with ThreadPoolExecutor(self.settings.ahead, thread_name_prefix="recording") as threads:
             running = [threads.submit(self._work_on) for _ in range(self.settings.ahead)]
             try:
@@ -136,28 +151,35 @@ class Batch:
             self._tell(lambda: self.watcher.ended(entry, document, ""))
 
     def _do(self, entry: Entry) -> Document:
+        converted = self.settings.converted / str(entry.id)
+        try:
+            document = self._through_the_pipeline(entry, converted)
+        finally:
+            shutil.rmtree(converted, ignore_errors=True)
+        document = msgspec.structs.replace(document, source=Path(entry.path).name)
+        self._write(entry, document)
+        return document
+
+    def _through_the_pipeline(self, entry: Entry, converted: Path) -> Document:
         pipeline = self.pipeline_for(entry)
         seen = look_at(entry.path)
         self.journal.began(entry, seen, None)
-        work = pipeline.open(entry.path)
+        work = pipeline.open(entry.path, cache_dir=converted)
         self.journal.began(entry, seen, work.recording.sha256)
         with self._lock:
             self._works[entry.id] = work
         try:
             if self._stopped.is_set():
                 work.cancel()
-            document = pipeline.finish(work)
+            return pipeline.finish(work)
         finally:
             with self._lock:
                 del self._works[entry.id]
-        document = msgspec.structs.replace(document, source=Path(entry.path).name)
-        self._write(entry, document)
-        return document
 
     def _write(self, entry: Entry, document: Document) -> None:
         outputs = {
-            output_path(self.settings.folder, entry, each): render(document, each).encode(errors="replace")
-            for each in self.settings.formats
+            path: render(document, each).encode(errors="replace")
+            for path, each in zip(_outputs_of(entry, self.settings), self.settings.formats, strict=True)
         }
         hashes = stage(outputs)
         self.journal.writing(entry, hashes)
@@ -182,19 +204,19 @@ class Batch:
             tell()
 
 
-def recover(journal: Journal) -> int:
+def recover(journal: Journal, settings: BatchSettings) -> int:
     """Bring recordings that a kill left halfway to a state to go on from; return how many are done after all."""
     finished = 0
     for entry in journal.in_state("running", "writing"):
         if entry.state == "writing" and put_in_place(entry.outputs):
             journal.done(entry)
             finished += 1
-        else:
-            discard(entry.outputs)
+        else:  # killed before ``writing``, the journal does not know of what was staged
+            discard([*entry.outputs, *(str(path) for path in _outputs_of(entry, settings))])
             journal.wait_again(entry, "interrupted", "", counted=False)
     return finished
 
 
-def output_path(folder: Path, entry: Entry, format_name: str) -> Path:
-    """Return where a recording's output goes."""
-    return folder / f"{entry.name}.{format_name}"
+def _outputs_of(entry: Entry, settings: BatchSettings) -> list[Path]:
+    """Return where a recording's outputs go, one for each format."""
+    return [settings.folder / f"{entry.name}.{each}" for each in settings.formats]

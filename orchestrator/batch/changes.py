@@ -20,10 +20,11 @@ def look_at(path: str) -> tuple[int, int]:
 def changed_inputs(journal: Journal) -> list[Entry]:
     """Return the ended recordings whose bytes are others than those that were worked on.
 
-    Size and time of change are looked at first; only when they differ the file is read. An input that is gone has not
-    changed: what was made of it stays.
+    Size and time of change are looked at first; only when they differ the file is read, and once: one that was only
+    touched gets its new time noted. An input that is gone has not changed: what was made of it stays.
     """
-    return [entry for entry in journal.in_state("done", "failed", "poisoned") if _has_changed(entry)]
+    ended = journal.in_state("done", "failed", "poisoned")
+    return [entry for entry in ended if _has_changed(journal, entry)]
 
 
 def lost_outputs(journal: Journal) -> list[Entry]:
@@ -33,12 +34,15 @@ def lost_outputs(journal: Journal) -> list[Entry]:
     ]
 
 
-def _has_changed(entry: Entry) -> bool:
+def _has_changed(journal: Journal, entry: Entry) -> bool:
     seen = look_at(entry.path)
     if seen in {(entry.size, entry.mtime_ns), (0, 0)}:
         return False
     try:
         with open(entry.path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() != entry.sha256
+            changed = hashlib.file_digest(file, "sha256").hexdigest() != entry.sha256
     except OSError:
         return False
+    if not changed:
+        journal.seen_anew(entry, seen)
+    return changed

@@ -15,6 +15,7 @@ a journal open: the lock is the kernel's and ends with its holder.
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 import threading
 from collections.abc import Generator, Iterable, Mapping
@@ -23,7 +24,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from orchestrator.batch.inputs import Input
+from orchestrator.batch.manifest import Input
+from orchestrator.batch.names import numbered
 from orchestrator.errors import ConfigError, ConfigProblem, ResultsError
 from orchestrator.files.folder_lock import locked
 
@@ -116,7 +118,7 @@ def open_journal(folder: Path) -> Generator[Journal]:
     with locked(folder, elsewhere="--out DIR"):
         connection = _connect(folder / FILE_NAME)
         try:
-            yield Journal(connection)
+            yield Journal(connection, folder / FILE_NAME)
         finally:
             connection.close()
 
@@ -130,7 +132,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         if version == 0:
             connection.executescript(f"begin; {_TABLES} pragma user_version = {SCHEMA_VERSION}; commit;")
     except sqlite3.Error as error:
-        raise ResultsError(f"cannot use {path}: {error}; move it away to begin anew") from error
+        raise _problem(path, error) from error
     if version not in {0, SCHEMA_VERSION}:
         connection.close()
         raise ResultsError(
@@ -139,27 +141,45 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def _problem(path: Path, error: sqlite3.Error) -> ResultsError:
+    """Return the error to raise for what SQLite says: nothing of it is about a recording."""
+    remedy = "see to it, then the same command goes on"
+    if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+        remedy = "move it away to begin anew"
+    elif "full" in str(error) or "I/O" in str(error):
+        remedy = "make room, then the same command goes on"
+    return ResultsError(f"cannot use {path}: {error}; {remedy}")
+
+
 class Journal:
     """See the module. Safe from many threads of the process that opened it."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
+        self._path = path
         self._lock = threading.Lock()
 
     @contextlib.contextmanager
     def _change(self) -> Generator[sqlite3.Connection]:
         with self._lock:
-            self._connection.execute("begin immediate")
             try:
-                yield self._connection
-            except BaseException:
-                self._connection.execute("rollback")
-                raise
-            self._connection.execute("commit")
+                self._connection.execute("begin immediate")
+                try:
+                    yield self._connection
+                    self._connection.execute("commit")
+                except BaseException:
+                    with contextlib.suppress(sqlite3.Error):  # a full disk has rolled it back already
+                        self._connection.execute("rollback")
+                    raise
+            except sqlite3.Error as error:
+                raise _problem(self._path, error) from error
 
     def _read(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         with self._lock:
-            return self._connection.execute(query, values).fetchall()
+            try:
+                return self._connection.execute(query, values).fetchall()
+            except sqlite3.Error as error:
+                raise _problem(self._path, error) from error
 
     # ------------------------------------------------------------------ before the work
 
@@ -171,7 +191,7 @@ class Journal:
         Raises:
             ConfigError: The journal's outputs were made with other settings; names them.
         """
-        before = dict(self._read("select key, value from meta"))
+        before = {key: _text(value) for key, value in self._read("select key, value from meta")}
         changed = [key for key in settings if before and before.get(key) != settings[key]]
         if changed and not redo:
             hint = "use another --out, or begin anew with --redo"
@@ -184,28 +204,38 @@ class Journal:
             )
         with self._change() as connection:
             connection.execute("delete from meta")
-            connection.executemany("insert into meta values (?, ?)", list(settings.items()))
+            rows = [(key, _stored(value)) for key, value in settings.items()]
+            connection.executemany("insert into meta values (?, ?)", rows)
             if redo:
                 connection.execute(
                     "update files set state = 'waiting', attempts = 0, reason = '', outputs = '{}'"
                 )
 
     def register(self, inputs: Iterable[Input]) -> int:
-        """Add recordings that are not known yet; return how many. A name that is taken gets a number."""
+        """Add recordings that are not known yet; return how many. A name that is taken gets a number.
+
+        One that is known with another language or text has changed: it is done again.
+        """
         added = 0
         with self._change() as connection:
-            names = {name for (name,) in connection.execute("select name from files")}
-            known = {path for (path,) in connection.execute("select path from files")}
+            names = {name.casefold() for (name,) in connection.execute("select name from files")}
+            known = {row[0]: row[1:] for row in connection.execute("select path, language, text from files")}
             for each in inputs:
-                if str(each.path) in known:
-                    continue
-                name = _free(each.name, names)
-                names.add(name)
-                connection.execute(
-                    "insert into files (path, name, language, text) values (?, ?, ?, ?)",
-                    (str(each.path), name, each.language, each.text),
-                )
-                added += 1
+                path, said = _stored(str(each.path)), (each.language, each.text)
+                if path not in known:
+                    name = numbered(each.name, names)
+                    names.add(name.casefold())
+                    connection.execute(
+                        "insert into files (path, name, language, text) values (?, ?, ?, ?)",
+                        (path, name, *said),
+                    )
+                    added += 1
+                elif known[path] != said:
+                    connection.execute(
+                        "update files set language = ?, text = ?, state = 'waiting', attempts = 0, "
+                        "reason = 'other words in the manifest' where path = ?",
+                        (*said, path),
+                    )
         return added
 
     def again(self, entries: Iterable[Entry], reason: str) -> None:
@@ -245,7 +275,7 @@ class Journal:
         with self._change() as connection:
             connection.execute(
                 "update files set state = 'writing', outputs = ? where id = ?",
-                (msgspec.json.encode(dict(outputs)).decode(), entry.id),
+                (json.dumps(dict(outputs)), entry.id),  # unlike msgspec it takes names of any bytes
             )
 
     def done(self, entry: Entry) -> None:
@@ -254,25 +284,23 @@ class Journal:
 
     def wait_again(self, entry: Entry, outcome: str, reason: str, *, counted: bool = True) -> None:
         """Put a recording back that could not be finished; ``counted`` False forgets this attempt."""
-        self._end(entry, "waiting", outcome, reason)
-        if not counted:
-            with self._change() as connection:
-                connection.execute("update files set attempts = attempts - 1 where id = ?", (entry.id,))
+        self._end(entry, "waiting", outcome, reason, forgotten=0 if counted else 1)
 
     def failed(self, entry: Entry, reason: str, *, poisoned: bool) -> None:
         """Note that a recording is given up, and why."""
         state: State = "poisoned" if poisoned else "failed"
         self._end(entry, state, state, reason)
 
-    def _end(self, entry: Entry, state: State, outcome: str, reason: str) -> None:
+    def _end(self, entry: Entry, state: State, outcome: str, reason: str, forgotten: int = 0) -> None:
         with self._change() as connection:
             connection.execute(
-                "update files set state = ?, reason = ? where id = ?", (state, reason, entry.id)
+                "update files set state = ?, reason = ?, attempts = attempts - ? where id = ?",
+                (state, _stored(reason), forgotten, entry.id),
             )
             connection.execute(
                 "update attempts set ended = strftime('%Y-%m-%dT%H:%M:%fZ', 'now'), outcome = ?, reason = ? "
                 "where file = ? and ended is null",
-                (outcome, reason, entry.id),
+                (outcome, _stored(reason), entry.id),
             )
 
     # ------------------------------------------------------------------ reading
@@ -303,19 +331,28 @@ class Journal:
             "select path, number, outcome, attempts.reason from attempts join files on files.id = file "
             "order by attempts.id"
         )
-        return [(path, number, outcome, reason) for path, number, outcome, reason in rows]
+        return [(_text(path), number, outcome, _text(reason)) for path, number, outcome, reason in rows]
+
+    def seen_anew(self, entry: Entry, seen: tuple[int, int]) -> None:
+        """Note size and time of an input that was only touched: its bytes are those that were worked on."""
+        with self._change() as connection:
+            connection.execute("update files set size = ?, mtime_ns = ? where id = ?", (*seen, entry.id))
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
     values = dict(zip(Entry.__struct_fields__, row, strict=True))
-    values["outputs"] = msgspec.json.decode(values["outputs"], type=dict[str, str])
-    return Entry(**values)
+    values["outputs"] = json.loads(values["outputs"])
+    return Entry(**{**values, "path": _text(values["path"]), "reason": _text(values["reason"])})
 
 
-def _free(name: str, taken: set[str]) -> str:
-    number = 2
-    free = name
-    while free in taken:
-        free = f"{name}-{number}"
-        number += 1
-    return free
+def _stored(text: str) -> str | bytes:
+    """Return what SQLite takes: text, or the bytes of a file name that is no text."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="surrogateescape")
+    return text
+
+
+def _text(stored: str | bytes) -> str:
+    return stored if isinstance(stored, str) else stored.decode(errors="surrogateescape")

@@ -8,32 +8,37 @@ is done), the temporary file (then only the rename is missing), or neither (then
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from orchestrator.errors import ResultsError
+from orchestrator.errors import OrchestratorError, ResultsError
+
+_OF_THE_NAME = {errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.EILSEQ, errno.EINVAL}
+"""What is wrong with one output's name; anything else would hit the others as well."""
 
 
 def stage(outputs: Mapping[Path, bytes]) -> dict[str, str]:
     """Write each output beside its place and return the SHA-256 of each by its path.
 
     Raises:
+        OrchestratorError: The name of one cannot be had: too long, or a folder has it.
         ResultsError: One cannot be written; says why. None is in place then.
     """
     for path, content in outputs.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             with open(_beside(path), "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
             discard(map(str, outputs))
-            raise ResultsError(
-                f"cannot write {path}: {error.strerror or error}; see to it, then go on"
-            ) from error
+            raise _problem(path, error) from error
     return {str(path): hashlib.sha256(content).hexdigest() for path, content in outputs.items()}
 
 
@@ -49,12 +54,11 @@ def put_in_place(hashes: Mapping[str, str]) -> bool:
         try:
             if _sha256(staged) == wanted:
                 staged.replace(path)
+                _keep_name(path.parent)
             elif _sha256(path) != wanted:
                 return False
         except OSError as error:
-            raise ResultsError(
-                f"cannot write {path}: {error.strerror or error}; see to it, then go on"
-            ) from error
+            raise _problem(path, error) from error
     return True
 
 
@@ -63,6 +67,23 @@ def discard(names: Iterable[str]) -> None:
     for name in names:
         with contextlib.suppress(OSError):
             _beside(Path(name)).unlink()
+
+
+def _problem(path: Path, error: OSError) -> OrchestratorError:
+    said = f"cannot write {path}: {error.strerror or error}"
+    if error.errno in _OF_THE_NAME:
+        return OrchestratorError(f"{said}; give this recording another name, or move away what stands there")
+    return ResultsError(f"{said}; see to it, then go on")
+
+
+def _keep_name(folder: Path) -> None:
+    """Have the rename on disk, too: after a power cut the journal must not say more than is there."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):  # some file systems cannot do it for folders
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _beside(path: Path) -> Path:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from orchestrator.pool.pool import Pool
 
 FORMAT_NAMES = ("txt", "json", "srt", "vtt", "tsv")
+SPARE_RECORDINGS = 2
+"""Recordings under way beyond the workers: while one is decoded or written, no worker waits for it."""
 
 
 def batch(
@@ -99,7 +101,9 @@ def batch(
         found = find_inputs(inputs or [], list_file=list_file, manifest=manifest)
         settings = BatchSettings(folder=out.absolute(), formats=names, max_attempts=max_attempts)
         with open_journal(settings.folder) as journal:
-            _prepare(journal, found, _identity(options, names), redo=redo, retry_failed=retry_failed)
+            _prepare(
+                journal, found, settings, _identity(options, names), redo=redo, retry_failed=retry_failed
+            )
             if journal.counts().left:
                 _work_through(journal, settings, options, quiet=quiet)
             return _conclude(journal, as_json=as_json)
@@ -132,14 +136,20 @@ def _identity(options: PipelineOptions, formats: tuple[str, ...]) -> dict[str, s
 
 
 def _prepare(
-    journal: Journal, found: list[Input], identity: dict[str, str], *, redo: bool, retry_failed: bool
+    journal: Journal,
+    found: list[Input],
+    settings: BatchSettings,
+    identity: dict[str, str],
+    *,
+    redo: bool,
+    retry_failed: bool,
 ) -> None:
     from orchestrator.batch import recover
     from orchestrator.batch.changes import changed_inputs, lost_outputs
 
     journal.adopt(identity, redo=redo)
     added = journal.register(found)
-    finished = recover(journal)
+    finished = recover(journal, settings)
     changed = changed_inputs(journal)
     lost = lost_outputs(journal)
     journal.again(changed, "the input has changed")
@@ -167,6 +177,7 @@ def _work_through(
     from orchestrator.cli.batch_display import BatchDisplay
 
     with open_pool(options) as pool:
+        settings = replace(settings, ahead=len(pool.stats().slots) + SPARE_RECORDINGS)
         pipeline_for = PipelineFor(pool, options, settings.formats)
         take = partial(_snapshot, journal, settings.folder, pool)
         with _looked_into(take), BatchDisplay(journal.counts, pool.stats, quiet=quiet) as display:
@@ -226,13 +237,12 @@ class PipelineFor:
 
 def _conclude(journal: Journal, *, as_json: bool) -> ExitCode:
     """Say what has become of it all."""
-    import msgspec
-
     from orchestrator.cli.batch_display import with_path
+    from orchestrator.files.writing import to_json
 
     if as_json:
         for entry in journal.entries():
-            sys.stdout.write(msgspec.json.encode(entry).decode() + "\n")
+            sys.stdout.write(to_json(entry).decode() + "\n")
     bad = journal.in_state("failed", "poisoned")
     for entry in bad:
         times = "1 attempt" if entry.attempts == 1 else f"{entry.attempts} attempts"

@@ -123,4 +123,14 @@ def check_models(named: Sequence[str], models: Sequence[Model]) -> None:
 
 def say(words: str) -> None:
     """Print a line for people, on stderr."""
-    print(words, file=sys.stderr, flush=True)
+    print(shown(words), file=sys.stderr, flush=True)
+
+
+def shown(words: str) -> str:
+    """Return words that steer no terminal: a file may be called anything, an engine's last words may be anything."""
+    return "".join(each if each.isprintable() or each == "\n" else escaped(each) for each in words)
+
+
+def escaped(character: str) -> str:
+    """Return a character as Python writes it."""
+    return character.encode("unicode_escape").decode()

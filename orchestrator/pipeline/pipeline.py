@@ -68,14 +68,20 @@ class Pipeline:
         return self.finish(self.open(path, on_text=on_text))
 
     def open(
-        self, path: str | os.PathLike[str], *, on_text: Callable[[PartialText], None] | None = None
+        self,
+        path: str | os.PathLike[str],
+        *,
+        on_text: Callable[[PartialText], None] | None = None,
+        cache_dir: Path | None = None,
     ) -> Work:
         """Return the work on one recording, not begun: :meth:`finish` does it, ``cancel()`` stops it.
+
+        A converted copy goes to ``cache_dir``, by default to the pipeline's.
 
         Raises:
             AudioError: The recording cannot be used.
         """
-        return Work(Recording(Path(path), self._cache_dir), self._pool, self._timeout_s, on_text)
+        return Work(Recording(Path(path), cache_dir or self._cache_dir), self._pool, self._timeout_s, on_text)
 
     def finish(self, work: Work) -> Document:
         """Take an opened recording through all steps."""

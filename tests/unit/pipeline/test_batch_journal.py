@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import hashlib
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from orchestrator.batch import Counts, Input, Journal, open_journal, recover
+from orchestrator.batch import BatchSettings, Counts, Input, Journal, open_journal, recover
 from orchestrator.batch.changes import changed_inputs, look_at, lost_outputs
 from orchestrator.batch.outputs import put_in_place, stage
-from orchestrator.errors import ConfigError, ResultsError, ResultsLockedError
+from orchestrator.errors import ConfigError, OrchestratorError, ResultsError, ResultsLockedError
+
+
+def settings_of(folder: Path) -> BatchSettings:
+    return BatchSettings(folder=folder / "out", formats=("txt",))
 
 
 @pytest.fixture
@@ -58,7 +64,7 @@ def test_an_interrupted_attempt_does_not_count(journal: Journal, tmp_path: Path)
     three(journal, tmp_path)
     entry = journal.claim()
     assert entry is not None
-    recover(journal)
+    recover(journal, settings_of(tmp_path))
     again = journal.claim()
     assert again is not None
     assert (again.name, again.attempts) == ("a", 1)
@@ -77,7 +83,7 @@ def test_killed_before_the_rename_only_the_rename_is_done(journal: Journal, tmp_
     three(journal, tmp_path)
     staged(journal, tmp_path)
     assert not (tmp_path / "out/x/a.txt").exists()
-    assert recover(journal) == 1
+    assert recover(journal, settings_of(tmp_path)) == 1
     assert (tmp_path / "out/x/a.txt").read_bytes() == b"text"
     assert journal.counts() == Counts(waiting=2, done=1)
 
@@ -86,7 +92,7 @@ def test_killed_after_the_rename_nothing_is_done_twice(journal: Journal, tmp_pat
     three(journal, tmp_path)
     assert put_in_place(staged(journal, tmp_path))
     written = (tmp_path / "out/x/a.txt").stat().st_mtime_ns
-    assert recover(journal) == 1
+    assert recover(journal, settings_of(tmp_path)) == 1
     assert (tmp_path / "out/x/a.txt").stat().st_mtime_ns == written
 
 
@@ -94,14 +100,14 @@ def test_a_staged_file_that_was_cut_off_is_done_again(journal: Journal, tmp_path
     three(journal, tmp_path)
     staged(journal, tmp_path)
     (tmp_path / "out/x/.a.txt.tmp").write_bytes(b"te")
-    assert recover(journal) == 0
+    assert recover(journal, settings_of(tmp_path)) == 0
     assert journal.counts().waiting == 3
     assert list((tmp_path / "out/x").iterdir()) == []
 
 
 def test_an_output_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(ResultsError, match="cannot write"):
+    with pytest.raises(OrchestratorError, match="cannot write"):
         stage({tmp_path / "file" / "a.txt": b""})
 
 
@@ -136,7 +142,7 @@ def test_a_missing_input_that_came_back_counts_as_changed(journal: Journal, tmp_
 def test_an_output_that_is_gone_is_noticed(journal: Journal, tmp_path: Path) -> None:
     three(journal, tmp_path)
     put_in_place(staged(journal, tmp_path))
-    recover(journal)
+    recover(journal, settings_of(tmp_path))
     assert lost_outputs(journal) == []
     (tmp_path / "out/x/a.txt").unlink()
     assert [entry.name for entry in lost_outputs(journal)] == ["a"]
@@ -172,3 +178,76 @@ def test_a_file_that_is_no_journal_is_refused(tmp_path: Path) -> None:
     (tmp_path / "batch.sqlite").write_bytes(b"this is no database, and long enough to be looked at" * 10)
     with pytest.raises(ResultsError, match="move it away"), open_journal(tmp_path):
         pass
+
+
+def test_killed_before_the_journal_knew_what_was_staged_nothing_of_it_is_left(
+    journal: Journal, tmp_path: Path
+) -> None:
+    three(journal, tmp_path)
+    assert journal.claim() is not None
+    stage({tmp_path / "out" / "a.txt": b"text"})
+    assert recover(journal, settings_of(tmp_path)) == 0
+    assert not list((tmp_path / "out").glob(".*.tmp"))
+
+
+def test_names_of_any_bytes_come_back_as_they_were(journal: Journal, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"bad\xff.wav")
+    path.write_bytes(b"x")
+    journal.adopt({"config": os.fsdecode(b"/etc/\xfe.toml")})
+    journal.adopt({"config": os.fsdecode(b"/etc/\xfe.toml")})
+    assert journal.register([Input(path, "bad")]) == 1
+    assert journal.register([Input(path, "bad")]) == 0
+    entry = journal.claim()
+    assert entry is not None
+    assert Path(entry.path) == path
+    outputs = {f"{path}.txt": "0" * 64}
+    journal.writing(entry, outputs)
+    assert journal.entry(entry.id).outputs == outputs
+    journal.failed(entry, f"{path}: is text", poisoned=False)
+    assert journal.attempts()[0][0] == str(path)
+    assert journal.entry(entry.id).reason == f"{path}: is text"
+
+
+def test_other_words_in_the_manifest_are_a_change(journal: Journal, tmp_path: Path) -> None:
+    (path, *_) = three(journal, tmp_path)
+    entry = journal.claim()
+    assert entry is not None
+    journal.done(entry)
+    assert journal.register([Input(path, "a")]) == 0
+    assert journal.entry(entry.id).state == "done"
+    journal.register([Input(path, "a", text="other words")])
+    assert (journal.entry(entry.id).state, journal.entry(entry.id).text) == ("waiting", "other words")
+
+
+def test_an_input_that_was_only_touched_is_read_once(journal: Journal, tmp_path: Path) -> None:
+    (path, *_) = three(journal, tmp_path)
+    entry = journal.claim()
+    assert entry is not None
+    journal.began(entry, look_at(str(path)), hashlib.sha256(path.read_bytes()).hexdigest())
+    journal.done(entry)
+    os.utime(path, ns=(1, 1))
+    assert changed_inputs(journal) == []
+    assert journal.entry(entry.id).mtime_ns == 1
+
+
+def test_a_name_that_differs_by_case_alone_gets_a_number(journal: Journal, tmp_path: Path) -> None:
+    three(journal, tmp_path)
+    journal.register([Input(tmp_path / "x" / "A.wav", "A")])
+    assert journal.entries()[-1].name == "A-2"
+
+
+def test_a_journal_that_breaks_while_it_is_used_is_an_error_of_ours(journal: Journal, tmp_path: Path) -> None:
+    three(journal, tmp_path)
+    with sqlite3.connect(tmp_path / "out" / "batch.sqlite") as other:
+        other.execute("drop table attempts")
+    other.close()
+    with pytest.raises(ResultsError, match=r"cannot use .*batch\.sqlite: no such table"):
+        journal.claim()
+    assert journal.entries()[0].state == "waiting"
+
+
+def test_a_folder_in_an_outputs_place_is_this_recordings_fault_alone(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").mkdir()
+    with pytest.raises(OrchestratorError, match="Is a directory; give this recording another name") as caught:
+        stage({tmp_path / "a.txt": b"text"})
+    assert not isinstance(caught.value, ResultsError)

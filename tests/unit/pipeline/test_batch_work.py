@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import signal
 import threading
 import wave
@@ -139,8 +140,13 @@ def test_what_would_hit_every_recording_ends_the_batch_and_costs_no_attempt(
     assert all(entry.attempts == 0 for entry in journal.in_state("waiting"))
 
 
-def test_outputs_that_cannot_be_written_end_the_batch(journal: Journal, tmp_path: Path) -> None:
-    (tmp_path / "out/.a.txt.tmp").mkdir()
+def test_outputs_that_cannot_be_written_end_the_batch(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("orchestrator.batch.outputs.os.fsync", full)
     batch, _ = batch_of(journal, tmp_path, FakePool(answer), ahead=1)
     with pytest.raises(ResultsError, match=r"cannot write .*a\.txt"):
         batch.run()
@@ -172,3 +178,30 @@ def test_an_interrupt_of_the_calling_thread_stops_the_batch(
         batch.run()
     assert journal.counts() == Counts(waiting=6)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_converted_copy_goes_with_its_recording(journal: Journal, tmp_path: Path) -> None:
+    for name in "ab":
+        with wave.open(str(tmp_path / f"{name}.wav"), "wb") as file:
+            file.setparams((2, 2, 8_000, 0, "NONE", "not compressed"))
+            file.writeframes(name.encode() * 4_000)
+    copies: list[int] = []
+
+    def answer(job: EngineJob) -> Any:
+        copies.append(len(list((tmp_path / "out/.converted").rglob("*.wav"))))
+        return transcription("heard")
+
+    batch, told = batch_of(journal, tmp_path, FakePool(answer), ahead=1)
+    batch.run()
+    assert len(told.done) == 6
+    assert copies[:2] == [1, 1]
+    assert not (tmp_path / "out/.converted").exists()
+
+
+def test_an_output_whose_name_a_folder_has_fails_alone(journal: Journal, tmp_path: Path) -> None:
+    (tmp_path / "out/c.json").mkdir(parents=True)
+    batch, told = batch_of(journal, tmp_path, FakePool(lambda job: transcription("heard")))
+    batch.run()
+    assert sorted(told.done) == ["a", "b", "d", "e", "f"]
+    assert "another name" in told.failed["c"]
+    assert not (tmp_path / "out/c.txt").exists()
