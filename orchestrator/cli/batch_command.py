@@ -15,7 +15,7 @@ import typer
 
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.interrupts import interruptible
-from orchestrator.cli.pipeline_setup import PipelineOptions, config_file, open_pool, recognizing, say
+from orchestrator.cli.pipeline_setup import RAY, PipelineOptions, config_file, open_pool, recognizing, say
 from orchestrator.cli.transcribe_command import ChineseName
 from orchestrator.errors import ResultsError
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from orchestrator.pool.pool import Pool
 
 FORMAT_NAMES = ("txt", "json", "srt", "vtt", "tsv")
+SPARE_RECORDINGS = 2
+"""Recordings under way beyond the workers: while one is decoded or written, no worker waits for it."""
 SPARE_RECORDINGS = 2
 """Recordings under way beyond the workers: while one is decoded or written, no worker waits for it."""
 
@@ -64,6 +66,10 @@ def batch(
     ] = None,
     exclusive: Annotated[bool, typer.Option("--exclusive", help="One model in memory at a time.")] = False,
     timeout_s: Annotated[float | None, typer.Option(min=0.001, help="Seconds a job may take.")] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(help="Where: ray for the cluster there is (RAY_ADDRESS), or ray://HOST:PORT."),
+    ] = None,
     max_attempts: Annotated[
         int, typer.Option(min=1, help="How often a recording is tried whose worker dies or hangs.")
     ] = 3,
@@ -92,6 +98,7 @@ def batch(
         memory_budget=memory_budget,
         exclusive=exclusive,
         timeout_s=timeout_s,
+        on=_place(on),
     )
     names = _formats(formats)
 
@@ -119,6 +126,12 @@ def _formats(text: str) -> tuple[str, ...]:
     if unknown or not names:
         raise typer.BadParameter(f"--format {text}: some of {', '.join(FORMAT_NAMES)}")
     return names
+
+
+def _place(on: str | None) -> str | None:
+    if on is not None and on != RAY and not on.startswith("ray://"):
+        raise typer.BadParameter(f"--on {on}: 'ray' for the cluster there is, or ray://HOST:PORT")
+    return on
 
 
 def _identity(options: PipelineOptions, formats: tuple[str, ...]) -> dict[str, str]:
@@ -177,6 +190,7 @@ def _work_through(
     from orchestrator.cli.batch_display import BatchDisplay
 
     with open_pool(options) as pool:
+        settings = replace(settings, ahead=len(pool.stats().slots) + SPARE_RECORDINGS)
         settings = replace(settings, ahead=len(pool.stats().slots) + SPARE_RECORDINGS)
         pipeline_for = PipelineFor(pool, options, settings.formats)
         take = partial(_snapshot, journal, settings.folder, pool)

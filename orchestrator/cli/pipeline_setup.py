@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 FILE_NAME = "experiments.toml"
 WORD_FORMATS = frozenset({"json", "srt", "vtt", "tsv"})
 """Formats that show when something was said; the others need no aligner."""
+RAY = "ray"
+"""The value of ``--on`` that leaves it to Ray which cluster: RAY_ADDRESS, one of this machine, or a new one."""
 CORES_PER_WORKER = 2
 MOST_WORKERS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineOptions:
-    """What the flags say. ``align`` None: only where the format has times."""
+    """What the flags say. ``align`` None: only where the format has times; ``on`` None: this machine."""
 
     config: Path | None = None
     profile: str = "auto"
@@ -39,6 +41,7 @@ class PipelineOptions:
     memory_budget: str | None = None
     exclusive: bool = False
     timeout_s: float | None = None
+    on: str | None = None
 
     def wants_words(self, format_name: str) -> bool:
         """Whether words need times."""
@@ -58,13 +61,25 @@ def config_file(given: Path | None) -> Path:
 
 
 def open_pool(options: PipelineOptions) -> Pool:
-    """Return the pool with the profile's models.
+    """Return the pool with the profile's models: on this machine, or on the cluster that ``on`` names.
 
     Raises:
         ConfigError: The file cannot be used.
+        EngineUnavailableError: Ray is not installed, or no cluster answers.
     """
     from orchestrator.pool.pool import Pool
 
+    if options.on is not None:
+        from orchestrator.cluster.ray_pool import RayPool
+
+        return RayPool(
+            config_file(options.config),
+            profile=options.profile,
+            address=None if options.on == RAY else options.on,
+            workers=options.workers,
+            memory_budget=options.memory_budget,
+            exclusive=options.exclusive,
+        )
     return Pool(
         config_file(options.config),
         profile=options.profile,

@@ -3,22 +3,19 @@
 import asyncio
 import concurrent.futures
 import functools
-import io
 import os
 import signal
 import subprocess
 import sys
 import textwrap
-import wave
 from pathlib import Path
 
 import numpy as np
 import pool_functions
 import pytest
-from pool_functions import synthetic
+from pool_contract import wav_bytes
 
 from orchestrator.errors import (
-    AudioError,
     ConfigError,
     ForkedPoolError,
     JobError,
@@ -28,7 +25,7 @@ from orchestrator.errors import (
 from orchestrator.pool.async_pool import AsyncPool
 from orchestrator.pool.audio_input import open_audio
 from orchestrator.pool.executor import PoolExecutor
-from orchestrator.pool.jobs import AudioArray, Call, EngineJob, Transcribe
+from orchestrator.pool.jobs import Call, Transcribe
 from orchestrator.pool.pool import Pool
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -152,32 +149,6 @@ def test_what_cannot_be_imported_is_refused_with_the_cure() -> None:
 # ------------------------------------------------------------------ audio
 
 
-def wav_bytes(samples: int = 16_000, rate: int = 16_000) -> bytes:
-    buffer = io.BytesIO()
-    with wave.open(buffer, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(bytes(2 * samples))
-    return buffer.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("audio", "milliseconds"),
-    [
-        ((np.zeros(32_000, dtype=np.float32), 16_000), 2000),
-        (AudioArray(np.zeros((8_000, 2), dtype=np.int16), 8_000), 1000),
-        ((np.zeros(44_100, dtype=np.float32), 44_100), 1000),
-        (wav_bytes(), 1000),
-        (wav_bytes(8_000, 8_000), 1000),
-    ],
-)
-def test_audio_reaches_the_worker(audio: object, milliseconds: int, tmp_path: Path) -> None:
-    with Pool(models=[synthetic()], cache_dir=tmp_path) as pool:
-        result = pool.run(EngineJob("model", "align", audio=audio, text="one"))  # type: ignore[arg-type]
-    assert result.words[-1].end_ms == milliseconds
-
-
 def test_an_array_is_read_from_shared_memory() -> None:
     samples = np.arange(-1000, 1000, dtype=np.int16)
     audio, descriptor = open_audio((samples, 16_000), Path("unused"))
@@ -185,22 +156,6 @@ def test_an_array_is_read_from_shared_memory() -> None:
     with Pool() as pool:
         assert pool.run(Call("pool_functions:read_all", audio.path)) == samples.tobytes()
     os.close(descriptor)
-
-
-@pytest.mark.parametrize(
-    ("audio", "word"),
-    [
-        ((np.zeros(10), 16_000), "neither float32 nor int16"),
-        ((np.zeros(0, dtype=np.int16), 16_000), "no samples"),
-        ((np.full(10, np.nan, dtype=np.float32), 16_000), "NaN"),
-        ((np.zeros(10, dtype=np.int16), 0), "rate"),
-        (b"not audio", "audio bytes"),
-        ("/nonexistent.wav", "nonexistent"),
-    ],
-)
-def test_bad_audio_is_refused_at_submit(audio: object, word: str, tmp_path: Path) -> None:
-    with Pool(models=[synthetic()], cache_dir=tmp_path) as pool, pytest.raises(AudioError, match=word):
-        pool.submit(Transcribe("model", audio))  # type: ignore[arg-type]
 
 
 # ------------------------------------------------------------------ experiments.toml
