@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from orchestrator.analysis.decision import CLEAN
 from orchestrator.analysis.judgement import Judgement
 
 CALIBRATION_SCHEMA = 1
@@ -25,8 +26,6 @@ Truth = Literal["leak", "no leak", "held"]
 
 Call = Literal["right", "missed", "false alarm", "undecided"]
 """``missed``: called clean though it grows. ``false alarm``: called a leak though nothing is lost."""
-
-_CLEAN = frozenset({"flat", "plateau", "bounded"})
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,7 +139,7 @@ def call_of(truth: Truth, channels: Channels, verdict: str) -> Call:
     if verdict == "leak":
         lost = truth == "leak" or (truth == "held" and channels == "rss")
         return "right" if lost else "false alarm"
-    if verdict in _CLEAN:
+    if verdict in CLEAN:
         return "right" if truth == "no leak" else "missed"
     held = truth == "held" and channels == "rss,heap" and verdict in ("inconclusive", "slow-growth")
     return "right" if held else "undecided"

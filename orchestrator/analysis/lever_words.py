@@ -25,6 +25,8 @@ _SPLITS: Mapping[str, str] = {
 }
 _ALLOCATOR = "the C library's allocator is not the cause"
 _SMALLEST_RELEASE_MB = 1.0
+_NO_PERCENT = 0.5
+"""A difference that is written as 0 % is none, however sure it is."""
 
 
 def variant_sentence(setting: str, found: VariantEffect, *, replaced: bool = False) -> str:
@@ -133,6 +135,8 @@ def _time(ratio: Ratio) -> str:
     if ratio.low is None or ratio.high is None:
         return f"the time per iteration changes by {percent:+.0f} % (too few iterations for an interval)"
     low, high = 100 * (ratio.low - 1), 100 * (ratio.high - 1)
+    if abs(percent) < _NO_PERCENT and (ratio.low > 1 or ratio.high < 1):
+        return f"the time per iteration stays the same (95 %: {low:+.1f} to {high:+.1f} %)"
     if ratio.low > 1:
         return f"it costs {percent:.0f} % more time per iteration (95 %: {low:.0f} to {high:.0f} %)"
     if ratio.high < 1:

@@ -126,8 +126,8 @@ def plan_recycling(
     count = workers if workers is not None else _best_count(figures, budget_mb, most_workers)
     if count < 1 or count * figures.single_mb > budget_mb * (1 + 1e-9):
         raise ValueError(
-            f"a budget of {budget_mb:.0f} MB does not hold {max(count, 1)} worker(s):"
-            f" each needs {figures.single_mb:.0f} MB for a single job"
+            f"a budget of {budget_mb:.0f} MB does not hold {'1 worker' if count <= 1 else f'{count} workers'}:"
+            f" {'it' if count <= 1 else 'each'} needs {figures.single_mb:.0f} MB for a single job"
         )
     share_mb = budget_mb / count
     jobs = _period(figures, share_mb)

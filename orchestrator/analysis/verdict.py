@@ -32,6 +32,8 @@ _STILL_GROWING = 0.75
 _CLEARLY_GROWING = 0.8
 _FILES = "anonymous memory is at rest: what grows are pages of mapped files, which end with the files"
 _STEPS = ("step", "steps")
+HELD_PROBE = "a heap trim at the end (malloc_trim), or a run with MALLOC_TRIM_THRESHOLD_=131072"
+"""What would settle growth of memory that the allocator holds free. A run that did so already knows better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,12 +169,11 @@ def _heap_at_rest(channels: dict[str, ChannelVerdict], lead_name: str) -> _Choic
     if lead.clean:
         return _file_pages(channels, lead_name)
     held = "live heap and memory outside malloc are at rest: what grows is memory the allocator holds free"
-    probe = "a heap trim at the end (malloc_trim), or a run with MALLOC_TRIM_THRESHOLD_=131072"
     limit = _CLEARLY_GROWING if lead.shape in _STEPS else _STILL_GROWING
     if lead.verdict == "slow-growth":
-        return _Choice("slow-growth", lead_name, (held,), (probe,))
+        return _Choice("slow-growth", lead_name, (held,), (HELD_PROBE,))
     if lead.verdict == "leak" or lead.growing > limit:
-        return _Choice("inconclusive", lead_name, (held,), (probe,))
+        return _Choice("inconclusive", lead_name, (held,), (HELD_PROBE,))
     if channels["rss"].verdict in ("leak", "slow-growth") or channels["rss"].growing > limit:
         return _Choice("slow-growth", "rss", (_FILES,))
     rest = "live heap and memory outside malloc are at rest; what RSS still does is noise or retention"

@@ -63,4 +63,5 @@ def _tell(result: GateResult) -> None:
     for one in result.series:
         if one.result != "passed":
             name = f"{one.judgement.experiment}/{one.judgement.series}"
-            print(f"  {name}: {one.result}: {one.reason}", file=sys.stderr)
+            word = "" if one.reason.startswith(one.result) else f"{one.result}: "
+            print(f"  {name}: {word}{one.reason}", file=sys.stderr)

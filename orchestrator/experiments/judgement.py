@@ -32,6 +32,7 @@ from orchestrator.analysis.judgement import Judgement
 from orchestrator.config.types import Experiment, MethodName
 from orchestrator.experiments.leak_rate import MB, boundary_readings, read_boundary
 from orchestrator.experiments.records import Boundary, IterationRecord, Reading, SeriesRecords
+from orchestrator.experiments.untried import what_would_settle
 from orchestrator.report.shape import pairs_of
 
 ENDS: dict[str, JudgedAs] = {
@@ -97,7 +98,7 @@ def judge_series(
         bare,
         **rates_of(judged),
         reasons=[*bare.reasons, *judged.reasons],
-        settle=[] if end else list(judged.settle),
+        settle=[] if end else what_would_settle(experiment, records, judged.settle),
         against_baseline=_against(experiment, judged, iterations, baseline, where) if baseline else None,
     )
 

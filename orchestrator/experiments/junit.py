@@ -58,7 +58,7 @@ def _kind(one: GatedSeries) -> str:
 
 
 def _details(judged: Judgement) -> list[str]:
-    held, made = judged.against_baseline, words.made_of(judged.composition)
+    held, made = judged.against_baseline, words.made_of(judged)
     told = [words.beyond_words(held), words.level_words(held)] if held else []
     return [
         *judged.reasons,

@@ -21,6 +21,7 @@ from typing import Literal
 
 import msgspec
 
+from orchestrator.analysis.decision import CLEAN
 from orchestrator.analysis.judged import CountJudgement
 from orchestrator.analysis.judgement import Judgement
 from orchestrator.config.types import GateConfig
@@ -30,7 +31,6 @@ GateWord = Literal["passed", "broken", "inconclusive"]
 About = Literal["memory", "descriptors", "threads"]
 """What a gate looks at."""
 
-_CLEAN = frozenset({"flat", "plateau", "bounded"})
 _BASELINE = "recycle"
 _WORSE: tuple[GateWord, ...] = ("passed", "inconclusive", "broken")
 
@@ -94,7 +94,7 @@ def _count(gate: GateConfig, judged: Judgement, about: About, found: CountJudgem
     """Judge what the table asks for beside memory: only a clean verdict passes, only a leak breaks."""
     if found is None:
         word, reason = _settled(gate, "inconclusive"), f"{about}: not counted throughout"
-    elif found.verdict in _CLEAN:
+    elif found.verdict in CLEAN:
         word, reason = "passed", f"{about}: {found.verdict}"
     else:
         word = "broken" if found.verdict == "leak" else _settled(gate, "inconclusive")
@@ -103,7 +103,7 @@ def _count(gate: GateConfig, judged: Judgement, about: About, found: CountJudgem
 
 
 def _by_verdict(judged: Judgement) -> tuple[GateWord, str]:
-    if judged.verdict in _CLEAN:
+    if judged.verdict in CLEAN:
         return "passed", judged.verdict
     if judged.verdict == "leak":
         return "broken", f"leak: {_rate(judged)}"
@@ -112,13 +112,13 @@ def _by_verdict(judged: Judgement) -> tuple[GateWord, str]:
 
 def _by_rate(judged: Judgement, limit: float) -> tuple[GateWord, str]:
     """Compare both intervals with the limit; a clean verdict passes where the limit is no finer than it."""
-    if judged.verdict in _CLEAN and judged.tolerance is not None and judged.tolerance <= limit:
+    if judged.verdict in CLEAN and judged.tolerance is not None and judged.tolerance <= limit:
         return "passed", judged.verdict
     bounds = ((judged.ci_low, judged.ci_high), (judged.rss_ci_low, judged.rss_ci_high))
     said = f"{_rate(judged)}; the limit is {limit:g}"
     if all(high is not None and high <= limit for _, high in bounds):
         return "passed", said
-    growing = judged.verdict not in _CLEAN
+    growing = judged.verdict not in CLEAN
     if growing and any(low is not None and low > limit for low, _ in bounds):
         return "broken", said
     return _undecided(judged, said)

@@ -17,6 +17,8 @@ from orchestrator.experiments.worker_figures import BASELINE, MeasuredWorker
 
 MOST_OF = 0.5
 """Share of the growth above which a part of it is what it is made of."""
+TRIM_SETTING = "MALLOC_TRIM_THRESHOLD_"
+"""What makes the C library give free memory back at once, and place large blocks where it can."""
 TRIM_SHARE = 0.1
 """Free memory a worker may hold between two trims, as a share of its base."""
 
@@ -138,7 +140,7 @@ def advice_for(
     return [
         *_crashes(every, cap),
         *_verdict(worker),
-        *_retention(worker, plan, trimmed),
+        *_retention(worker, plan, trimmed, levers),
         *(_lever(lever, worker) for lever in levers),
         *_cost(plan),
     ]
@@ -149,14 +151,15 @@ def _crashes(every: Sequence[MeasuredWorker], cap: int | None) -> Iterator[str]:
         if worker.judgement.outcome == "crashed" and "@" not in worker.series:
             yield f"{worker.experiment}/{worker.series} {worker.judgement.sentence}"
     if cap is not None:
-        yield f"A kept model has survived {cap} job(s), so that it is recycled after as many"
+        survived = "1 job" if cap == 1 else f"{cap} jobs"
+        yield f"A kept model has survived {survived}, so that it is recycled after as many"
 
 
 def _verdict(worker: MeasuredWorker) -> Iterator[str]:
     judgement = worker.judgement
     if judgement.verdict == "inconclusive":
         yield "The verdict is open; this plan is on the safe side of its interval"
-        yield from judgement.settle[:1]
+        yield from (f"To settle it: {what}" for what in judgement.settle[:1])
     elif judgement.verdict == "slow-growth":
         yield "It grows ever more slowly: with more iterations the plan may become milder, or needless"
     elif judgement.verdict in CLEAN:
@@ -165,16 +168,20 @@ def _verdict(worker: MeasuredWorker) -> Iterator[str]:
         yield "Measure the method reuse or restart too: only a kept model shows growth"
 
 
-def _retention(worker: MeasuredWorker, plan: RecyclePlan, trimmed: Trimmed | None) -> Iterator[str]:
+def _retention(
+    worker: MeasuredWorker, plan: RecyclePlan, trimmed: Trimmed | None, levers: Sequence[Lever]
+) -> Iterator[str]:
     held, figures = worker.judgement.composition.held_free, worker.figures
     if held is None or figures is None or not figures.growth_mb:
         return
     held = worker.per_job(held)
     if held < MOST_OF * figures.growth_mb:
         return
+    held = min(held, figures.growth_mb)
     yield f"{held:.3g} of {figures.growth_mb:.3g} MB per job is free memory that the allocator holds, not a leak"
     if trimmed is None:
-        yield "A variant with MALLOC_TRIM_THRESHOLD_=131072 would show what giving it back costs"
+        if not any(TRIM_SETTING in lever.environment for lever in levers):
+            yield f"A variant with {TRIM_SETTING}=131072 would show what giving it back costs"
         return
     without = "never" if plan.max_jobs is None else f"every {plan.max_jobs} jobs"
     yield (
@@ -192,11 +199,12 @@ def _lever(lever: Lever, worker: MeasuredWorker) -> str:
         if lever.rate_mb_per_job is None
         else f"by at most {lever.rate_mb_per_job:.3g} MB per job"
     )
-    time = (lever.job_s / figures.job_s - 1) * 100
+    percent = round((lever.job_s / figures.job_s - 1) * 100)
+    time = f"take {percent:+d} % time" if percent else "take as long"
     period = "never" if lever.max_jobs is None else f"every {lever.max_jobs} jobs"
     verdict = "better than recycling alone" if lever.better else "no gain over recycling alone"
     return (
-        f"{lever.environment or lever.series}: RSS grows {rate}, jobs take {time:+.0f} % time, recycled {period}: "
+        f"{lever.environment or lever.series}: RSS grows {rate}, jobs {time}, recycled {period}: "
         f"{lever.speed:.2f} times the jobs per second, {verdict}"
     )
 

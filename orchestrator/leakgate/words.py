@@ -24,7 +24,7 @@ def message(name: str, judged: Judgement, end: SeriesEnd, limit_mb: float | None
         lines.append(f"  {said}")
     lines.append(f"  {readings_words(judged)}")
     lines += [f"  because: {each}" for each in judged.reasons]
-    if parts := made_of(judged.composition):
+    if parts := made_of(judged):
         lines.append(f"  made of: {parts}")
     lines += [f"  {each}" for each in count_lines(judged)]
     lines += [f"  to settle it: {each}" for each in judged.settle]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orchestrator.analysis.judged import AgainstBaseline, BeyondBaseline, CountJudgement, Growth, Judged
+from orchestrator.analysis.decision import CLEAN
+from orchestrator.analysis.judged import AgainstBaseline, BeyondBaseline, CountJudgement, Judged
 from orchestrator.report.cells import number, with_interval
 
 CHANNELS: Mapping[str, str] = {
@@ -25,7 +26,6 @@ PARTS: Mapping[str, str] = {
 }
 """Parts of memory in words, by the attributes of ``Growth``."""
 
-CLEAN = frozenset({"flat", "plateau", "bounded"})
 _NO_DISTANCE_MB = 0.5
 _COARSE = 0.1
 """Rates from here on are told with two decimals, smaller ones with three."""
@@ -45,12 +45,15 @@ def _decimals(rate: float) -> int:
     return 3 if 0.0005 <= abs(rate) < _COARSE else 2
 
 
-def made_of(growth: Growth) -> str:
-    """Return ``live heap 0.30, held but free 6.63 MB per iteration``; empty where no known part moves.
+def made_of(judged: Judged) -> str:
+    """Return ``live heap 0.30, held but free 6.63 MB per iteration``; empty where no growth is shown.
 
-    A part moves when it does so by a hundredth of a MB per iteration.
+    The parts are plain slopes without an interval, so they are only told where the interval of the whole lies above
+    zero. A part moves when it does so by a hundredth of a MB per iteration.
     """
-    known = {name: getattr(growth, part) for part, name in PARTS.items()}
+    if judged.ci_low is None or judged.ci_low <= 0:
+        return ""
+    known = {name: getattr(judged.composition, part) for part, name in PARTS.items()}
     said = [
         f"{name} {number(rate)}" for name, rate in known.items() if rate is not None and abs(rate) >= 0.01
     ]

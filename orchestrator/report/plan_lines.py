@@ -35,9 +35,10 @@ def plan_sentence(plan: ModelPlan) -> str:
 def plan_details(plan: ModelPlan) -> list[str]:
     """Return why, and what else there is to know, in sentences."""
     reason = plan.reason[0].upper() + plan.reason[1:]
+    fits = "1 of them fits" if plan.workers_that_fit == 1 else f"{plan.workers_that_fit} of them fit"
     size = (
         f"A worker takes up to {plan.memory_per_worker_mb:.0f} MB (warm {plan.base_mb:.0f} MB, within a job "
-        f"{plan.peak_above_base_mb:.0f} MB more); {plan.workers_that_fit} of them fit the budget"
+        f"{plan.peak_above_base_mb:.0f} MB more); {fits} the budget"
     )
     return [f"{text}." for text in (plan.basis, reason, size, *plan.advice)]
 

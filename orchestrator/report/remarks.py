@@ -40,13 +40,24 @@ def sampled_peak(summaries: Iterable[Numbers]) -> list[Line]:
 
 
 def missing_rates(experiment: Experiment, summaries: Summaries) -> list[Line]:
-    """Return why series have no leak rate, each reason once."""
-    reasons: dict[str, None] = {}
-    for series in columns_of(experiment):
-        rate: Mapping[str, Any] = summaries.get(series.key, {}).get("leak_rate") or {}
-        if rate.get("reason"):
-            reasons[str(rate["reason"])] = None
-    return [Line(f"Leak rate: {reason}.", "note") for reason in reasons]
+    """Return why series have no leak rate, each reason once, and of which where others have one.
+
+    One that could not run has a line of its own about that.
+    """
+    ran = [
+        (series, summary)
+        for series in columns_of(experiment)
+        if (summary := summaries.get(series.key)) and summary.get("outcome") != "unavailable"
+    ]
+    reasons: dict[str, list[str]] = {}
+    for series, summary in ran:
+        if reason := (summary.get("leak_rate") or {}).get("reason"):
+            reasons.setdefault(str(reason), []).append(method_name(series, summary))
+    lines: list[Line] = []
+    for reason, names in reasons.items():
+        whose = "" if len(names) == len(ran) else f" of {', '.join(names)}"
+        lines.append(Line(f"Leak rate{whose}: {reason}.", "note"))
+    return lines
 
 
 def baseline_boundary(experiment: Experiment, summaries: Summaries) -> list[Line]:

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from orchestrator.analysis.decision import CLEAN
 from orchestrator.analysis.judged import AgainstBaseline, Judged
 from orchestrator.config.types import Experiment
 from orchestrator.report import judged_words as words
@@ -48,7 +49,7 @@ def _of_series(name: str, judged: Judged) -> list[Line]:
     counts = words.count_lines(judged)
     bad = judged.verdict == "leak" or any("leak" in each for each in counts)
     role: Role = "bad" if bad else "note"
-    if judged.verdict in words.CLEAN or judged.tolerance is None:
+    if judged.verdict in CLEAN or judged.tolerance is None:
         return [Line(f"{name}: {each}", role) for each in counts]
     if judged.ci_low is None:
         settle = "".join(f"; to settle it: {what}" for what in judged.settle[:1])
@@ -58,7 +59,7 @@ def _of_series(name: str, judged: Judged) -> list[Line]:
 
 
 def _details(judged: Judged) -> list[str]:
-    held, made = judged.against_baseline, words.made_of(judged.composition)
+    held, made = judged.against_baseline, words.made_of(judged)
     return [
         *(filter(None, (words.beyond_words(held), words.level_words(held))) if held else ()),
         *([f"made of: {made}"] if made else []),

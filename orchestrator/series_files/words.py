@@ -60,7 +60,7 @@ def _interval(low: float | None, high: float | None) -> str:
 
 def _beside(finding: Finding) -> list[str]:
     """Return what the growth is made of, and how it stands against fresh processes."""
-    made, held = words.made_of(finding.composition), finding.against_baseline
+    made, held = words.made_of(finding), finding.against_baseline
     told = [f"made of: {made}" if made else ""]
     told += [words.beyond_words(held), words.level_words(held)] if held else []
     return [each for each in told if each]

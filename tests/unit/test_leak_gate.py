@@ -190,3 +190,8 @@ def test_the_table_or_the_flag_switches_it_on(table, flag, code, tmp_path, capsy
 def test_an_inconclusive_gate_has_an_exit_code_of_its_own(capsys):
     assert Gated(GateConfig(), None, None).check([judged("inconclusive")]) == ExitCode.INCONCLUSIVE
     assert "gate: inconclusive: 1 of 1 series inconclusive" in capsys.readouterr().err
+
+
+def test_a_result_is_not_said_twice(capsys):
+    Gated(GateConfig(), None, None).check([judged("inconclusive", (1.9, 2.0, 2.1))])
+    assert "  exp2/restart: inconclusive: 2.000 MB per iteration" in capsys.readouterr().err

@@ -160,7 +160,7 @@ def test_an_open_verdict_is_planned_on_the_safe_side_and_says_how_to_settle_it()
     open_ = judged("inconclusive", rate=0.5, spread=2.0, settle=["30 iterations more would settle it"])
     plan = only(plan_of(series("reuse", open_, rate=0.5), BASELINE))
     assert plan.rate_mb_per_job == 2.5
-    assert "30 iterations more would settle it" in plan.advice
+    assert "To settle it: 30 iterations more would settle it" in plan.advice
     unknown = judged("inconclusive", rss_ci_low=None, rss_ci_high=None)
     bare = only(plan_of(series("reuse", unknown, count=2), BASELINE))
     assert (bare.rate_mb_per_job, bare.max_jobs) == (None, None)
@@ -230,6 +230,16 @@ def test_a_variant_is_held_against_recycling_with_what_it_measured(job_s: float,
     said = " ".join(plan.advice)
     assert ("better than recycling alone" in said) is better
     assert plan.series == "reuse", "a variant informs no plan of the plain environment"
+
+
+def test_a_variant_that_was_run_is_not_advised_again() -> None:
+    held = judged("inconclusive", composition={"live_heap": 0.02, "held_free": 6.2})
+    variant = series("reuse@trim", judged("inconclusive"))
+    plan = only(plan_of(series("reuse", held, trim_released_mb=1.0), variant, BASELINE))
+    said = " ".join(plan.advice)
+    assert "6 of 6 MB per job is free memory that the allocator holds" in said
+    assert "MALLOC_TRIM_THRESHOLD_=131072: RSS grows by at most 6 MB per job, jobs take as long" in said
+    assert "would show" not in said
 
 
 def test_a_model_that_does_not_fit_is_left_out_with_both_numbers() -> None:

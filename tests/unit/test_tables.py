@@ -22,6 +22,7 @@ from orchestrator.config.types import Experiment, Series
 from orchestrator.experiments.records import SeriesRecords
 from orchestrator.experiments.summary import summarize_all
 from orchestrator.report.cells import number, rate_with_interval, with_interval
+from orchestrator.report.remarks import missing_rates
 from orchestrator.report.tables import as_text, experiment_tables
 
 COMPARISON = """\
@@ -407,3 +408,17 @@ def test_an_interval_that_is_not_about_its_rate_shows_its_ends() -> None:
 
 def line_of(text: str, name: str) -> str:
     return next(line for line in text.splitlines() if line.startswith(name))
+
+
+def test_a_missing_leak_rate_is_said_of_whom_it_is_missing() -> None:
+    about = experiment("recreate", "restart", "reuse")
+    summaries = summarize_all(about, [growing("recreate", 12), growing("restart", 3), growing("reuse", 3)])
+    assert [line.text for line in missing_rates(about, summaries)] == [
+        "Leak rate of Restart(), Reuse: needs 4 iterations, has 3."
+    ]
+
+
+def test_what_could_not_run_needs_no_word_on_its_leak_rate() -> None:
+    about = experiment("recreate", "restart")
+    absent = records("restart", [], ended(0, "restart", outcome="unavailable"))
+    assert missing_rates(about, summarize_all(about, [growing("recreate", 12), absent])) == []

@@ -6,7 +6,9 @@ import msgspec
 import pytest
 from record_builders import ended, experiment, growing, iteration, reading, records, step_record
 
+from orchestrator.analysis.judged import Growth, Judged
 from orchestrator.experiments.summary import summarize_all
+from orchestrator.report.judged_words import made_of
 from orchestrator.report.verdict_lines import verdict_lines
 
 
@@ -63,6 +65,15 @@ def test_too_few_for_a_rate_is_one_line():
     assert lines(experiment("recreate"), growing("recreate", 3, rate_mb=2.0)) == [
         "Destroy+Recreate: inconclusive; to settle it: at least 7 more iterations"
     ]
+
+
+def test_growth_that_is_not_shown_is_not_taken_apart():
+    """The parts' slopes have no interval: beside a rate that may be nothing they would claim a growth."""
+    grown = Growth(live_heap=1.39)
+    known = {"verdict": "inconclusive", "iterations": 15, "composition": grown, "rate_mb_per_iteration": 0.3}
+    assert made_of(Judged(**known, ci_low=-0.5, ci_high=0.5)) == ""
+    assert made_of(Judged(**known)) == ""
+    assert made_of(Judged(**known, ci_low=0.1, ci_high=0.5)) == "live heap 1.39 MB per iteration"
 
 
 def test_descriptors_that_stay_open_are_worth_one_whatever_memory_does():

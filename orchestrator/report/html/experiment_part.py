@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from orchestrator.analysis.decision import CLEAN
 from orchestrator.analysis.judgement import Judgement
 from orchestrator.report.cells import number
 from orchestrator.report.headers import experiment_header
@@ -19,7 +20,7 @@ from orchestrator.report.html.memory_chart import memory_chart
 from orchestrator.report.html.palette import VERDICTS
 from orchestrator.report.html.phases_chart import phases_chart
 from orchestrator.report.html.timeline_chart import common_domain, timeline_chart
-from orchestrator.report.judged_words import CLEAN, PARTS, count_lines, leaking_counts, made_of
+from orchestrator.report.judged_words import PARTS, count_lines, leaking_counts, made_of
 from orchestrator.report.layout import Line
 from orchestrator.report.lever_lines import early_end, lever_sentences
 from orchestrator.report.tables import as_text, experiment_tables
@@ -81,7 +82,7 @@ def _verdict(series: SeriesContent, summary: Mapping[str, Any]) -> Html:
     words = joined([meaning, text(verdicts.amounts(judgement))], " ")
     said = judgement.verdict in {"crashed", "unavailable"}
     reasons = [reason for reason in judgement.reasons if not (said and reason == judgement.sentence)]
-    made = made_of(judgement.composition)
+    made = made_of(judgement)
     told = [f"What the growth is made of: {made}"] if made and judgement.verdict not in CLEAN else []
     levers = list(filter(None, (early_end(summary), *lever_sentences(summary))))
     parts = [words, bullets([*reasons, *told, *count_lines(judgement), *levers, *_advice(series)])]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from orchestrator.analysis.decision import CLEAN
 from orchestrator.analysis.judged import AgainstBaseline, CountJudgement
 from orchestrator.analysis.judgement import Judgement
-from orchestrator.report.html.content import ExperimentContent
-from orchestrator.report.judged_words import CHANNELS, CLEAN, leaking_counts, level_words, worth_telling
+from orchestrator.report.html.content import ExperimentContent, SeriesContent
+from orchestrator.report.judged_words import CHANNELS, leaking_counts, level_words, worth_telling
 
 _MEANINGS: dict[str, str] = {
     "leak": "leaks",
@@ -128,41 +129,29 @@ _GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
     ("Broke off", frozenset({"crashed"})),
     ("Not settled", frozenset({"inconclusive"})),
     ("Did not run", frozenset({"unavailable"})),
-    ("No leak", frozenset({"flat", "plateau", "bounded"})),
+    ("No leak", CLEAN),
 )
 
 
 def headlines(experiments: Sequence[ExperimentContent]) -> list[str]:
     """Return the whole run in a few lines: what leaks, what broke off, what is open, what does not leak."""
-    total = sum(len(content.series) for content in experiments)
-    if not total:
+    every = [(content.experiment.name, series) for content in experiments for series in content.series]
+    if not every:
         return ["Nothing has been measured yet."]
-    lines: list[str] = []
-    for words, verdicts in _GROUPS:
-        found = [
-            (
-                content.experiment.name,
-                [each.name for each in content.series if each.judgement.verdict in verdicts],
-            )
-            for content in experiments
-        ]
-        count = sum(len(names) for _, names in found)
-        if count:
-            where = "; ".join(f"{name}: {', '.join(names)}" for name, names in found if names)
-            lines.append(f"{words}: {count} of {total} ({where})")
-    return lines + _open_counts(experiments)
-
-
-def _open_counts(experiments: Sequence[ExperimentContent]) -> list[str]:
-    """Return a line on descriptors and one on threads that leak, whatever memory does."""
-    lines: list[str] = []
+    lines = [
+        _headline(words, [each for each in every if each[1].judgement.verdict in verdicts], len(every))
+        for words, verdicts in _GROUPS
+    ]
     for counted in ("descriptors", "threads"):
-        found = [
-            f"{content.experiment.name}: {each.name}"
-            for content in experiments
-            for each in content.series
-            if counted in leaking_counts(each.judgement)
-        ]
-        if found:
-            lines.append(f"{counted.capitalize()} leak: {len(found)} ({'; '.join(found)})")
-    return lines
+        found = [each for each in every if counted in leaking_counts(each[1].judgement)]
+        lines.append(_headline(f"{counted.capitalize()} leak", found, len(every)))
+    return [line for line in lines if line]
+
+
+def _headline(words: str, found: Sequence[tuple[str, SeriesContent]], total: int) -> str:
+    """Return how many there are, and which by experiment; empty where there are none."""
+    names: dict[str, list[str]] = {}
+    for experiment, series in found:
+        names.setdefault(experiment, []).append(series.name)
+    where = "; ".join(f"{experiment}: {', '.join(each)}" for experiment, each in names.items())
+    return f"{words}: {len(found)} of {total} ({where})" if found else ""

@@ -231,7 +231,7 @@ def test_without_growth_there_is_nothing_to_say() -> None:
     [
         (
             TrimEffect(290, 310),
-            "gave back 290.0 MB, memory had grown by 310.0: what came back was retention",
+            "gave back 290.0 MB, memory had grown by 310.0: what came back was kept for reuse, not leaked",
             0.935,
         ),
         (TrimEffect(400, 310), "gave back 400.0 MB", 1.0),
@@ -250,3 +250,8 @@ def test_what_came_back_was_retention(found: TrimEffect, words: str, share: floa
     assert words in said
     assert bool(said) == bool(words)
     assert found.share == (None if share is None else pytest.approx(share, abs=1e-3))
+
+
+def test_a_sure_difference_of_no_percent_is_none() -> None:
+    found = VariantEffect(effect="nothing", rss=Change(1.0, 1.0, 0.0), time=Ratio(0.997, 0.995, 0.999))
+    assert cost_sentence(found) == "the time per iteration stays the same (95 %: -0.5 to -0.1 %)"
