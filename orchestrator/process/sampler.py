@@ -172,10 +172,11 @@ class Sampler:
     def _sample_all(self) -> None:
         watches = self._watches
         turn = self._whose_turn(len(watches))
+        clock_ns, origin_ns = self._clock_ns, self._origin_ns
+        deliver = None if self._sink is None else self._deliver
         for index, watch in enumerate(watches):
             try:
-                time_ns = self._clock_ns() - self._origin_ns
-                if not watch.sample(time_ns, self._deliver, look=index == turn):
+                if not watch.sample(clock_ns() - origin_ns, deliver, look=index == turn):
                     self.unwatch(watch)
             except Exception as error:  # noqa: BLE001 - kept, and raised where the owner asks
                 self._keep(error)

@@ -45,6 +45,22 @@ class Watch:
     the last :meth:`take_peak`, of the process and of it with its descendants.
     """
 
+    __slots__ = (
+        "_closed",
+        "_descendants",
+        "_family",
+        "_label",
+        "_lock",
+        "_reader",
+        "_readings",
+        "gone",
+        "latest",
+        "peak_bytes",
+        "pid",
+        "slot",
+        "tree_peak_bytes",
+    )
+
     def __init__(self, pid: int, slot: int, now_ns: int) -> None:
         """Read once, so that there always is a ``latest``.
 
@@ -57,6 +73,7 @@ class Watch:
         self._label = Label()
         self._reader = ResidentReader(pid)
         self._descendants = Descendants(pid)
+        self._family = self._descendants.known  # a live view
         self._closed = False
         self._lock = threading.Lock()
         self._readings = 0
@@ -104,8 +121,8 @@ class Watch:
             self.peak_bytes = self.tree_peak_bytes = self._readings = 0
         return peak
 
-    def sample(self, time_ns: int, sink: Sink, *, look: bool) -> bool:
-        """Take one reading and hand it to ``sink``; False when the process has died or the watch is closed.
+    def sample(self, time_ns: int, sink: Sink | None, *, look: bool) -> bool:
+        """Take one reading and hand it to ``sink``, if any; False when the process has died or the watch is closed.
 
         ``look`` asks to look for new descendants first. The sampler's thread calls this.
         """
@@ -118,7 +135,7 @@ class Watch:
             except ProcessGoneError:
                 self.gone = not self._closed
                 return False
-            tree_rss = rss + self._descendants.read_rss()
+            tree_rss = rss + self._descendants.read_rss() if self._family else rss
             # Comparisons, not max(): the calls were a twentieth of what a reading costs.
             if rss > self.peak_bytes:  # noqa: PLR1730
                 self.peak_bytes = rss
@@ -126,7 +143,8 @@ class Watch:
                 self.tree_peak_bytes = tree_rss
             self._readings += 1
             self.latest = reading = Reading(time_ns, rss, rss_anon, tree_rss)
-            sink(label, reading)
+            if sink is not None:
+                sink(label, reading)
         return True
 
     def close(self) -> None:
