@@ -10,24 +10,12 @@ import pytest
 
 from orchestrator.pool import events
 from orchestrator.pool.states import ExitReason
+from snippets import ROOT, snippets
 
-ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs/pool.md").read_text()
-MODULE = "# work.py\n"
-
-
-def blocks() -> list[tuple[str, int, str]]:
-    """Each example's heading, first line and text."""
-    found = []
-    for match in re.finditer(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL):
-        before = PAGE[: match.start()]
-        heading = re.findall(r"^##+ (.*)$", before, re.MULTILINE)[-1:] or ["module"]
-        found.append((heading[0], before.count("\n") + 2, match[1]))
-    return found
-
-
-BLOCKS = blocks()
-EXAMPLES = [block for block in BLOCKS if not block[2].startswith(MODULE)]
+PAGE_FILE = ROOT / "docs/pool.md"
+PAGE = PAGE_FILE.read_text()
+BLOCKS = snippets(PAGE_FILE, "python")
+EXAMPLES = [block for block in BLOCKS if block.file_name is None]
 
 
 class Claims(ast.NodeTransformer):
@@ -41,8 +29,8 @@ class Claims(ast.NodeTransformer):
 @pytest.fixture
 def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder with the page's module, where the example runs and workers look for functions."""
-    source = next(text for _, _, text in BLOCKS if text.startswith(MODULE))
-    (tmp_path / "work.py").write_text(source)
+    (module,) = [block for block in BLOCKS if block.file_name == "work.py"]
+    (tmp_path / "work.py").write_text(module.text)
     (tmp_path / "samples").symlink_to(ROOT / "samples")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -55,7 +43,7 @@ def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("nothing_left", "workshop")
 @pytest.mark.parametrize(
     ("line", "source"),
-    [pytest.param(line, text, id=f"{heading}:{line}") for heading, line, text in EXAMPLES],
+    [pytest.param(block.line, block.text, id=f"{block.heading}:{block.line}") for block in EXAMPLES],
 )
 def test_the_example_does_what_it_says(line: int, source: str, monkeypatch: pytest.MonkeyPatch) -> None:
     tree = ast.parse("\n" * (line - 1) + source)
