@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from orchestrator.experiments.cgroup import cgroup_limits
+from orchestrator.process.cgroup import cgroup_limits
 
 ENGINE_PACKAGES = (
     "moonshine-voice",

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from orchestrator.experiments import host
-from orchestrator.experiments.cgroup import CgroupLimits, cgroup_limits
 from orchestrator.experiments.host import allocator_environment, host_facts, package_versions
+from orchestrator.process.cgroup import CgroupLimits, cgroup_limits
 
 GIB = 1024**3
 

@@ -1,7 +1,7 @@
-"""The limits control groups put on this process: memory and processor time, version 1, 2 and mixtures.
+"""The control groups of this process and the limits they put on it: memory and processor time.
 
-A limit holds for a group and everything below it, so the effective one is the smallest on the way up to the
-mount.
+Version 1, 2 and mixtures. A limit holds for a group and everything below it, so the effective one is the smallest on the way up to the
+mount. What the limits are good for is left to others.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import msgspec
 
 _UNLIMITED_BYTES = 1 << 60
 """Version 1 says "no limit" by a number close to 2^63."""
+_MEMORY_LIMITS = ("memory.max", "memory.limit_in_bytes")
 
 
 class CgroupLimits(msgspec.Struct, frozen=True):
@@ -33,19 +34,27 @@ class _Group(msgspec.Struct, frozen=True):
 
 def cgroup_limits(root: Path = Path("/")) -> CgroupLimits:
     """Read the limits of the calling process; ``root`` is where the system's files are looked for."""
-    memory: list[int] = []
-    cpus: list[float] = []
-    unified = _group(root, "")
-    for folder in unified.way_up() if unified else []:
-        memory += _bytes_in(folder / "memory.max")
-        cpus += _cpus_v2(folder / "cpu.max")
-    of_memory = _group(root, "memory")
-    for folder in of_memory.way_up() if of_memory else []:
-        memory += _bytes_in(folder / "memory.limit_in_bytes")
-    of_cpu = _group(root, "cpu")
-    for folder in of_cpu.way_up() if of_cpu else []:
-        cpus += _cpus_v1(folder)
+    memory = [
+        size for folder in memory_groups(root) for name in _MEMORY_LIMITS for size in _bytes_in(folder / name)
+    ]
+    cpus = [
+        *(share for folder in _way_up(root, "") for share in _cpus_v2(folder / "cpu.max")),
+        *(share for folder in _way_up(root, "cpu") for share in _cpus_v1(folder)),
+    ]
     return CgroupLimits(min(memory, default=None), min(cpus, default=None))
+
+
+def memory_groups(root: Path = Path("/")) -> list[Path]:
+    """Return the folders of the groups that bind this process's memory, its own before those above it.
+
+    On mixed systems those of version 2 come first; they simply have no memory files there.
+    """
+    return [*_way_up(root, ""), *_way_up(root, "memory")]
+
+
+def _way_up(root: Path, controller: str) -> list[Path]:
+    group = _group(root, controller)
+    return group.way_up() if group else []
 
 
 def _group(root: Path, controller: str) -> _Group | None:
@@ -63,7 +72,7 @@ def _group(root: Path, controller: str) -> _Group | None:
 
 
 def _path_of_group(root: Path, controller: str) -> str | None:
-    for line in _lines(root / "proc/self/cgroup"):
+    for line in read_lines(root / "proc/self/cgroup"):
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if controller in controllers.split(","):
@@ -73,7 +82,7 @@ def _path_of_group(root: Path, controller: str) -> str | None:
 
 def _mount_of(root: Path, controller: str) -> tuple[str, str] | None:
     """Return (root inside the hierarchy, mount point) out of mountinfo(5)."""
-    for line in _lines(root / "proc/self/mountinfo"):
+    for line in read_lines(root / "proc/self/mountinfo"):
         before, _, after = line.partition(" - ")
         fields, kind = before.split(), after.split()
         if len(fields) < 5 or len(kind) < 3:
@@ -85,12 +94,12 @@ def _mount_of(root: Path, controller: str) -> tuple[str, str] | None:
 
 
 def _bytes_in(path: Path) -> list[int]:
-    numbers = [int(text) for text in _lines(path)[:1] if text.isdigit()]
+    numbers = [int(text) for text in read_lines(path)[:1] if text.isdigit()]
     return [number for number in numbers if number < _UNLIMITED_BYTES]
 
 
 def _cpus_v2(path: Path) -> list[float]:
-    parts = " ".join(_lines(path)[:1]).split()
+    parts = " ".join(read_lines(path)[:1]).split()
     if len(parts) != 2 or not all(part.isdigit() for part in parts) or int(parts[1]) == 0:
         return []
     return [int(parts[0]) / int(parts[1])]
@@ -102,7 +111,8 @@ def _cpus_v1(folder: Path) -> list[float]:
     return [quota[0] / period[0]] if quota and period and period[0] else []
 
 
-def _lines(path: Path) -> list[str]:
+def read_lines(path: Path) -> list[str]:
+    """Return the lines of a file of the kernel's; none where it cannot be read."""
     try:
         return path.read_text(errors="replace").splitlines()
     except OSError:
