@@ -35,7 +35,7 @@ COPY samples/ samples/
 COPY models/ models/
 COPY results/ results/
 RUN --mount=type=cache,target=/root/.cache/pip \
-    python3 -m venv /opt/orchestrator && /opt/orchestrator/bin/pip install ".[$EXTRAS]"
+    python3 -m venv /opt/orchestrator && /opt/orchestrator/bin/pip install ".${EXTRAS:+[$EXTRAS]}"
 
 # ---- what runs
 FROM debian:bookworm-slim

@@ -1,7 +1,7 @@
 """Do what a Dockerfile says without a container engine: every stage in a root file system of its own.
 
-    unshare --mount --propagation private python docker_stages.py CONTEXT WORK [--base ROOT] [--target STAGE]
-        [--build-arg K=V …] [--runs FILE]
+    unshare --mount --propagation private --pid --fork --kill-child
+        python docker_stages.py CONTEXT WORK [--base ROOT] [--target STAGE] [--build-arg K=V …] [--runs FILE]
 
 Commands, copies, arguments and variables are taken *from the Dockerfile*, so that this cannot drift from it; an
 instruction that is not known here is an error. What stands for what::
@@ -16,7 +16,9 @@ FILE lists runs as JSON, ``[{"workspace": …, "user": "1000:1000" or null, "env
 of each is written to WORK/runs.json.
 
 The network is the host's: its resolver, package-manager and pip settings are bound in, as a daemon's proxy
-settings would be. Needs root, for mounts in a name space of its own: nothing of the host is changed.
+settings would be. Needs root, for mounts in a name space of its own: nothing of the host is changed, and when
+the script ends or is killed, its mounts are gone. What the stages write is kept in memory where there is enough of
+it: a venv of 600 MB that is made, copied and thrown away is mostly waiting for the disk otherwise.
 """
 
 import argparse
@@ -41,6 +43,7 @@ HOST_SETTINGS = (
 HOST_VARIABLES = re.compile(
     r"PIP_(?!REQUIRE|NO_CACHE).*|(http|https|no)_proxy|SSL_CERT_FILE|REQUESTS_CA_BUNDLE", re.IGNORECASE
 )
+IN_MEMORY_FROM_KB = 6 * 1024 * 1024
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -86,7 +89,10 @@ class Builder:
 
     def __init__(self, context: Path, work: Path, base: Path, build_args: Mapping[str, str]) -> None:
         self._context = context
-        self._work = work
+        self._work = work / "stages"
+        self._work.mkdir(parents=True)
+        if _available_kb() >= IN_MEMORY_FROM_KB:
+            _mount("-t", "tmpfs", "-o", "mode=755", "stages", self._work)
         self._base = base
         self._build_args = build_args
         self.stages: dict[str, Stage] = {}
@@ -222,6 +228,7 @@ def enter(stage: Stage, words: Sequence[str], user: str) -> list[str]:
 def run(stage: Stage, wanted: Mapping[str, Any]) -> dict[str, Any]:
     """Do what ``docker run -v WORKSPACE:/workspace`` does; return exit code and output."""
     place = stage.root / "workspace"
+    place.mkdir(exist_ok=True)
     _mount("--bind", wanted["workspace"], place)
     words = [*stage.entrypoint, *(wanted["arguments"] or stage.command)]
     done = subprocess.run(
@@ -237,6 +244,11 @@ def run(stage: Stage, wanted: Mapping[str, Any]) -> dict[str, Any]:
 
 def _host_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if HOST_VARIABLES.fullmatch(name)}
+
+
+def _available_kb() -> int:
+    found = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    return int(found[1]) if found else 0
 
 
 def _bind(source: Path, place: Path) -> None:
@@ -262,6 +274,7 @@ def main() -> int:
     parser.add_argument("--target")
     parser.add_argument("--runs", type=Path)
     said = parser.parse_args()
+    said.work.mkdir(parents=True, exist_ok=True)
     build_args = dict(text.partition("=")[::2] for text in said.build_arg)
     try:
         stage = Builder(said.context, said.work, said.base, build_args).build(said.target)
