@@ -19,6 +19,7 @@ version = release = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "made_pages"]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build"]
+smartquotes = False  # two hyphens are a flag, not a dash
 
 # ---------------------------------------------------------------- what is held
 

@@ -8,6 +8,7 @@ that shows its files.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -102,7 +103,7 @@ def _kind(value: dict[str, Any]) -> str:
     if "$ref" in value:
         return "table"
     if "enum" in value:
-        return " or ".join(f'`"{each}"`' for each in value["enum"])
+        return " or ".join(f"`{json.dumps(each)}`" for each in value["enum"])
     if "anyOf" in value:
         return " or ".join(dict.fromkeys(_kind(each) for each in value["anyOf"]))
     kind: str = value.get("type", "any value")
