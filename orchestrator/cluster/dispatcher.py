@@ -143,7 +143,7 @@ class Dispatcher:
         """Take the nodes that are alive, by id, with their names: begin with new ones, give up those that left."""
         for node_id in [node_id for node_id in self.nodes if node_id not in present]:
             self.lost(self.nodes[node_id].link, "it left the cluster")
-        if self._closing:
+        if self._closing and not self._live:
             return
         for node_id, name in present.items():
             if node_id not in self.nodes and self._losses.may_begin(node_id, self._clock()):
