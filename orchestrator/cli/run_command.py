@@ -6,10 +6,11 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING
 
 import typer
 
+from orchestrator.cli import run_options as flag
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.interrupts import interruptible
 
@@ -20,52 +21,24 @@ if TYPE_CHECKING:
 
 
 def run(  # noqa: PLR0917 - typer wants one parameter a flag
-    file: Annotated[Path, typer.Argument(help="The experiments file.")] = Path("experiments.toml"),
-    profile: Annotated[
-        str, typer.Option(help="auto, qwen3, embedded, or another profile of the file.")
-    ] = "auto",
-    only: Annotated[str | None, typer.Option(help="Only these experiments: exp2,exp4.")] = None,
-    methods: Annotated[
-        str | None, typer.Option(help="Only these methods: recreate,restart,reuse,recycle.")
-    ] = None,
-    iterations: Annotated[int | None, typer.Option(min=1, help="Iterations of every method.")] = None,
-    threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads of every model (INFERENCE_THREADS).")
-    ] = None,
-    context_length: Annotated[
-        int | None, typer.Option(min=1, help="Context of every model (CONTEXT_LENGTH).")
-    ] = None,
-    language: Annotated[
-        str | None, typer.Option(help="Language of speech recognition (ASR_LANGUAGE).")
-    ] = None,
-    stop: Annotated[
-        Literal["settled", "never"] | None,
-        typer.Option(help="settled: a method ends once its verdict is settled; never: all iterations."),
-    ] = None,
-    results: Annotated[
-        Path | None, typer.Option(help="Results folder; default: results beside the file.")
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the last run if it was cut off.")
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object per experiment on stdout.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Tables only.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Every iteration, with its text.")] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would be done and how long it takes.")
-    ] = False,
-    report: Annotated[
-        bool, typer.Option("--report/--no-report", help="Write the run's page, report.html.")
-    ] = True,
-    gate: Annotated[
-        Literal["leak", "off"] | None,
-        typer.Option(
-            help="leak: exit 1 on a leak, 4 when it cannot be told; off: even if the file has a gate table."
-        ),
-    ] = None,
-    junit: Annotated[Path | None, typer.Option(help="Write the verdicts as JUnit XML to this file.")] = None,
+    file: flag.File = Path("experiments.toml"),
+    profile: flag.Profile = "auto",
+    only: flag.Only = None,
+    methods: flag.Methods = None,
+    iterations: flag.Iterations = None,
+    threads: flag.Threads = None,
+    context_length: flag.ContextLength = None,
+    language: flag.Language = None,
+    stop: flag.Stop = None,
+    results: flag.Results = None,
+    resume: flag.Resume = False,
+    as_json: flag.AsJson = False,
+    quiet: flag.Quiet = False,
+    verbose: flag.Verbose = False,
+    dry_run: flag.DryRun = False,
+    report: flag.Report = True,
+    gate: flag.Gate = None,
+    junit: flag.Junit = None,
 ) -> None:
     """Run the experiments of FILE and print their tables."""
     if quiet and verbose:
@@ -87,7 +60,9 @@ def run(  # noqa: PLR0917 - typer wants one parameter a flag
         )
         folder = results if results is not None else Path(plan.file).parent / "results"
         if dry_run:
-            _show_plan(plan, folder)
+            from orchestrator.cli.dry_run import show_plan
+
+            show_plan(plan, folder)
             return ExitCode.DONE
         from orchestrator.cli.display import Wanted
         from orchestrator.cli.gated import Gated
@@ -138,32 +113,3 @@ def _write_report(folder: Path) -> None:
         print(f"no report: {error}", file=sys.stderr)
     else:
         print(f"report: {paths.html}", file=sys.stderr)
-
-
-def _show_plan(plan: Plan, folder: Path) -> None:
-    from orchestrator.cli.pace import duration
-    from orchestrator.cli.screen import Screen
-    from orchestrator.experiments.estimate import estimate
-    from orchestrator.experiments.run_folder import ResultsFolder
-    from orchestrator.experiments.stopping import earliest_end, may_end_early
-    from orchestrator.report.headers import experiment_header
-    from orchestrator.report.layout import BLANK, Line
-
-    estimates = estimate(plan, ResultsFolder(folder))
-    screen = Screen(sys.stdout)
-    screen.write([Line(f"Profile: {plan.profile_reason}"), Line(f"Results: {folder}")])
-    for experiment in plan.experiments:
-        screen.write([BLANK, *experiment_header(experiment, plan.profile, screen.width)])
-        for series in experiment.series:
-            expected = estimates[experiment.name, series.key]
-            source = "as measured here before" if expected.measured else "a rough guess"
-            time_s = duration(expected.seconds)
-            soonest = earliest_end(experiment, series)
-            up_to, early = ("up to ", f"; settled at the earliest after {soonest}") if soonest else ("", "")
-            words = (
-                f"  {series.key}: {up_to}{experiment.iterations} iterations, about {time_s} ({source}){early}"
-            )
-            screen.write([Line(words)])
-    total = sum(one.seconds for one in estimates.values())
-    at_most = ", less where a verdict is settled early" if may_end_early(plan) else ""
-    screen.write([BLANK, Line(f"Altogether about {duration(total)}{at_most}. Nothing was run.")])

@@ -1,7 +1,7 @@
 """The control groups of this process and the limits they put on it: memory and processor time.
 
-Version 1, 2 and mixtures. A limit holds for a group and everything below it, so the effective one is the smallest on the way up to the
-mount. What the limits are good for is left to others.
+Version 1, 2 and mixtures. A limit holds for a group and everything below it, so the effective one is the smallest on
+the way up to the mount. What the limits are good for is left to others.
 """
 
 from __future__ import annotations

@@ -1,0 +1,35 @@
+"""The flags of ``orchestrator run``: what each takes, and what ``--help`` says of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+File = Annotated[Path, typer.Argument(help="The experiments file.")]
+Profile = Annotated[str, typer.Option(help="auto, qwen3, embedded, or another profile of the file.")]
+Only = Annotated[str | None, typer.Option(help="Only these experiments: exp2,exp4.")]
+Methods = Annotated[str | None, typer.Option(help="Only these methods: recreate,restart,reuse,recycle.")]
+Iterations = Annotated[int | None, typer.Option(min=1, help="Iterations of every method.")]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads of every model (INFERENCE_THREADS).")]
+ContextLength = Annotated[int | None, typer.Option(min=1, help="Context of every model (CONTEXT_LENGTH).")]
+Language = Annotated[str | None, typer.Option(help="Language of speech recognition (ASR_LANGUAGE).")]
+Stop = Annotated[
+    Literal["settled", "never"] | None,
+    typer.Option(help="settled: a method ends once its verdict is settled; never: all iterations."),
+]
+Results = Annotated[Path | None, typer.Option(help="Results folder; default: results beside the file.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the last run if it was cut off.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per experiment on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Tables only.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Every iteration, with its text.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done and how long it takes.")]
+Report = Annotated[bool, typer.Option("--report/--no-report", help="Write the run's page, report.html.")]
+Gate = Annotated[
+    Literal["leak", "off"] | None,
+    typer.Option(
+        help="leak: exit 1 on a leak, 4 when it cannot be told; off: even if the file has a gate table."
+    ),
+]
+Junit = Annotated[Path | None, typer.Option(help="Write the verdicts as JUnit XML to this file.")]
