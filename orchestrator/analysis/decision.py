@@ -24,14 +24,15 @@ VerdictName = Literal["leak", "plateau", "flat", "bounded", "slow-growth", "inco
 CLEAN: frozenset[str] = frozenset({"flat", "plateau", "bounded"})
 """The verdicts that say there is no leak."""
 
-LEAK_ABOVE = 0.78
-STEPS_LEAK_ABOVE = 0.83
-CLEAN_BELOW = 0.02
+LEAK_ABOVE = 0.76
+STEPS_LEAK_ABOVE = 0.65
+CLEAN_BELOW = 0.013
 CHECKED_CLEAN_BELOW = 0.1
 """Probability of growth ahead above which a series is a leak, and below which it is clean.
 
-A staircase needs a little more, because a pool that fills by three blocks is common. A channel whose parts
-and whole are judged as well (live heap, memory outside malloc) is clean a little sooner.
+A staircase needs a little less: what speaks against it, that a pool fills by a few blocks, is in its probability
+already. A channel whose parts and whole are judged as well (live heap, memory outside malloc) is clean a
+little sooner.
 """
 
 _CLEARLY = 6.0  # difference in BIC that leaves no doubt

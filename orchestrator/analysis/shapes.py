@@ -33,15 +33,15 @@ _NEGLIGIBLE = 1e-12
 _HANDICAP = {
     "flat": 0.0,
     "line": 1.0,
-    "log": 3.0,
-    "power": 4.5,
-    "saturating": 3.5,
-    "stopped": 3.0,
+    "log": 4.5,
+    "power": 6.0,
+    "saturating": 4.5,
+    "stopped": 4.5,
     "late": 4.0,
     "line after decay": 0.5,
-    "two lines": 2.0,
+    "two lines": 3.0,
     "step": 0.5,
-    "line and step": 5.0,
+    "line and step": 6.0,
     "steps": 4.0,
 }
 """What a shape must fit better by, in BIC, because it is rarer than a line or nothing at all."""
@@ -124,9 +124,7 @@ def weigh_shapes(
     for stairs in climb(tail, tolerance, noise_floor, _PHI_GRID):
         kind = "step" if stairs.count == 1 else "steps"
         deficit = stairs.score + _HANDICAP[kind]
-        shape = Shape(deficit, stairs.growing, stairs.future, stairs.error, float(stairs.count))
-        if kind not in found or shape.deficit < found[kind].deficit:
-            found[kind] = shape
+        found[kind] = Shape(deficit, stairs.growing, stairs.future, stairs.error, float(stairs.count))
     lowest = min(shape.deficit for shape in found.values())
     total = growing_total = 0.0
     result: dict[str, Shape] = {}

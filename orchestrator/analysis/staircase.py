@@ -2,31 +2,26 @@
 
 A pool that takes another block, a cache that opens another file: memory goes up once and stays. A few
 such steps look like a line; so does a leak that allocates a large block now and then. The fit says where
-the steps are; how many, how regular and how long ago says which of the two it is more likely to be.
+the steps are; ``recurrence`` says which of the two it is more likely to be.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import log, sqrt
+from typing import NamedTuple
 
 import numpy as np
-from scipy.special import gammaincc
 
+from orchestrator.analysis.recurrence import recurrence
 from orchestrator.analysis.series import FloatArray
 
-_MOST_STEPS = 7
+_MOST_STEPS = 20
+_SURE_TO_TRY = 7
+_HOPELESS = 20.0
+"""In BIC: after seven steps the search ends when the last was this much worse than the best."""
+
 _SHORTEST_LEVEL = 2
-
-_RECURRENCE = (0.0, 0.15, 0.25, 0.35, 0.7, 0.88, 0.94)
-"""Chance that steps go on coming, by how many were seen, before their timing is looked at."""
-
-
-_ALIKE_SPREAD = 0.3
-_ALIKE = 3.0
-_UNLIKE = 0.6
-_EVEN = 2.0
-_FEWEST_EVEN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,19 +47,43 @@ class Stairs:
     error: float
 
 
+class _Fitted(NamedTuple):
+    at: tuple[int, ...]
+    sizes: tuple[float, ...]
+    score: float
+    squares: float  # what the levels leave
+
+
 def climb(tail: FloatArray, tolerance: float, noise_floor: float, phis: tuple[float, ...]) -> list[Stairs]:
-    """Return staircases of one step, two steps and so on, each adding the step that explains most."""
+    """Return the staircase of one step and the best one of several, where there are such."""
+    found = _staircases(tail, noise_floor, phis)
+    chosen = found[:1]
+    if len(found) > 1:
+        chosen.append(min(found[1:], key=lambda fitted: fitted.score))
+    return [_judged(fitted, tail.size, tolerance) for fitted in chosen]
+
+
+def _judged(fitted: _Fitted, count: int, tolerance: float) -> Stairs:
+    number = len(fitted.at)
+    # A level of count / (number + 1) readings; a step is the difference of two, and greedily placed.
+    size_error = 2.0 * sqrt(fitted.squares * (number + 1)) / count
+    growing, rate = recurrence(fitted.at, fitted.sizes, count, tolerance, size_error)
+    error = sqrt(sum(s * s for s in fitted.sizes)) / count
+    return Stairs(number, fitted.at, fitted.sizes, fitted.score, growing, rate, error)
+
+
+def _staircases(tail: FloatArray, noise_floor: float, phis: tuple[float, ...]) -> list[_Fitted]:
+    """Fit staircases of one step, two steps and so on, each adding the step that explains most."""
     count = tail.size
-    most = min(_MOST_STEPS, count // 4)
     values = tail - tail.mean()
     totals = np.concatenate(([0.0], np.cumsum(values)))
     edges = [0, count]
     gains: list[tuple[float, int]] = [_best_split(totals, 0, count)]
-    result: list[Stairs] = []
-    for number in range(1, most + 1):
+    found: list[_Fitted] = []
+    for number in range(1, min(_MOST_STEPS, count // 4) + 1):
         which = max(range(len(gains)), key=lambda i: gains[i][0])
         gain, where = gains[which]
-        if gain <= 0:
+        if gain <= 0 or _is_hopeless(found):
             break
         left, right = edges[which], edges[which + 1]
         edges.insert(which + 1, where)
@@ -73,46 +92,14 @@ def climb(tail: FloatArray, tolerance: float, noise_floor: float, phis: tuple[fl
         levels = np.diff(totals[bounds]) / np.diff(bounds)
         residual = values - np.repeat(levels, np.diff(bounds))
         score = _likelihood(residual, noise_floor, phis) + (1 + 2 * number) * log(count)
-        at, sizes = tuple(edges[1:-1]), tuple(float(s) for s in np.diff(levels))
-        growing, rate = recurrence(at, sizes, count, tolerance)
-        error = sqrt(sum(s * s for s in sizes)) / count
-        result.append(Stairs(number, at, sizes, score, growing, rate, error))
-    return result
+        sizes = tuple(float(s) for s in np.diff(levels))
+        found.append(_Fitted(tuple(edges[1:-1]), sizes, score, float(residual @ residual)))
+    return found
 
 
-def recurrence(
-    at: tuple[int, ...], sizes: tuple[float, ...], count: int, tolerance: float
-) -> tuple[float, float]:
-    """Return the probability that the upward steps go on coming too fast, and their rate so far.
-
-    A priori one step is probably the last and six are probably not. Two things then move the odds. The quiet
-    at the end: events that came at random throughout leave the last g of n readings quiet with
-    probability (1 - g/n)^K. And likeness: blocks of a pool grow or differ, a leak loses the same block
-    again, so steps of one size (and, from three on, at even distances) speak for going on. The rate
-    of K random events is itself uncertain: the gamma posterior of their number says how likely it is
-    beyond the tolerance.
-    """
-    rate = sum(sizes) / count
-    ups = [(a, s) for a, s in zip(at, sizes, strict=True) if s > 0]
-    if rate <= 0:
-        return 0.0, rate
-    events = len(ups)
-    too_fast = float(gammaincc(events + 0.5, (events + 0.5) * tolerance / rate))
-    before = _RECURRENCE[min(events, len(_RECURRENCE) - 1)]
-    quiet = count - ups[-1][0]
-    odds = before / (1 - before) * (1 + events) * (1.0 - quiet / count) ** events
-    if events > 1:
-        odds *= _likeness(np.array([a for a, _ in ups], dtype=np.float64), np.array([s for _, s in ups]))
-    return too_fast * odds / (1 + odds), rate
-
-
-def _likeness(at: FloatArray, sizes: FloatArray) -> float:
-    """Return the factor on the odds of going on that the likeness of two or more steps brings."""
-    factor = _ALIKE if float(sizes.std() / sizes.mean()) < _ALIKE_SPREAD else _UNLIKE
-    if at.size >= _FEWEST_EVEN:
-        gaps = np.diff(at)
-        factor *= _EVEN if float(gaps.std() / gaps.mean()) < _ALIKE_SPREAD else 1.0
-    return factor
+def _is_hopeless(found: list[_Fitted]) -> bool:
+    """Tell whether further steps are not worth their search."""
+    return len(found) >= _SURE_TO_TRY and found[-1].score > min(f.score for f in found) + _HOPELESS
 
 
 def _best_split(totals: FloatArray, left: int, right: int) -> tuple[float, int]:

@@ -19,6 +19,7 @@ _MOSTLY_JUMPS = 0.5
 _LIKELY_GROWING = 0.5
 _COMPARABLE = 4.0  # in BIC: the worse shape still has an eighth of the weight
 _FEWEST_DEGREES = 3.0
+_WIDEST = 1.5
 
 
 def tail_slope(
@@ -41,7 +42,9 @@ def tail_slope(
     weights = np.exp(-0.5 * (deficits - deficits.min()))
     weights /= weights.sum()
     rates = np.array([line.rate, *(shape.future for shape in ends[1:])])
-    errors = np.array([line.standard_error, *(shape.error for shape in ends[1:])])
+    # Fitted autocorrelation is too low in short records; the line's own is corrected for that.
+    wider = min(max(line.standard_error / ends[0].error, 1.0), _WIDEST)
+    errors = np.array([line.standard_error, *(wider * shape.error for shape in ends[1:])])
     degrees = np.array([line.degrees_of_freedom, *(shape.degrees_of_freedom for shape in ends[1:])])
     rate = float(weights @ rates)
     variance = float(weights @ (errors**2 + (rates - rate) ** 2)) + slope_error**2
