@@ -1,4 +1,4 @@
-"""Which functions a shared library offers, read from its file: it is never loaded.
+"""Which functions a shared library offers, and for which processor, read from its file: it is never loaded.
 
 Reads the dynamic symbol table of ELF files of either width and byte order (the format of Linux). Layout, as in
 elf(5): a header points to the section headers; the section of type DYNSYM links to its string table; each
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 _DYNSYM = 11
+_PROCESSORS = {3: "x86", 40: "arm", 62: "x86-64", 183: "aarch64", 243: "riscv"}
 _LARGEST_TABLE_BYTES = 256 * 1024 * 1024
 
 
@@ -60,6 +61,21 @@ def exported_functions(path: Path) -> set[str]:
             return _exported(file)
         except (struct.error, IndexError) as error:
             raise NotAnElfFileError("the file is cut off or damaged") from error
+
+
+def processor(path: Path) -> str | None:
+    """Return the name of the processor that the ELF file at ``path`` is for; None when it is no ELF file.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with open(path, "rb") as file:
+        start = file.read(20)
+    if len(start) < 20 or start[:4] != b"\x7fELF":
+        return None
+    number = int.from_bytes(start[18:20], "big" if start[5] == 2 else "little")
+    name = _PROCESSORS.get(number, f"processor {number}")
+    return name if start[4] == 2 or number in {3, 40} else f"{name}, 32 bits"
 
 
 def _exported(file: BinaryIO) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,9 @@ from typing import Any
 from orchestrator.config.profile import LIBRARY_VARIABLE
 from orchestrator.config.sizes import format_size
 from orchestrator.config.types import Model
-from orchestrator.doctor.elf_symbols import NotAnElfFileError, exported_functions
+from orchestrator.doctor.elf_symbols import NotAnElfFileError, exported_functions, processor
 from orchestrator.doctor.finding import Finding
-from orchestrator.experiments.remedies import BUILD_CHECKOUT, BUILD_LIBRARY
+from orchestrator.experiments.remedies import BUILD_CHECKOUT, build_library
 
 NEEDED = (
     "chatllm_create",
@@ -50,6 +51,10 @@ def _library(path: Path, folder: Path, now: dt.datetime) -> list[Finding]:
         "age_days": age_days,
         "destroy": DESTROY in functions,
     }
+    built_for, here = processor(path), processor(Path(sys.executable))
+    if here is not None and built_for != here:
+        found = f"{path} is built for {built_for}, and this Python is for {here}"
+        return [Finding("library", path.name, "problem", found, _build(path, folder), facts)]
     lacking = [name for name in NEEDED if name not in functions]
     if lacking:
         found = f"{path} lacks {', '.join(lacking)}: it is another library, or a very old build"
@@ -74,7 +79,7 @@ def _destroy(*, there: bool, folder: Path) -> Finding:
 def _build(path: Path, folder: Path) -> str:
     """Return the command that builds a library in the checkout; filling that comes first where it is empty."""
     filled = (folder / "chatllm.cpp" / "CMakeLists.txt").is_file()
-    command = BUILD_CHECKOUT if filled else BUILD_LIBRARY
+    command = BUILD_CHECKOUT if filled else build_library(folder)
     if path.name and not path.is_relative_to(folder):
         return f"set {LIBRARY_VARIABLE} (or `library`) to a library that is there, or: {command}"
     return command

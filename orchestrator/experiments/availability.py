@@ -15,7 +15,7 @@ from orchestrator.audio import PreparedAudio, prepare
 from orchestrator.config.types import Experiment, Model, Plan, Sample, Series
 from orchestrator.errors import AudioError, EngineUnavailableError, JobError, WorkerError
 from orchestrator.experiments.allocators import AllocatorError, check_replaced, find_allocator, preloaded
-from orchestrator.experiments.remedies import BUILD_LIBRARY, get_model_file
+from orchestrator.experiments.remedies import build_library, get_model_file
 from orchestrator.experiments.stage import model_spec
 from orchestrator.process.dialogue import Dialogue
 from worker.protocol import Check, Checked
@@ -61,7 +61,7 @@ class Availability:
 def look(plan: Plan, cache_dir: Path) -> Availability:
     """Check every model and sample of the plan once. Converted audio is written to ``cache_dir``."""
     audio, bad_samples = _prepare_samples(plan.experiments, cache_dir)
-    bad_models = _check_models(plan.experiments)
+    bad_models = _check_models(plan.experiments, Path(plan.file).parent)
     missing: dict[str, Missing] = {}
     for experiment in plan.experiments:
         reasons = dict.fromkeys(
@@ -117,12 +117,12 @@ def _samples(experiments: Iterable[Experiment]) -> list[Sample]:
     )
 
 
-def _check_models(experiments: Iterable[Experiment]) -> dict[str, list[Missing]]:
+def _check_models(experiments: Iterable[Experiment], folder: Path) -> dict[str, list[Missing]]:
     """Return what each distinct model lacks. The engine is asked only when all files are there."""
     models = {_identity(step.model): step.model for one in experiments for step in one.steps}
     bad: dict[str, list[Missing]] = {}
     for identity, model in models.items():
-        reasons = _missing_files(model) or _ask_engine(model)
+        reasons = _missing_files(model, folder) or _ask_engine(model)
         if reasons:
             bad[identity] = reasons
     return bad
@@ -132,10 +132,10 @@ def _identity(model: Model) -> str:
     return f"{model.role}\0{model.engine}\0{model.file}"
 
 
-def _missing_files(model: Model) -> list[Missing]:
+def _missing_files(model: Model, folder: Path) -> list[Missing]:
     reasons: list[Missing] = []
     if model.library is not None and not Path(model.library).exists():
-        reasons.append(Missing(f"library {model.library} is not there", BUILD_LIBRARY))
+        reasons.append(Missing(f"library {model.library} is not there", build_library(folder)))
     if model.file is not None and not Path(model.file).exists():
         reasons.append(Missing(f"model {model.role}: {model.file} is not there", get_model_file(model)))
     return reasons

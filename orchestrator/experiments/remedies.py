@@ -9,11 +9,20 @@ from pathlib import Path
 
 from orchestrator.config.types import Model
 
-FILL_CHECKOUT = "git submodule update --init --recursive chatllm.cpp"
+FILL_SUBMODULE = "git submodule update --init --recursive chatllm.cpp"
+FILL_ANY_FOLDER = "git clone --recursive https://github.com/foldl/chatllm.cpp"
 BUILD_CHECKOUT = (
     "cmake -S chatllm.cpp -B chatllm.cpp/build && cmake --build chatllm.cpp/build --target libchatllm -j"
 )
-BUILD_LIBRARY = f"{FILL_CHECKOUT} && {BUILD_CHECKOUT}"
+
+
+def build_library(folder: Path) -> str:
+    """Return the commands that fill ``chatllm.cpp/`` in ``folder`` and build the library there.
+
+    A clone of this repository has it as a submodule; a folder that ``orchestrator init`` made has not.
+    """
+    submodule = (folder / ".gitmodules").is_file() and (folder / ".git").exists()
+    return f"{FILL_SUBMODULE if submodule else FILL_ANY_FOLDER} && {BUILD_CHECKOUT}"
 
 
 def get_model_file(model: Model) -> str:

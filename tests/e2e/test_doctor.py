@@ -92,7 +92,7 @@ def test_each_problem_comes_with_the_command_that_mends_it(lab: Lab) -> None:
     assert all(one["remedy"] for one in problems.values())
     plain = lab.run("doctor", "--profile", "qwen3")
     assert plain.code == 1
-    assert "to mend it: git submodule update --init --recursive chatllm.cpp && cmake" in plain.out
+    assert "to mend it: git clone --recursive https://github.com/foldl/chatllm.cpp && cmake" in plain.out
     assert plain.out.splitlines()[-1].startswith("not ready: profile qwen3 has ")
 
 

@@ -1,10 +1,18 @@
 """Make the smallest shared library a symbol reader can read: a header, two tables, no code."""
 
+import platform
 import struct
+
+MACHINES = {"x86_64": 62, "aarch64": 183}
 
 
 def shared_library(
-    defined: list[str], wanted: list[str] = (), *, wide: bool = True, big: bool = False
+    defined: list[str],
+    wanted: list[str] = (),
+    *,
+    wide: bool = True,
+    big: bool = False,
+    machine: int = MACHINES.get(platform.machine(), 62),
 ) -> bytes:
     order = ">" if big else "<"
     names = b"\0" + b"".join(name.encode() + b"\0" for name in [*defined, *wanted])
@@ -19,7 +27,9 @@ def shared_library(
     sections = second + len(names)
     identity = b"\x7fELF" + bytes([2 if wide else 1, 2 if big else 1, 1]) + bytes(9)
     kind = "HHIQQQIHHHHHH" if wide else "HHIIIIIHHHHHH"
-    header = struct.pack(order + kind, 3, 62, 1, 0, 0, sections, 0, header_bytes, 0, 0, section_bytes, 3, 2)
+    header = struct.pack(
+        order + kind, 3, machine, 1, 0, 0, sections, 0, header_bytes, 0, 0, section_bytes, 3, 2
+    )
     table = "IIQQQQIIQQ" if wide else "IIIIIIIIII"
     rows = [
         (0,) * 10,

@@ -65,9 +65,28 @@ def test_a_library_that_lacks_what_the_engine_calls_is_a_problem(tmp_path: Path)
     assert "lacks chatllm_restart" in library.found
 
 
+def test_a_library_of_another_machine_is_a_problem(tmp_path: Path) -> None:
+    """The loader would say that there is no such file."""
+    path = write_library(tmp_path, NEEDED)
+    content = bytearray(path.read_bytes())
+    content[18:20] = (8).to_bytes(2, "little")
+    path.write_bytes(content)
+    (library,) = look_at_libraries([model(library=str(path))], tmp_path, NOW)
+    assert library.state == "problem"
+    assert "is built for processor 8, and this Python is for " in library.found
+
+
+def test_a_folder_that_is_no_clone_is_filled_by_a_clone(tmp_path: Path) -> None:
+    """`git submodule update` knows nothing of it."""
+    (library,) = look_at_libraries([model(library=str(tmp_path / "lib.so"))], tmp_path, NOW)
+    assert "git clone --recursive https://github.com/foldl/chatllm.cpp && cmake" in library.remedy
+
+
 @pytest.mark.parametrize("filled", [True, False])
 def test_a_missing_library_says_how_to_build_it(filled: bool, tmp_path: Path) -> None:
     (tmp_path / "chatllm.cpp").mkdir()
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".gitmodules").touch()
     if filled:
         (tmp_path / "chatllm.cpp/CMakeLists.txt").touch()
     wanted = str(tmp_path / "chatllm.cpp/bindings/libchatllm.so")

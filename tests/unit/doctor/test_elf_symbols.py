@@ -6,7 +6,7 @@ import msgspec._core as compiled
 import pytest
 from elf_builder import shared_library
 
-from orchestrator.doctor.elf_symbols import NotAnElfFileError, exported_functions
+from orchestrator.doctor.elf_symbols import NotAnElfFileError, exported_functions, processor
 
 NAMES = ["chatllm_create", "chatllm_destroy"]
 
@@ -17,6 +17,24 @@ def test_defined_names_are_told_from_wanted_ones(wide: bool, big: bool, tmp_path
     path = tmp_path / "lib.so"
     path.write_bytes(shared_library(NAMES, ["malloc"], wide=wide, big=big))
     assert exported_functions(path) == set(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("wide", "big", "machine", "name"),
+    [
+        (True, False, 62, "x86-64"),
+        (True, False, 183, "aarch64"),
+        (False, False, 40, "arm"),
+        (False, False, 62, "x86-64, 32 bits"),
+        (True, True, 22, "processor 22"),
+    ],
+)
+def test_the_processor_is_named(wide: bool, big: bool, machine: int, name: str, tmp_path: Path) -> None:
+    path = tmp_path / "lib.so"
+    path.write_bytes(shared_library(NAMES, wide=wide, big=big, machine=machine))
+    assert processor(path) == name
+    path.write_text("#!/bin/sh\nexit 0\n")
+    assert processor(path) is None
 
 
 def test_a_real_library() -> None:
