@@ -27,7 +27,7 @@ def plan(
     model: Annotated[str | None, typer.Option(help="Only this model.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Work out from RUN when a pool recycles its workers, and print it as a table to paste into experiments.toml.
+    """Work out from RUN when a pool recycles its workers, and print it as a [recycle] table to paste.
 
     Growth counts with the upper end of its interval. stdout is TOML, the reasons are on stderr.
     """
