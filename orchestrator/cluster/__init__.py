@@ -2,5 +2,5 @@
 
 Reading order: wire (what crosses), routing (which node, pure), board (the books), dispatcher (the one thread that
 decides), node_link (the driver's side of a node), node_actor (the node's side), ray_pool (the door).
-Ray is imported when a ``RayPool`` is made, not before.
+Ray is imported when ``RayPool`` is first named, not before.
 """

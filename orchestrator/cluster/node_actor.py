@@ -1,11 +1,12 @@
 """A node's side: an actor that holds a :class:`~orchestrator.pool.pool.Pool` with the node's own memory budget.
 
 Workers are isolated, measured and recycled here, next to their memory. The actor takes orders, and what happens to
-them waits in its outbox until the driver's next ``poll``, which takes all of it at once. Ray is not imported here.
+them waits in its outbox until the driver's next ``poll``, which takes all of it at once.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import threading
@@ -13,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -42,6 +43,8 @@ from orchestrator.pool.stats import PoolStats
 from worker import protocol
 from worker.framing import HEADER_SIZE, frame
 
+GROUPS = {"take": 1, "tell": 1, "look": 2}
+"""The actor's threads: jobs and cancels keep their order, polls and looks wait for nobody."""
 POLL_S = 1.0
 """How long a poll waits for something to tell: shorter than the driver waits for a sign of life."""
 MOST_EVENTS = 4096
@@ -67,8 +70,21 @@ class NodeSettings:
     host_path: tuple[str, ...]
 
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _in_group(name: str) -> Callable[[F], F]:
+    """Say which of :data:`GROUPS` runs a method. Ray reads it off the class, behind its client too."""
+    try:
+        ray: Any = importlib.import_module("ray")
+    except ImportError:
+        return lambda method: method  # a RayPool will say so when it is made
+    mark: Callable[[F], F] = ray.method(concurrency_group=name)
+    return mark
+
+
 class NodeActor:
-    """One for each node. Each method runs in the concurrency group that :mod:`.node_link` names."""
+    """One for each node. What its methods do is done in their concurrency groups."""
 
     def __init__(self, settings: NodeSettings) -> None:
         known = set(sys.path)
@@ -89,10 +105,12 @@ class NodeActor:
             on_event=self._heard,
         )
 
+    @_in_group("tell")
     def open(self) -> Opened:
         """Say what this node has."""
         return Opened(frozenset(model.name for model in self._pool.models), self._workers, os.getpid())
 
+    @_in_group("take")
     def take(self, orders: Sequence[Order], *audio: Any) -> None:
         """Queue jobs in their order. What is wrong with one is its end and not the others'."""
         for order in orders:
@@ -114,20 +132,24 @@ class NodeActor:
         future.add_done_callback(lambda _: self._ended(order.id, future))
         self._pool.take(order, Payload(order.id, order.model, order.task, body, descriptor), future)
 
+    @_in_group("take")
     def cancel(self, numbers: Sequence[int]) -> None:
         """Stop jobs, running or not."""
         for number in numbers:
             if (future := self._futures.get(number)) is not None:
                 future.cancel()
 
+    @_in_group("tell")
     def poll(self) -> list[NodeEvent]:
         """Return what happened since the last call; waits for it a while."""
         return self._outbox.take(POLL_S)
 
+    @_in_group("look")
     def look(self) -> PoolStats:
         """Return the pool's present statistics."""
         return self._pool.stats()
 
+    @_in_group("look")
     def finish(self, *, drop: bool) -> None:
         """Close the pool, or with ``drop`` stop it; its last counts come by :meth:`poll`."""
         if drop:

@@ -19,14 +19,12 @@ import msgspec
 import numpy as np
 
 from orchestrator.cluster.board import ClusterJob
-from orchestrator.cluster.node_actor import NodeActor, NodeSettings
+from orchestrator.cluster.node_actor import GROUPS, NodeActor, NodeSettings
 from orchestrator.cluster.wire import Ended, Finished, NodeEvent, Order, take_apart
 from orchestrator.errors import AudioError
 from worker import protocol
 from worker.framing import HEADER_SIZE
 
-GROUPS = {"take": 1, "tell": 1, "look": 2}
-"""The actor's threads: jobs and cancels keep their order, polls and looks wait for nobody."""
 MOST_AT_ONCE = 64
 START_TIMEOUT_S = 300.0
 HUNG_S = 60.0
@@ -105,7 +103,7 @@ class NodeLink:
     def look(self) -> Any:
         """Ask for the pool's statistics; returns Ray's reference to them, None before the actor is there."""
         actor = self._actor
-        return None if actor is None else _in_group(actor.look, "look").remote()
+        return None if actor is None else actor.look.remote()
 
     # ------------------------------------------------------------------ listening
 
@@ -114,9 +112,7 @@ class NodeLink:
         try:
             self._actor = self._start()
             self._sender.start()
-            self._heard(
-                self, [self._ray.get(_in_group(self._actor.open, "tell").remote(), timeout=START_TIMEOUT_S)]
-            )
+            self._heard(self, [self._ray.get(self._actor.open.remote(), timeout=START_TIMEOUT_S)])
             while not self._listen_once():
                 pass
         except Exception as error:  # noqa: BLE001 - whatever it is, the node cannot be used any more
@@ -128,7 +124,7 @@ class NodeLink:
 
     def _listen_once(self) -> bool:
         """Wait for news and pass them on; True when they were the last."""
-        poll = _in_group(self._actor.poll, "tell").remote()
+        poll = self._actor.poll.remote()
         events: list[NodeEvent] = self._ray.get(poll, timeout=HUNG_S)
         if events:
             self._heard(self, events)
@@ -177,17 +173,17 @@ class NodeLink:
             match item:
                 case bool():
                     self._take(orders, audio)
-                    _in_group(self._actor.finish, "look").remote(drop=item)
+                    self._actor.finish.remote(drop=item)
                 case int():
                     self._take(orders, audio)
-                    _in_group(self._actor.cancel, "take").remote([item])
+                    self._actor.cancel.remote([item])
                 case _:
                     self._add(item, orders, audio)
         self._take(orders, audio)
 
     def _take(self, orders: list[Order], audio: list[Any]) -> None:
         if orders:
-            _in_group(self._actor.take, "take").remote(list(orders), *audio)
+            self._actor.take.remote(list(orders), *audio)
             orders.clear()
             audio.clear()
 
@@ -220,10 +216,6 @@ class NodeLink:
                 job.attempts,
             )
         )
-
-
-def _in_group(method: Any, group: str) -> Any:
-    return method.options(concurrency_group=group)
 
 
 def _audio_path(frame: bytes) -> str:
