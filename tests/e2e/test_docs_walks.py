@@ -162,6 +162,13 @@ def test_a_block_runs_by_itself(snippet: Snippet, walk: Walk) -> None:
     walk.python(snippet)
 
 
+def test_the_tutorials_numbers_are_those_of_its_record() -> None:
+    record = (ROOT / "benchmarks/results/tutorial.txt").read_text("utf-8").splitlines()
+    shown = [line for block in snippets(DOCS / "tutorial.md", "text") for line in block.text.splitlines()]
+    assert len(shown) > 8
+    assert [line for line in shown if line not in record] == []
+
+
 def test_a_wrong_promise_is_noticed(walk: Walk) -> None:
     page = walk.folder / "page.md"
     page.write_text("```sh\necho 5 blue\n```\n\n```text\n7 blue\n```\n\n```text\n7 red\n```\n")
