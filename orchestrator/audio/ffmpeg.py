@@ -47,6 +47,8 @@ def decode_with_ffmpeg(
         raise AudioError(shown_path, f"{problem}; {ffmpeg} does not start: {error.strerror}") from error
     if done.returncode != 0:
         lines = done.stderr.decode(errors="replace").strip().splitlines()
+        if any("matches no streams" in line for line in lines):
+            raise AudioError(shown_path, "there is no sound in it", "give a file with sound")
         said = lines[-1].replace(f"file:/dev/fd/{descriptor}", "it") if lines else "no reason given"
         raise AudioError(
             shown_path, f"{problem}; ffmpeg cannot read it either ({said})", "give a file with sound"

@@ -68,7 +68,7 @@ def prepare(path: str | Path, cache_dir: Path) -> PreparedAudio:
         if header is not None:
             _refuse_false_claims(shown, header)
         sha256 = _sha256(descriptor)
-        if header is not None and _usable_in_place(header):
+        if header is not None and _usable_in_place(header) and _is_text(shown):
             return _prepared(Path(path).absolute(), header.frames_held, sha256, "")
         copy = cache_dir / f"{sha256}.wav"
         facts = copy.with_suffix(".json")
@@ -126,6 +126,15 @@ def _usable_in_place(header: WavHeader) -> bool:
         16,
     )
     return as_wanted and header.frames_claimed == header.frames_held
+
+
+def _is_text(path: str) -> bool:
+    """Whether a path can be named to a worker: one with bytes that are no UTF-8 cannot, its copy can."""
+    try:
+        os.path.abspath(path).encode()  # noqa: PTH100 - without reading links
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _sha256(descriptor: int) -> str:

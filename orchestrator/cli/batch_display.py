@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from orchestrator.cli.pace import duration
+from orchestrator.cli.pipeline_setup import shown
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -99,6 +100,7 @@ class BatchDisplay:
                 self._say("; ".join(lines))
 
     def _say(self, words: str) -> None:
+        words = shown(words)
         if self._live is not None:
             self._live.console.print(words, markup=False, highlight=False)
         else:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from orchestrator.errors import EngineUnavailableError
 
 if TYPE_CHECKING:
@@ -65,10 +67,17 @@ def open_pool(options: PipelineOptions) -> Pool:
 
     Raises:
         ConfigError: The file cannot be used.
+        typer.BadParameter: The memory budget is no size.
         EngineUnavailableError: Ray is not installed, or no cluster answers.
     """
+    from orchestrator.config.sizes import parse_size
     from orchestrator.pool.pool import Pool
 
+    if options.memory_budget is not None:
+        try:
+            parse_size(options.memory_budget)
+        except ValueError as error:
+            raise typer.BadParameter(f"--memory-budget: {error}") from None
     if options.on is not None:
         from orchestrator.cluster.ray_pool import RayPool
 
@@ -144,6 +153,11 @@ def say(words: str) -> None:
 def shown(words: str) -> str:
     """Return words that steer no terminal: a file may be called anything, an engine's last words may be anything."""
     return "".join(each if each.isprintable() or each == "\n" else escaped(each) for each in words)
+
+
+def named(path: Path) -> str:
+    """Return a path on one line."""
+    return shown(str(path)).replace("\n", "\\n")
 
 
 def escaped(character: str) -> str:

@@ -10,7 +10,7 @@ import typer
 
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.interrupts import interruptible
-from orchestrator.cli.pipeline_setup import PipelineOptions, open_pool, recognizing, say
+from orchestrator.cli.pipeline_setup import PipelineOptions, named, open_pool, recognizing, say
 
 if TYPE_CHECKING:
     from orchestrator.pipeline import Document, Pipeline
@@ -88,8 +88,9 @@ class Outlet:
 
         Raises:
             typer.BadParameter: They do not go together, or several documents would become one stream.
+            ResultsError: The place cannot be written.
         """
-        from orchestrator.pipeline.output import format_of, output_paths
+        from orchestrator.pipeline.output import format_of, make_writable, output_paths
 
         if out is None:
             chosen = format_name or "txt"
@@ -102,11 +103,15 @@ class Outlet:
             by_ending = format_name or format_of(out)
             if by_ending is None:
                 raise typer.BadParameter(f"--out {out}: say --format, its ending stands for none")
+            make_writable(out)
             return cls(by_ending, {files[0]: out})
         if out.exists() and not out.is_dir():
             raise typer.BadParameter(f"--out {out} is a file; several recordings need a folder")
         chosen = format_name or "txt"
-        return cls(chosen, output_paths(files, out, chosen))
+        paths = output_paths(files, out, chosen)
+        for path in paths.values():
+            make_writable(path)
+        return cls(chosen, paths)
 
     def take(self, file: Path, document: Document, *, several: bool) -> None:
         """Write one document."""
@@ -127,14 +132,19 @@ class Outlet:
 def _one_of_several(file: Path, text: str, format_name: str) -> str:
     """Return a document for a stream of many: JSON one a line, text under its file's name."""
     if format_name != "json":
-        return f"# {file}\n{text}\n"
+        return f"# {named(file)}\n{text}\n"
     import msgspec
 
     return msgspec.json.format(text, indent=-1) + "\n"
 
 
 def _transcribe(files: list[Path], outlet: Outlet, options: PipelineOptions, *, quiet: bool) -> ExitCode:
-    from orchestrator.errors import OrchestratorError
+    from orchestrator.errors import (
+        EngineUnavailableError,
+        ModelOutOfUseError,
+        OrchestratorError,
+        PoolClosedError,
+    )
     from orchestrator.pipeline import Pipeline
 
     failed = 0
@@ -144,6 +154,8 @@ def _transcribe(files: list[Path], outlet: Outlet, options: PipelineOptions, *, 
         for file in files:
             try:
                 document = _one(file, pipeline, options, quiet=quiet)
+            except (EngineUnavailableError, ModelOutOfUseError, PoolClosedError):
+                raise  # with the next file it would come again
             except OrchestratorError as error:
                 failed += 1
                 say(str(error) if str(error).startswith(str(file)) else f"{file}: {error}")
@@ -161,5 +173,5 @@ def _one(file: Path, pipeline: Pipeline, options: PipelineOptions, *, quiet: boo
         return pipeline.run(file)
     from orchestrator.cli.live_text import LiveText
 
-    with LiveText(str(file), options.language, options.chinese) as live:
+    with LiveText(named(file), options.language, options.chinese) as live:
         return pipeline.run(file, on_text=live.tell)

@@ -18,6 +18,8 @@ import msgspec
 
 from orchestrator.errors import ResultsError
 
+RESULTS = "--results DIR"
+RESUME = "go on with --resume"
 _FULL = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
@@ -34,17 +36,18 @@ _REMEDIES = {
 }
 
 
-def write_problem(path: Path, error: OSError, safe: str = "") -> ResultsError:
+def write_problem(
+    path: Path, error: OSError, safe: str = "", *, elsewhere: str = RESULTS, go_on: str = RESUME
+) -> ResultsError:
     """Return the error to raise when ``path`` could not be written.
 
-    ``safe`` says what is on disk already, such as ``everything up to exp2/recreate iteration 41``.
+    ``safe`` says what is on disk already, such as ``everything up to exp2/recreate iteration 41``, ``elsewhere`` what a
+    user chooses to write to another place, and ``go_on`` how to go on once there is room.
     """
     kept = f"; {safe} is safe" if safe else ""
     if error.errno in _FULL:
-        return ResultsError(
-            f"cannot write {path}: {_FULL[error.errno]}{kept}; make room and go on with --resume"
-        )
-    remedy = _REMEDIES.get(error.errno or 0, "see to it, or choose --results DIR")
+        return ResultsError(f"cannot write {path}: {_FULL[error.errno]}{kept}; make room and {go_on}")
+    remedy = _REMEDIES.get(error.errno or 0, f"see to it, or choose {RESULTS}").replace(RESULTS, elsewhere)
     whose = whose_it_is(path) if error.errno in {errno.EACCES, errno.EPERM} else ""
     return ResultsError(f"cannot write {path}: {error.strerror or error}{whose}{kept}; {remedy}")
 
@@ -87,7 +90,7 @@ def to_readable_json(value: Any) -> bytes:
     return msgspec.json.format(to_json(value), indent=2) + b"\n"
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes, *, elsewhere: str = RESULTS, go_on: str = RESUME) -> None:
     """Replace ``path`` by ``content``: afterwards it holds the old or the new content, never a mixture.
 
     Raises:
@@ -103,7 +106,8 @@ def write_atomically(path: Path, content: bytes) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        raise write_problem(path, error, "its former content" if path.is_file() else "") from error
+        safe = "its former content" if path.is_file() else ""
+        raise write_problem(path, error, safe, elsewhere=elsewhere, go_on=go_on) from error
 
 
 def _without_surrogates(value: Any) -> Any:

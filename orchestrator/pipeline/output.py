@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrator.files.writing import write_atomically
+from orchestrator.files.writing import write_atomically, write_problem
 from orchestrator.pipeline.document import Document
 from orchestrator.pipeline.subtitles import FORMATS, render
+
+ELSEWHERE = "another --out"
+GO_ON = "give the command again"
 
 
 def format_of(path: Path) -> str | None:
@@ -20,19 +26,39 @@ def output_paths(sources: Sequence[Path], folder: Path, format_name: str) -> dic
     """Return the file of each recording: its name with the format's ending.
 
     Recordings of the same name in different folders keep as much of their path as tells them apart, so that no
-    output overwrites another.
+    output overwrites another, whether or not the file system tells upper from lower case.
     """
-    depth = 1
-    while True:
-        named = {source: folder / _tail(source, depth, format_name) for source in sources}
-        if len(set(named.values())) == len(set(sources)) or depth > max(len(s.parts) for s in sources):
-            return named
-        depth += 1
+    places = {source: Path(os.path.abspath(source)) for source in sources}  # noqa: PTH100 - without reading links
+    for depth in range(1, max(len(place.parts) for place in places.values())):
+        tails = {place: _tail(place, depth, format_name) for place in places.values()}
+        if len({str(tail).casefold() for tail in tails.values()}) == len(tails):
+            return {source: folder / tails[place] for source, place in places.items()}
+    tails = {
+        place: Path(f"{number}-{place.name}.{format_name}")
+        for number, place in enumerate(dict.fromkeys(places.values()), 1)
+    }
+    return {source: folder / tails[place] for source, place in places.items()}
 
 
-def _tail(source: Path, depth: int, format_name: str) -> Path:
-    parts = [part for part in source.parts[-depth:] if part not in {"/", "..", "."}]
-    return Path(*parts[:-1], f"{parts[-1]}.{format_name}" if depth > 1 else f"{source.stem}.{format_name}")
+def _tail(place: Path, depth: int, format_name: str) -> Path:
+    parts = place.parts[1:][-depth:] or ("unnamed",)
+    return Path(*parts[:-1], f"{parts[-1]}.{format_name}" if depth > 1 else f"{place.stem}.{format_name}")
+
+
+def make_writable(path: Path) -> None:
+    """Make the folder of an output, and see that the output can be written there, before hours of work go into it.
+
+    Raises:
+        ResultsError: It cannot; says why.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise write_problem(path, error, elsewhere=ELSEWHERE, go_on=GO_ON) from error
 
 
 def write_document(document: Document, path: Path, format_name: str) -> None:
@@ -41,5 +67,6 @@ def write_document(document: Document, path: Path, format_name: str) -> None:
     Raises:
         ResultsError: It cannot be written; says why.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, render(document, format_name).encode(errors="replace"))
+    make_writable(path)
+    content = render(document, format_name).encode(errors="replace")
+    write_atomically(path, content, elsewhere=ELSEWHERE, go_on=GO_ON)

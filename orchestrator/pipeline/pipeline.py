@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -99,26 +100,65 @@ class Pipeline:
     ) -> Iterator[Any]:
         """Yield the documents of many recordings in order, ``ahead`` of them under way; pulls lazily.
 
-        ``errors="return"`` yields a recording's exception in its place; else the first is raised.
+        ``errors="return"`` yields a recording's exception in its place; else the first is raised. Closing the iterator
+        stops what is under way.
         """
         if ahead < 1:
             raise ValueError(f"ahead={ahead}: at least 1")
-        waiting: deque[Future[Document]] = deque()
+        if errors not in {"raise", "return"}:
+            raise ValueError(f"errors={errors!r}: 'raise' or 'return'")
+        return self._map(paths, ahead, errors)
+
+    def _map(self, paths: Iterable[str | os.PathLike[str]], ahead: int, errors: str) -> Iterator[Any]:
+        waiting: deque[_UnderWay] = deque()
         with ThreadPoolExecutor(ahead, thread_name_prefix="recording") as threads:
             try:
                 for path in paths:
-                    waiting.append(threads.submit(self.run, path))
+                    under_way = _UnderWay(self, path)
+                    waiting.append(under_way)
+                    under_way.future = threads.submit(under_way.run)
                     if len(waiting) >= ahead:
-                        yield _outcome(waiting.popleft(), errors)
+                        yield waiting[0].outcome(errors)
+                        waiting.popleft()
                 while waiting:
-                    yield _outcome(waiting.popleft(), errors)
+                    yield waiting[0].outcome(errors)
+                    waiting.popleft()
             finally:
-                for future in waiting:
-                    future.cancel()
+                for under_way in waiting:
+                    under_way.cancel()
 
 
-def _outcome(future: Future[Document], errors: str) -> Any:
-    error = future.exception()
-    if error is not None and errors == "raise":
-        raise error
-    return error or future.result()
+class _UnderWay:
+    """One recording of ``map``: a thread takes it through the steps, and anybody may stop it."""
+
+    def __init__(self, pipeline: Pipeline, path: str | os.PathLike[str]) -> None:
+        self._pipeline = pipeline
+        self._path = path
+        self._lock = threading.Lock()
+        self._work: Work | None = None
+        self._cancelled = False
+        self.future: Future[Document] = Future()
+
+    def run(self) -> Document:
+        """Take the recording through all steps."""
+        work = self._pipeline.open(self._path)
+        with self._lock:
+            self._work = work
+            if self._cancelled:
+                work.cancel()
+        return self._pipeline.finish(work)
+
+    def cancel(self) -> None:
+        """Stop the work, begun or not."""
+        self.future.cancel()
+        with self._lock:
+            self._cancelled = True
+            if self._work is not None:
+                self._work.cancel()
+
+    def outcome(self, errors: str) -> Any:
+        """Wait for the document; an error is raised or returned."""
+        error = self.future.exception()
+        if error is not None and errors == "raise":
+            raise error
+        return error or self.future.result()

@@ -6,7 +6,7 @@ being worked on while the detector still reads the rest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,8 @@ LONGEST_PIECE_S = 30.0
 SHORTEST_SILENCE_S = 0.3
 SHORTEST_SPEECH_S = 0.1
 MARGIN_S = 0.3
+CHECK_FRAMES = 1024
+"""Frames between two looks whether the work was cancelled: some tenths of a second of the detector's time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +70,13 @@ class Recording:
         """Return the recording as one piece."""
         return AudioPiece(0, self.duration_ms, self._prepared.audio.path)
 
-    def cut(self, longest_s: float = LONGEST_PIECE_S) -> Iterator[AudioPiece]:
+    def cut(
+        self, longest_s: float = LONGEST_PIECE_S, check: Callable[[], None] | None = None
+    ) -> Iterator[AudioPiece]:
         """Yield pieces of about ``longest_s`` at most, cut where nobody speaks; one when it is short enough.
 
-        Silence is left out, so a long recording in which nobody speaks has no pieces.
+        Silence is left out, so a long recording in which nobody speaks has no pieces. ``check`` is called now and then
+        while the detector reads; what it raises ends the cutting.
 
         Raises:
             EngineUnavailableError: The detector is not installed (for long recordings only).
@@ -81,7 +86,7 @@ class Recording:
             return
         path, samples = self._prepared.audio.path, self._prepared.audio.samples
         spans = speech_spans(
-            speech_probabilities(path),
+            _checked(speech_probabilities(path), check),
             shortest_silence=_frames(SHORTEST_SILENCE_S),
             shortest_speech=_frames(SHORTEST_SPEECH_S),
         )
@@ -104,6 +109,13 @@ class Recording:
             file.seek(first)
             raw = bytes(file.buffer_read(last - first, dtype="int16"))
         return AudioArray(np.frombuffer(raw, dtype=np.int16), RATE_HZ)
+
+
+def _checked(probabilities: Iterator[float], check: Callable[[], None] | None) -> Iterator[float]:
+    for frame, probability in enumerate(probabilities):
+        if check is not None and frame % CHECK_FRAMES == 0:
+            check()
+        yield probability
 
 
 def _frames(seconds: float) -> int:

@@ -55,7 +55,9 @@ class Recognize:
     def __call__(self, document: Document, work: Work) -> Document:
         """Return the document with the text of every piece in which something was heard."""
         taken: list[AudioPiece] = []
-        jobs = (self._job(piece, taken) for piece in work.recording.cut(self.longest_s))
+        jobs = (
+            self._job(piece, taken) for piece in work.recording.cut(self.longest_s, work.refuse_cancelled)
+        )
         segments: list[Segment] = []
         starts = (piece.start_ms for piece in taken)
         for number, result in enumerate(work.results(jobs, text_from=starts)):

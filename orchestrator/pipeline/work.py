@@ -112,9 +112,9 @@ class Work:
 
     def _fill(self, pending: Iterator[Job], *, streaming: bool) -> None:
         while len(self._under_way) < JOBS_AHEAD and (job := next(pending, None)) is not None:
-            self._refuse_cancelled()
+            self.refuse_cancelled()
             self._under_way.append(self._start(job, streaming=streaming))
-        self._refuse_cancelled()
+        self.refuse_cancelled()
 
     def _start(self, job: Job, *, streaming: bool) -> _Started:
         if not streaming:
@@ -122,7 +122,8 @@ class Work:
         stream = self._pool.stream(job, timeout_s=self._timeout_s)
         return _Started(stream.future, stream)
 
-    def _refuse_cancelled(self) -> None:
+    def refuse_cancelled(self) -> None:
+        """Raise ``JobCancelledError`` when :meth:`cancel` was called; for steps that take long without a job."""
         if self._cancelled.is_set():
             raise JobCancelledError("the work on this recording was cancelled")
 

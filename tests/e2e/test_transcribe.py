@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 
 import pytest
 from lab import Finished, Lab, experiment, synthetic, write_tone
@@ -64,6 +66,9 @@ def test_a_file_that_fails_is_named_and_the_others_go_on(prepared: Lab) -> None:
         (("tone.wav", "tone.wav", "-f", "srt"), "need --out FOLDER"),
         (("tone.wav", "--out", "text.doc"), "say --format"),
         (("tone.wav", "--model", "larger"), "it has asr-small, aligner"),
+        (("tone.wav", "--memory-budget", "lots"), "--memory-budget: 'lots' is no size"),
+        (("tone.wav", "--out", "tone.txt/below/text.srt"), "a file stands where a folder is needed"),
+        (("tone.wav", "--out", "/proc/here/text.srt"), "choose another --out"),
     ],
 )
 def test_wrong_use_is_said(prepared: Lab, arguments: tuple[str, ...], words: str) -> None:
@@ -100,3 +105,33 @@ def test_aligning_needs_one_text(prepared: Lab, arguments: tuple[str, ...]) -> N
     done = prepared.run("align", "tone.wav", "--profile", "lab", *arguments)
     assert done.code == 2
     assert "text" in done.err
+
+
+def test_a_file_may_be_called_anything(prepared: Lab) -> None:
+    names = [b"-dash.wav", b"new\nline.wav", b"$(touch pwned) 'and\".wav", b"\x1b[31mred.wav", b"bad\xff.wav"]
+    for name in names:
+        shutil.copy(prepared.folder / "tone.wav", prepared.folder / os.fsdecode(name))
+    arguments = ["-q", "--profile", "lab", "--", *map(os.fsdecode, names)]
+    done = prepared.run("transcribe", *arguments)
+    assert done.code == 0, done.err
+    heads = [line for line in done.out.splitlines() if line.startswith("# ")]
+    assert heads == [
+        "# -dash.wav",
+        "# new\\nline.wav",
+        "# $(touch pwned) 'and\".wav",
+        "# \\x1b[31mred.wav",
+        "# bad\\udcff.wav",
+    ]
+    assert not (prepared.folder / "pwned").exists()
+    lines = prepared.run("transcribe", "-f", "json", *arguments).out.splitlines()
+    assert [json.loads(line)["source"] for line in lines][-1].startswith("bad")
+    assert len(lines) == len(names)
+
+
+def test_an_engine_that_is_missing_is_said_once(prepared: Lab) -> None:
+    models = {"asr-small": {"engine": "chatllm", "file": "none.bin"}, "aligner": {"engine": "synthetic"}}
+    prepared.write(experiment("any", steps=STEPS), models=models)
+    write_tone(prepared.folder / "other.wav", seconds=0.2)
+    done = transcribe(prepared, "tone.wav", "other.wav")
+    assert done.code == 3
+    assert done.err.count("none.bin") == 1

@@ -329,6 +329,14 @@ def test_ffmpeg_fails_too(tmp_path: Path, cache: Path, monkeypatch: pytest.Monke
     assert list(cache.iterdir()) == []
 
 
+def test_a_video_without_sound(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = "sys.exit(\"Stream map '0:a:0' matches no streams.\\nTo ignore this, add a trailing '?' to the map.\")"
+    monkeypatch.setenv("PATH", str(fake_ffmpeg(tmp_path / "bin", body)))
+    (tmp_path / "silent.mp4").write_bytes(bytes(range(256)))
+    with pytest.raises(AudioError, match="there is no sound in it"):
+        prepare(tmp_path / "silent.mp4", cache)
+
+
 def test_ffmpeg_that_hangs(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(fake_ffmpeg(tmp_path / "bin", "time.sleep(600)")))
     from orchestrator.audio import ffmpeg, preparation
@@ -357,3 +365,13 @@ def test_importing_it_loads_no_library() -> None:
     probe = "import sys, orchestrator.audio; print(sorted({'soundfile', 'soxr', 'numpy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_a_path_that_is_no_text_is_given_to_workers_as_a_copy(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"bad\xff.wav")
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", "not compressed"))
+        file.writeframes(b"\x01\x00" * 160)
+    prepared = prepare(path, tmp_path / "cache")
+    assert Path(prepared.audio.path).parent == tmp_path / "cache"
+    assert prepared.audio.samples == 160

@@ -149,5 +149,6 @@ def _readable(found: Sequence[Cue], duration_ms: int, pace: Pace) -> list[Cue]:
         wanted_s = max(pace.shortest_s, len(cue.text) / pace.characters_per_s)
         room_ms = after.start_ms if after else max(duration_ms, cue.end_ms)
         wanted_ms = max(cue.end_ms, cue.start_ms + round(wanted_s * 1000))
-        shown.append(replace(cue, end_ms=max(cue.start_ms + 1, min(wanted_ms, room_ms))))
+        start_ms = max(cue.start_ms, shown[-1].end_ms if shown else 0)
+        shown.append(replace(cue, start_ms=start_ms, end_ms=max(start_ms + 1, min(wanted_ms, room_ms))))
     return shown

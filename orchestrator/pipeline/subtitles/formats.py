@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from orchestrator.files.writing import to_readable_json
 from orchestrator.pipeline.document import Document, Segment
 from orchestrator.pipeline.subtitles.cues import Cue, Pace, cues
 from worker.protocol import Word
@@ -59,7 +60,7 @@ def _json(document: Document, _: Pace) -> str:
         document.words,
         document.notes,
     )
-    return msgspec.json.format(msgspec.json.encode(whole), indent=2).decode() + "\n"
+    return to_readable_json(whole).decode()
 
 
 def _srt(document: Document, pace: Pace) -> str:

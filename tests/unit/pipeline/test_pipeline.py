@@ -4,6 +4,7 @@ import asyncio
 import threading
 import wave
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from orchestrator.pipeline import (
 )
 from orchestrator.pipeline.recording import AudioPiece
 from orchestrator.pipeline.work import JOBS_AHEAD
-from orchestrator.pool.jobs import AudioArray, EngineJob
+from orchestrator.pool.jobs import AudioArray, EngineJob, Job
 from worker.protocol import Word
 
 RATE_HZ = 16_000
@@ -48,7 +49,7 @@ def answer(job: EngineJob) -> Any:
 def cut_at(*edges: tuple[int, int], in_speech: bool = False) -> Callable[..., Iterator[AudioPiece]]:
     """Stands in for the detector: recordings that are cut at these times."""
 
-    def cut(recording: Recording, _: float) -> Iterator[AudioPiece]:
+    def cut(recording: Recording, *_: object) -> Iterator[AudioPiece]:
         for start, end in edges:
             yield AudioPiece(start, end, recording.part(start, end).audio, in_speech)
 
@@ -296,3 +297,28 @@ def test_an_error_reaches_the_awaiting_task(tmp_path: Path) -> None:
     pipeline = AsyncPipeline(Pipeline([Recognize("small")], FakePool(answer), cache_dir=tmp_path))
     with pytest.raises(AudioError):
         asyncio.run(pipeline.run(tmp_path / "missing.wav"))
+
+
+def test_leaving_map_early_stops_what_is_under_way(tmp_path: Path) -> None:
+    class FirstFails(FakePool):
+        def submit(self, job: Job, *, timeout_s: float | None = None) -> Future[Any]:
+            assert isinstance(job, EngineJob)
+            if Path(str(job.audio)).stem != "a":
+                return super().submit(job, timeout_s=timeout_s)
+            assert self.submitted.wait(10), "the second recording never came"
+            failed: Future[Any] = Future()
+            failed.set_exception(JobError("ValueError", "no"))
+            return failed
+
+    pool = FirstFails(answer, hold=True)
+    pipeline = Pipeline([Recognize("small")], pool, cache_dir=tmp_path)
+    with pytest.raises(JobError):
+        next(pipeline.map([wav(tmp_path / f"{name}.wav") for name in "abcd"], ahead=2))
+    assert len(pool.held) >= 1
+    assert all(future.done() for _, future in pool.held)
+
+
+def test_map_refuses_another_way_with_errors(tmp_path: Path) -> None:
+    pipeline = Pipeline([Recognize("small")], FakePool(lambda job: None), cache_dir=tmp_path)
+    with pytest.raises(ValueError, match="'raise' or 'return'"):
+        pipeline.map([], errors="ignore")  # type: ignore[arg-type]

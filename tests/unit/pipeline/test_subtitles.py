@@ -235,3 +235,82 @@ def test_a_document_without_text_is_an_empty_file_of_its_kind(name: str) -> None
 def test_an_unknown_format_names_those_there_are() -> None:
     with pytest.raises(ValueError, match="one of txt, json, srt, vtt, tsv"):
         render(Document("x", 1000), "ass")
+
+
+# ----------------------------------------------------------------- whatever an engine may say
+
+ODD = st.text(
+    st.one_of(
+        st.sampled_from(" .,!?-–—…()「」『』“”'\"<>&\n\t\u200b\u200d\u2028\ufeff"),
+        st.sampled_from("aZ9éñอักษรไทยالعربيةעברית中文字かな한국👩‍👧🏽🎉"),
+        st.characters(codec="utf-8"),
+    ),
+    max_size=120,
+)
+
+
+@st.composite
+def odd_documents(draw: st.DrawFn) -> Document:
+    """Segments as an aligner on a bad day gives them: words out of order, on top of each other, of no length."""
+    segments: list[Segment] = []
+    at_ms = 0
+    for text in draw(st.lists(ODD, max_size=4)):
+        length_ms = draw(st.integers(0, 40_000))
+        times = st.integers(at_ms, at_ms + length_ms)
+        words = [
+            Word(word, start_ms, max(start_ms, draw(times)))
+            for word in text.split()
+            if draw(st.booleans())
+            for start_ms in [draw(times)]
+        ]
+        segments.append(Segment(at_ms, at_ms + length_ms, text, text, None, words))
+        at_ms += length_ms + draw(st.integers(0, 3_000))
+    return Document("talk.wav", at_ms, segments)
+
+
+@settings(deadline=None, max_examples=150)
+@given(odd_documents())
+def test_no_two_subtitles_are_shown_at_once_and_none_for_no_time(odd: Document) -> None:
+    found = cues(odd)
+    assert all(cue.start_ms < cue.end_ms for cue in found)
+    assert all(before.end_ms <= after.start_ms for before, after in pairwise(found))
+    assert "".join("".join(cue.text.split()) for cue in found) == "".join(odd.text.split())
+    assert all(line.strip() and "\n" not in line for cue in found for line in cue.lines)
+
+
+@settings(deadline=None, max_examples=100)
+@given(odd_documents())
+def test_a_reader_of_each_format_finds_every_subtitle(odd: Document) -> None:
+    found = cues(odd)
+    for format_name, mark in (("srt", ","), ("vtt", ".")):
+        read = blocks(render(odd, format_name), mark)
+        assert [(start, end) for start, end, _ in read] == [(cue.start_ms, cue.end_ms) for cue in found]
+        assert [len(lines) for _, _, lines in read] == [len(cue.lines) for cue in found]
+    rows = [line.split("\t") for line in render(odd, "tsv").split("\n")[1:-1]]
+    assert [(int(start), int(end)) for start, end, _ in rows] == [(cue.start_ms, cue.end_ms) for cue in found]
+
+
+def blocks(content: str, mark: str) -> list[tuple[int, int, list[str]]]:
+    """Read SubRip or WebVTT as players do: blocks between empty lines, a line of times, then text."""
+    found: list[tuple[int, int, list[str]]] = []
+    for block in content.split("\n\n"):
+        lines = block.strip("\n").split("\n")
+        at = next((index for index, line in enumerate(lines) if " --> " in line), None)
+        if at is not None:
+            start, end = (milliseconds(part, mark) for part in lines[at].split(" --> "))
+            found.append((start, end, lines[at + 1 :]))
+    return found
+
+
+def milliseconds(clock: str, mark: str) -> int:
+    whole, thousandths = clock.split(mark)
+    hours, minutes, seconds = map(int, whole.split(":"))
+    return ((hours * 60 + minutes) * 60 + seconds) * 1000 + int(thousandths)
+
+
+def test_half_an_hour_of_unbroken_speech_becomes_subtitles() -> None:
+    words = [f"word{number % 97}" for number in range(8_000)]
+    (segment,) = [timed(" ".join(words), words, word_ms=250, gap_ms=10)]
+    found = cues(document(segment))
+    assert len(found) > 400
+    assert found[-1].end_ms == segment.end_ms
