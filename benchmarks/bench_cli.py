@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bytecode import compiled_modules
 from recording import host, record, show
 from rounds import cpu_seconds
 
@@ -85,7 +86,7 @@ def once(arguments: list[str], out: int) -> dict[str, float]:
 
 def measure(rounds: int) -> dict[str, list[dict[str, float]]]:
     """Return what each command took in each round."""
-    with tempfile.TemporaryDirectory() as folder, terminal() as screen:
+    with compiled_modules(), tempfile.TemporaryDirectory() as folder, terminal() as screen:
         series = Path(folder) / "series.csv"
         write_series(series)
         todo = commands(series)

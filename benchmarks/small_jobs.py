@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 
 
 def nothing(argument: object = None) -> object:
@@ -13,6 +14,12 @@ def nothing(argument: object = None) -> object:
 
 def process_number(_: object = None) -> int:
     """Return the number of the process that does the job."""
+    return os.getpid()
+
+
+def process_number_after_a_pause(_: object = None) -> int:
+    """Return the number of the process, late enough for the other workers to get a job too."""
+    time.sleep(0.2)
     return os.getpid()
 
 
