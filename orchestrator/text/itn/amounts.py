@@ -30,6 +30,7 @@ _MONEY_ENDS = set("毛钱的了吧呢吗就卖买左以")
 _REACHED = set("是为于共有得乘加减除满")
 _OPERATOR = re.compile("加上?|减去?|乘以?|除以|等于")
 _OPERATOR_BEFORE = re.compile(f"[{NUMERALS}](加上?|减去?|乘以?|除以|等于)$")
+_SHORT_OF_HOUR = re.compile(f"分[{NUMERALS}]+点")
 _ALL_UNITS = re.compile("[十百千万亿]+")
 _NOT_MINUS = set("胜担欺背自抱肩辜正减")
 
@@ -84,6 +85,7 @@ def _measures(scene: Scene, run: Run) -> bool:
     if (
         _is_operand(scene, run)
         or _is_code(scene, run)
+        or _is_in_place(scene, run)
         or (scene.before(run.start) == "毛" and not is_word(after[:1]))
     ):
         return True
@@ -128,6 +130,14 @@ def _is_code(scene: Scene, run: Run) -> bool:
     if not is_letter(before[-1:]) or after in _MEASURES or after in _TEN_OF or run.spoken == "两":
         return False
     return run.spoken != "一" or (before[-1].isupper() and not is_letter(before[:-1]))
+
+
+def _is_in_place(scene: Scene, run: Run) -> bool:
+    """Say whether what stands around makes it a number: 差五分九点, and the address 十二楼之三."""
+    before = scene.before(run.start, 2)
+    if before[-1:] == "差":
+        return _SHORT_OF_HOUR.match(scene.after(run.end, 6)) is not None
+    return before in {"楼之", "号之"} and not is_word(scene.after(run.end))
 
 
 def _is_operand(scene: Scene, run: Run) -> bool:

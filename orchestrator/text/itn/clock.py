@@ -14,6 +14,7 @@ from orchestrator.text.itn.scene import Reading, Rewrite, Run, Scene, is_word
 _PART_OF_DAY = re.compile(
     "(上午|中午|下午|早上|早晨|清晨|凌晨|晚上|晚间|夜里|夜间|半夜|深夜|午夜|傍晚|午后|午前|今早|明早|今晚|明晚|昨晚|当晚|每晚)"
     "的?(?:大约|大概|约|近)?$"
+    f"|差(?:[{NUMERALS}]{{1,3}}分|一刻)$"
 )
 _DAY = re.compile(
     "(今天|明天|昨天|后天|前天|每天|当天|星期[一二三四五六日天]|礼拜[一二三四五六日天]|周[一二三四五六日]|[日号])$"
