@@ -89,6 +89,7 @@ def main() -> None:
                 turns[str(count)][name].append(measure(both[name], count, said.jobs, said.calls))
         for pool in both.values():
             pool.close()
+    ray.shutdown()
     cluster.shutdown()
     header = [
         "workers",

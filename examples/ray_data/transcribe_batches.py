@@ -2,7 +2,8 @@
 
     dataset = ray.data.read_parquet("recordings/")            # a column "path", or "bytes" with the files themselves
     dataset = dataset.map_batches(
-        TranscribeBatch, fn_constructor_kwargs={"workers": 2}, batch_size=32, num_cpus=2, concurrency=(1, 16)
+        TranscribeBatch, fn_constructor_kwargs={"workers": 2}, batch_size=32, num_cpus=2,
+        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=16),
     )
     dataset.write_parquet("text/")
 
