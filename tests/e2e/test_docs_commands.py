@@ -22,6 +22,7 @@ ELSEWHERE = {
     "README.md": "tests/e2e/test_docs_walks.py",
     "docs/leakgate.md": "tests/e2e/test_docs_walks.py",
     "docs/pipelines.md": "tests/e2e/test_docs_walks.py",
+    "docs/scaling.md": "tests/e2e/test_docs_walks.py",
     "docs/tutorial.md": "tests/e2e/test_docs_walks.py",
 }
 """Pages with Python in them, and the test that runs it; all of docs/howto is walked."""

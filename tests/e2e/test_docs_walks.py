@@ -162,6 +162,31 @@ def test_a_block_runs_by_itself(snippet: Snippet, walk: Walk) -> None:
     walk.python(snippet)
 
 
+_ON_A_CLUSTER = """
+import os, shutil, sys, tempfile
+from ray.cluster_utils import Cluster
+
+folder = tempfile.mkdtemp(prefix="ray-")  # sockets have short names
+head = {"num_cpus": 1, "object_store_memory": 80 * 1024 * 1024, "include_dashboard": False, "temp_dir": folder}
+cluster = Cluster(initialize_head=True, head_node_args=head)
+os.environ["RAY_ADDRESS"] = cluster.address
+try:
+    exec(sys.argv[1])
+finally:
+    cluster.shutdown()
+    shutil.rmtree(folder, ignore_errors=True)
+"""
+
+
+@pytest.mark.timeout(300)
+def test_the_first_block_about_scaling_runs_on_a_cluster(walk: Walk) -> None:
+    """The other one, for Ray Data, is tests/process/test_ray_pool.py's, with data of its own."""
+    pytest.importorskip("ray", reason="needs the packages of the extra 'ray'")
+    first = snippets(DOCS / "scaling.md", "python")[0]
+    printed = walk.run([sys.executable, "-c", _ON_A_CLUSTER, first.text], first.place)
+    assert "[0.0, 1.0, 1.4142135623730951, 1.7320508075688772, 2.0]" in printed
+
+
 def test_the_tutorials_numbers_are_those_of_its_record() -> None:
     record = (ROOT / "benchmarks/results/tutorial.txt").read_text("utf-8").splitlines()
     shown = [line for block in snippets(DOCS / "tutorial.md", "text") for line in block.text.splitlines()]
