@@ -36,8 +36,8 @@ MB = 1024 * 1024
 BARE = "import msgspec.msgpack, sys; sys.stdout.write('x'); sys.stdout.flush(); sys.stdin.read()"
 FLOOR, EXECUTED = "floor: bare interpreter with msgspec", "ours, a new interpreter each (experiments)"
 FORKED = "ours, replacements (forked from the starter)"
-MOST_TURNS = 20
-JOBS_BEFORE_FORK = 3
+MOST_TURNS = 60
+JOBS_BEFORE_FORK = 8
 
 
 def bare_interpreter() -> subprocess.Popen[bytes]:
