@@ -24,8 +24,8 @@ VerdictName = Literal["leak", "plateau", "flat", "bounded", "slow-growth", "inco
 CLEAN: frozenset[str] = frozenset({"flat", "plateau", "bounded"})
 """The verdicts that say there is no leak."""
 
-LEAK_ABOVE = 0.8
-STEPS_LEAK_ABOVE = 0.72
+LEAK_ABOVE = 0.76
+STEPS_LEAK_ABOVE = 0.65
 CLEAN_BELOW = 0.013
 CHECKED_CLEAN_BELOW = 0.1
 """Probability of growth ahead above which a series is a leak, and below which it is clean.

@@ -20,7 +20,6 @@ _LIKELY_GROWING = 0.5
 _COMPARABLE = 4.0  # in BIC: the worse shape still has an eighth of the weight
 _FEWEST_DEGREES = 3.0
 _WIDEST = 1.5
-_DOUBT_OF_NOISE = 4.0  # the autocorrelation is itself estimated: (1 + r) / (1 - r) varies by about 4 / n
 
 
 def tail_slope(
@@ -48,8 +47,7 @@ def tail_slope(
     errors = np.array([line.standard_error, *(wider * shape.error for shape in ends[1:])])
     degrees = np.array([line.degrees_of_freedom, *(shape.degrees_of_freedom for shape in ends[1:])])
     rate = float(weights @ rates)
-    variance = float(weights @ (errors**2 + (rates - rate) ** 2))
-    variance = variance * (1.0 + _DOUBT_OF_NOISE / line.count) + slope_error**2
+    variance = float(weights @ (errors**2 + (rates - rate) ** 2)) + slope_error**2
     estimate = _with_error(replace(line, rate=rate), sqrt(variance), float(weights @ degrees))
     steps = shapes.shapes.get("steps")
     if steps and shapes.growing > _LIKELY_GROWING and steps.deficit < deficits.min() + _COMPARABLE:
