@@ -342,7 +342,8 @@ class Journal:
 def _entry(row: tuple[Any, ...]) -> Entry:
     values = dict(zip(Entry.__struct_fields__, row, strict=True))
     values["outputs"] = json.loads(values["outputs"])
-    return Entry(**{**values, "path": _text(values["path"]), "reason": _text(values["reason"])})
+    values["path"], values["reason"] = _text(values["path"]), _text(values["reason"])
+    return Entry(**values)
 
 
 def _stored(text: str) -> str | bytes:

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 FORMAT_NAMES = ("txt", "json", "srt", "vtt", "tsv")
 SPARE_RECORDINGS = 2
 """Recordings under way beyond the workers: while one is decoded or written, no worker waits for it."""
-SPARE_RECORDINGS = 2
-"""Recordings under way beyond the workers: while one is decoded or written, no worker waits for it."""
 
 
 def batch(
@@ -190,7 +188,6 @@ def _work_through(
     from orchestrator.cli.batch_display import BatchDisplay
 
     with open_pool(options) as pool:
-        settings = replace(settings, ahead=len(pool.stats().slots) + SPARE_RECORDINGS)
         settings = replace(settings, ahead=len(pool.stats().slots) + SPARE_RECORDINGS)
         pipeline_for = PipelineFor(pool, options, settings.formats)
         take = partial(_snapshot, journal, settings.folder, pool)
