@@ -12,8 +12,8 @@ One thread serves any number of workers: an experiment watches one at a time, a 
 not decide what a reading means and writes no file itself.
 
 What it costs: ``benchmarks/results/sampling.json``, beside the same system calls in a bare loop. The thread
-needs the interpreter's lock after every one of them, so pure Python work in the same process delays it by up to
-the switch interval (5 ms) a reading: it then misses deadlines and counts them, and what was not read cannot be
+needs the interpreter's lock, so pure Python work in the same process delays it by the switch interval (5 ms)
+and more: it then misses deadlines and counts them, and what was not read cannot be
 in the peak.
 """
 
