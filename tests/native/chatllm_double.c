@@ -13,6 +13,7 @@
  *   stdout=1                print the banner on standard output as well
  *   raw_byte=1              one chunk has a byte that is no UTF-8
  *   odd_types=1             print types that nobody knows
+ *   cross_talk=1            a chunk comes with the user_data of another object
  *   error_line=1            an error line in the middle of a job that succeeds
  *   input_code=N            the input fails with this code and an error line
  *   context_shows=1         the text tells how many inputs the context holds
@@ -300,6 +301,7 @@ static void transcribe(struct object *o, const char *text, int room) {
     }
     if (!chunk(o, "<asr_text>")) return;
     if (number(o, "odd_types", 0)) say(ODD, "odd"), say(ASYNC, ""), say(LOGGING, "Eodd"), say(THOUGHT, "odd");
+    if (number(o, "cross_talk", 0)) the_print((char *)the_user_data + 1, CHAT, "somebody else's");
     if (number(o, "error_line", 0)) say(ERROR, "something went wrong on the way");
     if (warm == NULL || atof(warm) > 0) snprintf(more, sizeof more, " warm%d", runs);
     if (number(o, "context_shows", 0)) snprintf(more, sizeof more, " inputs%d", o->inputs);

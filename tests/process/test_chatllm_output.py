@@ -32,6 +32,12 @@ def test_kinds_of_output_that_nobody_knows_are_ignored(bench: Bench) -> None:
         assert worker.transcribe().text == TEXT
 
 
+def test_text_for_another_object_is_not_taken(bench: Bench) -> None:
+    with bench.worker("cross_talk=1") as worker:
+        worker.load()
+        assert worker.transcribe().text == TEXT
+
+
 def test_a_byte_that_is_no_utf8_is_replaced(bench: Bench) -> None:
     with bench.worker("raw_byte=1") as worker:
         worker.load()
