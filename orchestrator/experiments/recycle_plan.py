@@ -168,7 +168,9 @@ def _model_plan(
         workers_that_fit=used.workers_that_fit,
         throughput_cost=used.throughput_cost,
         best_jobs=plan.best_jobs,
-        reason=used.reason,
+        reason=used.reason
+        if trimmed is None
+        else f"with the trims {used.reason[0].lower()}{used.reason[1:]}",
         levers=levers,
     )
     return msgspec.structs.replace(
