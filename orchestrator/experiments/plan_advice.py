@@ -185,7 +185,7 @@ def _retention(
         return
     without = "never" if plan.max_jobs is None else f"every {plan.max_jobs} jobs"
     yield (
-        f"The trim at the end gave back {worker.trim_released_mb:.0f} MB, memory had grown by {worker.grown_mb:.0f} MB: "
+        f"The trim at the end gave back {worker.trim_released_mb:.0f} MB, where {worker.grown_mb:.0f} MB had grown: "
         f"with trim_every = {trimmed.every} about {trimmed.rate_high_mb:.3g} MB per job is left; without it, recycle "
         f"{without}. What a trim costs in time was not measured"
     )

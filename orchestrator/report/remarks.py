@@ -51,8 +51,9 @@ def missing_rates(experiment: Experiment, summaries: Summaries) -> list[Line]:
     ]
     reasons: dict[str, list[str]] = {}
     for series, summary in ran:
-        if reason := (summary.get("leak_rate") or {}).get("reason"):
-            reasons.setdefault(str(reason), []).append(method_name(series, summary))
+        rate: Mapping[str, Any] = summary.get("leak_rate") or {}
+        if rate.get("reason"):
+            reasons.setdefault(str(rate["reason"]), []).append(method_name(series, summary))
     lines: list[Line] = []
     for reason, names in reasons.items():
         whose = "" if len(names) == len(ran) else f" of {', '.join(names)}"

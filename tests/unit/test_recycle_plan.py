@@ -212,7 +212,7 @@ def test_a_trim_that_gave_the_growth_back_does_instead() -> None:
     plan = only(plan_of(series("reuse", judged(**RETAINED), trim_released_mb=90.0), BASELINE))
     assert plan.trim_every == 4, "a tenth of 200 MB between two trims, 4.5 MB each job"
     assert plan.recycle["trim_every"] == 4
-    assert "gave back 90 MB, memory had grown by 95 MB" in " ".join(plan.advice)
+    assert "gave back 90 MB, where 95 MB had grown" in " ".join(plan.advice)
     assert plan.reason.startswith("with the trims grows by at most 1.5 MB per job")
     not_shown = only(plan_of(series("reuse", judged(**RETAINED), trim_released_mb=10.0), BASELINE))
     assert not_shown.trim_every is None
