@@ -43,7 +43,15 @@ READINGS = 200
 MOST_WAIT_S = 20.0
 CANCELLER = "soak-canceller"
 MEMORY_OF_ENDINGS = 2000
-RECYCLE = Recycle(max_jobs=40, max_rss="60MiB", hard_rss="300MiB", max_age_s=1.0, jitter=0.3)
+RECYCLE = Recycle(
+    hard_rss="300MiB",
+    models={
+        "quick": Recycle(max_jobs=20, hard_rss="300MiB", jitter=0.3),
+        "leaky": Recycle(max_rss="40MiB", hard_rss="300MiB", jitter=0.3),
+        "slow": Recycle(max_age_s=1.0, hard_rss="300MiB", jitter=0.3),
+    },
+)
+"""A limit of its own for each model, so that on a busy machine none hides another."""
 TURN = 250
 """Jobs per worker until every model has had its turn."""
 SHARES = {"quick": 0.6, "leaky": 0.2, "slow": 0.2}

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import errno
-import signal
 import threading
 import wave
 from collections.abc import Callable, Iterator
@@ -177,7 +176,6 @@ def test_an_interrupt_of_the_calling_thread_stops_the_batch(
     with pytest.raises(KeyboardInterrupt):
         batch.run()
     assert journal.counts() == Counts(waiting=6)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_converted_copy_goes_with_its_recording(journal: Journal, tmp_path: Path) -> None:
