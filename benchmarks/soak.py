@@ -48,7 +48,7 @@ RECYCLE = Recycle(
     models={
         "quick": Recycle(max_jobs=20, hard_rss="300MiB", jitter=0.3),
         "leaky": Recycle(max_rss="40MiB", hard_rss="300MiB", jitter=0.3),
-        "slow": Recycle(max_age_s=1.0, hard_rss="300MiB", jitter=0.3),
+        "slow": Recycle(max_age_s=0.4, hard_rss="300MiB", jitter=0.3),
     },
 )
 """A limit of its own for each model, so that on a busy machine none hides another."""

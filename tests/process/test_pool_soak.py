@@ -13,8 +13,8 @@ def test_every_job_ends_once_and_rightly_and_the_parent_is_as_it_was(monkeypatch
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     from soak import FAULTS, soak
 
-    outcome = soak(jobs=400, workers=2, seed=1)
+    outcome = soak(jobs=500, workers=2, seed=1)
     assert outcome.problems() == []
     assert outcome.faults.keys() == FAULTS.keys()
-    assert sum(outcome.outcomes.values()) == 400
+    assert sum(outcome.outcomes.values()) == 500
     assert outcome.spawns == sum(outcome.exits.values())
