@@ -78,6 +78,10 @@ def _too_short(series: FloatArray, tolerance: float, noise_floor: float) -> Chan
         0.5,
         "line",
         slope.rate,
-        (f"only {series.size} iterations: too few to tell a leak from a warm-up",),
-        (f"at least {more} more iterations",),
+        (f"only {_iterations(series.size)}: too few to tell a leak from a warm-up",),
+        (f"at least {_iterations(more, ' more')}",),
     )
+
+
+def _iterations(count: int, more: str = "") -> str:
+    return f"{count}{more} iteration{'' if count == 1 else 's'}"

@@ -39,7 +39,8 @@ _CLEARLY = 6.0  # difference in BIC that leaves no doubt
 _STEPS = ("step", "steps")
 _BENDING = ("late", "two lines")
 _SLOWING = ("log", "power", "saturating")
-_MOST_ITERATIONS = 9999
+MOST_TIMES_LONGER = 20
+"""A forecast beyond this says nothing any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,5 +212,7 @@ def more_iterations(found: Evidence) -> str:
     gap = tolerance - min(abs(slope.rate), tolerance / 2)
     ratio = max(2.0 * slope.standard_error / gap, 1.0)
     power = 2.0 if slope.autocorrelation >= 1 else 2.0 / 3.0
-    needed = ceil(min(slope.count * ratio**power, _MOST_ITERATIONS)) - slope.count
+    if ratio**power > MOST_TIMES_LONGER:
+        return f"over {MOST_TIMES_LONGER} times as many iterations: in noise of this size another lever tells sooner"
+    needed = ceil(slope.count * ratio**power) - slope.count
     return f"about {max(needed, slope.count // 4)} more iterations"

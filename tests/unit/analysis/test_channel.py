@@ -52,7 +52,7 @@ def test_clean_series_are_told_apart(name: str, verdict: str) -> None:
 def test_fewer_than_ten_iterations_are_inconclusive(count: int) -> None:
     found = judge(10 + 5.0 * np.arange(count))
     assert found.verdict == "inconclusive"
-    assert found.settle == (f"at least {10 - count} more iterations",)
+    assert found.settle == (f"at least {10 - count} more iteration{'s' if count < 9 else ''}",)
 
 
 def test_constant_series_is_flat() -> None:
@@ -144,3 +144,10 @@ def test_level_does_not_turn_a_leak(name: str, shift: float) -> None:
 def test_clean_names() -> None:
     assert {"flat", "plateau", "bounded"} == CLEAN
     assert judge([5.0] * 20).clean
+
+
+def test_a_forecast_of_many_times_the_record_is_no_number() -> None:
+    noise = np.random.default_rng(3).normal(0, 40, 14)
+    found = judge(1000 + noise)
+    assert found.verdict == "inconclusive"
+    assert "over 20 times as many iterations" in found.settle[0]
