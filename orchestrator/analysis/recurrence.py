@@ -91,8 +91,9 @@ def _likeness(sizes: FloatArray, size_error: float) -> float:
     logs = np.log(sizes)
     error = min(max(_FINEST, size_error / float(np.median(sizes))), _COARSEST)
     same = -np.inf
-    for unit in np.unique(np.outer(sizes, 1.0 / np.arange(1, len(_AT_ONCE) + 1))):
-        blocks = np.clip(np.round(sizes / unit), 1, len(_AT_ONCE))
+    units: FloatArray = np.unique(np.outer(sizes, 1.0 / np.arange(1, len(_AT_ONCE) + 1)))
+    for unit in units.tolist():
+        blocks: FloatArray = np.minimum(np.maximum(np.round(sizes / float(unit)), 1.0), float(len(_AT_ONCE)))
         how_often = np.log(np.array(_AT_ONCE))[blocks.astype(int) - 1].sum()
         same = max(same, _log_density(logs - np.log(blocks), error) + float(how_often))
     logs_of = np.array([same, _log_density(logs, _ALIKE), _log_density(logs, _ANY)])

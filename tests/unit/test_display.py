@@ -202,7 +202,9 @@ def test_chinese_is_shown_in_zh_tw_while_it_comes_and_then_in_digits() -> None:
     for piece in ("软", "件用了百分之", "五，", "好"):
         narrator.chunk(piece, 0)
     assert shown == ["", "軟體用了", "軟體用了百分之五，", "軟體用了百分之五，"]  # 百分之百 is an entry
-    heard = step_record(text="软件用了百分之五，好", text_zh_tw="軟體用了百分之五，好", text_itn="軟體用了5%，好")
+    heard = step_record(
+        text="软件用了百分之五，好", text_zh_tw="軟體用了百分之五，好", text_itn="軟體用了5%，好"
+    )
     narrator.step_done(about, about.steps[0], heard)
     assert lines[-2:] == ["軟體用了百分之五，好", "Result: 軟體用了5%，好"]
     assert shown[-1] == ""
