@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.cli import pipeline_flags as flags
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.interrupts import interruptible
 from orchestrator.cli.pipeline_setup import PipelineOptions, check_models, open_pool, say
-from orchestrator.cli.transcribe_command import FormatName, Outlet
+from orchestrator.cli.transcribe_command import Outlet
 
 if TYPE_CHECKING:
     from orchestrator.pipeline import Document
@@ -24,16 +25,15 @@ def align(
         Path | None, typer.Option("--text-file", help="A UTF-8 file with what is said; - for stdin.")
     ] = None,
     format_name: Annotated[
-        FormatName | None, typer.Option("--format", "-f", help="Default: by the ending of --out, else json.")
+        flags.FormatName | None,
+        typer.Option("--format", "-f", help="Default: by the ending of --out, else json."),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="A file; default: stdout.")] = None,
-    profile: Annotated[str, typer.Option(help="auto, qwen3, embedded, or another profile.")] = "auto",
-    config: Annotated[
-        Path | None, typer.Option(help="File with the models; default: experiments.toml, else our own.")
-    ] = None,
-    aligner: Annotated[str, typer.Option(help="The model or role that aligns.")] = "aligner",
-    language: Annotated[str | None, typer.Option(help="Overrides the model's.")] = None,
-    timeout_s: Annotated[float | None, typer.Option(min=0.001, help="Seconds the job may take.")] = None,
+    profile: flags.Profile = "auto",
+    config: flags.Config = None,
+    aligner: flags.AligningModel = "aligner",
+    language: flags.Language = None,
+    timeout_s: flags.TimeoutS = None,
 ) -> None:
     """Give every word of a text its time in a recording."""
     options = PipelineOptions(config=config, profile=profile, aligner=aligner, language=language, workers=1)

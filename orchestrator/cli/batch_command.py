@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.cli import pipeline_flags as flags
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.interrupts import interruptible
 from orchestrator.cli.pipeline_setup import RAY, PipelineOptions, config_file, open_pool, recognizing, say
-from orchestrator.cli.transcribe_command import ChineseName
 from orchestrator.errors import ResultsError
 
 if TYPE_CHECKING:
@@ -43,27 +43,17 @@ def batch(
         Path | None, typer.Option(help="JSON Lines or CSV: audio, and if wanted output, language, text.")
     ] = None,
     formats: Annotated[str, typer.Option("--format", "-f", help="One or several: srt,json.")] = "txt",
-    profile: Annotated[str, typer.Option(help="auto, qwen3, embedded, or another profile.")] = "auto",
-    config: Annotated[
-        Path | None, typer.Option(help="File with the models; default: experiments.toml, else our own.")
-    ] = None,
-    model: Annotated[str, typer.Option(help="The model or role that recognises.")] = "asr-small",
-    aligner: Annotated[str, typer.Option(help="The model or role that gives words their times.")] = "aligner",
-    language: Annotated[str | None, typer.Option(help="Overrides the model's.")] = None,
-    align: Annotated[
-        bool | None,
-        typer.Option("--align/--no-align", help="Word times; default: for formats that have times."),
-    ] = None,
-    chinese: Annotated[
-        ChineseName,
-        typer.Option(help="Chinese as Taiwan writes it and numbers in digits; digits only; or as heard."),
-    ] = "zh-TW",
-    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; default: by cores.")] = None,
-    memory_budget: Annotated[
-        str | None, typer.Option(help='Of all workers together, such as "4GiB"; default: by the machine.')
-    ] = None,
-    exclusive: Annotated[bool, typer.Option("--exclusive", help="One model in memory at a time.")] = False,
-    timeout_s: Annotated[float | None, typer.Option(min=0.001, help="Seconds a job may take.")] = None,
+    profile: flags.Profile = "auto",
+    config: flags.Config = None,
+    model: flags.RecognizingModel = "asr-small",
+    aligner: flags.AligningModel = "aligner",
+    language: flags.Language = None,
+    align: flags.WordTimes = None,
+    chinese: flags.Chinese = "zh-TW",
+    workers: flags.Workers = None,
+    memory_budget: flags.MemoryBudget = None,
+    exclusive: flags.Exclusive = False,
+    timeout_s: flags.TimeoutS = None,
     on: Annotated[
         str | None,
         typer.Option(help="Where: ray for the cluster there is (RAY_ADDRESS), or ray://HOST:PORT."),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orchestrator.cli import pipeline_flags as flags
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.interrupts import interruptible
 from orchestrator.cli.pipeline_setup import PipelineOptions, named, open_pool, recognizing, say
@@ -15,39 +16,27 @@ from orchestrator.cli.pipeline_setup import PipelineOptions, named, open_pool, r
 if TYPE_CHECKING:
     from orchestrator.pipeline import Document, Pipeline
 
-FormatName = Literal["txt", "json", "srt", "vtt", "tsv"]
-ChineseName = Literal["zh-TW", "itn", "off"]
-
 
 def transcribe(  # noqa: PLR0917 - typer wants one parameter a flag
     files: Annotated[list[Path], typer.Argument(help="Audio or video: anything that ffmpeg reads.")],
     format_name: Annotated[
-        FormatName | None, typer.Option("--format", "-f", help="Default: by the ending of --out, else txt.")
+        flags.FormatName | None,
+        typer.Option("--format", "-f", help="Default: by the ending of --out, else txt."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="A file, or a folder for several; default: stdout.")
     ] = None,
-    profile: Annotated[str, typer.Option(help="auto, qwen3, embedded, or another profile.")] = "auto",
-    config: Annotated[
-        Path | None, typer.Option(help="File with the models; default: experiments.toml, else our own.")
-    ] = None,
-    model: Annotated[str, typer.Option(help="The model or role that recognises.")] = "asr-small",
-    aligner: Annotated[str, typer.Option(help="The model or role that gives words their times.")] = "aligner",
-    language: Annotated[str | None, typer.Option(help="Overrides the model's.")] = None,
-    align: Annotated[
-        bool | None,
-        typer.Option("--align/--no-align", help="Word times; default: for formats that have times."),
-    ] = None,
-    chinese: Annotated[
-        ChineseName,
-        typer.Option(help="Chinese as Taiwan writes it and numbers in digits; digits only; or as heard."),
-    ] = "zh-TW",
-    workers: Annotated[int | None, typer.Option(min=1, help="Worker processes; default: by cores.")] = None,
-    memory_budget: Annotated[
-        str | None, typer.Option(help='Of all workers together, such as "4GiB"; default: by the machine.')
-    ] = None,
-    exclusive: Annotated[bool, typer.Option("--exclusive", help="One model in memory at a time.")] = False,
-    timeout_s: Annotated[float | None, typer.Option(min=0.001, help="Seconds a job may take.")] = None,
+    profile: flags.Profile = "auto",
+    config: flags.Config = None,
+    model: flags.RecognizingModel = "asr-small",
+    aligner: flags.AligningModel = "aligner",
+    language: flags.Language = None,
+    align: flags.WordTimes = None,
+    chinese: flags.Chinese = "zh-TW",
+    workers: flags.Workers = None,
+    memory_budget: flags.MemoryBudget = None,
+    exclusive: flags.Exclusive = False,
+    timeout_s: flags.TimeoutS = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No text while it comes.")] = False,
 ) -> None:
     """Transcribe recordings: text, JSON or subtitles.

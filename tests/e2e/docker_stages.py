@@ -38,8 +38,10 @@ from dockerfile_parse import DockerfileParser
 
 HOST_SETTINGS = (
     *("/etc/resolv.conf", "/etc/hosts", "/etc/apt/apt.conf.d", "/etc/pip.conf", "/etc/ssl/certs"),
-    *("/usr/local/share/ca-certificates", "/root/.config/pip", "/root/.pip", "/opt/pypi-more"),
+    *("/usr/local/share/ca-certificates", str(Path.home() / ".config/pip"), str(Path.home() / ".pip")),
+    *filter(None, os.environ.get("ORCHESTRATOR_STAGE_SETTINGS", "").split(":")),
 )
+"""What a stage on a base of its own needs of this machine to reach package sources; more by the variable."""
 HOST_VARIABLES = re.compile(
     r"PIP_(?!REQUIRE|NO_CACHE).*|(http|https|no)_proxy|SSL_CERT_FILE|REQUESTS_CA_BUNDLE", re.IGNORECASE
 )

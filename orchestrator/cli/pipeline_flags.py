@@ -1,0 +1,35 @@
+"""The flags that ``transcribe``, ``align`` and ``batch`` share: what each takes, and what ``--help`` says of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+FormatName = Literal["txt", "json", "srt", "vtt", "tsv"]
+ChineseName = Literal["zh-TW", "itn", "off"]
+
+Profile = Annotated[str, typer.Option(help="auto, qwen3, embedded, or another profile.")]
+Config = Annotated[
+    Path | None, typer.Option(help="File with the models; default: experiments.toml, else our own.")
+]
+RecognizingModel = Annotated[str, typer.Option("--model", help="The model or role that recognises.")]
+AligningModel = Annotated[
+    str, typer.Option("--aligner", help="The model or role that gives words their times.")
+]
+Language = Annotated[str | None, typer.Option(help="Overrides the model's.")]
+WordTimes = Annotated[
+    bool | None,
+    typer.Option("--align/--no-align", help="Word times; default: for formats that have times."),
+]
+Chinese = Annotated[
+    ChineseName,
+    typer.Option(help="Chinese as Taiwan writes it and numbers in digits; digits only; or as heard."),
+]
+Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes; default: by cores.")]
+MemoryBudget = Annotated[
+    str | None, typer.Option(help='Of all workers together, such as "4GiB"; default: by the machine.')
+]
+Exclusive = Annotated[bool, typer.Option("--exclusive", help="One model in memory at a time.")]
+TimeoutS = Annotated[float | None, typer.Option("--timeout-s", min=0.001, help="Seconds a job may take.")]
