@@ -30,19 +30,36 @@ SPARE_RECORDINGS = 2
 """Recordings under way beyond the workers: while one is decoded or written, no worker waits for it."""
 
 
+Inputs = Annotated[
+    list[str] | None, typer.Argument(help="Files, folders, or globs in quotes.", show_default=False)
+]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of outputs and journal.")]
+ListFile = Annotated[Path | None, typer.Option("--list", help="A file with one path a line; - for stdin.")]
+Manifest = Annotated[
+    Path | None, typer.Option(help="JSON Lines or CSV: audio, and if wanted output, language, text.")
+]
+Formats = Annotated[str, typer.Option("--format", "-f", help="One or several: srt,json.")]
+On = Annotated[
+    str | None, typer.Option(help="Where: ray for the cluster there is (RAY_ADDRESS), or ray://HOST:PORT.")
+]
+MaxAttempts = Annotated[
+    int, typer.Option(min=1, help="How often a recording is tried whose worker dies or hangs.")
+]
+RetryFailed = Annotated[
+    bool, typer.Option("--retry-failed", help="Try failed and poisoned recordings once more.")
+]
+Redo = Annotated[bool, typer.Option("--redo", help="Begin anew, with these settings.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per recording on stdout at the end.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only failures and the last line.")]
+
+
 def batch(
-    inputs: Annotated[
-        list[str] | None, typer.Argument(help="Files, folders, or globs in quotes.", show_default=False)
-    ] = None,
+    inputs: Inputs = None,
     *,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of outputs and journal.")],
-    list_file: Annotated[
-        Path | None, typer.Option("--list", help="A file with one path a line; - for stdin.")
-    ] = None,
-    manifest: Annotated[
-        Path | None, typer.Option(help="JSON Lines or CSV: audio, and if wanted output, language, text.")
-    ] = None,
-    formats: Annotated[str, typer.Option("--format", "-f", help="One or several: srt,json.")] = "txt",
+    out: Out,
+    list_file: ListFile = None,
+    manifest: Manifest = None,
+    formats: Formats = "txt",
     profile: flags.Profile = "auto",
     config: flags.Config = None,
     model: flags.RecognizingModel = "asr-small",
@@ -54,21 +71,12 @@ def batch(
     memory_budget: flags.MemoryBudget = None,
     exclusive: flags.Exclusive = False,
     timeout_s: flags.TimeoutS = None,
-    on: Annotated[
-        str | None,
-        typer.Option(help="Where: ray for the cluster there is (RAY_ADDRESS), or ray://HOST:PORT."),
-    ] = None,
-    max_attempts: Annotated[
-        int, typer.Option(min=1, help="How often a recording is tried whose worker dies or hangs.")
-    ] = 3,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Try failed and poisoned recordings once more.")
-    ] = False,
-    redo: Annotated[bool, typer.Option("--redo", help="Begin anew, with these settings.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object per recording on stdout at the end.")
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only failures and the last line.")] = False,
+    on: On = None,
+    max_attempts: MaxAttempts = 3,
+    retry_failed: RetryFailed = False,
+    redo: Redo = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """Transcribe many recordings. Stop it as you like: the same command again does the rest.
 
