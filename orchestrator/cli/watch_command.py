@@ -60,7 +60,7 @@ def _record(process: Watched, recording: Recording, every: float, for_s: float |
 
     if sys.stderr.isatty():
         print(f"watching process {process.pid} ({process.name}); Ctrl-C stops and judges", file=sys.stderr)
-    with _terminated_like_interrupted():
+    with _stopped_by_signals():
         try:
             return record(process.read, process.wait, time.monotonic, recording, every_s=every, for_s=for_s)
         except KeyboardInterrupt:  # the usual way to stop, not a failure
@@ -84,12 +84,15 @@ def _opened(path: Path | None) -> Generator[TextIO | None]:
 
 
 @contextmanager
-def _terminated_like_interrupted() -> Generator[None]:
+def _stopped_by_signals() -> Generator[None]:
+    """Let Ctrl-C and SIGTERM stop; in the background of a script too, where a shell has SIGINT ignored."""
+
     def stop(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {name: signal.signal(name, stop) for name in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for name, handler in before.items():
+            signal.signal(name, handler)
