@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from orchestrator.config.types import Step
-from orchestrator.experiments.records import AlignedWord, Boundary, Phases, Reading, StepRecord
+from orchestrator.experiments.records import AlignedWord, Boundary, Phases, Reading, StepRecord, WorkerStart
 from orchestrator.text.chinese import WrittenChinese
 from orchestrator.text.metrics import Score
 from worker.protocol import Alignment, Done, Transcript
@@ -20,6 +20,7 @@ class StepDraft:
 
     step: Step
     generation: int = 0
+    start: WorkerStart | None = None
     readings: dict[Boundary, Reading] = field(default_factory=dict[Boundary, Reading])
     seconds: dict[str, float] = field(default_factory=dict[str, float])
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -71,6 +72,7 @@ class StepDraft:
             warnings=_warnings(self.done),
             reset=self.reset,
             facts=self.facts,
+            start=self.start,
         )
 
 

@@ -15,6 +15,8 @@ RECORDS_SCHEMA = 1
 Boundary = Literal["before_load", "after_load", "after_infer", "after_unload", "after_trim"]
 Outcome = Literal["completed", "crashed", "failed", "timeout", "unavailable", "interrupted"]
 PeakSource = Literal["VmHWM", "sampled"]
+WorkerStart = Literal["exec", "fork"]
+"""How a worker's process began: as a new interpreter, or as a copy of a starter."""
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -75,7 +77,8 @@ class StepRecord(Record, frozen=True):
     reference, and for alignments; ``normalization`` says what was done to both sides. ``text`` is the engine's own;
     for Chinese ``text_zh_tw`` is how it was shown while it came and ``text_itn`` its final form, the one that was
     compared (None for other languages, see :mod:`orchestrator.text.chinese`). ``warnings`` are the engine's words
-    about what speaks against the result.
+    about what speaks against the result. ``start`` is how the process of this ``generation`` was started, asked
+    of each anew; None in entries from before it was kept.
     """
 
     model: str
@@ -100,6 +103,7 @@ class StepRecord(Record, frozen=True):
     warnings: list[str] = []
     reset: Literal["restart", "none"] | None = None
     facts: dict[str, Any] = {}
+    start: WorkerStart | None = None
 
 
 class IterationRecord(Record, frozen=True, tag="iteration"):
@@ -204,3 +208,10 @@ class SeriesRecords(Record, frozen=True):
     iterations: list[IterationRecord]
     end: SeriesEnd | None
     restarts: list[str] = []
+
+    @property
+    def worker_starts(self) -> set[WorkerStart]:
+        """How the series' processes began; empty where none got as far as a step."""
+        steps = [step for record in self.iterations for step in record.steps]
+        steps += self.end.partial if self.end else []
+        return {step.start for step in steps if step.start is not None}

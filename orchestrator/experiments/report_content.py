@@ -70,6 +70,7 @@ def collect_report(run: RunFolder) -> ReportContent:
         notes=[*manifest.warnings, *([note] if note else [])],
         plan=_recycle_plan(plan, manifest, list(records.values()), run.path),
         calibration=calibration_beside(run.path, manifest),
+        worker_starts=sorted({start for each in records.values() for start in each.worker_starts}),
     )
 
 

@@ -45,6 +45,7 @@ def config_part(
         "heap": experiment.heap,
         "stop": experiment.stop,
         "heap_source": manifest.heap,
+        "worker_starts": sorted({start for each in records for start in each.worker_starts}),
         "steps": [_step(step, manifest) for step in experiment.steps],
         "profile_reason": manifest.profile_reason,
         "run_id": manifest.run_id,

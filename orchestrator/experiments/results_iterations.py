@@ -104,6 +104,7 @@ def _step(step: StepRecord) -> dict[str, Any]:
         "engine": step.engine,
         "task": step.task,
         "generation": step.generation,
+        "start": step.start,
         "reset": step.reset,
         **readings_part(step.readings),
         **msgspec.structs.asdict(step.phases),

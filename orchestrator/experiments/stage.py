@@ -215,6 +215,7 @@ class Stage:
     def _enter(self, draft: StepDraft, phase: str) -> Dialogue:
         assert self._dialogue is not None
         draft.generation = self.generation
+        draft.start = self._dialogue.worker.start
         self._on_phase(self, draft, phase)
         return self._dialogue
 

@@ -168,12 +168,26 @@ def test_config_says_what_was_done_and_where() -> None:
     assert config["methods"] == ["recreate", "recycle"]
     assert (config["iterations"], config["recycle_after"], config["sample_interval_ms"]) == (10, 1, 20)
     assert (config["heap"], config["heap_source"]) == (True, "mallinfo2")
+    assert config["worker_starts"] == []
     assert config["profile_reason"] == "profile embedded: no chatllm.cpp library"
     assert config["run_id"] == "20260101T000000.000000Z-abcd"
     assert config["restarts"] == {"recreate": ["its process is gone"]}
     assert config["warnings"] == ["swap is in use"]
     assert config["host"]["cores"] >= 1
     assert config["packages"]["msgspec"]
+
+
+def test_every_way_in_which_workers_began_is_told() -> None:
+    experiment = build.experiment("recreate", "reuse", "recycle")
+    died = build.ended(0, "recycle", outcome="crashed", partial=[build.step_record(start="fork")])
+    whole = document(
+        experiment,
+        build.growing("recreate", 2, start="exec"),
+        build.growing("reuse", 2),  # recorded before it was kept
+        build.records("recycle", [], died),
+    )
+    assert whole["config"]["worker_starts"] == ["exec", "fork"]
+    assert [each["steps"][0]["start"] for each in whole["iterations"]] == ["exec", "exec", None, None]
 
 
 def test_config_tells_models_by_name_and_hash_and_samples_from_the_file() -> None:

@@ -95,7 +95,10 @@ class CalibrationContent:
 
 @dataclass(frozen=True, slots=True)
 class ReportContent:
-    """A whole run. ``facts`` are the manifest's, as built-in types, and the page's provenance."""
+    """A whole run. ``facts`` are the manifest's, as built-in types, and the page's provenance.
+
+    ``worker_starts`` is how its worker processes began: ``exec``, ``fork``, both, or neither when none is recorded.
+    """
 
     run_id: str
     created_at: str
@@ -108,3 +111,4 @@ class ReportContent:
     notes: Sequence[str] = ()
     plan: RunPlan | None = None
     calibration: CalibrationContent = CalibrationContent()
+    worker_starts: Sequence[str] = ()

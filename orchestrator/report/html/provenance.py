@@ -12,6 +12,7 @@ from orchestrator.report.html.markup import Html, bullets, element, facts, folde
 
 _GIB = 1024.0**3
 _HASH_SHOWN = 16
+_STARTS = {"exec": "exec: each a new interpreter", "fork": "fork: copied from a starter"}
 
 
 def provenance_part(content: ReportContent) -> Html:
@@ -27,6 +28,8 @@ def provenance_part(content: ReportContent) -> Html:
         "made by": f"orchestrator {content.tool_version}",
         "profile": content.profile_reason,
         "heap channel": known.get("heap") or _heap(content),
+        "worker processes": "; ".join(_STARTS.get(each, each) for each in content.worker_starts)
+        or "not known",
         "schema": known.get("schema"),
     }
     parts = [

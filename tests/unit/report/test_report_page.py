@@ -187,6 +187,25 @@ def test_provenance_has_host_versions_configuration_and_fingerprints(tmp_path: P
         assert fact in words
 
 
+@pytest.mark.parametrize(
+    ("starts", "said"),
+    [
+        (["exec"], "worker processes exec: each a new interpreter schema"),
+        (["fork"], "worker processes fork: copied from a starter schema"),
+        (
+            ["exec", "fork"],
+            "worker processes exec: each a new interpreter; fork: copied from a starter schema",
+        ),
+        ([None], "worker processes not known schema"),
+    ],
+)
+def test_provenance_says_how_the_workers_began(tmp_path: Path, starts: list[str | None], said: str) -> None:
+    run = Written(tmp_path, experiment("recreate", "recycle"))
+    for start, method in zip(starts, ("recreate", "recycle"), strict=False):
+        run.add(method, iterations(method, 2, 0.0, start=start))
+    assert said in words_of(page_of(run))
+
+
 def test_methods_and_variants_do_not_share_a_style(tmp_path: Path) -> None:
     both = experiment(
         "recreate", series=[Series("recreate"), Series("recreate", "one-arena", {"MALLOC_ARENA_MAX": "1"})]
