@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from resolved_plans import Resolved, Write
 
 from orchestrator.config.load import load_file
+from orchestrator.config.overrides import Overrides
+from orchestrator.config.resolve import resolve
+from orchestrator.config.types import Plan
 from orchestrator.errors import ConfigError, ConfigProblem
 
 RIGHT = """\
@@ -84,3 +88,15 @@ def problems_in(write: Callable[[str], Path]) -> Callable[[str], list[ConfigProb
         return []
 
     return problems
+
+
+@pytest.fixture
+def resolved(write: Write) -> Resolved:
+    """Resolve a text under profile embedded, unless a profile is given."""
+
+    def plan(text: str, environ: dict[str, str] | None = None, cores: int = 8, **flags: Any) -> Plan:
+        path = write(text)
+        overrides = Overrides(**{"profile": "embedded", **flags})
+        return resolve(load_file(path), path, overrides, environ or {}, cores, exists=lambda _: False)
+
+    return plan
