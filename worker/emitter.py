@@ -6,7 +6,7 @@ from time import perf_counter
 
 from worker.framing import FramingError
 from worker.pipe import Pipe
-from worker.protocol import Cancel, Chunk, ChunkTimes
+from worker.protocol import Cancel, Chunk, ChunkTimes, Returned, Run
 
 
 class Emitter:
@@ -48,9 +48,12 @@ class Emitter:
         """True once the parent asked this job to stop."""
         if not self._cancelled:
             waiting = self._pipe.look()
-            for command in [item for item in waiting if isinstance(item, Cancel)]:
+            for command in [item for item in waiting if isinstance(item, Cancel | Run)]:
                 waiting.remove(command)
-                self._cancelled = self._cancelled or command.id == self._job_id
+                if isinstance(command, Run):
+                    self._pipe.send(Returned(command.id))
+                else:
+                    self._cancelled = self._cancelled or command.id == self._job_id
         return self._cancelled
 
     def finish(self, *, answered: bool) -> tuple[float, ChunkTimes]:

@@ -53,6 +53,21 @@ def frame(message: object, encoder: msgspec.msgpack.Encoder, cap: int = DEFAULT_
     return buffer
 
 
+def payload_size(header: bytes | bytearray | memoryview, start: int = 0, cap: int = DEFAULT_CAP) -> int:
+    """Return the length that the header at ``start`` announces.
+
+    Raises:
+        FramingError: It is 0, or more than ``cap``.
+    """
+    (length,) = _read_length(header, start)
+    if not 0 < length <= cap:
+        raise FramingError(
+            f"frame header announces {length} bytes, expected 1 to {cap}",
+            bytes(header[start : start + EXCERPT_SIZE]),
+        )
+    return int(length)
+
+
 class FrameDecoder:
     """Collects bytes and gives back whole payloads, however the bytes were cut."""
 
@@ -75,13 +90,7 @@ class FrameDecoder:
         start, size = 0, len(stream)
         try:
             while size - start >= HEADER_SIZE:
-                (length,) = _read_length(stream, start)
-                if not 0 < length <= self._cap:
-                    raise FramingError(
-                        f"frame header announces {length} bytes, expected 1 to {self._cap}",
-                        bytes(stream[start : start + EXCERPT_SIZE]),
-                    )
-                end = start + HEADER_SIZE + length
+                end = start + HEADER_SIZE + payload_size(stream, start, self._cap)
                 if size < end:
                     return
                 payload = bytes(stream[start + HEADER_SIZE : end])

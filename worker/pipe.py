@@ -2,6 +2,8 @@
 
 Reading blocks while the worker is idle. While a job runs the engine may ask :meth:`Pipe.look` whether something
 came; commands read that way are kept in order for :meth:`Pipe.receive`.
+
+No command is read before its turn: what lies in the pipe behind it the parent can still take back.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import NoReturn
 
 import msgspec
 
-from worker.framing import DEFAULT_CAP, FrameDecoder, FramingError, frame
+from worker.framing import DEFAULT_CAP, HEADER_SIZE, FramingError, frame, payload_size
 from worker.lifeline import PARENT_GONE_EXIT_CODE
 from worker.protocol import Command, Message
 
@@ -33,7 +35,6 @@ class Pipe:
         self._commands_fd = commands_fd
         self.replies_fd = replies_fd
         self.cap = cap
-        self._frames = FrameDecoder(cap)
         self._waiting: deque[Command] = deque()
         self._poller = select.poll()
         self._poller.register(commands_fd, select.POLLIN)
@@ -65,14 +66,26 @@ class Pipe:
         return self._waiting
 
     def _read(self) -> None:
-        chunk = os.read(self._commands_fd, READ_SIZE)
-        if not chunk:
-            leave(PARENT_GONE_EXIT_CODE)
+        """Take one command out of the pipe, and no byte of the next."""
         try:
-            self._waiting.extend(_decoder.decode(payload) for payload in self._frames.feed(chunk))
+            size = payload_size(self._take(HEADER_SIZE), cap=self.cap)
+            self._waiting.append(_decoder.decode(self._take(size)))
         except (FramingError, msgspec.DecodeError) as error:
             print(f"worker: the parent sent no command: {error}", file=sys.stderr)
             leave(PROTOCOL_EXIT_CODE)
+
+    def _take(self, size: int) -> bytes:
+        """Return the next ``size`` bytes."""
+        taken = os.read(self._commands_fd, min(size, READ_SIZE))
+        if len(taken) == size:
+            return taken
+        pieces = [taken]
+        while taken and (size := size - len(taken)):
+            taken = os.read(self._commands_fd, min(size, READ_SIZE))
+            pieces.append(taken)
+        if not taken:
+            leave(PARENT_GONE_EXIT_CODE)
+        return b"".join(pieces)
 
 
 def leave(code: int) -> NoReturn:

@@ -6,14 +6,16 @@ Direction and order (``docs/protocol.md`` has the bytes)::
       | <------------------------ Hello -------- |   protocol version, capabilities
       | -- Configure --------------------------> |   sys.path, environment, switches
       | <------------------------ Ready -------- |
-      | -- Load / Run / Restart / Unload ------> |   one at a time
+      | -- Load / Run / Restart / Unload ------> |   one at a time; a Run may follow before the answer
       | <------------------------ Chunk* ------- |   only while a Run is under way
       | <-- Loaded/Done/Restarted/Unloaded/Failed |   ends the command; the worker now stands still
-      | -- Cancel(id) -------------------------> |   the one message that may come in the middle of a Run
+      | -- Cancel(id) -------------------------> |   may come in the middle of a Run
       | -- Shutdown ---------------------------> |   no answer: the process ends
 
 The reply to a command is the barrier of product.md: after it the worker blocks in ``read`` until the next
-command, so a parent that reads the worker's memory at that moment reads a process that stands still.
+command, so a parent that reads the worker's memory at that moment reads a process that stands still. A parent that
+does not need that may send further Runs ahead. They wait in the pipe, where the parent can take them back; one that
+the worker had to read past, to find a Cancel, comes back as Returned.
 
 Every message is a tagged msgspec struct; unknown fields are refused, so a mismatch is an error and never
 a guess.
@@ -25,7 +27,7 @@ from typing import Any, Literal
 
 import msgspec
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 
 Encoding = Literal["wav", "s16le", "f32le"]
 
@@ -289,6 +291,12 @@ class Done(Message, frozen=True):
     heap: Heap | None = None
 
 
+class Returned(Message, frozen=True):
+    """A Run that was sent ahead was read and not begun; the worker has forgotten it."""
+
+    id: int
+
+
 class Restarted(Message, frozen=True):
     """``reset`` is ``restart``, or ``none`` when the engine has no restart (the method runs as reuse)."""
 
@@ -345,4 +353,17 @@ class Failed(Message, frozen=True):
     heap: Heap | None = None
 
 
-Reply = Hello | Ready | Loaded | Chunk | Done | Restarted | Unloaded | Trimmed | Checked | Engines | Failed
+Reply = (
+    Hello
+    | Ready
+    | Loaded
+    | Chunk
+    | Done
+    | Returned
+    | Restarted
+    | Unloaded
+    | Trimmed
+    | Checked
+    | Engines
+    | Failed
+)

@@ -21,6 +21,7 @@ from orchestrator.pool.endings import Endings, identity
 from orchestrator.pool.events import ModelTakenOut, WorkerDismissed, WorkerLeft
 from orchestrator.pool.exits import exit_reason
 from orchestrator.pool.lane import Lane
+from orchestrator.pool.lines import Lines
 from orchestrator.pool.roster import Roster
 from orchestrator.pool.slot import Worker
 from orchestrator.pool.states import ExitReason, JobState, WorkerEvent, WorkerState
@@ -51,9 +52,10 @@ class Rung(IntEnum):
 class Departures:
     """Sees workers off."""
 
-    def __init__(self, roster: Roster, endings: Endings) -> None:
+    def __init__(self, roster: Roster, endings: Endings, lines: Lines) -> None:
         self._roster = roster
         self._endings = endings
+        self._lines = lines
 
     # ------------------------------------------------------------------ told to go
 
@@ -65,6 +67,8 @@ class Departures:
             return
         if rung is None:
             rung = Rung.POLITE if worker.state is WorkerState.IDLE else Rung.TERM
+        if worker.line:
+            self._lines.take_back(worker)
         worker.move(WorkerEvent.DISMISSED)  # any -> leaving
         worker.dismissed_for = reason
         worker.excuse = excuse
@@ -129,6 +133,7 @@ class Departures:
                 **identity(worker),
             )
             self.start_failed(worker.lane, error, now)
+        self._lines.release(worker)
         job, worker.job = worker.job, None
         if job is not None and job.state is JobState.RUNNING:
             self._endings.worker_died(job, worker, status=status, cause=cause, reason=reason, now=now)

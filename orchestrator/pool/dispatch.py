@@ -12,6 +12,7 @@ from orchestrator.pool.endings import Endings, identity
 from orchestrator.pool.events import WorkerStarted
 from orchestrator.pool.job_record import JobRecord
 from orchestrator.pool.lane import Lane
+from orchestrator.pool.lines import Lines
 from orchestrator.pool.recycling import Limits, draw_limits, time_to_prepare
 from orchestrator.pool.roster import Roster
 from orchestrator.pool.scheduling import (
@@ -39,9 +40,10 @@ _VIEWED = {
 class Dispatch:
     """Brings jobs and workers together."""
 
-    def __init__(self, roster: Roster, endings: Endings, departures: Departures) -> None:
+    def __init__(self, roster: Roster, endings: Endings, departures: Departures, lines: Lines) -> None:
         self._roster = roster
         self._endings = endings
+        self._lines = lines
         self._departures = departures
 
     # ------------------------------------------------------------------ the usual case
@@ -54,6 +56,8 @@ class Dispatch:
             worker.overtaken = 0
             self.give(worker, job, now)
             return
+        if job.priority > 0 and roster.with_line:
+            self._lines.make_way(job)
         roster.enqueue(job)
         if job.queue_timeout_s is not None:
             roster.deadlines.set(job, now + job.queue_timeout_s)
@@ -84,23 +88,12 @@ class Dispatch:
             return False
         worker.lane.idle.pop(worker, None)
         worker.move(WorkerEvent.JOB_GIVEN)  # idle -> busy
-        job.move(JobEvent.GIVEN)  # waiting -> running
-        worker.job, job.worker = job, worker
-        worker.jobs += 1
-        worker.jobs_since_trim += 1
-        worker.slot.jobs += 1
-        worker.last_used = now
         if job.queue_timeout_s is not None:
             roster.deadlines.clear(job)
-        job.started_at = now
-        if job.first_started_at is None:
-            job.first_started_at = now
-            roster.hands.job_left_queue(job)
-        worker.link.send_frame(job.frame)
-        if job.timeout_s is not None:
-            roster.deadlines.set(worker, now + job.timeout_s)
-        else:
-            roster.deadlines.clear(worker)
+        self._lines.begin(worker, job, now)
+        worker.link.send_frame(
+            job.frame + self._lines.more_for(worker) if roster.lanes_waiting else job.frame
+        )
         roster.sample_soon(now)
         self._prepare_in_time(worker, now)
         return True

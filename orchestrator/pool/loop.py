@@ -296,7 +296,8 @@ class Loop:
             self._fault = error
             roster = self.supervisor.roster
             jobs = [argument for _, arguments in self._inbox for argument in arguments]
-            jobs += [worker.job for worker in [*roster.workers(), *roster.leaving]]
+            for worker in [*roster.workers(), *roster.leaving]:
+                jobs += [worker.job, *worker.line]
             jobs += [job for lane in roster.lanes.values() for job in lane.waiting.members()]
             for job in [*jobs, *roster.delayed]:
                 if isinstance(job, JobRecord) and job.state is not JobState.ENDED:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from orchestrator.errors import ProtocolError
 from orchestrator.pool.noise import NoiseLog
@@ -99,14 +99,23 @@ class ProcessLink:
     def send(self, command: Command) -> None:
         """Send a command."""
         self.process.send(command)
-        if self.process.writable_fd is not None:
+        if self.full:
             self._on_full(self)
 
     def send_frame(self, frame: bytes) -> None:
         """Send an encoded command."""
         self.process.send_frame(frame)
-        if self.process.writable_fd is not None:
+        if self.full:
             self._on_full(self)
+
+    def take_back(self, sizes: Sequence[int]) -> int:
+        """Take frames sent last out of the pipe again; return how many the worker had not begun to read."""
+        return self.process.take_back(sizes)
+
+    @property
+    def full(self) -> bool:
+        """Whether a command waits for room in the pipe."""
+        return self.process.writable_fd is not None
 
     def signal(self, number: int) -> None:
         """Signal the process and its group."""

@@ -94,6 +94,8 @@ class Roster:
         self.leaving: dict[Worker, None] = {}
         self.lanes_waiting: dict[Lane, None] = {}
         """Lanes with at least one waiting job."""
+        self.with_line: dict[Worker, None] = {}
+        """Workers that have jobs in line."""
         self.delayed: dict[JobRecord, None] = {}
         self.replan = True
         """Whether something changed that the scheduling must look at."""

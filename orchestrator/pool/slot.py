@@ -8,6 +8,7 @@ until it is confirmed gone.
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from orchestrator.pool.learned_recycling import Trace
@@ -41,7 +42,16 @@ class Link(Protocol):
         ...
 
     def send_frame(self, frame: bytes) -> None:
-        """Send an encoded command."""
+        """Send an encoded command, or several."""
+        ...
+
+    def take_back(self, sizes: Sequence[int]) -> int:
+        """Take frames back that were sent last, of these ``sizes``, oldest first; return how many were not begun."""
+        ...
+
+    @property
+    def full(self) -> bool:
+        """Whether something waits for room in the pipe."""
         ...
 
     def signal(self, number: int) -> None:
@@ -82,6 +92,7 @@ class Worker:
         "lane",
         "last_used",
         "limits",
+        "line",
         "link",
         "overtaken",
         "peak_bytes",
@@ -104,6 +115,8 @@ class Worker:
         self.limits = limits
         self.state = WorkerState.STARTING
         self.job: JobRecord | None = None
+        self.line: deque[JobRecord] = deque()
+        """Jobs sent ahead: in its pipe, in this order, behind ``job``."""
         self.started_at = now
         self.ready_at: float | None = None
         self.idle_since = now

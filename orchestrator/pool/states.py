@@ -5,12 +5,14 @@ A worker::
 
     starting ─ readied ▶ loading ─ loaded ▶ idle ─ job_given ▶ busy ─ job_ended ▶ idle
                                             │  ▲                 └─ cancel_asked ▶ cancelling ─ job_ended ▶ idle
+                                            │                  busy, cancelling ─ next_begun ▶ busy
                                             └──┴─ trim_asked ▶ trimming ─ trimmed ▶ idle
     any of these ─ dismissed ▶ leaving          any, leaving too ─ exited ▶ gone
 
 A job::
 
     waiting ─ given ▶ running ─ put_off ▶ delayed ─ released ▶ waiting        any but ended ─ finished ▶ ended
+    waiting ─ sent_ahead ▶ sent ─ given ▶ running                             sent ─ taken_back ▶ waiting
 """
 
 from __future__ import annotations
@@ -52,6 +54,8 @@ class WorkerEvent(StrEnum):
     LOADED = "loaded"
     JOB_GIVEN = "job_given"
     JOB_ENDED = "job_ended"
+    NEXT_BEGUN = "next_begun"
+    """Its job ended, and it began the next that was sent ahead."""
     CANCEL_ASKED = "cancel_asked"
     TRIM_ASKED = "trim_asked"
     TRIMMED = "trimmed"
@@ -63,6 +67,8 @@ class JobState(StrEnum):
     """What a job is at the moment."""
 
     WAITING = "waiting"
+    SENT = "sent"
+    """In the pipe of a worker behind the job that runs; while the worker has not begun it, it can be taken back."""
     RUNNING = "running"
     DELAYED = "delayed"
     """Its worker died; it waits for its next attempt."""
@@ -72,6 +78,8 @@ class JobState(StrEnum):
 class JobEvent(StrEnum):
     """What happened to a job."""
 
+    SENT_AHEAD = "sent_ahead"
+    TAKEN_BACK = "taken_back"
     GIVEN = "given"
     PUT_OFF = "put_off"
     RELEASED = "released"
@@ -103,6 +111,8 @@ WORKER_TRANSITIONS: dict[tuple[WorkerState, WorkerEvent], WorkerState] = {
     (_W.LOADING, _E.LOADED): _W.IDLE,
     (_W.IDLE, _E.JOB_GIVEN): _W.BUSY,
     (_W.BUSY, _E.JOB_ENDED): _W.IDLE,
+    (_W.BUSY, _E.NEXT_BEGUN): _W.BUSY,
+    (_W.CANCELLING, _E.NEXT_BEGUN): _W.BUSY,
     (_W.BUSY, _E.CANCEL_ASKED): _W.CANCELLING,
     (_W.CANCELLING, _E.JOB_ENDED): _W.IDLE,
     (_W.IDLE, _E.TRIM_ASKED): _W.TRIMMING,
@@ -113,6 +123,9 @@ WORKER_TRANSITIONS: dict[tuple[WorkerState, WorkerEvent], WorkerState] = {
 
 JOB_TRANSITIONS: dict[tuple[JobState, JobEvent], JobState] = {
     (JobState.WAITING, JobEvent.GIVEN): JobState.RUNNING,
+    (JobState.WAITING, JobEvent.SENT_AHEAD): JobState.SENT,
+    (JobState.SENT, JobEvent.GIVEN): JobState.RUNNING,
+    (JobState.SENT, JobEvent.TAKEN_BACK): JobState.WAITING,
     (JobState.RUNNING, JobEvent.PUT_OFF): JobState.DELAYED,
     (JobState.DELAYED, JobEvent.RELEASED): JobState.WAITING,
     **{(state, JobEvent.FINISHED): JobState.ENDED for state in JobState if state is not JobState.ENDED},

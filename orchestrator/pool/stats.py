@@ -138,6 +138,7 @@ def take_stats(roster: Roster, now: float) -> PoolStats:
         for reason, count in slot.exits.items():
             exits[reason] = exits.get(reason, 0) + count
     waiting = sum(len(lane.waiting) for lane in roster.lanes_waiting)
+    waiting += sum(len(worker.line) for worker in roster.with_line)
     return PoolStats(
         slots=tuple(_slot(slot, roster, now) for slot in roster.slots),
         models=tuple(_models(roster)),

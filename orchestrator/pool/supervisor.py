@@ -25,6 +25,7 @@ from orchestrator.pool.dispatch import Dispatch
 from orchestrator.pool.endings import Endings, identity
 from orchestrator.pool.events import WorkerLoaded
 from orchestrator.pool.job_record import JobRecord
+from orchestrator.pool.lines import FEW_IN_LINE, Lines
 from orchestrator.pool.memory_watch import MemoryWatch
 from orchestrator.pool.models import Model
 from orchestrator.pool.recycling import due, must_stop_working
@@ -33,7 +34,7 @@ from orchestrator.pool.roster import Hands, Roster
 from orchestrator.pool.settings import Settings
 from orchestrator.pool.slot import Worker
 from orchestrator.pool.states import ExitReason, JobEvent, JobState, WorkerEvent, WorkerState
-from worker.protocol import Cancel, Chunk, Done, Failed, Load, Loaded, Ready, Reply, Trim, Trimmed
+from worker.protocol import Cancel, Chunk, Done, Failed, Load, Loaded, Ready, Reply, Returned, Trim, Trimmed
 
 _SETTLED = {WorkerState.LEAVING, WorkerState.GONE}
 
@@ -44,10 +45,11 @@ class Supervisor:
     def __init__(self, models: Iterable[Model], settings: Settings, hands: Hands) -> None:
         self.roster = Roster(models, settings, hands)
         self._endings = Endings(self.roster)
-        self._departures = Departures(self.roster, self._endings)
+        self._lines = Lines(self.roster, self._endings)
+        self._departures = Departures(self.roster, self._endings, self._lines)
         self._memory = MemoryWatch(self.roster, self._departures)
         self._auto = AutoRecycling(self.roster)
-        self._dispatch = Dispatch(self.roster, self._endings, self._departures)
+        self._dispatch = Dispatch(self.roster, self._endings, self._departures, self._lines)
         if settings.prestart is not None:
             for slot in self.roster.slots:
                 slot.keep = self.roster.lanes[settings.prestart]
@@ -70,6 +72,10 @@ class Supervisor:
         """The caller gave a job up. Nothing when it has ended already."""
         if job.state is JobState.ENDED:
             return
+        if job.state is JobState.SENT and job.worker is not None:
+            self._lines.take_back(
+                job.worker
+            )  # what cannot be taken back is begun, and seen to when we hear of it
         worker = job.worker if job.state is JobState.RUNNING else None
         self._endings.cancel(job, now)
         if worker is not None:
@@ -90,7 +96,9 @@ class Supervisor:
         """Drop the queue, give up running jobs, end every worker at once."""
         roster = self.roster
         roster.closing = True
-        running = [worker.job for worker in [*roster.workers(), *roster.leaving] if worker.job is not None]
+        workers = [*roster.workers(), *roster.leaving]
+        running = [worker.job for worker in workers if worker.job is not None]
+        running += [job for worker in workers for job in worker.line]
         self.cancel_waiting(now)
         for job in running:
             if job.state is not JobState.ENDED:
@@ -116,10 +124,11 @@ class Supervisor:
     def received(self, worker: Worker, reply: Reply, now: float) -> None:
         """A worker said something. Out of turn, it is made to leave."""
         if worker.state in _SETTLED:
-            return  # what a leaving worker still says is nobody's business
+            self._last_answer(worker, reply, now)
+            return
         match reply:
             case Done() if self._runs(worker, reply.id):
-                self._done(worker, reply, now)
+                self._answered(worker, reply, now)
             case Chunk() if self._runs(worker, reply.id):
                 if worker.state is WorkerState.BUSY and worker.job is not None:
                     worker.job.promise.add_chunk(reply)
@@ -132,9 +141,22 @@ class Supervisor:
                 self._loaded(worker, reply, now)
             case Trimmed() if worker.state is WorkerState.TRIMMING:
                 self._trimmed(worker, now)
+            case Returned() if self._lines.returned(worker, reply.id):
+                return
             case _:
                 problem = f"{type(reply).__name__} out of turn, while {worker.state}"
                 self.broke_protocol(worker, ProtocolError(problem, **identity(worker)), now)
+
+    def _last_answer(self, worker: Worker, reply: Reply, now: float) -> None:
+        """A leaving worker still ended a job: its line goes on, and with it what it has begun."""
+        job = worker.job
+        if not isinstance(reply, Done | Failed) or job is None or job.id != reply.id:
+            return  # all else is nobody's business any more
+        worker.job = None
+        if worker.line:
+            self._lines.advance(worker, now)
+        if job.state is JobState.RUNNING:
+            self._answer(job, reply, worker, now)
 
     def _runs(self, worker: Worker, job_id: int) -> bool:
         return worker.job is not None and worker.job.id == job_id
@@ -182,26 +204,49 @@ class Supervisor:
             if reason is not None:
                 self._departures.dismiss(worker, reason, now)
 
-    def _done(self, worker: Worker, done: Done, now: float) -> None:
+    def _answered(self, worker: Worker, answer: Done | Failed, now: float) -> None:
+        """A job is over: the worker has its next one before callers are told of this one."""
         job = worker.job
         assert job is not None
-        self._end_of_job(worker, now)
-        if job.state is not JobState.RUNNING:
-            self._stands_idle(worker, now)
-            return
-        assert job.first_started_at is not None
-        result = as_result(done, job.first_started_at - job.submitted_at, worker)
-        worker.lane.learn_job(now - job.started_at)
-        self._stands_idle(worker, now)  # the worker has its next job before callers are told of this one
-        self._endings.succeed(job, result, now)
-
-    def _failed(self, worker: Worker, failed: Failed, now: float) -> None:
-        job = worker.job
-        if worker.state in {WorkerState.BUSY, WorkerState.CANCELLING} and job is not None:
+        if job.state is JobState.RUNNING and isinstance(answer, Done):
+            # Of several answers that came together none but the first was waited for since its job began.
+            job.started_at = min(job.started_at, now - answer.seconds)
+            worker.lane.learn_job(now - job.started_at)
+        if worker.line:
+            self._next_in_line(worker, now)
+        else:
             self._end_of_job(worker, now)
             self._stands_idle(worker, now)
-            if job.state is JobState.RUNNING:
-                self._endings.engine_failed(job, failed, worker, now)
+        if job.state is JobState.RUNNING:
+            self._answer(job, answer, worker, now)
+
+    def _answer(self, job: JobRecord, answer: Done | Failed, worker: Worker, now: float) -> None:
+        """Tell the caller."""
+        if isinstance(answer, Failed):
+            self._endings.engine_failed(job, answer, worker, now)
+            return
+        assert job.first_started_at is not None
+        result = as_result(answer, job.first_started_at - job.submitted_at, worker)
+        self._endings.succeed(job, result, now)
+
+    def _next_in_line(self, worker: Worker, now: float) -> None:
+        """The worker is at the next job already; its line is filled up when it has become short."""
+        if worker.jobs == 1:
+            self._memory.learn(worker)
+        self._lines.advance(worker, now)
+        assert worker.job is not None
+        if worker.job.state is JobState.ENDED:
+            self._ask_to_give_up(worker, ExitReason.CANCEL, now)
+        elif (
+            self.roster.lanes_waiting
+            and len(worker.line) <= FEW_IN_LINE
+            and (frames := self._lines.more_for(worker))
+        ):
+            worker.link.send_frame(frames)
+
+    def _failed(self, worker: Worker, failed: Failed, now: float) -> None:
+        if worker.state in {WorkerState.BUSY, WorkerState.CANCELLING} and worker.job is not None:
+            self._answered(worker, failed, now)
         elif worker.state is WorkerState.LOADING:
             self._load_failed(worker, failed, now)
         elif worker.state is WorkerState.TRIMMING:
@@ -285,6 +330,8 @@ class Supervisor:
         """The job has ended for its caller: the engine may give up by itself, else the worker goes."""
         if worker.state is not WorkerState.BUSY or worker.job is None:
             return
+        if worker.line:
+            self._lines.take_back(worker)
         worker.move(WorkerEvent.CANCEL_ASKED)  # busy -> cancelling
         worker.why_asked = reason
         worker.link.send(Cancel(worker.job.id))
@@ -302,6 +349,7 @@ class Supervisor:
                 self._worker_due(key, now)
         if roster.next_sample_at is not None and now >= roster.next_sample_at:
             self._memory.sample(now)
+            self._lines.look_after(now)
 
     def next_due(self) -> float | None:
         """Return when :meth:`tick` must be called next."""

@@ -31,8 +31,10 @@ class WaitingJobs:
         self._held += 1
 
     def push_front(self, job: JobRecord) -> None:
-        """Add before all others of its priority: a job that had its turn already."""
-        self._queue_of(job.priority).appendleft(job)
+        """Add at the front of its priority, behind older ones only: a job that had its turn already."""
+        queue = self._queue_of(job.priority)
+        older = next((place for place, other in enumerate(queue) if other.id > job.id), len(queue))
+        queue.insert(older, job)
         self._live += 1
         self._held += 1
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -26,6 +26,8 @@ from worker.protocol import Command, Reply
 READ_SIZE = 1 << 16
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
+WHOLE_PIPE = 1 << 20
+"""More than a pipe of the usual size holds; ours are never enlarged."""
 MOST_NOISE_READS = 16
 """Reads of the noise pipe in one pump: a worker that prints without end must not keep the parent busy."""
 
@@ -136,6 +138,40 @@ class WorkerProcess:
             return
         except BrokenPipeError:
             self._outgoing.clear()  # the death is reported by pump
+
+    def take_back(self, sizes: Sequence[int]) -> int:
+        """Take commands out of the pipe again that the worker has not begun to read; return how many.
+
+        ``sizes`` are the lengths of the frames sent last, header included, oldest first; the latest are taken first. What
+        lies before them, the rest of one that the worker has begun to read too, is written again. Needs ``/proc``;
+        without it only what did not fit into the pipe is taken.
+        """
+        unread = self._drain() + bytes(self._outgoing)
+        kept, taken = len(unread), 0
+        for size in reversed(sizes):
+            if size > kept:
+                break
+            kept -= size
+            taken += 1
+        self._outgoing.clear()
+        if kept:
+            self.send_frame(unread[:kept])
+        return taken
+
+    def _drain(self) -> bytes:
+        """Return what the worker has not read. One system call reads it: two would let the worker come between."""
+        try:
+            reader = os.open(
+                f"/proc/self/fd/{self._ends.commands}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+            )
+        except OSError:
+            return b""
+        try:
+            return os.read(reader, WHOLE_PIPE)
+        except BlockingIOError:
+            return b""
+        finally:
+            os.close(reader)
 
     def pump(self) -> list[Reply]:
         """Write and read what is possible now, keep the noise, notice a death. Never blocks.

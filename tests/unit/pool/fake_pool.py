@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,12 +32,18 @@ class FakeLink:
     sent: list[Command] = field(default_factory=list)
     frames: list[bytes] = field(default_factory=list)
     signals: list[int] = field(default_factory=list)
+    unread: int = 1000
+    """How many frames at most can still be taken back."""
+    full: bool = False
 
     def send(self, command: Command) -> None:
         self.sent.append(command)
 
     def send_frame(self, frame: bytes) -> None:
         self.frames.append(frame)
+
+    def take_back(self, sizes: Sequence[int]) -> int:
+        return min(len(sizes), self.unread)
 
     def signal(self, number: int) -> None:
         self.signals.append(number)

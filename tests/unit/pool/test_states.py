@@ -23,6 +23,8 @@ LEGAL = {
     ("loading", "loaded"): "idle",
     ("idle", "job_given"): "busy",
     ("busy", "job_ended"): "idle",
+    ("busy", "next_begun"): "busy",
+    ("cancelling", "next_begun"): "busy",
     ("busy", "cancel_asked"): "cancelling",
     ("cancelling", "job_ended"): "idle",
     ("idle", "trim_asked"): "trimming",
@@ -38,9 +40,12 @@ LEGAL = {
 }
 LEGAL_JOBS = {
     ("waiting", "given"): "running",
+    ("waiting", "sent_ahead"): "sent",
+    ("sent", "given"): "running",
+    ("sent", "taken_back"): "waiting",
     ("running", "put_off"): "delayed",
     ("delayed", "released"): "waiting",
-    **{(state, "finished"): "ended" for state in ("waiting", "running", "delayed")},
+    **{(state, "finished"): "ended" for state in ("waiting", "sent", "running", "delayed")},
 }
 
 

@@ -1,0 +1,160 @@
+"""Jobs sent ahead: short ones stand in line in the pipe of a busy worker, so that it need not wait for us between two.
+
+A worker does one job at a time. Where that takes no longer than handing over the next one, both sides would mostly
+wait for each other. So a worker whose jobs are short has the next few in its pipe already.
+
+It reads none before its turn, and what it has not read can be taken back. So a job in line is as good as one in the
+queue: a cancel takes it out, what is more urgent goes before it, a worker's death is none of its business, and when the
+job at the front turns out to be long, the line goes back to the queue for others. What a worker had begun is always known:
+the first job without an answer.
+"""
+
+from __future__ import annotations
+
+from orchestrator.pool.endings import Endings
+from orchestrator.pool.job_record import JobRecord
+from orchestrator.pool.recycling import NO_LIMITS
+from orchestrator.pool.roster import Roster
+from orchestrator.pool.slot import Worker
+from orchestrator.pool.states import JobEvent, JobState, WorkerEvent, WorkerState
+
+SHORT_JOB_S = 0.002
+"""A model whose jobs take less on average has them sent ahead."""
+LONG_JOB_S = 0.01
+"""A line does not wait longer behind one job. Looked at with each reading of memory."""
+MOST_IN_LINE = 16
+FEW_IN_LINE = 8
+"""A line is filled up when so many are left: many frames then go with one system call."""
+LARGEST_FRAME = 2048
+"""Bytes of a job that may be sent ahead: a whole line fits into a pipe."""
+
+
+class Lines:
+    """Sends jobs ahead and takes them back."""
+
+    def __init__(self, roster: Roster, endings: Endings) -> None:
+        self._roster = roster
+        self._endings = endings
+
+    # ------------------------------------------------------------------ into the pipe
+
+    def more_for(self, worker: Worker) -> bytes:
+        """Put waiting jobs into the line of a worker whose jobs are short; return their frames, to be sent now."""
+        roster, lane, line = self._roster, worker.lane, worker.line
+        if not self._may_send(worker):
+            return b""
+        room = min(MOST_IN_LINE, len(lane.waiting) // len(lane.workers)) - len(line)
+        frames: list[bytes] = []
+        while len(frames) < room:
+            job = lane.waiting.head()
+            if job is None or not _may_be_sent(job):
+                break
+            roster.take_next(lane)
+            job.move(JobEvent.SENT_AHEAD)  # waiting -> sent
+            job.worker = worker
+            line.append(job)
+            frames.append(job.frame)
+        if frames:
+            roster.with_line[worker] = None
+        return b"".join(frames)
+
+    def _may_send(self, worker: Worker) -> bool:
+        job_s = worker.lane.job_s
+        return (
+            job_s is not None
+            and job_s < SHORT_JOB_S
+            and worker.limits is NO_LIMITS
+            and len(self._roster.lanes_waiting) == 1
+            and not worker.link.full
+        )
+
+    # ------------------------------------------------------------------ one job after the other
+
+    def advance(self, worker: Worker, now: float) -> None:
+        """The worker has ended its job, and so begun the next in its line."""
+        job = worker.line.popleft()
+        if not worker.line:
+            del self._roster.with_line[worker]
+        if worker.state is not WorkerState.LEAVING:
+            worker.move(WorkerEvent.NEXT_BEGUN)  # busy, cancelling -> busy
+        if job.state is JobState.SENT and not job.promise.begin():
+            self._endings.cancel(job, now)
+        self.begin(worker, job, now)
+
+    def begin(self, worker: Worker, job: JobRecord, now: float) -> None:
+        """Note that ``worker`` is at ``job``."""
+        roster = self._roster
+        worker.job, job.worker = job, worker
+        worker.jobs += 1
+        worker.jobs_since_trim += 1
+        worker.slot.jobs += 1
+        worker.last_used = now
+        if job.state is JobState.ENDED:
+            roster.deadlines.clear(worker)
+            return
+        job.move(JobEvent.GIVEN)  # waiting, sent -> running
+        job.started_at = now
+        if job.first_started_at is None:
+            job.first_started_at = now
+            roster.hands.job_left_queue(job)
+        if job.timeout_s is not None:
+            roster.deadlines.set(worker, now + job.timeout_s)
+        else:
+            roster.deadlines.clear(worker)
+
+    # ------------------------------------------------------------------ out of the pipe
+
+    def take_back(self, worker: Worker) -> None:
+        """Put what the worker has not begun back into the queue."""
+        sizes: list[int] = []
+        for job in reversed(worker.line):
+            if job.state is not JobState.SENT:
+                break  # cancelled when it could not be taken back any more
+            sizes.append(len(job.frame))
+        for _ in range(worker.link.take_back(sizes[::-1])):
+            self._to_queue(worker.line.pop())
+        if not worker.line:
+            self._roster.with_line.pop(worker, None)
+
+    def make_way(self, job: JobRecord) -> None:
+        """Something urgent came: take back what stands in line before it."""
+        for worker in list(self._roster.with_line):
+            if job.priority > worker.line[-1].priority:
+                self.take_back(worker)
+
+    def look_after(self, now: float) -> None:
+        """Take back every line that stands behind a long job."""
+        for worker in list(self._roster.with_line):
+            if worker.job is not None and now - worker.job.started_at > LONG_JOB_S:
+                self.take_back(worker)
+
+    def returned(self, worker: Worker, job_id: int) -> bool:
+        """The worker gave back a job that it had read and not begun; False when it never had that."""
+        job = next((job for job in worker.line if job.id == job_id), None)
+        if job is None:
+            return False
+        worker.line.remove(job)
+        self._leave_line(worker, job)
+        return True
+
+    def release(self, worker: Worker) -> None:
+        """The worker is gone: nothing of its line was begun."""
+        while worker.line:
+            self._leave_line(worker, worker.line.pop())
+
+    def _leave_line(self, worker: Worker, job: JobRecord) -> None:
+        if job.state is JobState.SENT:
+            self._to_queue(job)
+        if not worker.line:
+            self._roster.with_line.pop(worker, None)
+
+    def _to_queue(self, job: JobRecord) -> None:
+        job.move(JobEvent.TAKEN_BACK)  # sent -> waiting
+        job.worker = None
+        self._roster.enqueue(job, front=True)
+        self._roster.replan = True
+
+
+def _may_be_sent(job: JobRecord) -> bool:
+    """Whether a job may stand in line: not one that has to start in time, or that anything may overtake."""
+    return job.queue_timeout_s is None and job.priority >= 0 and len(job.frame) <= LARGEST_FRAME
