@@ -145,6 +145,7 @@ def test_a_callback_in_a_turn_may_submit_look_and_not_wait() -> None:
 
 def test_an_interrupt_while_waiting_hurts_nothing() -> None:
     with Pool() as pool:
+        pool.run(Call("operator:add", 0, 0))  # while a worker starts there are decisions that may be struck
         slow = pool.submit(Call("time:sleep", 0.6))
         with interrupted_after(0.1), pytest.raises(InterruptedHereError):
             slow.result()
