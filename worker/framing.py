@@ -35,22 +35,18 @@ class FramingError(Exception):
         self.excerpt = excerpt[:EXCERPT_SIZE]
 
 
-def frame(message: object, encoder: msgspec.msgpack.Encoder, cap: int = DEFAULT_CAP) -> bytearray:
-    """Return the header and the encoded message as one buffer.
+def frame(message: object, encoder: msgspec.msgpack.Encoder, cap: int = DEFAULT_CAP) -> bytes:
+    """Return the header and the encoded message in one piece.
 
     Raises:
         FramingError: The message is longer than ``cap``.
         TypeError: The message holds something msgpack has no form for.
     """
-    buffer = bytearray(HEADER_SIZE)
-    encoder.encode_into(message, buffer, HEADER_SIZE)
-    length = len(buffer) - HEADER_SIZE
+    payload = encoder.encode(message)
+    length = len(payload)
     if length > cap:
-        raise FramingError(
-            f"message of {length} bytes is over the cap of {cap}", bytes(buffer[:EXCERPT_SIZE])
-        )
-    buffer[:HEADER_SIZE] = length.to_bytes(HEADER_SIZE, "little")
-    return buffer
+        raise FramingError(f"message of {length} bytes is over the cap of {cap}", payload[:EXCERPT_SIZE])
+    return length.to_bytes(HEADER_SIZE, "little") + payload
 
 
 def payload_size(header: bytes | bytearray | memoryview, start: int = 0, cap: int = DEFAULT_CAP) -> int:
@@ -83,14 +79,17 @@ class FrameDecoder:
             FramingError: The next header announces 0 bytes or more than the cap.
         """
         # Most chunks are whole frames: those are cut where they lie, and nothing is kept.
-        stream: bytes | bytearray | memoryview = chunk
+        stream: bytes | bytearray = bytes(chunk)
         if self._buffer:
             self._buffer += chunk
             stream = self._buffer
         start, size = 0, len(stream)
         try:
             while size - start >= HEADER_SIZE:
-                end = start + HEADER_SIZE + payload_size(stream, start, self._cap)
+                (length,) = _read_length(stream, start)
+                if not 0 < length <= self._cap:
+                    payload_size(stream, start, self._cap)  # raises
+                end = start + HEADER_SIZE + length
                 if size < end:
                     return
                 payload = bytes(stream[start + HEADER_SIZE : end])

@@ -62,13 +62,22 @@ class Pipe:
     def look(self) -> deque[Command]:
         """Return what has come, without blocking; the caller may remove what it deals with."""
         while self._poller.poll(0):
-            self._read()
+            # The parent may have taken it back meanwhile, and nothing else may ever come.
+            os.set_blocking(self._commands_fd, False)
+            try:
+                begun = os.read(self._commands_fd, HEADER_SIZE)
+            except BlockingIOError:
+                break
+            finally:
+                os.set_blocking(self._commands_fd, True)
+            self._read(begun or leave(PARENT_GONE_EXIT_CODE))
         return self._waiting
 
-    def _read(self) -> None:
-        """Take one command out of the pipe, and no byte of the next."""
+    def _read(self, begun: bytes = b"") -> None:
+        """Take one command out of the pipe, and no byte of the next; ``begun`` is what was read of it already."""
         try:
-            size = payload_size(self._take(HEADER_SIZE), cap=self.cap)
+            header = begun + self._take(HEADER_SIZE - len(begun)) if len(begun) < HEADER_SIZE else begun
+            size = payload_size(header, cap=self.cap)
             self._waiting.append(_decoder.decode(self._take(size)))
         except (FramingError, msgspec.DecodeError) as error:
             print(f"worker: the parent sent no command: {error}", file=sys.stderr)

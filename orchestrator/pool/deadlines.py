@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -18,6 +19,8 @@ class Deadlines(Generic[K]):
         self._heap: list[tuple[float, int, K]] = []
         self._queued: dict[K, float] = {}  # earliest heap entry of a key
         self._order = itertools.count()
+        self.earliest = math.inf
+        """No deadline is before this; there may be none that early any more."""
 
     def __len__(self) -> int:
         return len(self._due)
@@ -32,13 +35,11 @@ class Deadlines(Generic[K]):
     def clear(self, key: K) -> None:
         """Look at ``key`` no more; harmless when it has no deadline."""
         self._due.pop(key, None)
-        if len(self._heap) > MOST_STALE + 2 * len(self._due):
-            self._rebuild()
 
     def next_due(self) -> float | None:
         """Return the earliest deadline."""
-        if not self._heap:
-            return None
+        if self._stale:
+            self._rebuild()
         self._drop_stale()
         return self._heap[0][0] if self._heap else None
 
@@ -55,8 +56,17 @@ class Deadlines(Generic[K]):
         return found
 
     def _push(self, key: K, due: float) -> None:
+        if self._stale:
+            self._rebuild()
+            return
         self._queued[key] = due
         heapq.heappush(self._heap, (due, next(self._order), key))
+        self.earliest = min(self.earliest, due)
+
+    @property
+    def _stale(self) -> bool:
+        """Whether most of the heap is about what is not due any more."""
+        return len(self._heap) > MOST_STALE + 2 * len(self._due)
 
     def _drop_stale(self) -> None:
         """Bring the top of the heap in line with what is really due."""
@@ -64,15 +74,17 @@ class Deadlines(Generic[K]):
             queued, _, key = self._heap[0]
             due = self._due.get(key)
             if due == queued and self._queued.get(key) == queued:
+                self.earliest = queued
                 return
             heapq.heappop(self._heap)
             if self._queued.get(key) == queued:
                 del self._queued[key]
                 if due is not None:
                     self._push(key, due)
+        self.earliest = math.inf
 
     def _rebuild(self) -> None:
-        self._heap = []
-        self._queued = {}
-        for key, due in self._due.items():
-            self._push(key, due)
+        self._queued = dict(self._due)
+        self._heap = [(due, next(self._order), key) for key, due in self._due.items()]
+        heapq.heapify(self._heap)
+        self.earliest = self._heap[0][0] if self._heap else math.inf

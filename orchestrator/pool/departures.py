@@ -68,7 +68,7 @@ class Departures:
         if rung is None:
             rung = Rung.POLITE if worker.state is WorkerState.IDLE else Rung.TERM
         if worker.line:
-            self._lines.take_back(worker)
+            self._lines.fix(worker, now)
         worker.move(WorkerEvent.DISMISSED)  # any -> leaving
         worker.dismissed_for = reason
         worker.excuse = excuse
@@ -133,7 +133,7 @@ class Departures:
                 **identity(worker),
             )
             self.start_failed(worker.lane, error, now)
-        self._lines.release(worker)
+        self._lines.release(worker, now)
         job, worker.job = worker.job, None
         if job is not None and job.state is JobState.RUNNING:
             self._endings.worker_died(job, worker, status=status, cause=cause, reason=reason, now=now)

@@ -57,7 +57,7 @@ class Dispatch:
             self.give(worker, job, now)
             return
         if job.priority > 0 and roster.with_line:
-            self._lines.make_way(job)
+            self._lines.make_way(job, now)
         roster.enqueue(job)
         if job.queue_timeout_s is not None:
             roster.deadlines.set(job, now + job.queue_timeout_s)

@@ -107,11 +107,11 @@ class Endings:
         """Take the job out of the books and give back what it held, before its caller hears of it."""
         roster, was = self._roster, job.state
         job.move(JobEvent.FINISHED)  # any -> ended
-        if was is JobState.WAITING:
-            roster.left_while_waiting(job)
-        elif was is JobState.DELAYED:
-            del roster.delayed[job]
         if was is not JobState.RUNNING:
+            if was is JobState.WAITING:
+                roster.left_while_waiting(job)
+            elif was is JobState.DELAYED:
+                del roster.delayed[job]
             roster.deadlines.clear(job)
             roster.replan = True
         if job.first_started_at is None:
@@ -122,15 +122,10 @@ class Endings:
 
     def _note(self, job: JobRecord, outcome: str, now: float) -> None:
         roster = self._roster
-        roster.tally.outcomes[job.task, outcome] += 1
         begun = job.first_started_at
         waited_s = (now if begun is None else begun) - job.submitted_at
-        run_s = 0.0 if begun is None else now - job.started_at
-        roster.tally.waits_s.append(waited_s)
-        roster.tally.wait_durations.add(waited_s)
-        if begun is not None:
-            roster.tally.runs_s.append(run_s)
-            roster.tally.run_durations.add(run_s)
+        run_s = None if begun is None else now - job.started_at
+        roster.tally.count(job.task, outcome, waited_s, run_s)
         if roster.hands.listening:
             roster.hands.tell(
                 JobEnded(
@@ -140,7 +135,7 @@ class Endings:
                     model=job.lane.name,
                     outcome=outcome,
                     waited_s=waited_s,
-                    run_s=run_s,
+                    run_s=run_s or 0.0,
                     slot=None if job.worker is None else job.worker.slot.index,
                     attempts=len(job.attempts),
                 )

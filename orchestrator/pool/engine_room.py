@@ -79,6 +79,7 @@ class EngineRoom:
         self.workers = workers
         self._loop = Loop(self.models.values(), settings, self._gates, on_event)
         self._supervisor = self._loop.supervisor
+        self._lanes = self._supervisor.roster.lanes
         self._loop.start()
         _open_rooms.add(self)
         self._inspection: Inspection | None = self._shown() if inspect else None
@@ -123,18 +124,19 @@ class EngineRoom:
         timeout_s: float | None,
         queue_timeout_s: float | None,
         priority: int,
+        staying: bool = False,
     ) -> None:
         """Hand a job that has its place to the supervisor."""
         record = JobRecord(
             payload,
-            self._supervisor.roster.lanes[payload.model],
+            self._lanes[payload.model],
             future,
             timeout_s=timeout_s,
             queue_timeout_s=queue_timeout_s,
             priority=priority,
         )
         future.bind(record, self)
-        self._loop.submit(record)
+        self._loop.submit(record, staying=staying)
 
     def cancel(self, record: JobRecord) -> None:
         """Tell the supervisor that a caller gave its job up."""

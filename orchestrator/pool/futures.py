@@ -139,23 +139,17 @@ class PoolFuture(Future[T], Generic[T]):
 
     def resolve(self, value: T) -> bool:
         """Set the result; False when the caller has cancelled."""
-        if self._made is None and self._resolve_unseen(value):
-            return True
+        with _making:
+            if self._made is None and self._state not in _ENDED:  # nobody can be waiting
+                self._result = value
+                self._state = _FINISHED
+                self._record = self._room = None
+                return True
         try:
             self.set_result(value)
         except InvalidStateError:
             self._tell_waiters()
             return False
-        self._forget()
-        return True
-
-    def _resolve_unseen(self, value: T) -> bool:
-        """Set the result while nobody has looked; False when somebody came first."""
-        with _making:
-            if self._made is not None or self._state in _ENDED:
-                return False
-            self._result = value
-            self._state = _FINISHED
         self._forget()
         return True
 

@@ -95,6 +95,9 @@ class Gate:
     def leave(self) -> None:
         """Give a place back; the longest waiting one has it."""
         with self._lock:
+            if not self._waiters:
+                self._taken -= 1
+                return
             while self._waiters:
                 waiter = self._waiters.popleft()
                 if waiter.set_running_or_notify_cancel():

@@ -28,6 +28,7 @@ class PoolHands:
 
     def __init__(self, gates: Gates, on_event: Hook | None, watch: Watch) -> None:
         self._gates = gates
+        self._leave_queue = gates.queue.leave
         self._on_event = on_event
         self._watch = watch
         self._kills = OomKills()
@@ -64,7 +65,7 @@ class PoolHands:
 
     def job_left_queue(self, job: JobRecord) -> None:  # noqa: ARG002 - places are only counted
         """Give the job's place to another."""
-        self._gates.queue.leave()
+        self._leave_queue()
 
     def close_audio(self, job: JobRecord) -> None:
         """Close a job's memfd."""

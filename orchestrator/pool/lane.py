@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from orchestrator.pool.slot import Worker
 
 WEIGHT_OF_THE_NEWEST = 0.2
+"""In the moving means of how long starts and jobs take."""
 
 
 class Lane:
@@ -68,11 +69,13 @@ class Lane:
 
     def learn_start(self, seconds: float) -> None:
         """Note how long a worker took from spawn to loaded."""
-        self.start_s = _mean(self.start_s, seconds)
+        known = self.start_s
+        self.start_s = seconds if known is None else known + WEIGHT_OF_THE_NEWEST * (seconds - known)
 
     def learn_job(self, seconds: float) -> None:
         """Note how long a job took."""
-        self.job_s = _mean(self.job_s, seconds)
+        known = self.job_s
+        self.job_s = seconds if known is None else known + WEIGHT_OF_THE_NEWEST * (seconds - known)
 
     def learn_memory(self, peak_bytes: int) -> None:
         """Note the peak of a load and of a first job."""
@@ -85,8 +88,3 @@ class Lane:
         error = ModelOutOfUseError(known.model, known.why, known.evidence)
         error.__cause__ = self.cause
         return error
-
-
-def _mean(old: float | None, new: float) -> float:
-    """Return a moving mean that follows changes."""
-    return new if old is None else old + WEIGHT_OF_THE_NEWEST * (new - old)

@@ -4,9 +4,9 @@ A worker does one job at a time. Where that takes no longer than handing over th
 wait for each other. So a worker whose jobs are short has the next few in its pipe already.
 
 It reads none before its turn, and what it has not read can be taken back. So a job in line is as good as one in the
-queue: a cancel takes it out, what is more urgent goes before it, a worker's death is none of its business, and when the
-job at the front turns out to be long, the line goes back to the queue for others. What a worker had begun is always known:
-the first job without an answer.
+queue: a cancel takes it out, what is more urgent goes before it, a worker's death is none of its business, and when
+the job at the front turns out to be long, the line goes back to the queue for others. What a worker had begun is
+always known: the first job without an answer.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ FEW_IN_LINE = 8
 """A line is filled up when so many are left: many frames then go with one system call."""
 LARGEST_FRAME = 2048
 """Bytes of a job that may be sent ahead: a whole line fits into a pipe."""
+_SENT, _LEAVING = JobState.SENT, WorkerState.LEAVING
 
 
 class Lines:
@@ -65,6 +66,7 @@ class Lines:
             and job_s < SHORT_JOB_S
             and worker.limits is NO_LIMITS
             and len(self._roster.lanes_waiting) == 1
+            and not worker.line_is_fixed
             and not worker.link.full
         )
 
@@ -73,11 +75,10 @@ class Lines:
     def advance(self, worker: Worker, now: float) -> None:
         """The worker has ended its job, and so begun the next in its line."""
         job = worker.line.popleft()
-        if not worker.line:
-            del self._roster.with_line[worker]
-        if worker.state is not WorkerState.LEAVING:
+        self._see_whether_empty(worker)
+        if worker.state is not _LEAVING:
             worker.move(WorkerEvent.NEXT_BEGUN)  # busy, cancelling -> busy
-        if job.state is JobState.SENT and not job.promise.begin():
+        if job.state is _SENT and not job.promise.begin():
             self._endings.cancel(job, now)
         self.begin(worker, job, now)
 
@@ -89,70 +90,87 @@ class Lines:
         worker.jobs_since_trim += 1
         worker.slot.jobs += 1
         worker.last_used = now
-        if job.state is JobState.ENDED:
-            roster.deadlines.clear(worker)
-            return
-        job.move(JobEvent.GIVEN)  # waiting, sent -> running
-        job.started_at = now
-        if job.first_started_at is None:
-            job.first_started_at = now
-            roster.hands.job_left_queue(job)
-        if job.timeout_s is not None:
+        running = job.state is not JobState.ENDED
+        if running:
+            job.move(JobEvent.GIVEN)  # waiting, sent -> running
+            job.started_at = now
+            if job.first_started_at is None:
+                job.first_started_at = now
+                roster.hands.job_left_queue(job)
+        if worker.state is _LEAVING:
+            return  # its deadline is that of the next step of its leaving
+        if running and job.timeout_s is not None:
             roster.deadlines.set(worker, now + job.timeout_s)
         else:
             roster.deadlines.clear(worker)
 
     # ------------------------------------------------------------------ out of the pipe
 
-    def take_back(self, worker: Worker) -> None:
+    def take_back(self, worker: Worker, now: float) -> None:
         """Put what the worker has not begun back into the queue."""
+        if worker.line_is_fixed:
+            return
         sizes: list[int] = []
         for job in reversed(worker.line):
-            if job.state is not JobState.SENT:
+            if job.state is not _SENT:
                 break  # cancelled when it could not be taken back any more
             sizes.append(len(job.frame))
         for _ in range(worker.link.take_back(sizes[::-1])):
-            self._to_queue(worker.line.pop())
-        if not worker.line:
-            self._roster.with_line.pop(worker, None)
+            self._to_queue(worker.line.pop(), now)
+        self._see_whether_empty(worker)
 
-    def make_way(self, job: JobRecord) -> None:
+    def fix(self, worker: Worker, now: float) -> None:
+        """Another command is about to be sent to a worker with a line."""
+        self.take_back(worker, now)
+        worker.line_is_fixed = bool(worker.line)
+
+    def make_way(self, job: JobRecord, now: float) -> None:
         """Something urgent came: take back what stands in line before it."""
         for worker in list(self._roster.with_line):
             if job.priority > worker.line[-1].priority:
-                self.take_back(worker)
+                self.take_back(worker, now)
+
+    def take_all_back(self, now: float) -> None:
+        """Take every line back."""
+        for worker in list(self._roster.with_line):
+            self.take_back(worker, now)
 
     def look_after(self, now: float) -> None:
         """Take back every line that stands behind a long job."""
         for worker in list(self._roster.with_line):
             if worker.job is not None and now - worker.job.started_at > LONG_JOB_S:
-                self.take_back(worker)
+                self.take_back(worker, now)
 
-    def returned(self, worker: Worker, job_id: int) -> bool:
+    def returned(self, worker: Worker, job_id: int, now: float) -> bool:
         """The worker gave back a job that it had read and not begun; False when it never had that."""
         job = next((job for job in worker.line if job.id == job_id), None)
         if job is None:
             return False
         worker.line.remove(job)
-        self._leave_line(worker, job)
+        self._to_queue(job, now)
+        self._see_whether_empty(worker)
         return True
 
-    def release(self, worker: Worker) -> None:
+    def release(self, worker: Worker, now: float) -> None:
         """The worker is gone: nothing of its line was begun."""
         while worker.line:
-            self._leave_line(worker, worker.line.pop())
+            self._to_queue(worker.line.pop(), now)
+        self._see_whether_empty(worker)
 
-    def _leave_line(self, worker: Worker, job: JobRecord) -> None:
-        if job.state is JobState.SENT:
-            self._to_queue(job)
+    def _see_whether_empty(self, worker: Worker) -> None:
         if not worker.line:
             self._roster.with_line.pop(worker, None)
+            worker.line_is_fixed = False
 
-    def _to_queue(self, job: JobRecord) -> None:
+    def _to_queue(self, job: JobRecord, now: float) -> None:
+        if job.state is not _SENT:
+            return  # its caller gave it up
         job.move(JobEvent.TAKEN_BACK)  # sent -> waiting
         job.worker = None
         self._roster.enqueue(job, front=True)
         self._roster.replan = True
+        if job.lane.out_of_use is not None:
+            self._endings.fail(job, job.lane.refusal(), "refused", now)
 
 
 def _may_be_sent(job: JobRecord) -> bool:

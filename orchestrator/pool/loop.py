@@ -67,6 +67,8 @@ class Loop:
         self._wakes_at = _NEVER  # when the thread wakes by itself
         self._seat = threading.Lock()  # held by the caller that takes turns
         self._awaited: PoolFuture[Any] | None = None
+        self._staying = False  # the last caller will be back, and takes the replies then
+        self._visited = False  # it has been, since the thread's last turn
         self._fault: BaseException | None = None
         # Where workers are replaced, a decision may start a process, and half a start is a process nobody knows.
         self._callers_decide = settings.recycle is None
@@ -90,9 +92,12 @@ class Loop:
         if self._over:
             self._drain()
 
-    def submit(self, job: JobRecord) -> None:
-        """Hand in a job: to the supervisor itself when nobody decides now and nothing came before."""
-        if self._inbox or not self._callers_decide or not self._deciding.acquire(blocking=False):
+    def submit(self, job: JobRecord, *, staying: bool = False) -> None:
+        """Hand in a job: to the supervisor itself when nobody decides now and nothing came before.
+
+        A caller who is ``staying`` submits more and waits for results in a moment: replies are left to it.
+        """
+        if self._inbox or not self._callers_decide or not self._deciding.acquire(False):
             self.post(self.supervisor.submit, job)
             return
         try:
@@ -100,7 +105,8 @@ class Loop:
                 self.post(self.supervisor.submit, job)
             else:
                 self._decide(self.supervisor.submit, job)
-                if self._awaited is None:
+                self._staying = self._visited = staying
+                if not staying and self._awaited is None:
                     self._look_once()
                 self._leave_the_rest()
         finally:
@@ -146,7 +152,7 @@ class Loop:
                 self._callers_bell.asleep = False
                 with self._deciding:
                     self._awaited = None
-                    if not (self._ended or self.supervisor.roster.quiet):
+                    if not (self._ended or self._staying or self.supervisor.roster.quiet):
                         self._watch.share(True)
             finally:
                 self._awaited = None
@@ -168,8 +174,13 @@ class Loop:
 
     def _leave_the_rest(self) -> None:
         """Wake the thread for what a caller leaves: something to plan, or a deadline before it wakes anyway."""
-        supervisor = self.supervisor
-        if supervisor.roster.replan or (supervisor.next_due() or _NEVER) < self._wakes_at:
+        roster, wakes_at = self.supervisor.roster, self._wakes_at
+        sample_at = roster.next_sample_at
+        if (
+            roster.replan
+            or roster.deadlines.earliest < wakes_at
+            or (sample_at is not None and sample_at < wakes_at)
+        ):
             self._bell.ring()
 
     def join(self, timeout_s: float | None = None) -> bool:
@@ -199,7 +210,8 @@ class Loop:
                     self._decide(self._turn, ready)
                     self._wakes_at = self.supervisor.next_due() or _NEVER
                     self._bell.asleep = True
-                    self._watch.share(self._awaited is None)
+                    self._staying, self._visited = self._visited, False
+                    self._watch.share(self._awaited is None and not self._staying)
                     self._ended = self.supervisor.finished
                     awaited = self._awaited
                     if awaited is not None and awaited.done():

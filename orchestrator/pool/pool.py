@@ -25,7 +25,7 @@ from orchestrator.pool.stream import JobStream, StreamFuture
 
 UNSENDABLE = (AudioError, TypeError, ValueError)
 """What is wrong with one job and says nothing about the next."""
-JOBS_AHEAD = 16
+JOBS_AHEAD = 64
 """Jobs that ``map`` keeps submitted per worker: enough to keep pipes full, few enough to stay lazy."""
 
 
@@ -150,6 +150,7 @@ class Pool:
         *,
         block: bool,
         stream: bool = False,
+        staying: bool = False,
     ) -> None:
         if timeout_s is not None:
             positive_s("timeout_s", timeout_s)
@@ -158,7 +159,12 @@ class Pool:
         payload = self._room.prepare(job, stream=stream)
         self._room.enter(payload, block=block, timeout_s=queue_timeout_s)
         self._room.submit(
-            payload, future, timeout_s=timeout_s, queue_timeout_s=queue_timeout_s, priority=priority
+            payload,
+            future,
+            timeout_s=timeout_s,
+            queue_timeout_s=queue_timeout_s,
+            priority=priority,
+            staying=staying,
         )
 
     def run(self, job: Job, *, timeout_s: float | None = None, queue_timeout_s: float | None = None) -> Any:
@@ -198,10 +204,11 @@ class Pool:
 
     def _in_order(self, jobs: Iterator[Job], timeout_s: float | None) -> Iterator[Future[Any]]:
         under_way: deque[Future[Any]] = deque()
+        most = self._ahead
         try:
             for job in jobs:
                 under_way.append(self._submitted(job, timeout_s))
-                if len(under_way) >= self._ahead:
+                if len(under_way) >= most:
                     yield under_way.popleft()
             while under_way:
                 yield under_way.popleft()
@@ -229,12 +236,12 @@ class Pool:
 
     def _submitted(self, job: Job, timeout_s: float | None) -> Future[Any]:
         """Submit a job of many; one that cannot even be sent has failed in its place, the others go on."""
+        future: JobFuture[Any] = JobFuture()
         try:
-            return self.submit(job, timeout_s=timeout_s)
+            self._submit(job, future, timeout_s, None, 0, block=True, staying=True)
         except UNSENDABLE as error:
-            failed: Future[Any] = Future()
-            failed.set_exception(error)
-            return failed
+            future.set_exception(error)
+        return future
 
     # ------------------------------------------------------------------ looking and ending
 
@@ -280,13 +287,15 @@ def _results(futures: Iterator[Future[Any]], *, return_errors: bool) -> Iterator
     try:
         for future in futures:
             try:
-                yield future.result()
+                value = future.result()
             except Exception as error:
                 if not return_errors:
                     raise
-                yield error
-            finally:
+                value = error
+            except BaseException:
                 future.cancel()
+                raise
+            yield value
     finally:
         with suppress(AttributeError):
             futures.close()  # type: ignore[attr-defined]

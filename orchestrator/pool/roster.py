@@ -80,6 +80,15 @@ class Tally:
         self.run_durations = Histogram()
         self.load_durations = Histogram()
 
+    def count(self, task: str, outcome: str, waited_s: float, run_s: float | None) -> None:
+        """Count a job that ended; ``run_s`` is None when it never began."""
+        self.outcomes[task, outcome] += 1
+        self.waits_s.append(waited_s)
+        self.wait_durations.add(waited_s)
+        if run_s is not None:
+            self.runs_s.append(run_s)
+            self.run_durations.add(run_s)
+
 
 class Roster:
     """The books."""

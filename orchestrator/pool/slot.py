@@ -93,6 +93,7 @@ class Worker:
         "last_used",
         "limits",
         "line",
+        "line_is_fixed",
         "link",
         "overtaken",
         "peak_bytes",
@@ -117,6 +118,8 @@ class Worker:
         self.job: JobRecord | None = None
         self.line: deque[JobRecord] = deque()
         """Jobs sent ahead: in its pipe, in this order, behind ``job``."""
+        self.line_is_fixed = False
+        """Whether other commands were sent behind the line: then nothing of it can be taken back, or added to it."""
         self.started_at = now
         self.ready_at: float | None = None
         self.idle_since = now

@@ -12,6 +12,7 @@ from orchestrator.pool.histogram import HistogramStats
 from orchestrator.pool.lane import Lane
 from orchestrator.pool.roster import Roster
 from orchestrator.pool.slot import Sample, Slot, Worker
+from orchestrator.pool.states import JobState
 
 FREE = "free"
 
@@ -138,7 +139,7 @@ def take_stats(roster: Roster, now: float) -> PoolStats:
         for reason, count in slot.exits.items():
             exits[reason] = exits.get(reason, 0) + count
     waiting = sum(len(lane.waiting) for lane in roster.lanes_waiting)
-    waiting += sum(len(worker.line) for worker in roster.with_line)
+    waiting += sum(job.state is JobState.SENT for worker in roster.with_line for job in worker.line)
     return PoolStats(
         slots=tuple(_slot(slot, roster, now) for slot in roster.slots),
         models=tuple(_models(roster)),

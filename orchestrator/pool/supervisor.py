@@ -73,9 +73,8 @@ class Supervisor:
         if job.state is JobState.ENDED:
             return
         if job.state is JobState.SENT and job.worker is not None:
-            self._lines.take_back(
-                job.worker
-            )  # what cannot be taken back is begun, and seen to when we hear of it
+            # What cannot be taken back is begun, and seen to when we hear of that.
+            self._lines.take_back(job.worker, now)
         worker = job.worker if job.state is JobState.RUNNING else None
         self._endings.cancel(job, now)
         if worker is not None:
@@ -83,6 +82,7 @@ class Supervisor:
 
     def cancel_waiting(self, now: float) -> None:
         """Cancel every job that is not running."""
+        self._lines.take_all_back(now)
         waiting = [job for lane in self.roster.lanes.values() for job in lane.waiting.members()]
         for job in [*waiting, *self.roster.delayed]:
             self._endings.cancel(job, now)
@@ -126,9 +126,10 @@ class Supervisor:
         if worker.state in _SETTLED:
             self._last_answer(worker, reply, now)
             return
+        if type(reply) is Done and self._runs(worker, reply.id):
+            self._answered(worker, reply, now)
+            return
         match reply:
-            case Done() if self._runs(worker, reply.id):
-                self._answered(worker, reply, now)
             case Chunk() if self._runs(worker, reply.id):
                 if worker.state is WorkerState.BUSY and worker.job is not None:
                     worker.job.promise.add_chunk(reply)
@@ -141,17 +142,23 @@ class Supervisor:
                 self._loaded(worker, reply, now)
             case Trimmed() if worker.state is WorkerState.TRIMMING:
                 self._trimmed(worker, now)
-            case Returned() if self._lines.returned(worker, reply.id):
+            case Returned() if self._lines.returned(worker, reply.id, now):
                 return
             case _:
                 problem = f"{type(reply).__name__} out of turn, while {worker.state}"
                 self.broke_protocol(worker, ProtocolError(problem, **identity(worker)), now)
 
     def _last_answer(self, worker: Worker, reply: Reply, now: float) -> None:
-        """A leaving worker still ended a job: its line goes on, and with it what it has begun."""
+        """What a leaving worker still says counts for the job it is at, and so for what it has begun of its line."""
+        if isinstance(reply, Returned):
+            self._lines.returned(worker, reply.id, now)
         job = worker.job
-        if not isinstance(reply, Done | Failed) or job is None or job.id != reply.id:
+        if not isinstance(reply, Done | Failed | Chunk) or job is None or job.id != reply.id:
             return  # all else is nobody's business any more
+        if isinstance(reply, Chunk):
+            if job.state is JobState.RUNNING:
+                job.promise.add_chunk(reply)
+            return
         worker.job = None
         if worker.line:
             self._lines.advance(worker, now)
@@ -331,7 +338,7 @@ class Supervisor:
         if worker.state is not WorkerState.BUSY or worker.job is None:
             return
         if worker.line:
-            self._lines.take_back(worker)
+            self._lines.fix(worker, now)
         worker.move(WorkerEvent.CANCEL_ASKED)  # busy -> cancelling
         worker.why_asked = reason
         worker.link.send(Cancel(worker.job.id))

@@ -26,7 +26,10 @@ class WaitingJobs:
 
     def push(self, job: JobRecord) -> None:
         """Add at the end of its priority."""
-        self._queue_of(job.priority).append(job)
+        queue = self._by_priority.get(job.priority)
+        if queue is None:
+            queue = self._queue_of(job.priority)
+        queue.append(job)
         self._live += 1
         self._held += 1
 
