@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from fake_link import MIB, SMALLEST_JOB, FakeLink, job_frame
 
 from orchestrator.errors import JobCancelledError, SpawnError
 from orchestrator.pool.events import PoolEvent
@@ -16,47 +17,9 @@ from orchestrator.pool.settings import Settings
 from orchestrator.pool.slot import Worker
 from orchestrator.pool.states import ExitReason, JobState, WorkerState
 from orchestrator.pool.supervisor import Supervisor
-from worker.protocol import Chunk, ChunkTimes, Command, Done, Failed, Loaded, Plain, Ready, Shutdown, Trimmed
+from worker.protocol import Chunk, ChunkTimes, Done, Failed, Loaded, Plain, Ready, Trimmed
 
-MIB = 1024 * 1024
-
-
-@dataclass(eq=False)
-class FakeLink:
-    """Remembers what it was told."""
-
-    worker: Worker
-    pid: int
-    rss: int = 50 * MIB
-    start: str = "exec"
-    sent: list[Command] = field(default_factory=list)
-    frames: list[bytes] = field(default_factory=list)
-    signals: list[int] = field(default_factory=list)
-    unread: int = 1000
-    """How many frames at most can still be taken back."""
-    full: bool = False
-
-    def send(self, command: Command) -> None:
-        self.sent.append(command)
-
-    def send_frame(self, frame: bytes) -> None:
-        self.frames.append(frame)
-
-    def take_back(self, sizes: Sequence[int]) -> int:
-        return min(len(sizes), self.unread)
-
-    def signal(self, number: int) -> None:
-        self.signals.append(number)
-
-    def read_rss(self) -> int:
-        return self.rss
-
-    def last_words(self) -> str:
-        return f"words of {self.pid}"
-
-    @property
-    def told_to_go(self) -> bool:
-        return bool(self.signals) or any(isinstance(command, Shutdown) for command in self.sent)
+__all__ = ["MIB", "FakeLink", "FakePool", "FakePromise"]
 
 
 @dataclass(eq=False)
@@ -140,10 +103,11 @@ class FakePool:
     def settle(self) -> None:
         self.supervisor.settle(self.now)
 
-    def submit(self, model: str = FUNCTION_MODEL, **options: Any) -> JobRecord:
+    def submit(self, model: str = FUNCTION_MODEL, *, size: int = SMALLEST_JOB, **options: Any) -> JobRecord:
+        """Submit a job whose frame has ``size`` bytes."""
         number = len(self.jobs) + 1
-        payload = Payload(number, model, "call", b"%d" % number, None)
-        job = JobRecord(payload, self.roster.lanes[model], FakePromise(), **options)
+        payload = Payload(number, model, "call", job_frame(number, size), None)
+        job = JobRecord.of(payload, self.roster.lanes[model], FakePromise(), **options)
         self.jobs.append(job)
         self.places += 1
         self.supervisor.submit(job, self.now)
@@ -175,18 +139,42 @@ class FakePool:
         ]:
             self.ready(starting[0])
 
-    def done(self, worker: Worker, value: Any = "value") -> None:
-        assert worker.job is not None
-        self.receive(worker, Done(worker.job.id, Plain(value), 0.01, ChunkTimes()))
+    def done(self, worker: Worker, value: Any = "value", seconds: float = 0.01) -> None:
+        """The worker's job ends well, and we hear of it."""
+        self.end_job(worker, value, seconds)
+        self.hear(worker)
+
+    def end_job(self, worker: Worker, value: Any = "value", seconds: float = 0.01) -> None:
+        """The worker's job ends well, and it begins the next one that it has; nobody has heard of it yet."""
+        link = self._link(worker)
+        link.answer(Done(link.jobs[0], Plain(value), seconds, ChunkTimes()))
+        link.begin()
+
+    def hear(self, worker: Worker, replies: int | None = None) -> None:
+        """Take what the worker said, or so many of its replies, in one turn."""
+        said = self._link(worker).replies
+        for _ in range(len(said) if replies is None else min(replies, len(said))):
+            self.supervisor.received(worker, said.popleft(), self.now)
+        self.settle()
 
     def failed(self, worker: Worker, kind: Any = "error") -> None:
-        number = worker.job.id if worker.job else 0
-        self.receive(worker, Failed(number, kind, "Error", "message", remedy="cure"))
+        failed = Failed(worker.job.id if worker.job else 0, kind, "Error", "message", remedy="cure")
+        if worker.job is None:
+            self.receive(worker, failed)
+        else:
+            self._link(worker).answer(failed)
+            self.hear(worker)
+
+    def _link(self, worker: Worker) -> FakeLink:
+        assert isinstance(worker.link, FakeLink)
+        return worker.link
 
     def trimmed(self, worker: Worker) -> None:
         self.receive(worker, Trimmed(0, trimmed=True))
 
     def die(self, worker: Worker, status: int = -signal.SIGSEGV) -> None:
+        """Its process is gone; all that it said is heard first."""
+        self.hear(worker)
         self.supervisor.exited(worker, status, self.now)
         self.settle()
 

@@ -1,0 +1,61 @@
+"""Pools whose jobs are known to be short, so that their workers have lines."""
+
+from typing import Any
+
+from fake_pool import FakePool
+
+from orchestrator.pool.job_record import JobRecord
+from orchestrator.pool.slot import Worker
+from orchestrator.pool.states import JobState, WorkerState
+
+AT_WORK = {WorkerState.BUSY, WorkerState.CANCELLING}
+
+
+def quick_pool(*names: str, workers: int = 1, **settings: Any) -> FakePool:
+    """Return a pool in which every worker stands idle and has done one tiny job of the first model."""
+    pool = FakePool(*names, workers=workers, **settings)
+    first = next(iter(pool.roster.lanes))
+    for _ in range(workers):
+        pool.submit(first)
+    pool.ready_all()
+    for slot in range(workers):
+        pool.done(pool.worker(slot), seconds=0.0)
+    return pool
+
+
+def with_line(pool: FakePool, count: int, **options: Any) -> list[JobRecord]:
+    """Bring the only worker to a job with ``count`` more in its line; return them, the one that runs first."""
+    opening = pool.submit(**options)
+    jobs = [pool.submit(**options) for _ in range(1 + count)]
+    pool.done(pool.worker(), seconds=0.0)
+    assert opening.state is JobState.ENDED
+    assert pool.worker().job is jobs[0]
+    assert list(pool.worker().line) == jobs[1:]
+    return jobs
+
+
+def work_off(pool: FakePool) -> None:
+    """Have every job done that there is, without time passing."""
+    while at_work := [worker for worker in everybody(pool) if worker.state in AT_WORK]:
+        pool.done(at_work[0], seconds=0.0)
+        pool.ready_all()
+
+
+def everybody(pool: FakePool) -> list[Worker]:
+    """Return all living workers."""
+    return [*pool.roster.workers(), *pool.roster.leaving]
+
+
+def states(jobs: list[JobRecord]) -> list[JobState]:
+    """Return what each is."""
+    return [job.state for job in jobs]
+
+
+def assert_even(pool: FakePool) -> None:
+    """Every job has ended once, and nothing of any is left in the books."""
+    for job in pool.jobs:
+        pool.ending(job)
+    assert pool.places == 0
+    assert not pool.roster.with_line
+    assert not pool.roster.lanes_waiting
+    assert pool.supervisor.roster.delayed == {}
