@@ -144,11 +144,14 @@ class FakePool:
         self.end_job(worker, value, seconds)
         self.hear(worker)
 
-    def end_job(self, worker: Worker, value: Any = "value", seconds: float = 0.01) -> None:
+    def end_job(
+        self, worker: Worker, value: Any = "value", seconds: float = 0.01, *, then_begin: bool = True
+    ) -> None:
         """The worker's job ends well, and it begins the next one that it has; nobody has heard of it yet."""
         link = self._link(worker)
         link.answer(Done(link.jobs[0], Plain(value), seconds, ChunkTimes()))
-        link.begin()
+        if then_begin:
+            link.begin()
 
     def hear(self, worker: Worker, replies: int | None = None) -> None:
         """Take what the worker said, or so many of its replies, in one turn."""

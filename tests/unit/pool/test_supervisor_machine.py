@@ -1,4 +1,9 @@
-"""Random submit, cancel, death, timeout and recycle against the supervisor; what must always hold, holds."""
+"""Random submit, cancel, death, timeout and recycle against the supervisor; what must always hold, holds.
+
+A worker does its work when it likes, and what it says is heard later, or never.
+"""
+
+from collections import Counter
 
 import hypothesis.strategies as st
 from fake_pool import MIB, FakePool
@@ -6,13 +11,16 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from orchestrator.errors import ProtocolError
+from orchestrator.pool.lines import MOST_IN_LINE
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
 from orchestrator.pool.states import JobState, WorkerState
 
 MODELS = ("a", "b")
 ACTIVE = {WorkerState.BUSY, WorkerState.CANCELLING}
+ALIVE = set(WorkerState) - {WorkerState.GONE}
 MANY_STEPS = 2000
+IN_NO_TIME_S = 0.0
 numbers = st.integers(0, 1 << 16)
 
 
@@ -27,6 +35,8 @@ class Pools(RuleBasedStateMachine):
         exclusive=st.booleans(),
         recycle=st.sampled_from(
             [
+                None,
+                None,
                 None,
                 Recycle(max_jobs=1),
                 Recycle(max_jobs=3, jitter=0),
@@ -48,33 +58,61 @@ class Pools(RuleBasedStateMachine):
             retry=Retry.up_to(attempts),
             prestart=prestart,
         )
-        self.seen_frames: dict[int, int] = {}
+        self.mute = set()
+        """Workers that nobody listens to any more."""
+
+    def workers(self):
+        return [*self.pool.roster.workers(), *self.pool.roster.leaving]
 
     def one(self, number: int, *states: WorkerState):
         """One of the workers in these states, or None."""
-        found = [
-            worker
-            for worker in [*self.pool.roster.workers(), *self.pool.roster.leaving]
-            if worker.state in states
-        ]
+        found = [worker for worker in self.workers() if worker.state in states]
         return found[number % len(found)] if found else None
+
+    def heard(self, number: int, *states: WorkerState):
+        """The same, when all that it said is heard; None when it is in none of these states any more."""
+        worker = self.one(number, *states)
+        if worker is not None:
+            self.pool.hear(worker)
+        return worker if worker is not None and worker.state in states else None
 
     # ------------------------------------------------------------------ callers
 
     @rule(
         model=st.sampled_from(MODELS),
         priority=st.integers(-1, 1),
-        timeout_s=st.sampled_from([None, 0.5, 3.0]),
-        queue_timeout_s=st.sampled_from([None, 0.5, 3.0]),
+        timeout_s=st.sampled_from([None, 0.005, 0.5, 3.0]),
+        queue_timeout_s=st.sampled_from([None, None, 0.5, 3.0]),
+        size=st.sampled_from([60, 60, 2049]),
     )
-    def submit(self, model, priority, timeout_s, queue_timeout_s) -> None:
+    def submit(self, model, priority, timeout_s, queue_timeout_s, size) -> None:
         if not self.pool.roster.closing:
-            self.pool.submit(model, priority=priority, timeout_s=timeout_s, queue_timeout_s=queue_timeout_s)
+            self.pool.submit(
+                model, priority=priority, timeout_s=timeout_s, queue_timeout_s=queue_timeout_s, size=size
+            )
 
     @rule(number=numbers)
     def cancel(self, number) -> None:
         if self.pool.jobs:
             self.pool.cancel(self.pool.jobs[-1 - number % len(self.pool.jobs)])
+
+    @rule(number=numbers)
+    def cancel_what_was_sent(self, number) -> None:
+        if sent := [job for job in self.pool.jobs if job.state in {JobState.SENT, JobState.RUNNING}]:
+            self.pool.cancel(sent[number % len(sent)])
+
+    @rule(number=numbers)
+    def cancel_and_be_heard_later(self, number) -> None:
+        """The caller's future is cancelled; the supervisor is told only by and by."""
+        if alive := [job for job in self.pool.jobs if job.state is not JobState.ENDED]:
+            alive[number % len(alive)].promise.cancelled = True
+
+    @precondition(lambda self: len(self.pool.jobs) > 4)
+    @rule()
+    def cancel_all_that_waits(self) -> None:
+        self.pool.supervisor.cancel_waiting(self.pool.now)
+        self.pool.settle()
+        assert not any(job.state in {JobState.WAITING, JobState.DELAYED} for job in self.pool.jobs)
 
     # ------------------------------------------------------------------ workers
 
@@ -88,16 +126,47 @@ class Pools(RuleBasedStateMachine):
         if worker := self.one(number, WorkerState.LOADING):
             self.pool.failed(worker, kind)
 
-    @rule(number=numbers, rss_mib=st.sampled_from([20, 50, 75, 130]))
-    def finish_job(self, number, rss_mib) -> None:
-        if worker := self.one(number, *ACTIVE):
+    @rule(number=numbers, rss_mib=st.sampled_from([20, 50, 75, 130]), seconds=st.sampled_from([0.0, 0.01]))
+    def finish_job(self, number, rss_mib, seconds) -> None:
+        if worker := self.heard(number, *ACTIVE):
             worker.link.rss = rss_mib * MIB
-            self.pool.done(worker)
+            self.pool.done(worker, seconds=seconds)
 
-    @rule(model=st.sampled_from(MODELS), count=st.integers(1, 5))
+    @rule(
+        number=numbers, count=st.integers(1, 20), next_one=st.sampled_from(["begun", "its header", "unread"])
+    )
+    def work_unheard(self, number, count, next_one) -> None:
+        """A worker does some jobs of those it has, which takes it no time, and may be at the next."""
+        worker = self.one(number, *ACTIVE, WorkerState.LEAVING)
+        if worker is None or worker in self.mute:
+            return
+        for _ in range(min(count, len(worker.link.jobs))):
+            self.pool.end_job(worker, seconds=IN_NO_TIME_S, then_begin=False)
+        if next_one != "unread":
+            worker.link.begin(partly=next_one == "its header")
+
+    @rule(number=numbers)
+    def look(self, number) -> None:
+        """An engine asks whether its job was cancelled: the worker reads all there is, and gives jobs back."""
+        worker = self.one(number, *ACTIVE, WorkerState.LEAVING)
+        if worker is not None and worker not in self.mute:
+            worker.link.look()
+
+    @rule(number=numbers, replies=st.integers(1, 20))
+    def hear(self, number, replies) -> None:
+        if worker := self.one(number, *ALIVE):
+            self.pool.hear(worker, replies)
+
+    @rule(model=st.sampled_from(MODELS), count=st.integers(1, 40))
     def submit_some(self, model, count) -> None:
         for _ in range(count):
-            self.submit(model, 0, None, None)
+            self.submit(model, 0, None, None, 60)
+
+    @rule(model=st.sampled_from(MODELS), count=st.integers(5, 40))
+    def submit_to_a_pool_at_work(self, model, count) -> None:
+        """So that lines are there, and often."""
+        self.submit_some(model, count)
+        self.work(6)
 
     @rule(count=st.integers(1, 4))
     def work(self, count) -> None:
@@ -105,12 +174,12 @@ class Pools(RuleBasedStateMachine):
         for _ in range(count):
             if worker := self.one(0, WorkerState.STARTING, WorkerState.LOADING):
                 self.pool.ready(worker)
-            if worker := self.one(0, *ACTIVE):
-                self.pool.done(worker)
+            if worker := self.heard(0, *ACTIVE):
+                self.pool.done(worker, seconds=IN_NO_TIME_S)
 
     @rule(number=numbers)
     def raise_in_job(self, number) -> None:
-        if worker := self.one(number, *ACTIVE):
+        if worker := self.heard(number, *ACTIVE):
             self.pool.failed(worker, "cancelled" if worker.state is WorkerState.CANCELLING else "error")
 
     @rule(number=numbers)
@@ -120,7 +189,7 @@ class Pools(RuleBasedStateMachine):
 
     @rule(number=numbers, status=st.sampled_from([0, 1, -9, -11]))
     def die(self, number, status) -> None:
-        if worker := self.one(number, *(set(WorkerState) - {WorkerState.GONE})):
+        if worker := self.one(number, *ALIVE):
             self.pool.die(worker, status)
 
     @rule(number=numbers)
@@ -130,13 +199,15 @@ class Pools(RuleBasedStateMachine):
 
     @rule(number=numbers)
     def talk_nonsense(self, number) -> None:
-        if worker := self.one(number, *(set(WorkerState) - {WorkerState.GONE})):
+        if worker := self.one(number, *ALIVE):
+            self.pool.hear(worker)
+            self.mute.add(worker)
             self.pool.supervisor.broke_protocol(worker, ProtocolError("garbage"), self.pool.now)
             self.pool.settle()
 
     # ------------------------------------------------------------------ time and ends
 
-    @rule(seconds=st.sampled_from([0.01, 0.4, 2.0, 10.0]))
+    @rule(seconds=st.sampled_from([0.004, 0.01, 0.03, 0.4, 2.0, 10.0]))
     def wait(self, seconds) -> None:
         self.pool.wait(seconds)
 
@@ -193,8 +264,50 @@ class Pools(RuleBasedStateMachine):
                 assert worker.job.state is JobState.ENDED
             else:
                 assert worker.job is None
+                assert not worker.line
             limit = worker.limits.jobs
             assert limit is None or worker.jobs <= limit
+
+    @invariant()
+    def every_job_is_in_one_place(self) -> None:
+        """The queues and the delayed are seen to elsewhere: with their states they are what they should be."""
+        roster = self.pool.roster
+        places = Counter(job for lane in roster.lanes.values() for job in lane.waiting.members())
+        places.update(list(roster.delayed))
+        places.update(job for worker in self.workers() for job in worker.line)
+        places.update(worker.job for worker in self.workers() if worker.job is not None)
+        assert all(count == 1 for count in places.values())
+        in_line = {job for worker in self.workers() for job in worker.line if job.state is not JobState.ENDED}
+        at_front = {worker.job for worker in self.workers() if worker.job is not None}
+        for job in self.pool.jobs:
+            assert (job in places) or job.state is JobState.ENDED
+            assert (job.state is JobState.SENT) == (job in in_line)
+            assert (job.state is not JobState.RUNNING) or job in at_front
+
+    @invariant()
+    def lines_are_in_the_books(self) -> None:
+        roster = self.pool.roster
+        assert set(roster.with_line) == {worker for worker in self.workers() if worker.line}
+        for worker in self.workers():
+            assert len(worker.line) <= MOST_IN_LINE
+            assert not worker.line or roster.settings.recycle is None
+            for job in worker.line:
+                assert job.lane is worker.lane
+                assert job.state in {JobState.SENT, JobState.ENDED}
+                assert job.worker is worker
+                assert job.queue_timeout_s is None
+                assert job.priority >= 0
+                assert job.state is JobState.ENDED or len(job.frame) <= 2048
+
+    @invariant()
+    def what_lies_in_a_pipe_is_what_its_worker_has_to_do(self) -> None:
+        """So no job lies in two pipes, none that was begun is in a queue, and none is waited for that was not sent."""
+        for worker in self.workers():
+            if worker not in self.mute:
+                expected = [
+                    job.id for job in ([] if worker.job is None else [worker.job]) + list(worker.line)
+                ]
+                assert sorted(expected) == worker.link.awaited
 
     @invariant()
     def the_queue_is_what_waits(self) -> None:
@@ -247,8 +360,9 @@ class Pools(RuleBasedStateMachine):
                 break
             pool.ready_all()
             for worker in list(pool.roster.workers()):
-                if worker.state in ACTIVE and worker.job is not None:
-                    pool.done(worker)
+                pool.hear(worker)
+                if worker.state in ACTIVE:
+                    pool.done(worker, seconds=IN_NO_TIME_S)
                 elif worker.state is WorkerState.TRIMMING:
                     pool.trimmed(worker)
             pool.bury_leaving()
