@@ -30,14 +30,13 @@ class Pools(RuleBasedStateMachine):
     pool: FakePool
 
     @initialize(
+        names=st.sampled_from([("a",), MODELS]),
         workers=st.integers(1, 3),
         budget_mib=st.sampled_from([80, 150, 300, 10_000]),
         exclusive=st.booleans(),
         recycle=st.sampled_from(
             [
-                None,
-                None,
-                None,
+                *[None] * 5,
                 Recycle(max_jobs=1),
                 Recycle(max_jobs=3, jitter=0),
                 Recycle(max_rss=70 * MIB, hard_rss=120 * MIB, jitter=0),
@@ -48,9 +47,9 @@ class Pools(RuleBasedStateMachine):
         attempts=st.integers(1, 3),
         prestart=st.sampled_from([None, "a"]),
     )
-    def begin(self, workers, budget_mib, exclusive, recycle, attempts, prestart) -> None:
+    def begin(self, names, workers, budget_mib, exclusive, recycle, attempts, prestart) -> None:
         self.pool = FakePool(
-            *MODELS,
+            *names,
             workers=workers,
             budget_bytes=budget_mib * MIB,
             exclusive=exclusive,
@@ -60,6 +59,9 @@ class Pools(RuleBasedStateMachine):
         )
         self.mute = set()
         """Workers that nobody listens to any more."""
+
+    def known(self, model: str) -> str:
+        return model if model in self.pool.roster.lanes else "a"
 
     def workers(self):
         return [*self.pool.roster.workers(), *self.pool.roster.leaving]
@@ -88,7 +90,11 @@ class Pools(RuleBasedStateMachine):
     def submit(self, model, priority, timeout_s, queue_timeout_s, size) -> None:
         if not self.pool.roster.closing:
             self.pool.submit(
-                model, priority=priority, timeout_s=timeout_s, queue_timeout_s=queue_timeout_s, size=size
+                self.known(model),
+                priority=priority,
+                timeout_s=timeout_s,
+                queue_timeout_s=queue_timeout_s,
+                size=size,
             )
 
     @rule(number=numbers)
@@ -164,9 +170,18 @@ class Pools(RuleBasedStateMachine):
 
     @rule(model=st.sampled_from(MODELS), count=st.integers(5, 40))
     def submit_to_a_pool_at_work(self, model, count) -> None:
-        """So that lines are there, and often."""
+        """So that lines are there, and often: whatever its jobs took before, they are short now."""
+        self.pool.roster.lanes[self.known(model)].job_s = IN_NO_TIME_S
         self.submit_some(model, count)
-        self.work(6)
+        self.work(2)
+
+    @rule(number=numbers, count=st.integers(0, 20), again=numbers)
+    def cancel_behind_its_back(self, number, count, again) -> None:
+        """A worker is further than we know, its job is cancelled, and then another of its line."""
+        self.work_unheard(number, count, "its header")
+        if worker := self.one(number, *ACTIVE):
+            self.pool.cancel(worker.job)
+        self.cancel_what_was_sent(again)
 
     @rule(count=st.integers(1, 4))
     def work(self, count) -> None:
