@@ -56,6 +56,45 @@ def spell(text: str, pause_s: float = 0.0):
     return text
 
 
+def count_up(number: int, steps: int = 3):
+    """Emit a few numbers, and return ``number``."""
+    for step in range(steps):
+        yield str(step)
+    return number
+
+
+def generate_until(path: str):
+    """Emit nothing again and again until the file is there: a job that looks all the time whether it is cancelled."""
+    while not os.path.exists(path):
+        yield ""
+    return path
+
+
+def note(path: str, number: int) -> int:
+    """Leave a line in the file for having been called; several processes may write to it."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(descriptor, b"%d\n" % number)
+    os.close(descriptor)
+    return number
+
+
+def note_and_wait_for(path: str, number: int, gate: str) -> int:
+    note(path, number)
+    wait_for(gate)
+    return number
+
+
+def note_and_abort(path: str, number: int) -> None:
+    note(path, number)
+    os.abort()
+
+
+def note_and_spell(path: str, number: int, text: str):
+    note(path, number)
+    yield from text
+    return number
+
+
 def hold(mib: int, seconds: float = 0.0) -> int:
     block = bytearray(mib * 1024 * 1024)
     block[::4096] = b"x" * len(block[::4096])
