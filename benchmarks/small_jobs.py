@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 
@@ -30,4 +29,6 @@ def length(array: object) -> int:
 
 def checksum(array: object) -> str:
     """Return what the engine ``synthetic`` makes of the same bytes."""
+    import hashlib  # noqa: PLC0415 - the other jobs need not wait for it
+
     return hashlib.sha256(memoryview(array)).hexdigest()[:8]  # type: ignore[arg-type]

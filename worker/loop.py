@@ -10,8 +10,9 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Callable
 from time import perf_counter
-from typing import Literal, NoReturn, cast
+from typing import Literal, NoReturn, TypeVar, cast
 
 from worker import __version__
 from worker.emitter import Emitter
@@ -48,6 +49,7 @@ from worker.protocol import (
     Unloaded,
 )
 
+AnyCommand = TypeVar("AnyCommand", Run, Load | Restart | Unload | Trim | Check | ListEngines)
 CAPABILITIES = ["load", "run", "stream", "cancel", "restart", "heap", "trim", "check", "list-engines"]
 EXIT_CODE_DONE = 0
 _current: Pipe | None = None
@@ -109,22 +111,24 @@ class Worker:
 
     def answer(self, command: Command) -> None:
         """Carry out one command and send its reply."""
-        if isinstance(command, Shutdown):
+        if isinstance(command, Run):
+            self._reply(self._run, command)
+        elif isinstance(command, Shutdown):
             leave(EXIT_CODE_DONE)
-        if isinstance(command, Cancel):
-            return  # its job was already done
-        if isinstance(command, Configure):
+        elif isinstance(command, Configure):
             print("worker: a second Configure", file=sys.stderr)
             leave(PROTOCOL_EXIT_CODE)
+        elif not isinstance(command, Cancel):  # of one the job was already done
+            self._reply(self._carry_out, command)
+
+    def _reply(self, carry_out: Callable[[AnyCommand], Message], command: AnyCommand) -> None:
         try:
-            self._pipe.send(self._carry_out(command))
+            self._pipe.send(carry_out(command))
         except BaseException as error:
             self._pipe.send(self._failed(command.id, error))
 
-    def _carry_out(self, command: Load | Run | Restart | Unload | Trim | Check | ListEngines) -> Message:
+    def _carry_out(self, command: Load | Restart | Unload | Trim | Check | ListEngines) -> Message:
         match command:
-            case Run():
-                return self._run(command)
             case Load():
                 return self._load(command)
             case Restart():

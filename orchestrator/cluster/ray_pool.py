@@ -119,6 +119,9 @@ class RayPool(Pool):
             stream=stream,
         )
 
+    def _ahead_of(self, job: Job) -> int:  # noqa: ARG002 - how short jobs are is known on the nodes
+        return self._ahead
+
     @property
     def _ahead(self) -> int:
         return max(2, self._cluster.workers * JOBS_AHEAD * 2)  # some are on their way

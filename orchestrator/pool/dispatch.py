@@ -28,6 +28,7 @@ from orchestrator.pool.scheduling import (
 )
 from orchestrator.pool.slot import Slot, Worker
 from orchestrator.pool.states import ExitReason, JobEvent, WorkerEvent, WorkerState
+from worker.protocol import Load
 
 _LAST_IN_LINE = 1 << 62
 _VIEWED = {
@@ -56,9 +57,10 @@ class Dispatch:
             worker.overtaken = 0
             self.give(worker, job, now)
             return
-        if job.priority > 0 and roster.with_line:
+        if roster.with_line and (job.priority > 0 or lane not in roster.lanes_waiting):
             self._lines.make_way(job, now)
-        roster.enqueue(job)
+        lane.waiting.push(job)
+        roster.lanes_waiting[lane] = None
         if job.queue_timeout_s is not None:
             roster.deadlines.set(job, now + job.queue_timeout_s)
         if lane.idle or len(lane.workers) < len(roster.slots):
@@ -205,6 +207,7 @@ class Dispatch:
             roster.budget.release(worker)
             self._departures.start_failed(lane, error, now)
             return False
+        worker.link.send(Load(0, lane.spec))
         if successor:
             slot.successor = worker
         else:

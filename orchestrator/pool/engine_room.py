@@ -23,7 +23,8 @@ from orchestrator.pool.futures import PoolFuture
 from orchestrator.pool.gate import Gates
 from orchestrator.pool.hands import Hook
 from orchestrator.pool.job_record import JobRecord
-from orchestrator.pool.jobs import Job
+from orchestrator.pool.jobs import Call, Job
+from orchestrator.pool.lines import SHORT_JOB_S
 from orchestrator.pool.loop import Loop
 from orchestrator.pool.models import FUNCTION_MODEL, Model, models_by_name
 from orchestrator.pool.payload import Payload, close_audio, make_payload
@@ -101,6 +102,8 @@ class EngineRoom:
 
         A callback on the pool's own thread never blocks: nobody would make room.
         """
+        if payload.descriptor is None and self._gates.queue.enter_now():
+            return
         try:
             may_wait = block and not self._loop.is_current()
             self._gates.enter(array=payload.descriptor is not None, block=may_wait, timeout_s=timeout_s)
@@ -127,16 +130,15 @@ class EngineRoom:
         staying: bool = False,
     ) -> None:
         """Hand a job that has its place to the supervisor."""
-        record = JobRecord(
-            payload,
-            self._lanes[payload.model],
-            future,
-            timeout_s=timeout_s,
-            queue_timeout_s=queue_timeout_s,
-            priority=priority,
-        )
+        lane = self._lanes[payload.model]
+        record = JobRecord.of(payload, lane, future, timeout_s, queue_timeout_s, priority)
         future.bind(record, self)
         self._loop.submit(record, staying=staying)
+
+    def is_short(self, job: Job) -> bool:
+        """Whether jobs of its model have been so short that they are sent ahead."""
+        job_s = self._lanes[FUNCTION_MODEL if isinstance(job, Call) else job.model].job_s
+        return job_s is not None and job_s < SHORT_JOB_S
 
     def cancel(self, record: JobRecord) -> None:
         """Tell the supervisor that a caller gave its job up."""

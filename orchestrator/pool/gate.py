@@ -43,10 +43,8 @@ class Gate:
             PoolClosedError: The pool is, or was while waiting, closed.
             QueueFullError: There is none, and the caller would not wait, or not longer.
         """
-        with self._lock:
-            if self._taken < self.max_queue and self._closed_by is None:
-                self._taken += 1
-                return
+        if self.enter_now():
+            return
         waiter = self._enter_or_wait(may_wait=block)
         if waiter is None:
             return
@@ -58,6 +56,14 @@ class Gate:
         except BaseException:
             self._abandon(waiter)
             raise
+
+    def enter_now(self) -> bool:
+        """Take a place if there is one; False when there is none, or the pool is closed."""
+        with self._lock:
+            if self._taken < self.max_queue and self._closed_by is None:
+                self._taken += 1
+                return True
+        return False
 
     async def enter_async(self, *, timeout_s: float | None = None) -> None:
         """As :meth:`enter`, without blocking the event loop. A cancelled coroutine leaves no place taken."""

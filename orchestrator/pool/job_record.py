@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import msgspec
 
 from orchestrator.errors import Attempt
 from orchestrator.pool.payload import Payload
@@ -34,55 +36,47 @@ class Promise(Protocol):
         ...
 
 
-class JobRecord:
+class JobRecord(msgspec.Struct, eq=False):
     """A job between submit and end. Times are seconds of the supervisor's clock."""
 
-    __slots__ = (
-        "attempts",
-        "descriptor",
-        "first_started_at",
-        "frame",
-        "id",
-        "lane",
-        "priority",
-        "promise",
-        "queue_timeout_s",
-        "sequence",
-        "started_at",
-        "state",
-        "submitted_at",
-        "task",
-        "timeout_s",
-        "worker",
-    )
+    id: int
+    task: str
+    frame: bytes
+    descriptor: int | None
+    lane: Lane
+    promise: Promise
+    timeout_s: float | None = None
+    queue_timeout_s: float | None = None
+    priority: int = 0
+    submitted_at: float = 0.0
+    started_at: float = 0.0
+    first_started_at: float | None = None
+    state: JobState = JobState.WAITING
+    attempts: tuple[Attempt, ...] = ()
+    worker: Worker | None = None
 
-    def __init__(
-        self,
+    @classmethod
+    def of(
+        cls,
         payload: Payload,
         lane: Lane,
         promise: Promise,
-        *,
         timeout_s: float | None = None,
         queue_timeout_s: float | None = None,
         priority: int = 0,
-        submitted_at: float = 0.0,
-    ) -> None:
-        self.id = payload.id
-        self.task = payload.task
-        self.frame = payload.frame
-        self.descriptor = payload.descriptor
-        self.lane = lane
-        self.promise = promise
-        self.timeout_s = timeout_s
-        self.queue_timeout_s = queue_timeout_s
-        self.priority = priority
-        self.sequence = 0
-        self.submitted_at = submitted_at
-        self.started_at = 0.0
-        self.first_started_at: float | None = None
-        self.state = JobState.WAITING
-        self.attempts: tuple[Attempt, ...] = ()
-        self.worker: Worker | None = None
+    ) -> Self:
+        """Make one of what is to be sent."""
+        return cls(
+            payload.id,
+            payload.task,
+            payload.frame,
+            payload.descriptor,
+            lane,
+            promise,
+            timeout_s,
+            queue_timeout_s,
+            priority,
+        )
 
     def move(self, event: JobEvent) -> None:
         """Change the state as the table says."""

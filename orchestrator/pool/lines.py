@@ -22,9 +22,10 @@ SHORT_JOB_S = 0.002
 """A model whose jobs take less on average has them sent ahead."""
 LONG_JOB_S = 0.01
 """A line does not wait longer behind one job. Looked at with each reading of memory."""
-MOST_IN_LINE = 16
-FEW_IN_LINE = 8
-"""A line is filled up when so many are left: many frames then go with one system call."""
+MOST_IN_LINE = 32
+FEW_IN_LINE = 16
+"""A line is filled up when so many are left, with at least :data:`WORTH_A_WRITE`: many frames for one system call."""
+WORTH_A_WRITE = 8
 LARGEST_FRAME = 2048
 """Bytes of a job that may be sent ahead: a whole line fits into a pipe."""
 _SENT, _LEAVING = JobState.SENT, WorkerState.LEAVING
@@ -45,6 +46,8 @@ class Lines:
         if not self._may_send(worker):
             return b""
         room = min(MOST_IN_LINE, len(lane.waiting) // len(lane.workers)) - len(line)
+        if line and room < WORTH_A_WRITE:
+            return b""
         frames: list[bytes] = []
         while len(frames) < room:
             job = lane.waiting.head()
@@ -75,7 +78,8 @@ class Lines:
     def advance(self, worker: Worker, now: float) -> None:
         """The worker has ended its job, and so begun the next in its line."""
         job = worker.line.popleft()
-        self._see_whether_empty(worker)
+        if not worker.line:
+            self._see_whether_empty(worker)
         if worker.state is not _LEAVING:
             worker.move(WorkerEvent.NEXT_BEGUN)  # busy, cancelling -> busy
         if job.state is _SENT and not job.promise.begin():
@@ -125,9 +129,9 @@ class Lines:
         worker.line_is_fixed = bool(worker.line)
 
     def make_way(self, job: JobRecord, now: float) -> None:
-        """Something urgent came: take back what stands in line before it."""
+        """Something urgent, or for another model, came: take back what stands in line before it."""
         for worker in list(self._roster.with_line):
-            if job.priority > worker.line[-1].priority:
+            if worker.lane is not job.lane or job.priority > worker.line[-1].priority:
                 self.take_back(worker, now)
 
     def take_all_back(self, now: float) -> None:

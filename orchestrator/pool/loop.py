@@ -62,10 +62,11 @@ class Loop:
         self._inbox: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self._bell, self._callers_bell = Bell(), Bell()
         self._watch = Watch(self._bell, self._callers_bell)
-        self._deciding = threading.Lock()
+        # Both know their owner: an interrupt can strike between taking one and the block that would let it go.
+        self._deciding = threading.RLock()
         self._decider = 0  # the thread that holds it
         self._wakes_at = _NEVER  # when the thread wakes by itself
-        self._seat = threading.Lock()  # held by the caller that takes turns
+        self._seat = threading.RLock()  # held by the caller that takes turns
         self._awaited: PoolFuture[Any] | None = None
         self._staying = False  # the last caller will be back, and takes the replies then
         self._visited = False  # it has been, since the thread's last turn
@@ -97,20 +98,37 @@ class Loop:
 
         A caller who is ``staying`` submits more and waits for results in a moment: replies are left to it.
         """
-        if self._inbox or not self._callers_decide or not self._deciding.acquire(False):
+        if self._inbox or not self._callers_decide or _owned(self._deciding):
             self.post(self.supervisor.submit, job)
             return
         try:
-            if self._inbox or self._ended or self._fault is not None:
+            if not self._deciding.acquire(False):
                 self.post(self.supervisor.submit, job)
-            else:
-                self._decide(self.supervisor.submit, job)
-                self._staying = self._visited = staying
-                if not staying and self._awaited is None:
-                    self._look_once()
-                self._leave_the_rest()
-        finally:
-            self._deciding.release()
+                return
+            try:
+                self._submit(job, staying)
+            finally:
+                self._deciding.release()
+        except BaseException:
+            self._let_go()
+            raise
+
+    def _submit(self, job: JobRecord, staying: bool) -> None:
+        if self._inbox or self._ended or self._fault is not None:
+            self.post(self.supervisor.submit, job)
+            return
+        self._decide(self.supervisor.submit, job)
+        self._staying = self._visited = staying
+        if not staying and self._awaited is None:
+            self._look_once()
+        self._leave_the_rest()
+
+    def _let_go(self) -> None:
+        """An interrupt has struck, maybe between taking a lock and noting it; the thread puts the rest right."""
+        for lock in (self._deciding, self._seat):
+            if _owned(lock):
+                lock.release()
+        self._bell.ring()
 
     def _look_once(self) -> None:
         """Take replies that are there already, lest the thread be woken for them; else let it wait for them.
@@ -127,14 +145,17 @@ class Loop:
         Returns at once where that must not be: another caller does so already, this thread is in a turn (a
         callback) or belongs to a forked copy, or the pool replaces workers.
         """
-        may = self._callers_decide and not self.is_current() and os.getpid() == self._owner_pid
-        if not may or not self._seat.acquire(blocking=False):
+        if not self._callers_decide or os.getpid() != self._owner_pid:
+            return timeout_s
+        if _owned(self._deciding) or _owned(self._seat):
             return timeout_s
         ends_at = None if timeout_s is None else time.monotonic() + timeout_s
         try:
+            if not self._seat.acquire(False):
+                return timeout_s
             self._take_turns(future, ends_at)
         except BaseException:
-            self._bell.ring()  # an interrupt, maybe in the middle of leaving: the thread puts it right
+            self._let_go()
             raise
         return None if ends_at is None else max(0.0, ends_at - time.monotonic())
 
@@ -339,3 +360,8 @@ class Loop:
             elif call == self.supervisor.submit:
                 self._hands.close_audio(arguments[0])
                 arguments[0].promise.reject(PoolClosedError("the pool was closed meanwhile"))
+
+
+def _owned(lock: Any) -> bool:
+    """Whether this thread holds the reentrant lock; the standard library asks it so for its conditions."""
+    return bool(lock._is_owned())  # noqa: SLF001

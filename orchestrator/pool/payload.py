@@ -10,7 +10,7 @@ import itertools
 import os
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -33,7 +33,7 @@ def close_audio(payload: Payload) -> None:
         os.close(payload.descriptor)
 
 
-class Payload(NamedTuple):
+class Payload(msgspec.Struct, frozen=True, gc=False):
     """A job ready to be sent. ``descriptor`` is closed when the job has ended."""
 
     id: int
@@ -52,7 +52,7 @@ def make_payload(job: jobs.Job, *, stream: bool, cache_dir: Path) -> Payload:
         AudioError: Its audio cannot be used.
     """
     if isinstance(job, jobs.Call):
-        return _encoded(FUNCTION_MODEL, _call(job), None, stream=stream)
+        return _encoded(FUNCTION_MODEL, _call(job), None, stream)
     if not isinstance(job, jobs.EngineJob):  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
         raise TypeError(f"{job!r} is no job: give Transcribe, Align, Call or EngineJob")
     audio, descriptor = None, None
@@ -62,7 +62,7 @@ def make_payload(job: jobs.Job, *, stream: bool, cache_dir: Path) -> Payload:
         audio, descriptor = open_audio(job.audio, cache_dir)
     body = protocol.Job(job.task, audio, job.text, job.language, dict(job.options), fresh=True)
     try:
-        return _encoded(job.model, body, descriptor, stream=stream)
+        return _encoded(job.model, body, descriptor, stream)
     except BaseException:
         if descriptor is not None:
             os.close(descriptor)
@@ -91,10 +91,10 @@ def _check_target(job: jobs.Call) -> None:
         _good_targets.add(job.target)
 
 
-def _encoded(model: str, body: protocol.Job, descriptor: int | None, *, stream: bool) -> Payload:
+def _encoded(model: str, body: protocol.Job, descriptor: int | None, stream: bool) -> Payload:
     number = next(_ids)
     try:
-        encoded = bytes(frame(protocol.Run(number, body, stream), _encoder))
+        encoded = frame(protocol.Run(number, body, stream), _encoder)
     except FramingError as error:
         raise ValueError(
             f"the job is too large for the pipe: {error.problem}; give audio as (array, rate), and other bulk as a path"

@@ -25,8 +25,10 @@ from orchestrator.pool.stream import JobStream, StreamFuture
 
 UNSENDABLE = (AudioError, TypeError, ValueError)
 """What is wrong with one job and says nothing about the next."""
-JOBS_AHEAD = 64
-"""Jobs that ``map`` keeps submitted per worker: enough to keep pipes full, few enough to stay lazy."""
+JOBS_AHEAD = 16
+"""Jobs that ``map`` keeps submitted per worker: enough to keep workers busy, few enough to stay lazy."""
+SMALL_JOBS_AHEAD = 64
+"""As many where jobs are so short that they are sent ahead: enough to keep pipes full."""
 
 
 class Pool:
@@ -202,13 +204,19 @@ class Pool:
     def _ahead(self) -> int:
         return max(2, self._room.workers * JOBS_AHEAD)
 
+    def _ahead_of(self, job: Job) -> int:
+        """Return how many jobs like this one may be under way."""
+        return self._room.workers * SMALL_JOBS_AHEAD if self._room.is_short(job) else self._ahead
+
     def _in_order(self, jobs: Iterator[Job], timeout_s: float | None) -> Iterator[Future[Any]]:
         under_way: deque[Future[Any]] = deque()
         most = self._ahead
         try:
-            for job in jobs:
+            for number, job in enumerate(jobs, 1):
                 under_way.append(self._submitted(job, timeout_s))
-                if len(under_way) >= most:
+                if number % JOBS_AHEAD == 0:
+                    most = self._ahead_of(job)
+                while len(under_way) >= most:
                     yield under_way.popleft()
             while under_way:
                 yield under_way.popleft()

@@ -55,6 +55,11 @@ class ProcessLink:
         for number, value in model.limit_numbers().items():
             with contextlib.suppress(ProcessLookupError):
                 resource.prlimit(self.pid, number, (value, value))
+        # Sent at once: it need not wait for our answer to its Hello. No heap readings: they cost a call into the
+        # allocator for every job.
+        self.process.send(
+            Configure(PROTOCOL_VERSION, host_sys_path(), self.process.late_environment, heap=False)
+        )
 
     @property
     def start(self) -> str:
@@ -62,14 +67,14 @@ class ProcessLink:
         return self.process.start
 
     def pump(self) -> list[Reply]:
-        """Read what came; answer the handshake here, hand on the rest.
+        """Read what came; look at the Hello here, hand on the rest.
 
         Raises:
             ProtocolError: What came is no message, or of another version.
         """
         replies = self.process.pump()
         if replies and isinstance(replies[0], Hello):
-            self._answer(replies.pop(0))
+            self._check(replies.pop(0))
         return replies
 
     def read_replies(self) -> list[Reply]:
@@ -80,10 +85,10 @@ class ProcessLink:
         """
         replies = self.process.read_replies()
         if replies and isinstance(replies[0], Hello):
-            self._answer(replies.pop(0))
+            self._check(replies.pop(0))
         return replies
 
-    def _answer(self, hello: Reply) -> None:
+    def _check(self, hello: Reply) -> None:
         assert isinstance(hello, Hello)
         if hello.protocol != PROTOCOL_VERSION:
             raise ProtocolError(
@@ -92,9 +97,6 @@ class ProcessLink:
                 generation=self.process.generation,
                 pid=self.pid,
             )
-        # No heap readings: they cost the worker a call into the allocator for every job.
-        configure = Configure(PROTOCOL_VERSION, host_sys_path(), self.process.late_environment, heap=False)
-        self.process.send(configure)
 
     def send(self, command: Command) -> None:
         """Send a command."""

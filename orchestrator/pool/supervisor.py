@@ -34,7 +34,7 @@ from orchestrator.pool.roster import Hands, Roster
 from orchestrator.pool.settings import Settings
 from orchestrator.pool.slot import Worker
 from orchestrator.pool.states import ExitReason, JobEvent, JobState, WorkerEvent, WorkerState
-from worker.protocol import Cancel, Chunk, Done, Failed, Load, Loaded, Ready, Reply, Returned, Trim, Trimmed
+from worker.protocol import Cancel, Chunk, Done, Failed, Loaded, Ready, Reply, Returned, Trim, Trimmed
 
 _SETTLED = {WorkerState.LEAVING, WorkerState.GONE}
 
@@ -126,8 +126,9 @@ class Supervisor:
         if worker.state in _SETTLED:
             self._last_answer(worker, reply, now)
             return
-        if type(reply) is Done and self._runs(worker, reply.id):
-            self._answered(worker, reply, now)
+        job = worker.job
+        if type(reply) is Done and job is not None and job.id == reply.id:
+            self._answered(worker, job, reply, now)
             return
         match reply:
             case Chunk() if self._runs(worker, reply.id):
@@ -137,7 +138,6 @@ class Supervisor:
                 self._failed(worker, reply, now)
             case Ready() if worker.state is WorkerState.STARTING:
                 worker.move(WorkerEvent.READIED)  # starting -> loading
-                worker.link.send(Load(0, worker.lane.spec))
             case Loaded() if worker.state is WorkerState.LOADING:
                 self._loaded(worker, reply, now)
             case Trimmed() if worker.state is WorkerState.TRIMMING:
@@ -211,20 +211,20 @@ class Supervisor:
             if reason is not None:
                 self._departures.dismiss(worker, reason, now)
 
-    def _answered(self, worker: Worker, answer: Done | Failed, now: float) -> None:
+    def _answered(self, worker: Worker, job: JobRecord, answer: Done | Failed, now: float) -> None:
         """A job is over: the worker has its next one before callers are told of this one."""
-        job = worker.job
-        assert job is not None
-        if job.state is JobState.RUNNING and isinstance(answer, Done):
+        running = job.state is JobState.RUNNING
+        if running and type(answer) is Done:
             # Of several answers that came together none but the first was waited for since its job began.
-            job.started_at = min(job.started_at, now - answer.seconds)
+            if now - job.started_at < answer.seconds:
+                job.started_at = now - answer.seconds
             worker.lane.learn_job(now - job.started_at)
         if worker.line:
             self._next_in_line(worker, now)
         else:
             self._end_of_job(worker, now)
             self._stands_idle(worker, now)
-        if job.state is JobState.RUNNING:
+        if running:
             self._answer(job, answer, worker, now)
 
     def _answer(self, job: JobRecord, answer: Done | Failed, worker: Worker, now: float) -> None:
@@ -252,8 +252,9 @@ class Supervisor:
             worker.link.send_frame(frames)
 
     def _failed(self, worker: Worker, failed: Failed, now: float) -> None:
-        if worker.state in {WorkerState.BUSY, WorkerState.CANCELLING} and worker.job is not None:
-            self._answered(worker, failed, now)
+        job = worker.job
+        if worker.state in {WorkerState.BUSY, WorkerState.CANCELLING} and job is not None:
+            self._answered(worker, job, failed, now)
         elif worker.state is WorkerState.LOADING:
             self._load_failed(worker, failed, now)
         elif worker.state is WorkerState.TRIMMING:

@@ -142,9 +142,9 @@ class WorkerProcess:
     def take_back(self, sizes: Sequence[int]) -> int:
         """Take commands out of the pipe again that the worker has not begun to read; return how many.
 
-        ``sizes`` are the lengths of the frames sent last, header included, oldest first; the latest are taken first. What
-        lies before them, the rest of one that the worker has begun to read too, is written again. Needs ``/proc``;
-        without it only what did not fit into the pipe is taken.
+        ``sizes`` are the lengths of the frames sent last, header included, oldest first; the latest are taken first.
+        What lies before them, the rest of one that the worker has begun to read too, is written again. Needs
+        ``/proc``; without it only what did not fit into the pipe is taken.
         """
         unread = self._drain() + bytes(self._outgoing)
         kept, taken = len(unread), 0
