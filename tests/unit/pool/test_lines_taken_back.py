@@ -138,6 +138,42 @@ def test_behind_a_cancel_nothing_is_taken_back_any_more() -> None:
     assert_even(pool)
 
 
+def test_behind_a_cancel_nothing_is_sent_ahead_until_the_line_is_done() -> None:
+    pool = quick_pool()
+    jobs = with_line(pool, 8)
+    jobs += [pool.submit() for _ in range(60)]
+    begin_ahead(pool, jobs[:3])
+    pool.cancel(jobs[0])
+    assert states(jobs[:4]) == [ENDED, SENT, SENT, WAITING]
+    pool.hear(pool.worker(), 1)
+    assert pool.worker().job is jobs[1]
+    assert list(pool.worker().line) == [jobs[2]]
+    pool.hear(pool.worker())
+    assert pool.worker().job is jobs[2]
+    assert list(pool.worker().line)[:8] == jobs[3:11]
+    work_off(pool)
+    assert_even(pool)
+
+
+def test_a_job_that_was_begun_stays_whole_whoever_wants_its_line() -> None:
+    pool = quick_pool()
+    pool.submit()
+    first, done, begun, last = [pool.submit(size=size) for size in (60, 60, 2000, 60)]
+    pool.done(pool.worker(), seconds=0.0)
+    for _ in range(2):
+        pool.end_job(pool.worker(), seconds=0.0, then_begin=False)
+    pool.worker().link.begin(partly=True)
+    pool.cancel(begun)
+    assert states([first, done, begun, last]) == [RUNNING, SENT, ENDED, WAITING]
+    urgent = pool.submit(priority=1)
+    assert pool.worker().link.jobs == [begun.id]
+    pool.hear(pool.worker())
+    assert pool.worker().state is WorkerState.CANCELLING
+    work_off(pool)
+    assert order_of_endings(pool)[-2:] == [urgent.id, last.id]
+    assert_even(pool)
+
+
 # ------------------------------------------------------------------ time
 
 
