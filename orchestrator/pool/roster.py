@@ -16,7 +16,7 @@ from orchestrator.pool.histogram import Histogram
 from orchestrator.pool.job_record import JobRecord
 from orchestrator.pool.lane import Lane
 from orchestrator.pool.models import Model
-from orchestrator.pool.recycling import next_check_s
+from orchestrator.pool.recycling import NO_LIMITS, next_check_s
 from orchestrator.pool.settings import Settings
 from orchestrator.pool.slot import Link, Slot, Worker
 from orchestrator.pool.states import WorkerState
@@ -162,6 +162,8 @@ class Roster:
         """An idle worker in use can be given jobs from now on, and is watched for age and idleness."""
         worker.idle_since = now if idle_since is None else idle_since
         worker.lane.idle[worker] = None
+        if worker.limits is NO_LIMITS:
+            return
         age_s, idle_s = now - worker.started_at, now - worker.idle_since
         wait_s = next_check_s(worker.limits, age_s=age_s, idle_s=idle_s)
         if wait_s is not None:

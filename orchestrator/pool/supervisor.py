@@ -28,7 +28,7 @@ from orchestrator.pool.job_record import JobRecord
 from orchestrator.pool.lines import FEW_IN_LINE, Lines
 from orchestrator.pool.memory_watch import MemoryWatch
 from orchestrator.pool.models import Model
-from orchestrator.pool.recycling import due, must_stop_working
+from orchestrator.pool.recycling import NO_LIMITS, due, must_stop_working
 from orchestrator.pool.results import as_result
 from orchestrator.pool.roster import Hands, Roster
 from orchestrator.pool.settings import Settings
@@ -75,6 +75,8 @@ class Supervisor:
         if job.state is JobState.SENT and job.worker is not None:
             # What cannot be taken back is begun, and seen to when we hear of that.
             self._lines.take_back(job.worker, now)
+            if job.state is JobState.ENDED:
+                return  # refused on its way back: its model is out of use
         worker = job.worker if job.state is JobState.RUNNING else None
         self._endings.cancel(job, now)
         if worker is not None:
@@ -293,7 +295,7 @@ class Supervisor:
 
     def _stands_idle(self, worker: Worker, now: float) -> None:
         """Decide what an idle worker does next: leave, trim, work, or wait."""
-        if self._leaves(worker, now) or self._trims(worker, now):
+        if worker.limits is not NO_LIMITS and (self._leaves(worker, now) or self._trims(worker, now)):
             return
         if not self._dispatch.next_for(worker, now) and worker.state is WorkerState.IDLE:
             self.roster.make_available(worker, now)
