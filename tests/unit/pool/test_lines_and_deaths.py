@@ -125,26 +125,41 @@ def test_a_job_that_was_cancelled_when_it_had_begun_dies_unnoticed() -> None:
     assert_even(pool)
 
 
-def test_a_line_of_a_model_that_went_out_of_use_is_refused_with_it() -> None:
-    pool = quick_pool(workers=2)
+def line_of_a_model_out_of_use(pool: FakePool) -> tuple[Worker, list[JobRecord]]:
+    """A worker with a line works on, although its model was taken out because no other one could be started."""
     pool.submit()
     pool.submit()
-    line = [pool.submit() for _ in range(9)]
+    for _ in range(9):
+        pool.submit()
     pool.done(pool.worker(0), seconds=0.0)
     worker = pool.worker(0)
-    front = worker.job
-    stood = list(worker.line)
-    assert stood
-    while front.lane.out_of_use is None:
+    while worker.lane.out_of_use is None:
         pool.die(pool.worker(1), 1)
         pool.wait(0.0)
+    stood = list(worker.line)
+    assert stood
     assert states(stood) == [SENT] * len(stood), "its own worker may still do them"
-    spawns = pool.roster.tally.spawns
+    return worker, stood
+
+
+def test_a_line_of_a_model_that_went_out_of_use_is_refused_with_it() -> None:
+    pool = quick_pool(workers=2)
+    worker, stood = line_of_a_model_out_of_use(pool)
+    front, spawns = worker.job, pool.roster.tally.spawns
     pool.die(worker)
     assert isinstance(pool.ending(front), WorkerDiedError)
     assert all(isinstance(pool.ending(job), ModelOutOfUseError) for job in stood)
     assert pool.roster.tally.spawns == spawns, "none is started of a model that is out of use"
-    assert states(line) == [ENDED] * 9
+    assert_even(pool)
+
+
+def test_a_cancel_in_a_line_of_a_model_out_of_use_ends_its_own_job_once() -> None:
+    pool = quick_pool(workers=2)
+    worker, stood = line_of_a_model_out_of_use(pool)
+    pool.cancel(stood[1])
+    pool.ending(stood[1])
+    while worker.job is not None:
+        pool.done(worker, seconds=0.0)
     assert_even(pool)
 
 
