@@ -137,8 +137,7 @@ class EngineRoom:
 
     def is_short(self, job: Job) -> bool:
         """Whether jobs of its model have been so short that they are sent ahead."""
-        job_s = self._lanes[FUNCTION_MODEL if isinstance(job, Call) else job.model].job_s
-        return job_s is not None and job_s < SHORT_JOB_S
+        return self._lanes[FUNCTION_MODEL if isinstance(job, Call) else job.model].engine_s < SHORT_JOB_S
 
     def cancel(self, record: JobRecord) -> None:
         """Tell the supervisor that a caller gave its job up."""

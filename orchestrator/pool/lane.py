@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ class Lane:
 
     __slots__ = (
         "cause",
+        "engine_s",
         "exits",
         "idle",
         "intensity",
@@ -53,6 +55,7 @@ class Lane:
         self.measured_bytes = 0
         self.start_s: float | None = None
         self.job_s: float | None = None
+        self.engine_s = math.inf
         self.learner: Learner | None = None
         """What its workers have shown of its growth, where it is recycled by that."""
 
@@ -72,10 +75,14 @@ class Lane:
         known = self.start_s
         self.start_s = seconds if known is None else known + WEIGHT_OF_THE_NEWEST * (seconds - known)
 
-    def learn_job(self, seconds: float) -> None:
-        """Note how long a job took."""
-        known = self.job_s
-        self.job_s = seconds if known is None else known + WEIGHT_OF_THE_NEWEST * (seconds - known)
+    def learn_job(self, seconds: float, engine_s: float) -> None:
+        """Note how long a job took, from our giving it to its answer, and how much of that was the engine's."""
+        known, engine = self.job_s, self.engine_s
+        if known is None:
+            self.job_s, self.engine_s = seconds, engine_s
+        else:
+            self.job_s = known + WEIGHT_OF_THE_NEWEST * (seconds - known)
+            self.engine_s = engine + WEIGHT_OF_THE_NEWEST * (engine_s - engine)
 
     def learn_memory(self, peak_bytes: int) -> None:
         """Note the peak of a load and of a first job."""

@@ -19,7 +19,7 @@ from orchestrator.pool.slot import Worker
 from orchestrator.pool.states import JobEvent, JobState, WorkerEvent, WorkerState
 
 SHORT_JOB_S = 0.002
-"""A model whose jobs take less on average has them sent ahead."""
+"""A model whose engine takes less for a job on average has them sent ahead."""
 LONG_JOB_S = 0.01
 """A line does not wait longer behind one job. Looked at with each reading of memory."""
 MOST_IN_LINE = 32
@@ -63,10 +63,8 @@ class Lines:
         return b"".join(frames)
 
     def _may_send(self, worker: Worker) -> bool:
-        job_s = worker.lane.job_s
         return (
-            job_s is not None
-            and job_s < SHORT_JOB_S
+            worker.lane.engine_s < SHORT_JOB_S
             and worker.limits is NO_LIMITS
             and len(self._roster.lanes_waiting) == 1
             and not worker.line_is_fixed

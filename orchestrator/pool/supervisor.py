@@ -70,17 +70,18 @@ class Supervisor:
 
     def cancel(self, job: JobRecord, now: float) -> None:
         """The caller gave a job up. Nothing when it has ended already."""
+        self._take_out_of_line(job, now)
         if job.state is JobState.ENDED:
             return
-        if job.state is JobState.SENT and job.worker is not None:
-            # What cannot be taken back is begun, and seen to when we hear of that.
-            self._lines.take_back(job.worker, now)
-            if job.state is JobState.ENDED:
-                return  # refused on its way back: its model is out of use
         worker = job.worker if job.state is JobState.RUNNING else None
         self._endings.cancel(job, now)
         if worker is not None:
             self._ask_to_give_up(worker, ExitReason.CANCEL, now)
+
+    def _take_out_of_line(self, job: JobRecord, now: float) -> None:
+        """Take a job back if that can be done; else it is begun, and seen to when we hear of that."""
+        if job.state is JobState.SENT and job.worker is not None:
+            self._lines.take_back(job.worker, now)
 
     def cancel_waiting(self, now: float) -> None:
         """Cancel every job that is not running."""
@@ -220,7 +221,7 @@ class Supervisor:
             # Of several answers that came together none but the first was waited for since its job began.
             if now - job.started_at < answer.seconds:
                 job.started_at = now - answer.seconds
-            worker.lane.learn_job(now - job.started_at)
+            worker.lane.learn_job(now - job.started_at, answer.seconds)
         if worker.line:
             self._next_in_line(worker, now)
         else:

@@ -171,7 +171,7 @@ class Pools(RuleBasedStateMachine):
     @rule(model=st.sampled_from(MODELS), count=st.integers(5, 40))
     def submit_to_a_pool_at_work(self, model, count) -> None:
         """So that lines are there, and often: whatever its jobs took before, they are short now."""
-        self.pool.roster.lanes[self.known(model)].job_s = IN_NO_TIME_S
+        self.pool.roster.lanes[self.known(model)].engine_s = IN_NO_TIME_S
         self.submit_some(model, count)
         self.work(2)
 
