@@ -10,8 +10,8 @@ wants. That is how its tests drive it without a process and without sleeping.
     workers ── loaded, done … ──▶ │ supervisor │
     time ──── tick, sample ─────▶ └────────────┘ ── result or error, once ──▶ promises
 
-Its parts: :mod:`.dispatch` (jobs to workers), :mod:`.departures` (workers out), :mod:`.endings` (jobs out),
-:mod:`.memory_watch`, all on the books of :mod:`.roster`.
+Its parts: :mod:`.dispatch` (jobs to workers), :mod:`.lines` (jobs sent ahead), :mod:`.between_jobs`,
+:mod:`.departures` (workers out), :mod:`.endings` (jobs out), :mod:`.memory_watch`, all on the books of :mod:`.roster`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from orchestrator.errors import EngineUnavailableError, JobError, ProtocolError, SpawnError, WorkerError
-from orchestrator.pool.auto_recycling import AutoRecycling
+from orchestrator.pool.between_jobs import BetweenJobs
 from orchestrator.pool.departures import Departures, Rung
 from orchestrator.pool.dispatch import Dispatch
 from orchestrator.pool.endings import Endings, identity
@@ -28,13 +28,12 @@ from orchestrator.pool.job_record import JobRecord
 from orchestrator.pool.lines import FEW_IN_LINE, Lines
 from orchestrator.pool.memory_watch import MemoryWatch
 from orchestrator.pool.models import Model
-from orchestrator.pool.recycling import NO_LIMITS, due, must_stop_working
 from orchestrator.pool.results import as_result
 from orchestrator.pool.roster import Hands, Roster
 from orchestrator.pool.settings import Settings
 from orchestrator.pool.slot import Worker
 from orchestrator.pool.states import ExitReason, JobEvent, JobState, WorkerEvent, WorkerState
-from worker.protocol import Cancel, Chunk, Done, Failed, Loaded, Ready, Reply, Returned, Trim, Trimmed
+from worker.protocol import Chunk, Done, Failed, Loaded, Ready, Reply, Returned, Trimmed
 
 _SETTLED = {WorkerState.LEAVING, WorkerState.GONE}
 
@@ -48,8 +47,8 @@ class Supervisor:
         self._lines = Lines(self.roster, self._endings)
         self._departures = Departures(self.roster, self._endings, self._lines)
         self._memory = MemoryWatch(self.roster, self._departures)
-        self._auto = AutoRecycling(self.roster)
         self._dispatch = Dispatch(self.roster, self._endings, self._departures, self._lines)
+        self._between = BetweenJobs(self.roster, self._departures, self._dispatch, self._lines, self._memory)
         if settings.prestart is not None:
             for slot in self.roster.slots:
                 slot.keep = self.roster.lanes[settings.prestart]
@@ -76,7 +75,7 @@ class Supervisor:
         worker = job.worker if job.state is JobState.RUNNING else None
         self._endings.cancel(job, now)
         if worker is not None:
-            self._ask_to_give_up(worker, ExitReason.CANCEL, now)
+            self._between.ask_to_give_up(worker, ExitReason.CANCEL, now)
 
     def _take_out_of_line(self, job: JobRecord, now: float) -> None:
         """Take a job back if that can be done; else it is begun, and seen to when we hear of that."""
@@ -202,17 +201,9 @@ class Supervisor:
                 )
             )
         if worker is worker.slot.worker:
-            self._stands_idle(worker, now)
+            self._between.stands_idle(worker, now)
         else:
-            self._successor_ready(worker, now)
-
-    def _successor_ready(self, successor: Worker, now: float) -> None:
-        """Take the place of a predecessor that is due and idle; else wait for it as a reserve."""
-        worker = successor.slot.worker
-        if worker is not None and worker.state is WorkerState.IDLE:
-            reason = self._due(worker, now)
-            if reason is not None:
-                self._departures.dismiss(worker, reason, now)
+            self._between.successor_ready(worker, now)
 
     def _answered(self, worker: Worker, job: JobRecord, answer: Done | Failed, now: float) -> None:
         """A job is over: the worker has its next one before callers are told of this one."""
@@ -225,8 +216,8 @@ class Supervisor:
         if worker.line:
             self._next_in_line(worker, now)
         else:
-            self._end_of_job(worker, now)
-            self._stands_idle(worker, now)
+            self._between.end_of_job(worker, now)
+            self._between.stands_idle(worker, now)
         if running:
             self._answer(job, answer, worker, now)
 
@@ -246,7 +237,7 @@ class Supervisor:
         self._lines.advance(worker, now)
         assert worker.job is not None
         if worker.job.state is JobState.ENDED:
-            self._ask_to_give_up(worker, ExitReason.CANCEL, now)
+            self._between.ask_to_give_up(worker, ExitReason.CANCEL, now)
         elif (
             self.roster.lanes_waiting
             and len(worker.line) <= FEW_IN_LINE
@@ -275,78 +266,13 @@ class Supervisor:
         self._departures.dismiss(worker, ExitReason.START_FAILED, now)
         self._departures.start_failed(worker.lane, error, now)
 
-    def _end_of_job(self, worker: Worker, now: float) -> None:
-        worker.move(WorkerEvent.JOB_ENDED)  # busy, cancelling -> idle
-        worker.job = None
-        worker.last_used = now
-        self.roster.deadlines.clear(worker)
-        if worker.jobs == 1 or worker.limits.rss_bytes is not None or worker.trace is not None:
-            self._memory.learn(worker)
-            self._auto.job_ended(worker)
-
     def _trimmed(self, worker: Worker, now: float) -> None:
         worker.move(WorkerEvent.TRIMMED)  # trimming -> idle
         self.roster.deadlines.clear(worker)
         self._memory.read(worker)
         if worker.trace is not None:
             worker.trace.stands_at(worker.rss_bytes)
-        self._stands_idle(worker, now)
-
-    # ------------------------------------------------------------------ between two jobs
-
-    def _stands_idle(self, worker: Worker, now: float) -> None:
-        """Decide what an idle worker does next: leave, trim, work, or wait."""
-        if worker.limits is not NO_LIMITS and (self._leaves(worker, now) or self._trims(worker, now)):
-            return
-        if not self._dispatch.next_for(worker, now) and worker.state is WorkerState.IDLE:
-            self.roster.make_available(worker, now)
-            if self.roster.closing:
-                self.roster.replan = True
-
-    def _due(self, worker: Worker, now: float) -> ExitReason | None:
-        age_s = now - worker.started_at
-        reason = due(worker.limits, jobs=worker.jobs, rss_bytes=worker.rss_bytes, age_s=age_s)
-        return self._auto.due(worker) if reason is None and worker.trace is not None else reason
-
-    def _leaves(self, worker: Worker, now: float) -> bool:
-        """Replace a worker that is due: by its successor, or, where there is no room for both, by the next start.
-
-        A worker that is only past its RSS or age goes on until its successor is loaded.
-        """
-        reason = self._due(worker, now)
-        if reason is None:
-            return False
-        slot = worker.slot
-        if not (must_stop_working(reason) or self._auto.must_stop_working(worker)):
-            if slot.successor is None:
-                self._dispatch.prepare_successor(slot, worker.lane, now)
-            if slot.successor is not None and slot.successor.state is not WorkerState.IDLE:
-                return False
-        self._departures.dismiss(worker, reason, now)
-        if slot.worker is None and not self.roster.closing:
-            slot.keep = worker.lane
-        return True
-
-    def _trims(self, worker: Worker, now: float) -> bool:
-        every = worker.limits.trim_every
-        if every is None or worker.jobs_since_trim < every:
-            return False
-        worker.jobs_since_trim = 0
-        worker.move(WorkerEvent.TRIM_ASKED)  # idle -> trimming
-        worker.link.send(Trim(0))
-        self.roster.deadlines.set(worker, now + self.roster.settings.trim_timeout_s)
-        return True
-
-    def _ask_to_give_up(self, worker: Worker, reason: ExitReason, now: float) -> None:
-        """The job has ended for its caller: the engine may give up by itself, else the worker goes."""
-        if worker.state is not WorkerState.BUSY or worker.job is None:
-            return
-        if worker.line:
-            self._lines.fix(worker, now)
-        worker.move(WorkerEvent.CANCEL_ASKED)  # busy -> cancelling
-        worker.why_asked = reason
-        worker.link.send(Cancel(worker.job.id))
-        self.roster.deadlines.set(worker, now + self.roster.settings.cancel_grace_s)
+        self._between.stands_idle(worker, now)
 
     # ------------------------------------------------------------------ from the clock
 
@@ -385,7 +311,7 @@ class Supervisor:
             case WorkerState.BUSY:
                 assert worker.job is not None
                 self._endings.time_out(worker.job, now)
-                self._ask_to_give_up(worker, ExitReason.TIMEOUT, now)
+                self._between.ask_to_give_up(worker, ExitReason.TIMEOUT, now)
             case WorkerState.CANCELLING:
                 self._departures.dismiss(worker, worker.why_asked, now)
             case WorkerState.TRIMMING:
@@ -412,10 +338,10 @@ class Supervisor:
             if worker.slot.successor is not None:
                 self._departures.dismiss(worker.slot.successor, ExitReason.IDLE, now)
             self._departures.dismiss(worker, ExitReason.IDLE, now)
-        elif worker is worker.slot.worker and not self._leaves(worker, now):
+        elif worker is worker.slot.worker and not self._between.leaves(worker, now):
             self.roster.make_available(worker, now, worker.idle_since)
             # An aged worker whose successor still loads is looked at when that is ready, not every instant.
-            if self._due(worker, now) is not None:
+            if self._between.due(worker, now) is not None:
                 self.roster.deadlines.clear(worker)
 
     # ------------------------------------------------------------------ the end of every turn
