@@ -12,6 +12,7 @@ import os
 import select
 import sys
 from collections import deque
+from time import perf_counter
 from typing import NoReturn
 
 import msgspec
@@ -23,6 +24,8 @@ from worker.protocol import Command, Message
 PROTOCOL_EXIT_CODE = 114
 """Exit code of a worker that was sent bytes it cannot understand."""
 READ_SIZE = 1 << 16
+LINGER_S = 0.0002
+"""How long a worker stays awake after a job that was over in no time."""
 # Made once a process, and for forked workers once in their starter: the decoder looks at every message's type.
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
@@ -55,9 +58,15 @@ class Pipe:
 
     def receive(self) -> Command:
         """Return the next command, blocking. End of file, or bytes that are no command, end the process."""
-        while not self._waiting:
+        if not self._waiting:
             self._read()
         return self._waiting.popleft()
+
+    def linger(self) -> None:
+        """Stay awake until a command comes, for a moment at most: going to sleep and being woken takes longer."""
+        until = perf_counter() + LINGER_S
+        while not self._waiting and not self._poller.poll(0) and perf_counter() < until:
+            os.sched_yield()
 
     def look(self) -> deque[Command]:
         """Return what has come, without blocking; the caller may remove what it deals with."""

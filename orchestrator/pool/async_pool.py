@@ -12,6 +12,7 @@ from orchestrator.pool.async_stream import AsyncJobStream
 from orchestrator.pool.engine_room import EngineRoom, positive_s
 from orchestrator.pool.futures import JobFuture
 from orchestrator.pool.hands import Hook
+from orchestrator.pool.heard_replies import HeardReplies
 from orchestrator.pool.jobs import Call, Job
 from orchestrator.pool.models import Model
 from orchestrator.pool.payload import Payload
@@ -62,6 +63,7 @@ class AsyncPool:
             on_event=on_event,
             inspect=inspect,
         )
+        self._replies = HeardReplies(self._room)
 
     async def submit(
         self,
@@ -95,7 +97,12 @@ class AsyncPool:
         payload = await self._prepare(job, stream=stream)
         await self._room.enter_async(payload, timeout_s=queue_timeout_s)
         self._room.submit(
-            payload, future, timeout_s=timeout_s, queue_timeout_s=queue_timeout_s, priority=priority
+            payload,
+            future,
+            timeout_s=timeout_s,
+            queue_timeout_s=queue_timeout_s,
+            priority=priority,
+            staying=self._replies.heard_by(asyncio.get_running_loop()),
         )
 
     async def _prepare(self, job: Job, *, stream: bool) -> Payload:
@@ -175,12 +182,18 @@ class AsyncPool:
     async def close(self, timeout_s: float | None = None) -> bool:
         """As :meth:`Pool.close`, without blocking the event loop."""
         self._room.end(drop=False)
-        return await asyncio.to_thread(self._room.join, timeout_s)
+        return await self._join(timeout_s)
 
     async def stop(self, timeout_s: float | None = None) -> bool:
         """As :meth:`Pool.stop`, without blocking the event loop."""
         self._room.end(drop=True)
-        return await asyncio.to_thread(self._room.join, timeout_s)
+        return await self._join(timeout_s)
+
+    async def _join(self, timeout_s: float | None) -> bool:
+        ended = await asyncio.to_thread(self._room.join, timeout_s)
+        if ended:
+            self._replies.close()
+        return ended
 
     async def __aenter__(self) -> Self:
         return self

@@ -147,6 +147,14 @@ class EngineRoom:
         """Let a caller that waits run the pool meanwhile, if it may; return what is left of its time."""
         return self._loop.drive(future, timeout_s)
 
+    def replies_descriptor(self) -> int | None:
+        """Return what an event loop waits on to take replies itself, for it to close; None where it cannot."""
+        return self._loop.replies_descriptor()
+
+    def take_replies(self) -> None:
+        """Take the replies there are."""
+        self._loop.take_replies()
+
     def check_owner(self) -> None:
         """Refuse to work in a forked copy of the process.
 

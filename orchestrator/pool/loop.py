@@ -106,22 +106,51 @@ class Loop:
                 self.post(self.supervisor.submit, job)
                 return
             try:
-                self._submit(job, staying)
+                self._submit(job, staying=staying)
             finally:
                 self._deciding.release()
         except BaseException:
             self._let_go()
             raise
 
-    def _submit(self, job: JobRecord, staying: bool) -> None:
+    def _submit(self, job: JobRecord, *, staying: bool) -> None:
         if self._inbox or self._ended or self._fault is not None:
             self.post(self.supervisor.submit, job)
             return
         self._decide(self.supervisor.submit, job)
         self._staying = self._visited = staying
-        if not staying and self._awaited is None:
+        if staying:
+            self._watch.share(False)
+        elif self._awaited is None:
             self._look_once()
         self._leave_the_rest()
+
+    def replies_descriptor(self) -> int | None:
+        """Return a descriptor that is readable while workers have answered, for the caller to close.
+
+        Whoever waits on it, and calls :meth:`take_replies` then, submits as one who is staying. None where callers take
+        no turns.
+        """
+        with self._deciding:
+            return None if self._ended or not self._callers_decide else self._watch.copy_of_replies()
+
+    def take_replies(self) -> None:
+        """Take what workers have answered; nothing when somebody else decides now, who does it."""
+        if _owned(self._deciding):
+            return
+        try:
+            if not self._deciding.acquire(False):
+                return
+            try:
+                if not self._ended and self._fault is None:
+                    self._staying = self._visited = True
+                    self._decide(self._take_replies, self._watch.wait_for_replies(0))
+                    self._leave_the_rest()
+            finally:
+                self._deciding.release()
+        except BaseException:
+            self._let_go()
+            raise
 
     def _let_go(self) -> None:
         """An interrupt has struck, maybe between taking a lock and noting it; the thread puts the rest right."""

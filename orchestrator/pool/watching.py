@@ -88,6 +88,10 @@ class Watch:
         """The same for replies alone."""
         return self._poll(self._replies, timeout_s)
 
+    def copy_of_replies(self) -> int:
+        """Return a descriptor that is readable while there are replies; the caller closes it."""
+        return os.dup(self._replies.fileno())
+
     def _poll(self, epoll: select.epoll, timeout_s: float | None) -> list[int]:
         found: list[int] = []
         for descriptor, _ in epoll.poll(_FOREVER_S if timeout_s is None else timeout_s):

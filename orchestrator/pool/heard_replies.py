@@ -1,0 +1,67 @@
+"""Replies for coroutines: the event loop waits on the workers itself, so that no thread stands between them and it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import weakref
+
+from orchestrator.pool.engine_room import EngineRoom
+
+
+class HeardReplies:
+    """One pool's replies, heard by the event loop that submits to it. Used on that loop's thread alone."""
+
+    def __init__(self, room: EngineRoom) -> None:
+        self._room = room
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._descriptor = -1
+
+    def heard_by(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Have ``loop`` take the replies from now on; False where it cannot, and the pool's thread does."""
+        if loop is not self._loop:
+            self.close()
+            self._loop = loop
+            self._listen(loop)
+        return self._descriptor >= 0
+
+    def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
+        descriptor = self._room.replies_descriptor()
+        if descriptor is None:
+            return
+        try:
+            # Held weakly: an event loop must not keep a pool alive that everybody else has forgotten.
+            loop.add_reader(descriptor, _take_replies, weakref.ref(self._room))
+        except BaseException as error:
+            os.close(descriptor)
+            if not isinstance(error, NotImplementedError):
+                raise
+            return
+        self._descriptor = descriptor
+
+    def close(self) -> None:
+        """Hear no more of them."""
+        loop, descriptor = self._loop, self._descriptor
+        self._loop, self._descriptor = None, -1
+        if loop is not None and descriptor >= 0:
+            _forget(loop, descriptor)
+
+    def __del__(self) -> None:
+        loop, descriptor = self._loop, self._descriptor
+        if loop is None or descriptor < 0:
+            return
+        try:
+            loop.call_soon_threadsafe(_forget, loop, descriptor)  # this may be any thread
+        except RuntimeError:
+            os.close(descriptor)  # the event loop is closed
+
+
+def _take_replies(room: weakref.ref[EngineRoom]) -> None:
+    if (found := room()) is not None:
+        found.take_replies()
+
+
+def _forget(loop: asyncio.AbstractEventLoop, descriptor: int) -> None:
+    if not loop.is_closed():
+        loop.remove_reader(descriptor)
+    os.close(descriptor)
