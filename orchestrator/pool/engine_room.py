@@ -179,7 +179,10 @@ class EngineRoom:
         answer: Future[PoolStats] = Future()
 
         def look(now: float) -> None:
-            answer.set_result(take_stats(roster, now))
+            try:
+                answer.set_result(take_stats(roster, now))
+            except Exception as error:  # noqa: BLE001 - of books that an interrupt left half written; who asked hears of it
+                answer.set_exception(error)
 
         self._loop.post(look)
         return answer.result()

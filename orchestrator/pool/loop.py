@@ -384,11 +384,11 @@ class Loop:
                 call, arguments = self._inbox.popleft()
             except IndexError:
                 return  # another thread took it
-            if not arguments:
-                call(time.monotonic())
-            elif call == self.supervisor.submit:
+            if call == self.supervisor.submit:
                 self._hands.close_audio(arguments[0])
                 arguments[0].promise.reject(PoolClosedError("the pool was closed meanwhile"))
+            elif getattr(call, "__self__", None) is not self.supervisor:
+                call(*arguments, time.monotonic())
 
 
 def _owned(lock: Any) -> bool:

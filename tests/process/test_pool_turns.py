@@ -188,3 +188,20 @@ def test_interrupts_at_any_moment_leave_answers_or_a_pool_that_says_it_is_over(
         with suppress(PoolClosedError):
             assert pool.submit(Call("operator:add", 2, 2)).result(DEADLINE_S) == 4
         assert pool.stop(DEADLINE_S)
+
+
+def test_a_pool_that_broke_is_asked_to_stop_in_the_same_moment() -> None:
+    pool = Pool()
+    pool.run(Call("operator:add", 0, 0))
+    loop, supervisor = pool._room._loop, pool._room._supervisor
+
+    def strike(_: float) -> None:
+        loop._inbox.append((supervisor.stop, ()))
+        supervisor._lines = None  # type: ignore[assignment] # books that nobody can go on with
+        raise InterruptedHereError
+
+    supervisor.tick = strike  # type: ignore[method-assign]
+    loop._bell.ring()
+    assert pool._room.join(DEADLINE_S)
+    with pytest.raises(PoolClosedError):
+        pool.submit(Call("operator:add", 1, 1))
