@@ -26,7 +26,7 @@ from orchestrator.process.resident import ResidentReader
 
 WORKERS = (1, 2, 4, 8, 16, 32, 64)
 QUEUES = (1_000, 10_000, 100_000, 1_000_000)
-JOBS_PER_WORKER_COUNT = 10_000
+JOBS_PER_WORKER_COUNT = 50_000
 RSS_AFTER = 10_000
 KIB, MIB = 1024, 1024 * 1024
 
@@ -66,7 +66,7 @@ def with_queue(jobs: int) -> dict[str, Any]:
         for _ in pool.map(nothing(number) for number in range(2000)):
             pass
         before = resident_bytes()
-        pool.submit(Call("time:sleep", 1.0 + jobs / 20_000))
+        pool.submit(Call("time:sleep", 1.0 + jobs / 50_000))
         began, cpu = time.perf_counter(), time.process_time()
         futures = [pool.submit(nothing(number)) for number in range(jobs)]
         submitted_cpu = time.process_time() - cpu
