@@ -153,7 +153,7 @@ class AsyncPool:
         if errors not in {"raise", "return"}:
             raise ValueError(f"errors={errors!r}: 'raise' or 'return'")
         under_way: list[asyncio.Future[Any]] = []
-        most = max(2, self._room.workers * JOBS_AHEAD)
+        most = self._room.at_most_queued(self._room.workers * JOBS_AHEAD)
         try:
             async for job in _each(jobs):
                 under_way.append(await self._submitted(job, timeout_s))

@@ -135,6 +135,10 @@ class EngineRoom:
         future.bind(record, self)
         self._loop.submit(record, staying=staying)
 
+    def at_most_queued(self, jobs: int) -> int:
+        """Return ``jobs``, or fewer, so that whoever keeps so many under way seldom waits for a place in the queue."""
+        return max(2, min(jobs, self._gates.queue.max_queue * 9 // 10))
+
     def is_short(self, job: Job) -> bool:
         """Whether jobs of its model have been so short that they are sent ahead."""
         return self._lanes[FUNCTION_MODEL if isinstance(job, Call) else job.model].engine_s < SHORT_JOB_S

@@ -202,11 +202,12 @@ class Pool:
 
     @property
     def _ahead(self) -> int:
-        return max(2, self._room.workers * JOBS_AHEAD)
+        return self._room.at_most_queued(self._room.workers * JOBS_AHEAD)
 
     def _ahead_of(self, job: Job) -> int:
         """Return how many jobs like this one may be under way."""
-        return self._room.workers * SMALL_JOBS_AHEAD if self._room.is_short(job) else self._ahead
+        room = self._room
+        return room.at_most_queued(room.workers * SMALL_JOBS_AHEAD) if room.is_short(job) else self._ahead
 
     def _in_order(self, jobs: Iterator[Job], timeout_s: float | None) -> Iterator[Future[Any]]:
         under_way: deque[Future[Any]] = deque()

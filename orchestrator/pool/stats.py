@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from math import isfinite
 
@@ -85,7 +86,8 @@ class LearnedGrowth(msgspec.Struct, frozen=True, kw_only=True):
 class ModelStats(msgspec.Struct, frozen=True, kw_only=True):
     """One model. ``need_bytes`` is what is reserved for a worker of it; ``learnt`` once that was measured.
 
-    ``exits`` counts its workers' exits by reason; ``growth`` is there for a model that is recycled automatically.
+    ``waiting`` are jobs that have not begun, those in a worker's line too. ``exits`` counts its workers' exits by
+    reason; ``growth`` is there for a model that is recycled automatically.
     """
 
     model: str
@@ -138,13 +140,12 @@ def take_stats(roster: Roster, now: float) -> PoolStats:
     for slot in roster.slots:
         for reason, count in slot.exits.items():
             exits[reason] = exits.get(reason, 0) + count
-    waiting = sum(len(lane.waiting) for lane in roster.lanes_waiting)
-    waiting += sum(job.state is JobState.SENT for worker in roster.with_line for job in worker.line)
+    models = tuple(_models(roster))
     return PoolStats(
         slots=tuple(_slot(slot, roster, now) for slot in roster.slots),
-        models=tuple(_models(roster)),
+        models=models,
         leaving=tuple(_worker(worker, roster, now) for worker in roster.leaving),
-        queue_length=waiting + len(roster.delayed),
+        queue_length=sum(model.waiting for model in models) + len(roster.delayed),
         delayed=len(roster.delayed),
         running=sum(worker.job is not None for worker in roster.workers()),
         outcomes=outcomes,
@@ -194,10 +195,13 @@ def _worker(worker: Worker, roster: Roster, now: float) -> WorkerStats:
 
 
 def _models(roster: Roster) -> Iterable[ModelStats]:
+    in_line = Counter(
+        job.lane for worker in roster.with_line for job in worker.line if job.state is JobState.SENT
+    )
     for lane in roster.lanes.values():
         yield ModelStats(
             model=lane.name,
-            waiting=len(lane.waiting),
+            waiting=len(lane.waiting) + in_line[lane],
             workers=len(lane.workers),
             need_bytes=lane.need_bytes(roster.budget.limit_bytes),
             learnt=bool(lane.measured_bytes),

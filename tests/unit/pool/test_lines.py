@@ -8,6 +8,7 @@ from orchestrator.pool.events import JobEnded
 from orchestrator.pool.lines import FEW_IN_LINE, LARGEST_FRAME, MOST_IN_LINE
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.states import JobState, WorkerState
+from orchestrator.pool.stats import take_stats
 
 SENT, WAITING, RUNNING = JobState.SENT, JobState.WAITING, JobState.RUNNING
 
@@ -253,3 +254,14 @@ def test_a_worker_says_what_it_is_at_while_it_has_a_line() -> None:
         pool.done(pool.worker(), seconds=0.0)
     assert pool.worker().state is WorkerState.IDLE
     assert pool.worker().jobs == len(pool.jobs)
+
+
+def test_jobs_in_line_wait_in_the_stats_of_the_pool_and_of_their_model() -> None:
+    pool = quick_pool()
+    with_line(pool, 5)
+    stats = take_stats(pool.roster, pool.now)
+    assert len(pool.worker().line) > 0
+    assert stats.queue_length == sum(model.waiting for model in stats.models)
+    assert stats.queue_length == len(pool.worker().line) + sum(
+        len(lane.waiting) for lane in pool.roster.lanes.values()
+    )
