@@ -13,7 +13,7 @@ file              a read     what for
 ``smaps_rollup``  1 ms a     boundaries only: USS and PSS. The kernel walks every page table, so it takes
                   100 MB     longer the larger the process is
 ``stat``          4 µs       never: its RSS is the kernel's running counter, in which each CPU may still
-                             hold back changes; it lay 84 to 124 KB below the others on two CPUs
+                             hold back changes; it lay 64 to 224 KB below the others on two CPUs
 ================  =========  ==========================================================================
 
 VmHWM rests on the same running counter once memory has been given back, so it too may lie that much below the
