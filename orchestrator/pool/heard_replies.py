@@ -10,7 +10,7 @@ from orchestrator.pool.engine_room import EngineRoom
 
 
 class HeardReplies:
-    """One pool's replies, heard by the event loop that submits to it. Used on that loop's thread alone."""
+    """One pool's replies, heard by the event loop that submits to it."""
 
     def __init__(self, room: EngineRoom) -> None:
         self._room = room
@@ -18,8 +18,14 @@ class HeardReplies:
         self._descriptor = -1
 
     def heard_by(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Have ``loop`` take the replies from now on; False where it cannot, and the pool's thread does."""
+        """Have ``loop``, which runs here, take the replies from now on.
+
+        False where it cannot; then the pool's thread does.
+        Of several event loops at a time in several threads the first keeps them.
+        """
         if loop is not self._loop:
+            if self._loop is not None and self._loop.is_running():
+                return False
             self.close()
             self._loop = loop
             self._listen(loop)

@@ -112,7 +112,10 @@ class ProcessLink:
 
     def take_back(self, sizes: Sequence[int]) -> int:
         """Take frames sent last out of the pipe again; return how many the worker had not begun to read."""
-        return self.process.take_back(sizes)
+        taken = self.process.take_back(sizes)
+        if self.full:
+            self._on_full(self)
+        return taken
 
     @property
     def full(self) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import threading
 import time
 import weakref
 
@@ -19,8 +20,6 @@ DEADLINE_S = 60.0
 
 def test_the_event_loop_takes_the_replies_and_the_thread_none() -> None:
     async def main() -> set[str]:
-        import threading
-
         takers: set[str] = set()
         async with AsyncPool() as pool:
             await pool.run(Call("operator:add", 0, 0))
@@ -64,6 +63,25 @@ def test_one_pool_in_two_event_loops_one_after_the_other() -> None:
         return await pool.run(Call("operator:add", number, 1))
 
     assert [asyncio.run(ask(number)) for number in range(3)] == [1, 2, 3]
+    assert asyncio.run(pool.close())
+
+
+def test_two_event_loops_in_two_threads_at_a_time() -> None:
+    wrong: list[int] = []
+    pool = AsyncPool(workers=2)
+
+    async def ask(first: int) -> None:
+        for number in range(first, first + 100):
+            if await pool.run(Call("operator:add", number, 1)) != number + 1:
+                wrong.append(number)
+
+    threads = [threading.Thread(target=asyncio.run, args=(ask(first),)) for first in (0, 1000)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(DEADLINE_S)
+    assert not any(thread.is_alive() for thread in threads)
+    assert wrong == []
     assert asyncio.run(pool.close())
 
 
