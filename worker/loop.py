@@ -165,6 +165,7 @@ class Worker:
         return Loaded(command.id, seconds, list(engine.tasks), facts, self.read_heap())
 
     def _run(self, command: Run) -> Done:
+        self._last_run_s = math.inf
         engine = self._loaded()
         if command.job.task not in engine.tasks:
             offered = ", ".join(engine.tasks)

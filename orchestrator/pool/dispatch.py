@@ -30,7 +30,7 @@ from orchestrator.pool.slot import Slot, Worker
 from orchestrator.pool.states import ExitReason, JobEvent, WorkerEvent, WorkerState
 from worker.protocol import Load
 
-_LAST_IN_LINE = 1 << 62
+_BEHIND_ALL = 1 << 62
 _VIEWED = {
     WorkerState.STARTING: "arriving",
     WorkerState.LOADING: "arriving",
@@ -163,7 +163,7 @@ class Dispatch:
         for slot in roster.slots:
             if slot.keep is not None and slot.worker is None:
                 need = slot.keep.need_bytes(limit)
-                found.append(Demand(slot.keep.name, KEEP_WARM_PRIORITY, _LAST_IN_LINE, _LAST_IN_LINE, need))
+                found.append(Demand(slot.keep.name, KEEP_WARM_PRIORITY, _BEHIND_ALL, _BEHIND_ALL, need))
         return found
 
     def _carry_out(self, step: Step, now: float) -> None:

@@ -106,6 +106,7 @@ class EngineRoom:
             return
         try:
             may_wait = block and not self._loop.is_current()
+            self._loop.stay_no_longer()
             self._gates.enter(array=payload.descriptor is not None, block=may_wait, timeout_s=timeout_s)
         except BaseException:
             close_audio(payload)
@@ -141,7 +142,8 @@ class EngineRoom:
 
     def is_short(self, job: Job) -> bool:
         """Whether jobs of its model have been so short that they are sent ahead."""
-        return self._lanes[FUNCTION_MODEL if isinstance(job, Call) else job.model].engine_s < SHORT_JOB_S
+        lane = self._lanes.get(FUNCTION_MODEL if isinstance(job, Call) else getattr(job, "model", ""))
+        return lane is not None and lane.engine_s < SHORT_JOB_S
 
     def cancel(self, record: JobRecord) -> None:
         """Tell the supervisor that a caller gave its job up."""
@@ -185,7 +187,7 @@ class EngineRoom:
         def look(now: float) -> None:
             try:
                 answer.set_result(take_stats(roster, now))
-            except Exception as error:  # noqa: BLE001 - of books that an interrupt left half written; who asked hears of it
+            except Exception as error:  # noqa: BLE001 - books that an interrupt left half written
                 answer.set_exception(error)
 
         self._loop.post(look)

@@ -1,4 +1,4 @@
-"""What a pool tells its ``on_event`` hook: one frozen record per event, made on the supervisor's thread.
+"""What a pool tells its ``on_event`` hook: one frozen record per event, made in a turn of the pool's loop.
 
 A hook must be quick, because nothing else happens in the pool meanwhile, and it must not wait for the pool.
 What it raises is logged and hurts nobody.

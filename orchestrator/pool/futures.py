@@ -135,7 +135,8 @@ class PoolFuture(Future[T], Generic[T]):
 
     def begin(self) -> bool:
         """Work starts; False when the caller has cancelled."""
-        return self.set_running_or_notify_cancel()
+        # Again, where its worker died and it is tried once more.
+        return self._state == "RUNNING" or self.set_running_or_notify_cancel()
 
     def resolve(self, value: T) -> bool:
         """Set the result; False when the caller has cancelled."""
@@ -176,7 +177,7 @@ class PoolFuture(Future[T], Generic[T]):
         return True
 
     def _tell_waiters(self) -> None:
-        """Let ``concurrent.futures.wait`` hear of a cancel. Only the supervisor's thread comes here."""
+        """Let ``concurrent.futures.wait`` hear of a cancel. Only the supervisor comes here."""
         if self._state == _CANCELLED:
             self.set_running_or_notify_cancel()
         self._forget()

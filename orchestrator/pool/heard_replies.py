@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import weakref
 
 from orchestrator.pool.engine_room import EngineRoom
@@ -14,21 +15,23 @@ class HeardReplies:
 
     def __init__(self, room: EngineRoom) -> None:
         self._room = room
+        self._changing = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._descriptor = -1
 
     def heard_by(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Have ``loop``, which runs here, take the replies from now on.
 
-        False where it cannot; then the pool's thread does.
-        Of several event loops at a time in several threads the first keeps them.
+        False where it cannot; then the pool's thread does. Of several event loops at a time in several threads the
+        first keeps them.
         """
         if loop is not self._loop:
-            if self._loop is not None and self._loop.is_running():
-                return False
-            self.close()
-            self._loop = loop
-            self._listen(loop)
+            with self._changing:
+                if self._loop is not None and self._loop.is_running():
+                    return False
+                self._forget()
+                self._loop = loop
+                self._listen(loop)
         return self._descriptor >= 0
 
     def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -47,19 +50,24 @@ class HeardReplies:
 
     def close(self) -> None:
         """Hear no more of them."""
+        with self._changing:
+            self._forget()
+
+    def _forget(self) -> None:
         loop, descriptor = self._loop, self._descriptor
         self._loop, self._descriptor = None, -1
-        if loop is not None and descriptor >= 0:
-            _forget(loop, descriptor)
-
-    def __del__(self) -> None:
-        loop, descriptor = self._loop, self._descriptor
         if loop is None or descriptor < 0:
             return
+        if not loop.is_running():
+            _remove(loop, descriptor)
+            return
         try:
-            loop.call_soon_threadsafe(_forget, loop, descriptor)  # this may be any thread
+            loop.call_soon_threadsafe(_remove, loop, descriptor)  # this may be another thread than its own
         except RuntimeError:
-            os.close(descriptor)  # the event loop is closed
+            os.close(descriptor)  # it was closed in this moment
+
+    def __del__(self) -> None:
+        self._forget()
 
 
 def _take_replies(room: weakref.ref[EngineRoom]) -> None:
@@ -67,7 +75,7 @@ def _take_replies(room: weakref.ref[EngineRoom]) -> None:
         found.take_replies()
 
 
-def _forget(loop: asyncio.AbstractEventLoop, descriptor: int) -> None:
+def _remove(loop: asyncio.AbstractEventLoop, descriptor: int) -> None:
     if not loop.is_closed():
         loop.remove_reader(descriptor)
     os.close(descriptor)

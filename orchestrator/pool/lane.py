@@ -76,7 +76,7 @@ class Lane:
         self.start_s = seconds if known is None else known + WEIGHT_OF_THE_NEWEST * (seconds - known)
 
     def learn_job(self, seconds: float, engine_s: float) -> None:
-        """Note how long a job took, from our giving it to its answer, and how much of that was the engine's."""
+        """Note how long a job took, from the moment it was begun to its answer, and what the engine says of that."""
         known, engine = self.job_s, self.engine_s
         if known is None:
             self.job_s, self.engine_s = seconds, engine_s

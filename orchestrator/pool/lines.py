@@ -6,7 +6,7 @@ wait for each other. So a worker whose jobs are short has the next few in its pi
 It reads none before its turn, and what it has not read can be taken back. So a job in line is as good as one in the
 queue: a cancel takes it out, what is more urgent goes before it, a worker's death is none of its business, and when
 the job at the front turns out to be long, the line goes back to the queue for others. What a worker had begun is
-always known: the first job without an answer.
+known: the first job without an answer. (Unless it sent what is no message: then its answers are not read any more.)
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ SHORT_JOB_S = 0.002
 """A model whose engine takes less for a job on average has them sent ahead."""
 LONG_JOB_S = 0.01
 """A line does not wait longer behind one job. Looked at with each reading of memory."""
+AS_IF_S = 1.0
+"""What a job of an engine that looks for a cancel counts as: no lines for the next few dozen, which it would only give
+back."""
 MOST_IN_LINE = 32
 FEW_IN_LINE = 16
 """A line is filled up when so many are left, with at least :data:`WORTH_A_WRITE`: many frames for one system call."""
@@ -117,7 +120,7 @@ class Lines:
             if job.state is not _SENT:
                 break  # cancelled when it could not be taken back any more
             sizes.append(len(job.frame))
-        for _ in range(worker.link.take_back(sizes[::-1])):
+        for _ in range(worker.link.take_back(sizes[::-1]) if sizes else 0):
             self._to_queue(worker.line.pop(), now)
         self._see_whether_empty(worker)
 
@@ -149,6 +152,10 @@ class Lines:
         if job is None:
             return False
         worker.line.remove(job)
+        if (
+            worker.state is WorkerState.BUSY
+        ):  # nobody has asked it to give up: its engine looks of its own accord
+            worker.lane.engine_s = AS_IF_S
         self._to_queue(job, now)
         self._see_whether_empty(worker)
         return True

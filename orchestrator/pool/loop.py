@@ -10,11 +10,12 @@ A *turn* takes what happened and lets the supervisor decide, under one lock: who
 that is the pool's thread. But handing a job and its answer from thread to thread takes longer than a small job, so
 
 * a submitting thread hands its job to the supervisor itself when nobody else is deciding;
-* one thread that waits in ``result()`` waits on the workers' descriptors and takes the turns itself.
+* one thread that waits in ``result()`` waits on the workers' descriptors and takes the turns itself;
+* so does an event loop that hears the replies, and a ``map`` of short jobs leaves them for when it is back.
 
-The pool's thread stays: for deadlines, for what comes while no caller waits, and for all that a submit cannot
-do at once. Nothing polls: with nothing to do it sleeps without a timeout. It is a daemon, so that it never keeps an
-interpreter alive; ``pool`` ends it at exit.
+The pool's thread stays: for deadlines, for what comes while no caller waits, and for all that a submit cannot do at
+once. It takes the replies over from whoever was not back between two readings of memory. Nothing polls: with nothing
+to do it sleeps. It is a daemon, so that it never keeps an interpreter alive; ``pool`` ends it at exit.
 
 A pool that replaces workers keeps all turns to its thread: its decisions start processes.
 
@@ -152,6 +153,12 @@ class Loop:
             self._let_go()
             raise
 
+    def stay_no_longer(self) -> None:
+        """A caller is about to wait for something else than a reply: let the thread hear them."""
+        if self._staying:
+            self._staying = self._visited = False
+            self._bell.ring()
+
     def _let_go(self) -> None:
         """An interrupt has struck, maybe between taking a lock and noting it; the thread puts the rest right."""
         for lock in (self._deciding, self._seat):
@@ -224,13 +231,9 @@ class Loop:
 
     def _leave_the_rest(self) -> None:
         """Wake the thread for what a caller leaves: something to plan, or a deadline before it wakes anyway."""
-        roster, wakes_at = self.supervisor.roster, self._wakes_at
-        sample_at = roster.next_sample_at
-        if (
-            roster.replan
-            or roster.deadlines.earliest < wakes_at
-            or (sample_at is not None and sample_at < wakes_at)
-        ):
+        roster = self.supervisor.roster
+        soonest = min(roster.deadlines.earliest, roster.next_sample_at or _NEVER)
+        if roster.replan or soonest < self._wakes_at:
             self._bell.ring()
 
     def join(self, timeout_s: float | None = None) -> bool:
@@ -286,6 +289,10 @@ class Loop:
         if self._inbox or self._fault is not None or self.supervisor.roster.replan:
             timeout_s = 0.0
         ready = self._watch.wait(timeout_s)
+        if (
+            self._awaited is None
+        ):  # what a caller left unread: nobody has run out of time whose answer is there
+            ready += self._watch.wait_for_replies(0)
         self._bell.asleep = False
         return ready
 
@@ -356,12 +363,8 @@ class Loop:
         self._gates.close(closed)
         with self._deciding:
             self._fault = error
-            roster = self.supervisor.roster
-            jobs = [argument for _, arguments in self._inbox for argument in arguments]
-            for worker in [*roster.workers(), *roster.leaving]:
-                jobs += [worker.job, *worker.line]
-            jobs += [job for lane in roster.lanes.values() for job in lane.waiting.members()]
-            for job in [*jobs, *roster.delayed]:
+            posted = [argument for _, arguments in self._inbox for argument in arguments]
+            for job in [*posted, *self.supervisor.roster.jobs()]:
                 if isinstance(job, JobRecord) and job.state is not JobState.ENDED:
                     job.promise.reject(closed)
 

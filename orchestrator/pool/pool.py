@@ -47,7 +47,7 @@ class Pool:
         max_attempts: How often a job is tried whose worker dies; a :class:`Retry` also says with what pauses.
         start_timeout_s: Seconds a worker may take until its model is loaded.
         cache_dir: Where converted audio is kept. Default: ``~/.cache/orchestrator/audio``.
-        on_event: Called with a frozen record for each event, on the pool's thread.
+        on_event: Called with a frozen record for each event, on the pool's thread or one that waits or submits.
         inspect: Let ``orchestrator top`` look in, run by the same user.
 
     Without models, ``Call`` jobs run. With one model (or none) all workers load it at once, else on demand.
@@ -211,10 +211,11 @@ class Pool:
 
     def _in_order(self, jobs: Iterator[Job], timeout_s: float | None) -> Iterator[Future[Any]]:
         under_way: deque[Future[Any]] = deque()
-        most = self._ahead
+        few = most = self._ahead
         try:
             for number, job in enumerate(jobs, 1):
-                under_way.append(self._submitted(job, timeout_s))
+                # With short jobs we are back for the next result in a moment, and take the replies ourselves.
+                under_way.append(self._submitted(job, timeout_s, staying=most > few))
                 if number % JOBS_AHEAD == 0:
                     most = self._ahead_of(job)
                 while len(under_way) >= most:
@@ -230,7 +231,7 @@ class Pool:
         under_way: set[Future[Any]] = set()
         try:
             for job in jobs:
-                future = self._submitted(job, timeout_s)
+                future = self._submitted(job, timeout_s, staying=False)
                 under_way.add(future)
                 future.add_done_callback(done.put)
                 while len(under_way) >= self._ahead:
@@ -243,11 +244,11 @@ class Pool:
             for future in under_way:
                 future.cancel()
 
-    def _submitted(self, job: Job, timeout_s: float | None) -> Future[Any]:
+    def _submitted(self, job: Job, timeout_s: float | None, *, staying: bool) -> Future[Any]:
         """Submit a job of many; one that cannot even be sent has failed in its place, the others go on."""
         future: JobFuture[Any] = JobFuture()
         try:
-            self._submit(job, future, timeout_s, None, 0, block=True, staying=True)
+            self._submit(job, future, timeout_s, None, 0, block=True, staying=staying)
         except UNSENDABLE as error:
             future.set_exception(error)
         return future

@@ -72,10 +72,7 @@ class ProcessLink:
         Raises:
             ProtocolError: What came is no message, or of another version.
         """
-        replies = self.process.pump()
-        if replies and isinstance(replies[0], Hello):
-            self._check(replies.pop(0))
-        return replies
+        return self._without_hello(self.process.pump())
 
     def read_replies(self) -> list[Reply]:
         """As :meth:`pump`, of replies alone.
@@ -83,13 +80,15 @@ class ProcessLink:
         Raises:
             ProtocolError: As there.
         """
-        replies = self.process.read_replies()
+        return self._without_hello(self.process.read_replies())
+
+    def _without_hello(self, replies: list[Reply]) -> list[Reply]:
         if replies and isinstance(replies[0], Hello):
-            self._check(replies.pop(0))
+            self._check(replies[0])
+            return replies[1:]
         return replies
 
-    def _check(self, hello: Reply) -> None:
-        assert isinstance(hello, Hello)
+    def _check(self, hello: Hello) -> None:
         if hello.protocol != PROTOCOL_VERSION:
             raise ProtocolError(
                 f"the worker speaks version {hello.protocol}, we speak {PROTOCOL_VERSION}",

@@ -120,6 +120,16 @@ class Roster:
             if slot.successor is not None:
                 yield slot.successor
 
+    def jobs(self) -> Iterator[JobRecord]:
+        """Yield every job that was handed in and has not ended; a few that have, too."""
+        for worker in [*self.workers(), *self.leaving]:
+            if worker.job is not None:
+                yield worker.job
+            yield from worker.line
+        for lane in self.lanes.values():
+            yield from lane.waiting.members()
+        yield from self.delayed
+
     @property
     def quiet(self) -> bool:
         """Whether no worker has anything to say: all stand idle."""

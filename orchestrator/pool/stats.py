@@ -1,4 +1,4 @@
-"""What a pool looks like from outside, at one moment: frozen records, made on the supervisor's thread."""
+"""What a pool looks like from outside, at one moment: frozen records, made in a turn of the loop."""
 
 from __future__ import annotations
 

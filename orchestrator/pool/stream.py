@@ -1,4 +1,4 @@
-"""Partial results as they come: a bounded buffer between the supervisor's thread and whoever reads."""
+"""Partial results as they come: a bounded buffer between the supervisor and whoever reads."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The supervisor: events come in, effects go out, and every mutable fact about workers is decided here.
 
-It has no thread, no clock and no process of its own. :mod:`.loop` calls it, always from one thread, with the
+It has no thread, no clock and no process of its own. :mod:`.loop` calls it, from one thread at a time, with the
 time; :class:`~orchestrator.pool.roster.Hands` and :class:`~orchestrator.pool.slot.Link` carry out what it
 wants. That is how its tests drive it without a process and without sleeping.
 
@@ -39,7 +39,7 @@ _SETTLED = {WorkerState.LEAVING, WorkerState.GONE}
 
 
 class Supervisor:
-    """One pool's workers and jobs. Not thread-safe: one thread calls it. ``now`` never goes back."""
+    """One pool's workers and jobs. Not thread-safe: one thread at a time calls it. ``now`` never goes back."""
 
     def __init__(self, models: Iterable[Model], settings: Settings, hands: Hands) -> None:
         self.roster = Roster(models, settings, hands)
@@ -301,6 +301,7 @@ class Supervisor:
         elif job.state is JobState.DELAYED:
             job.move(JobEvent.RELEASED)  # delayed -> waiting
             del self.roster.delayed[job]
+            self._lines.make_way(job, now)
             self.roster.enqueue(job, front=True)
             self.roster.replan = True
 

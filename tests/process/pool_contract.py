@@ -243,6 +243,11 @@ class PoolContract:
             with pytest.raises(JobError):
                 list(pool.map(jobs))
 
+    def test_map_puts_jobs_for_unknown_models_in_their_place(self, new_pool: NewPool) -> None:
+        with new_pool() as pool:
+            results = list(pool.map([EngineJob("nobody", "asr")] * 40, errors="return"))
+            assert [type(result) for result in results] == [ValueError] * 40
+
     def test_close_finishes_the_queue_stop_drops_it(self, new_pool: NewPool) -> None:
         pool = new_pool()
         futures = [pool.submit(Call("pool_functions:add", number, 1)) for number in range(50)]

@@ -249,3 +249,9 @@ def test_a_dropped_pool_finishes_its_jobs_and_goes() -> None:
     for thread in threading.enumerate():
         if thread.name == "orchestrator-pool":
             thread.join()
+
+
+def test_a_future_of_the_executor_is_tried_again_after_a_death(tmp_path: Path) -> None:
+    with PoolExecutor(1, max_attempts=2) as executor:
+        assert executor.submit(pool_functions.die_until, str(tmp_path / "deaths"), 1).result(60) == 2
+        assert executor.submit(pool_functions.add, 1, 1).result(60) == 2

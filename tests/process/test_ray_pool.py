@@ -152,15 +152,18 @@ def test_a_node_killed_in_the_middle_loses_and_doubles_nothing(
             future.add_done_callback(lambda _, number=number: ended.append(number))
         while len(ended) < 40:
             time.sleep(0.005)
+        told = list(ended)
         bench.kill(nodes.pop())
         assert [future.result() for future in futures] == [str(number) for number in range(200)]
         stats = pool.stats()
     assert sorted(ended) == list(range(200)), "each job ended once"
     assert stats.outcomes["call"] == {"result": 201}
     assert sum(node.state == "lost" for node in stats.nodes) >= 1
-    # A job that was at work when its node was lost has begun twice; no other has.
-    begun = [(tmp_path / str(number)).read_text().split() for number in range(200)]
-    assert sum(len(lines) - 1 for lines in begun) <= 2
+    # A job that was at work when its node was lost, or whose answer was on its way, has begun twice; no other has.
+    begun = [len((tmp_path / str(number)).read_text().split()) for number in range(200)]
+    assert max(begun) <= 2
+    assert all(begun[number] == 1 for number in told)
+    assert begun.count(2) <= 20, "of 200 jobs at 6 workers few were under way"
     for node in nodes:
         bench.kill(node)
 

@@ -265,3 +265,21 @@ def test_jobs_in_line_wait_in_the_stats_of_the_pool_and_of_their_model() -> None
     assert stats.queue_length == len(pool.worker().line) + sum(
         len(lane.waiting) for lane in pool.roster.lanes.values()
     )
+
+
+def test_an_engine_that_looks_for_cancels_by_itself_gets_no_lines_for_a_while() -> None:
+    pool = quick_pool()
+    with_line(pool, 3)
+    pool.worker().link.look()  # type: ignore[attr-defined]
+    pool.hear(pool.worker())
+    assert line_length(pool) == 0
+    for _ in range(100):
+        pool.submit()
+    lengths: list[int] = []
+    for _ in range(60):
+        pool.done(pool.worker(), seconds=0.0)
+        lengths.append(line_length(pool))
+    assert lengths[:20] == [0] * 20
+    assert lengths[-1] > 0
+    work_off(pool)
+    assert_even(pool)
