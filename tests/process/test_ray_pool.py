@@ -294,6 +294,11 @@ def test_through_the_client(bench: Bench) -> None:
             print(pool.run(Transcribe("m", (np.zeros(100_000, dtype=np.int16), 16_000))).text)
     """
     done = run_program(program, f"ray://127.0.0.1:{port}")
+    for _ in range(
+        2
+    ):  # on a busy machine Ray's proxy may find the server it has just started for a client gone again
+        if "Initialization failure from server" in done.stderr:
+            done = run_program(program, f"ray://127.0.0.1:{port}")
     assert done.returncode == 0, done.stderr
     assert "heard " in done.stdout
 
