@@ -27,7 +27,7 @@ UNSENDABLE = (AudioError, TypeError, ValueError)
 """What is wrong with one job and says nothing about the next."""
 JOBS_AHEAD = 16
 """Jobs that ``map`` keeps submitted per worker: enough to keep workers busy, few enough to stay lazy."""
-SMALL_JOBS_AHEAD = 64
+SMALL_JOBS_AHEAD = 48
 """As many where jobs are so short that they are sent ahead: enough to keep pipes full."""
 
 

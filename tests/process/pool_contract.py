@@ -231,7 +231,7 @@ class PoolContract:
             for result in pool.map(jobs()):
                 if result == 3:
                     break
-            assert pulled < 200
+            assert pulled < 100
 
     def test_map_raises_or_returns_errors(self, new_pool: NewPool) -> None:
         jobs = [Call("operator:truediv", 1, divisor) for divisor in (1, 0, 2)]

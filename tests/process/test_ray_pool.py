@@ -16,12 +16,13 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from pool_contract import NewPool, PoolContract, until_running, wav_bytes
 from pool_functions import synthetic
@@ -75,6 +76,11 @@ class Bench:
     def kill(self, node: Any) -> None:
         """End all of a node's processes at once, as a machine that falls silent."""
         with rays_own_warnings():
+            # Ray ends the raylet alone, and what runs under it would work on until it has noticed.
+            raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
+            for process in [raylet, *raylet.children(recursive=True)]:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
             self.cluster.remove_node(node, allow_graceful=False)
 
     def end(self) -> None:
@@ -161,9 +167,8 @@ def test_a_node_killed_in_the_middle_loses_and_doubles_nothing(
     assert sum(node.state == "lost" for node in stats.nodes) >= 1
     # A job that was at work when its node was lost, or whose answer was on its way, has begun twice; no other has.
     begun = [len((tmp_path / str(number)).read_text().split()) for number in range(200)]
-    assert max(begun) <= 2
+    assert sum(begun) - len(begun) <= 2
     assert all(begun[number] == 1 for number in told)
-    assert begun.count(2) <= 20, "of 200 jobs at 6 workers few were under way"
     for node in nodes:
         bench.kill(node)
 
