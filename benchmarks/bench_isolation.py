@@ -19,8 +19,8 @@ from rounds import timed
 from orchestrator.pool.jobs import Transcribe
 from orchestrator.pool.models import Model
 from orchestrator.pool.pool import Pool
-from worker.engines import registry
-from worker.protocol import Audio, Job, ModelSpec, Transcript
+from orchestrator_worker.engines import registry
+from orchestrator_worker.protocol import Audio, Job, ModelSpec, Transcript
 
 CLIP = Path(__file__).parents[1] / "samples" / "jfk.wav"
 

@@ -58,7 +58,7 @@ def threads(count):
     for _ in range(count):
         threading.Thread(target=idle.wait, daemon=True).start()
 def heap(pieces):
-    from worker import allocator
+    from orchestrator_worker import allocator
     libc = ctypes.CDLL(None)
     libc.malloc.restype = ctypes.c_void_p
     libc.free.argtypes = [ctypes.c_void_p]

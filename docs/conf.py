@@ -7,7 +7,7 @@ beside the pages. Names that are not ours have no page to point to, so that only
 import sys
 from pathlib import Path
 
-from worker import __version__
+from orchestrator_worker import __version__
 
 sys.path.insert(0, str(Path(__file__).parent))  # made_pages
 
@@ -25,7 +25,10 @@ smartquotes = False  # two hyphens are a flag, not a dash
 
 nitpicky = True
 nitpick_ignore_regex = [
-    (r"py:.*", r"(?!orchestrator|worker).*"),  # the standard library and other packages have no pages here
+    (
+        r"py:.*",
+        r"(?!orchestrator|orchestrator_worker).*",
+    ),  # the standard library and other packages have no pages here
     (r"py:.*", r".*\.T"),
     # internals that signatures of public names show
     (r"py:class", r"orchestrator\.pool\.stream\.(StreamFuture|ChunkBuffer)"),

@@ -6,7 +6,7 @@ The names of the library half are looked up when they are first used: the comman
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from worker import __version__
+from orchestrator_worker import __version__
 
 if TYPE_CHECKING:
     from orchestrator.cluster.ray_pool import RayPool

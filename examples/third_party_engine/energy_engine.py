@@ -7,9 +7,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from worker.audio import read_float32
-from worker.engines.base import Emit, Engine, EngineError, JobCancelledError
-from worker.protocol import Job, ModelSpec, Plain
+from orchestrator_worker.audio import read_float32
+from orchestrator_worker.engines.base import Emit, Engine, EngineError, JobCancelledError
+from orchestrator_worker.protocol import Job, ModelSpec, Plain
 
 DEFAULTS = {"frame_ms": 30, "threshold_db": -40}
 

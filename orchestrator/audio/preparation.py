@@ -34,7 +34,7 @@ from orchestrator.audio.conversion import (
 from orchestrator.audio.ffmpeg import decode_with_ffmpeg
 from orchestrator.audio.wav_header import PCM, WavHeader, read_wav_header
 from orchestrator.errors import AudioError
-from worker.protocol import Audio
+from orchestrator_worker.protocol import Audio
 
 _TEXT_PROBE_BYTES = 512
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from worker.protocol import EngineInfo
+    from orchestrator_worker.protocol import EngineInfo
 
 LIST_TIMEOUT_S = 120.0
 
@@ -35,7 +35,7 @@ def list_engines() -> list[EngineInfo]:
         WorkerError: The worker died while importing one; its last words say which.
     """
     from orchestrator.process.dialogue import Dialogue
-    from worker.protocol import Engines, ListEngines
+    from orchestrator_worker.protocol import Engines, ListEngines
 
     with Dialogue(heap=False) as dialogue:
         return dialogue.ask(ListEngines(1), Engines, timeout_s=LIST_TIMEOUT_S, phase="list-engines").engines

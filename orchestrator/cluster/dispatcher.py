@@ -39,7 +39,7 @@ from orchestrator.errors import (
 )
 from orchestrator.pool.retries import Retry
 from orchestrator.pool.states import JobEvent, JobState
-from worker.protocol import Chunk
+from orchestrator_worker.protocol import Chunk
 
 MOST_GONE = 256
 """Nodes that are gone and still remembered."""

@@ -40,8 +40,8 @@ from orchestrator.pool.pool import Pool
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
 from orchestrator.pool.stats import PoolStats
-from worker import protocol
-from worker.framing import HEADER_SIZE, frame
+from orchestrator_worker import protocol
+from orchestrator_worker.framing import HEADER_SIZE, frame
 
 GROUPS = {"take": 1, "tell": 1, "look": 2}
 """The actor's threads: jobs and cancels keep their order, polls and looks wait for nobody."""

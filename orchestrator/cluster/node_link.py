@@ -22,8 +22,8 @@ from orchestrator.cluster.board import ClusterJob
 from orchestrator.cluster.node_actor import GROUPS, NodeActor, NodeSettings
 from orchestrator.cluster.wire import Ended, Finished, NodeEvent, Order, take_apart
 from orchestrator.errors import AudioError
-from worker import protocol
-from worker.framing import HEADER_SIZE
+from orchestrator_worker import protocol
+from orchestrator_worker.framing import HEADER_SIZE
 
 MOST_AT_ONCE = 64
 START_TIMEOUT_S = 300.0

@@ -21,7 +21,7 @@ from orchestrator import errors
 from orchestrator.errors import Attempt, JobError, OrchestratorError
 from orchestrator.pool.results import WorkerTag
 from orchestrator.pool.stats import PoolStats
-from worker.protocol import Chunk
+from orchestrator_worker.protocol import Chunk
 
 
 class NodeWorkerTag(WorkerTag, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 
-from worker.engines.base import ENTRY_POINT_GROUP
+from orchestrator_worker.engines.base import ENTRY_POINT_GROUP
 
 KNOWN_ENGINES = (
     "chatllm",

@@ -15,7 +15,7 @@ from orchestrator.errors import EngineUnavailableError, JobError, OrchestratorEr
 from orchestrator.experiments.host import engine_packages
 from orchestrator.experiments.stage import model_spec
 from orchestrator.process.dialogue import Dialogue
-from worker.protocol import Check, Checked, Heap
+from orchestrator_worker.protocol import Check, Checked, Heap
 
 CHECK_TIMEOUT_S = 60.0
 PACKAGES: Mapping[str, tuple[str, str]] = {

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from orchestrator.errors import EngineUnavailableError, JobError, WorkerError
 from orchestrator.process.dialogue import Dialogue
-from worker.allocator import REPLACED
+from orchestrator_worker.allocator import REPLACED
 
 PRELOAD = "DYLD_INSERT_LIBRARIES" if sys.platform == "darwin" else "LD_PRELOAD"
 _SUFFIX = "dylib" if sys.platform == "darwin" else "so"

@@ -18,7 +18,7 @@ from orchestrator.experiments.allocators import AllocatorError, check_replaced, 
 from orchestrator.experiments.remedies import build_library, get_model_file
 from orchestrator.experiments.stage import model_spec
 from orchestrator.process.dialogue import Dialogue
-from worker.protocol import Check, Checked
+from orchestrator_worker.protocol import Check, Checked
 
 CHECK_TIMEOUT_S = 120.0
 

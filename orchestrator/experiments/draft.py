@@ -9,7 +9,7 @@ from orchestrator.config.types import Step
 from orchestrator.experiments.records import AlignedWord, Boundary, Phases, Reading, StepRecord, WorkerStart
 from orchestrator.text.chinese import WrittenChinese
 from orchestrator.text.metrics import Score
-from worker.protocol import Alignment, Done, Transcript
+from orchestrator_worker.protocol import Alignment, Done, Transcript
 
 MS = 1000.0
 

@@ -22,7 +22,7 @@ from orchestrator.experiments.host import allocator_environment, engine_packages
 from orchestrator.experiments.records import RECORDS_SCHEMA, SampleFile
 from orchestrator.experiments.upgrades import Chain, upgrade
 from orchestrator.files.writing import to_readable_json, write_atomically
-from worker import __version__
+from orchestrator_worker import __version__
 
 MANIFEST_UPGRADES: Chain = {}
 """Steps from older schemas, by the version they start from; schema 1 is the first."""

@@ -34,7 +34,7 @@ from orchestrator.experiments.stopping import EarlyStop
 from orchestrator.experiments.transcripts import examine
 from orchestrator.process.engine_environment import engine_defaults
 from orchestrator.process.sampler import Sampler
-from worker.protocol import Audio, Chunk, Job, Transcript
+from orchestrator_worker.protocol import Audio, Chunk, Job, Transcript
 
 SAMPLE_RATE = 16_000
 

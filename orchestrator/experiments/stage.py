@@ -20,7 +20,7 @@ from orchestrator.process.exit_status import describe_exit
 from orchestrator.process.memory import ProcessGoneError, read_boundary, reset_peak
 from orchestrator.process.sampler import Sampler
 from orchestrator.process.watch import Watch
-from worker.protocol import (
+from orchestrator_worker.protocol import (
     Chunk,
     Done,
     Heap,

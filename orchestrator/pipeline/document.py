@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from worker.protocol import Word
+from orchestrator_worker.protocol import Word
 
 if TYPE_CHECKING:
     from orchestrator.pipeline.recording import Recording

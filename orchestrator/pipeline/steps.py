@@ -22,7 +22,7 @@ from orchestrator.pipeline.document import Document, Segment
 from orchestrator.pipeline.recording import LONGEST_PIECE_S, AudioPiece
 from orchestrator.pipeline.work import Work
 from orchestrator.pool.jobs import Align, Transcribe
-from worker.protocol import Word
+from orchestrator_worker.protocol import Word
 
 if TYPE_CHECKING:
     from orchestrator.text.chinese import ChineseText

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from orchestrator.audio import prepare
 from orchestrator.errors import AudioError
 from orchestrator.pool.jobs import AudioArray
-from worker.protocol import Audio, Encoding
+from orchestrator_worker.protocol import Audio, Encoding
 
 RATE_HZ = 16_000
 

@@ -11,7 +11,7 @@ from orchestrator.pool.recycling import NO_LIMITS, due, must_stop_working
 from orchestrator.pool.roster import Roster
 from orchestrator.pool.slot import Worker
 from orchestrator.pool.states import ExitReason, WorkerEvent, WorkerState
-from worker.protocol import Cancel, Trim
+from orchestrator_worker.protocol import Cancel, Trim
 
 
 class BetweenJobs:

@@ -26,7 +26,7 @@ from orchestrator.pool.roster import Roster
 from orchestrator.pool.slot import Worker
 from orchestrator.pool.states import ExitReason, JobState, WorkerEvent, WorkerState
 from orchestrator.process.exit_status import describe_exit
-from worker.protocol import Shutdown
+from orchestrator_worker.protocol import Shutdown
 
 _UNWANTED = {
     ExitReason.TIMEOUT,

@@ -28,7 +28,7 @@ from orchestrator.pool.scheduling import (
 )
 from orchestrator.pool.slot import Slot, Worker
 from orchestrator.pool.states import ExitReason, JobEvent, WorkerEvent, WorkerState
-from worker.protocol import Load
+from orchestrator_worker.protocol import Load
 
 _BEHIND_ALL = 1 << 62
 _VIEWED = {

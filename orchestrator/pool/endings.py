@@ -21,7 +21,7 @@ from orchestrator.pool.job_record import JobRecord
 from orchestrator.pool.roster import Roster
 from orchestrator.pool.slot import Worker
 from orchestrator.pool.states import JobEvent, JobState
-from worker.protocol import Failed
+from orchestrator_worker.protocol import Failed
 
 
 class Endings:

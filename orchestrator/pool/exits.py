@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 
 from orchestrator.pool.states import ExitReason, WorkerState
-from worker.pipe import PROTOCOL_EXIT_CODE
+from orchestrator_worker.pipe import PROTOCOL_EXIT_CODE
 
 
 def exit_reason(

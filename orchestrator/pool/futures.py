@@ -19,7 +19,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from orchestrator.errors import JobCancelledError
 from orchestrator.pool.job_record import JobRecord
 from orchestrator.pool.states import JobState
-from worker.protocol import Chunk
+from orchestrator_worker.protocol import Chunk
 
 T = TypeVar("T")
 # concurrent.futures' own names of states

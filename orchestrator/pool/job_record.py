@@ -9,7 +9,7 @@ import msgspec
 from orchestrator.errors import Attempt
 from orchestrator.pool.payload import Payload
 from orchestrator.pool.states import JOB_TRANSITIONS, JobEvent, JobState, next_job_state
-from worker.protocol import Chunk
+from orchestrator_worker.protocol import Chunk
 
 if TYPE_CHECKING:
     from orchestrator.pool.lane import Lane

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from orchestrator.config.sizes import parse_size
-from worker.protocol import ModelSpec
+from orchestrator_worker.protocol import ModelSpec
 
 if TYPE_CHECKING:
     from orchestrator.config import types as config_types

@@ -16,8 +16,8 @@ import msgspec
 
 from orchestrator.pool import jobs
 from orchestrator.pool.models import FUNCTION_MODEL
-from worker import protocol
-from worker.framing import FramingError, frame
+from orchestrator_worker import protocol
+from orchestrator_worker.framing import FramingError, frame
 
 TARGET = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*")
 MOST_TARGETS = 1024

@@ -17,7 +17,7 @@ from orchestrator.process.memory import ProcessGoneError
 from orchestrator.process.resident import ResidentReader
 from orchestrator.process.spawn import host_sys_path
 from orchestrator.process.worker_process import WorkerProcess
-from worker.protocol import PROTOCOL_VERSION, Command, Configure, Hello, Reply
+from orchestrator_worker.protocol import PROTOCOL_VERSION, Command, Configure, Hello, Reply
 
 
 class ProcessLink:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from worker.protocol import Alignment, Done, Phone, Plain, Transcript, Word
+from orchestrator_worker.protocol import Alignment, Done, Phone, Plain, Transcript, Word
 
 if TYPE_CHECKING:
     from orchestrator.pool.slot import Worker

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from orchestrator.pool.learned_recycling import Trace
 from orchestrator.pool.recycling import Limits
 from orchestrator.pool.states import WORKER_TRANSITIONS, ExitReason, WorkerEvent, WorkerState, next_state
-from worker.protocol import Command
+from orchestrator_worker.protocol import Command
 
 if TYPE_CHECKING:
     from orchestrator.pool.job_record import JobRecord

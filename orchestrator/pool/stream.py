@@ -11,7 +11,7 @@ from typing import Any, Generic, Self, TypeVar
 import msgspec
 
 from orchestrator.pool.futures import JobFuture
-from worker import protocol
+from orchestrator_worker import protocol
 
 T = TypeVar("T")
 MOST_CHUNKS = 1024

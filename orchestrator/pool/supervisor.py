@@ -33,7 +33,7 @@ from orchestrator.pool.roster import Hands, Roster
 from orchestrator.pool.settings import Settings
 from orchestrator.pool.slot import Worker
 from orchestrator.pool.states import ExitReason, JobEvent, JobState, WorkerEvent, WorkerState
-from worker.protocol import Chunk, Done, Failed, Loaded, Ready, Reply, Returned, Trimmed
+from orchestrator_worker.protocol import Chunk, Done, Failed, Loaded, Ready, Reply, Returned, Trimmed
 
 _SETTLED = {WorkerState.LEAVING, WorkerState.GONE}
 

@@ -1,6 +1,6 @@
 """Ask a worker and wait for its answer: the blocking way to drive one worker process.
 
-The experiments use it, one worker at a time. Every answer is a barrier (see :mod:`worker.protocol`): when
+The experiments use it, one worker at a time. Every answer is a barrier (see :mod:`orchestrator_worker.protocol`): when
 :meth:`Dialogue.ask` returns, the worker stands still until it is asked again.
 """
 
@@ -26,8 +26,8 @@ from orchestrator.errors import (
 from orchestrator.process.exit_status import describe_exit
 from orchestrator.process.spawn import host_sys_path
 from orchestrator.process.worker_process import WorkerProcess
-from worker.framing import FramingError
-from worker.protocol import (
+from orchestrator_worker.framing import FramingError
+from orchestrator_worker.protocol import (
     PROTOCOL_VERSION,
     Chunk,
     Command,

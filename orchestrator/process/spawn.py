@@ -23,12 +23,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import worker
+import orchestrator_worker
 from orchestrator.errors import SpawnError
 from orchestrator.process.offspring import ExecutedChild, ForkedChild, Offspring
 from orchestrator.process.starter import Starter, StarterLostError
 
-_WORKER_MAIN = Path(worker.__file__).with_name("__main__.py")
+_WORKER_MAIN = Path(orchestrator_worker.__file__).with_name("__main__.py")
 _lifelines: weakref.WeakSet[ParentEnds] = weakref.WeakSet()
 
 

@@ -1,4 +1,4 @@
-"""The host's side of a starter (:mod:`worker.starter`): ask it for workers, and for how they ended.
+"""The host's side of a starter (:mod:`orchestrator_worker.starter`): ask it for workers, and for how they ended.
 
 Every call is a question and its answer over one socket and takes about as long as the system needs to fork. A
 starter that does not answer in time, or is gone, is *lost*: whoever asked starts its process the plain way then.
@@ -14,7 +14,7 @@ import subprocess
 import weakref
 from collections.abc import Mapping, Sequence
 
-from worker.starter import DESCRIPTORS, FORK, NUMBER, READY, REAP
+from orchestrator_worker.starter import DESCRIPTORS, FORK, NUMBER, READY, REAP
 
 ANSWER_TIMEOUT_S = 2.0
 LOST_STATUS = 255

@@ -20,8 +20,8 @@ from orchestrator.errors import ProtocolError
 from orchestrator.process.last_words import LastWords
 from orchestrator.process.spawn import child_environment, late_environment, spawn
 from orchestrator.process.starter import Starter
-from worker.framing import DEFAULT_CAP, FrameDecoder, FramingError, frame
-from worker.protocol import Command, Reply
+from orchestrator_worker.framing import DEFAULT_CAP, FrameDecoder, FramingError, frame
+from orchestrator_worker.protocol import Command, Reply
 
 READ_SIZE = 1 << 16
 _encoder = msgspec.msgpack.Encoder()

@@ -223,8 +223,8 @@ def wait_until(condition: Callable[[], object], *, within_s: float = PATIENCE_S,
 _PROBE = '''
 import time
 from pathlib import Path
-from worker.engines.base import Engine
-from worker.protocol import Transcript
+from orchestrator_worker.engines.base import Engine
+from orchestrator_worker.protocol import Transcript
 
 
 class ProbeEngine(Engine):

@@ -108,7 +108,13 @@ def test_the_context_has_what_the_build_needs_and_not_what_the_user_keeps(tmp_pa
     context_of(repository, tmp_path / "context")
     there = {str(path.relative_to(tmp_path / "context")) for path in (tmp_path / "context").rglob("*")}
     assert there.isdisjoint({*kept, *built, ".git", "orchestrator/__pycache__"})
-    assert {*needed, *STARTER_NAMES, "pyproject.toml", "worker/__main__.py", "orchestrator/py.typed"} <= there
+    assert {
+        *needed,
+        *STARTER_NAMES,
+        "pyproject.toml",
+        "worker/orchestrator_worker/__main__.py",
+        "orchestrator/py.typed",
+    } <= there
 
 
 @pytest.mark.skipif(not CLONE, reason=NO_CLONE)

@@ -153,7 +153,7 @@ def test_an_engine_that_ends_the_process_is_a_finding(lab: Lab) -> None:
 
 DEADLY = """
 import os
-from worker.engines.base import Engine
+from orchestrator_worker.engines.base import Engine
 class DeadlyEngine(Engine):
     name = "deadly"
     tasks = ("asr",)

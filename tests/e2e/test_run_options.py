@@ -223,7 +223,7 @@ def test_init_gives_a_folder_that_runs(lab: Lab) -> None:
 
 
 def test_version_help_and_schema(lab: Lab) -> None:
-    from worker import __version__
+    from orchestrator_worker import __version__
 
     version = lab.run("--version")
     assert (version.code, version.out, version.err) == (0, f"orchestrator {__version__}\n", "")

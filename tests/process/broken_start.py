@@ -1,6 +1,6 @@
 """Stands in for the interpreter of a worker: commits the fault of $BROKEN_START, then is the worker, if it still can.
 
-``broken_start.py [options of the interpreter] worker/__main__.py COMMANDS_FD REPLIES_FD LIFELINE_FD``
+``broken_start.py [options of the interpreter] …/orchestrator_worker/__main__.py COMMANDS_FD REPLIES_FD LIFELINE_FD``
 """
 
 import json
@@ -11,10 +11,10 @@ from types import SimpleNamespace
 
 def main() -> None:
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-    import worker.loop
-    from worker.engines.synthetic_faults import KINDS, read_fault
+    import orchestrator_worker.loop
+    from orchestrator_worker.engines.synthetic_faults import KINDS, read_fault
 
-    worker.loop._current = SimpleNamespace(replies_fd=int(sys.argv[-2]))  # type: ignore[assignment]
+    orchestrator_worker.loop._current = SimpleNamespace(replies_fd=int(sys.argv[-2]))  # type: ignore[assignment]
     fault = read_fault(json.loads(os.environ["BROKEN_START"]), "test")
     KINDS[fault.how](fault)
     os.execv(sys.executable, [sys.executable, *sys.argv[1:]])

@@ -10,7 +10,7 @@ from typing import Any
 
 from doubles import Checkout, write_audio
 from orchestrator.process.dialogue import Dialogue
-from worker.protocol import (
+from orchestrator_worker.protocol import (
     Alignment,
     Audio,
     Chunk,
@@ -66,9 +66,9 @@ class Bench:
         opening = f"""
 import os, sys
 sys.path.insert(0, {str(REPOSITORY)!r})
-from worker.engines.base import EngineError
-from worker.engines.chatllm_library import open_library
-from worker.protocol import ModelSpec
+from orchestrator_worker.engines.base import EngineError
+from orchestrator_worker.engines.chatllm_library import open_library
+from orchestrator_worker.protocol import ModelSpec
 library = open_library({str(self.checkout.library)!r})
 words = ["-m", {str(self.checkout.model)!r}]
 said = []

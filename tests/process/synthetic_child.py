@@ -11,8 +11,8 @@ import json
 import os
 import sys
 
-from worker.engines.synthetic import SyntheticEngine, SyntheticRestartEngine
-from worker.protocol import Job, ModelSpec
+from orchestrator_worker.engines.synthetic import SyntheticEngine, SyntheticRestartEngine
+from orchestrator_worker.protocol import Job, ModelSpec
 
 libc = ctypes.CDLL(None)
 

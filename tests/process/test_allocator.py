@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-import worker
+import orchestrator_worker
 
 MB = 1024 * 1024
-REPOSITORY = Path(worker.__file__).parents[1]
+REPOSITORY = Path(orchestrator_worker.__file__).parents[2]
 PREAMBLE = """
 import ctypes, json, sys, threading
-from worker import allocator
+from orchestrator_worker import allocator
 
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
@@ -213,10 +213,9 @@ def test_a_heap_that_cannot_be_read_is_off_and_never_raises() -> None:
 
 
 def test_importing_the_module_loads_neither_ctypes_nor_psutil() -> None:
-    source = (
-        "import sys; from worker import allocator; print(sorted({'ctypes', 'psutil'} & set(sys.modules)))"
-    )
-    environ = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    held = "sorted({'ctypes', 'psutil'} & set(sys.modules))"
+    source = f"import sys; from orchestrator_worker import allocator; print({held})"
+    environ = {**os.environ, "PYTHONPATH": str(REPOSITORY / "worker")}
     done = subprocess.run(
         [sys.executable, "-c", source], env=environ, capture_output=True, text=True, timeout=60
     )

@@ -13,7 +13,7 @@ from chatllm_bench import Bench
 
 from doubles import write_audio
 from orchestrator.errors import EngineUnavailableError, JobError
-from worker.protocol import Audio, Check, Checked, Restart, Restarted
+from orchestrator_worker.protocol import Audio, Check, Checked, Restart, Restarted
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 TEXT = "One two three four."

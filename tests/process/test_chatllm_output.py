@@ -7,7 +7,7 @@ import pytest
 from chatllm_bench import Bench
 
 from orchestrator.errors import JobCancelledError, JobError
-from worker.protocol import Cancel, Chunk, Job
+from orchestrator_worker.protocol import Cancel, Chunk, Job
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 TEXT = "One two three four."

@@ -14,7 +14,7 @@ from chatllm_bench import Bench
 
 from doubles import Doubles, write_model
 from orchestrator.errors import EngineUnavailableError, JobError, WorkerDiedError
-from worker.protocol import Check, Checked, Chunk, Job
+from orchestrator_worker.protocol import Check, Checked, Chunk, Job
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 TEXT = "One two three four."
@@ -60,7 +60,7 @@ def test_only_one_object_lives_in_a_process(bench: Bench) -> None:
 def test_a_second_engine_in_the_process_is_refused(bench: Bench) -> None:
     """The text of two objects would go to the one started last."""
     script = f"""
-from worker.engines.chatllm import ChatllmEngine
+from orchestrator_worker.engines.chatllm import ChatllmEngine
 spec = ModelSpec("chatllm", "model", file=words[1], library={str(bench.checkout.library)!r})
 first, second = ChatllmEngine(), ChatllmEngine()
 first.load(spec)

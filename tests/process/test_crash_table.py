@@ -17,7 +17,18 @@ from orchestrator.errors import (
     WorkerDiedError,
 )
 from orchestrator.process.dialogue import Dialogue
-from worker.protocol import Check, Checked, Done, Job, Load, Loaded, ModelSpec, Run, Unload, Unloaded
+from orchestrator_worker.protocol import (
+    Check,
+    Checked,
+    Done,
+    Job,
+    Load,
+    Loaded,
+    ModelSpec,
+    Run,
+    Unload,
+    Unloaded,
+)
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 PATIENCE_S = 30.0

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-import worker
+import orchestrator_worker
 from orchestrator import Model, Pool
 
-EXAMPLES = Path(worker.__file__).parents[1] / "examples"
+EXAMPLES = Path(orchestrator_worker.__file__).parents[2] / "examples"
 
 
 def load(path: str) -> ModuleType:

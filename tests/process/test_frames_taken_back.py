@@ -14,8 +14,20 @@ import pytest
 from orchestrator.process import worker_process
 from orchestrator.process.dialogue import Dialogue
 from orchestrator.process.worker_process import WorkerProcess
-from worker.framing import frame
-from worker.protocol import Cancel, Done, Failed, Job, Load, Loaded, ModelSpec, Plain, Reply, Returned, Run
+from orchestrator_worker.framing import frame
+from orchestrator_worker.protocol import (
+    Cancel,
+    Done,
+    Failed,
+    Job,
+    Load,
+    Loaded,
+    ModelSpec,
+    Plain,
+    Reply,
+    Returned,
+    Run,
+)
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 DEADLINE_S = 60.0

@@ -218,5 +218,5 @@ def test_a_pytest_run_that_does_not_use_it_imports_nothing_but_the_plugin():
         "orchestrator",
         "orchestrator.leakgate",
         "orchestrator.leakgate.plugin",
-        "worker",
+        "orchestrator_worker",
     ]

@@ -17,14 +17,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from worker.lifeline import PARENT_GONE_EXIT_CODE
+from orchestrator_worker.lifeline import PARENT_GONE_EXIT_CODE
 
 DEADLINE_S = 5.0
 
 HOST = """
 import json, os, signal, sys, threading, time
 from orchestrator.process.dialogue import Dialogue
-from worker.protocol import Job, Load, Loaded, ModelSpec, Run, Done
+from orchestrator_worker.protocol import Job, Load, Loaded, ModelSpec, Run, Done
 {before}
 dialogue = Dialogue()
 dialogue.ask(Load(1, ModelSpec(engine="synthetic", name="m")), Loaded, timeout_s=30, phase="load")
@@ -131,7 +131,7 @@ def test_the_end_of_a_thread_that_spawned_does_not_end_the_worker(started: list[
 
 
 def test_a_parent_that_died_before_the_lifeline_was_held_is_noticed() -> None:
-    main = Path(__file__).parents[2] / "worker" / "__main__.py"
+    main = Path(__file__).parents[2] / "worker" / "orchestrator_worker" / "__main__.py"
     commands_r, commands_w = os.pipe()
     replies_r, replies_w = os.pipe()
     lifeline_r, lifeline_w = os.pipe()
@@ -155,7 +155,7 @@ def test_where_the_kernel_cannot_help_the_thread_ends_the_worker() -> None:
     script = """
     import fcntl, os, sys, time
     del fcntl.F_SETSIG
-    from worker import lifeline
+    from orchestrator_worker import lifeline
     lifeline.hold(int(sys.argv[1]))
     print("holding", flush=True)
     time.sleep(60)

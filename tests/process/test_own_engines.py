@@ -8,13 +8,13 @@ import pytest
 
 from orchestrator.errors import JobCancelledError, JobError
 from orchestrator.process.dialogue import Dialogue
-from worker.protocol import Cancel, Chunk, Done, Job, Load, Loaded, ModelSpec, Plain, Run
+from orchestrator_worker.protocol import Cancel, Chunk, Done, Job, Load, Loaded, ModelSpec, Plain, Run
 
 TIMEOUT_S = 60.0
 USER_MODULE = """
 import sys
-from worker.engines.base import JobCancelledError
-from worker.engines.function import current_emit
+from orchestrator_worker.engines.base import JobCancelledError
+from orchestrator_worker.engines.function import current_emit
 
 def whoami(**facts):
     return {"module": __name__, "asyncio": "asyncio" in sys.modules, **facts}

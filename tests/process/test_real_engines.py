@@ -30,9 +30,9 @@ pytestmark = [
 # Answers go to a file, because native code may print what it likes.
 CHILD = """
 import sys, msgspec
-from worker.engines import registry
-from worker.engines.base import EngineError
-from worker.protocol import Job, ModelSpec
+from orchestrator_worker.engines import registry
+from orchestrator_worker.engines.base import EngineError
+from orchestrator_worker.protocol import Job, ModelSpec
 
 class Emit:
     def __init__(self, cancel_after): self.chunks, self.cancel_after = [], cancel_after

@@ -19,7 +19,7 @@ from orchestrator.errors import (
     WorkerDiedError,
 )
 from orchestrator.process.dialogue import Dialogue
-from worker.protocol import (
+from orchestrator_worker.protocol import (
     Check,
     Checked,
     Done,

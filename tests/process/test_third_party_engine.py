@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-import worker
+import orchestrator_worker
 from orchestrator.errors import JobError
 from orchestrator.process.dialogue import Dialogue
-from worker.protocol import (
+from orchestrator_worker.protocol import (
     Audio,
     Done,
     EngineInfo,
@@ -27,7 +27,7 @@ from worker.protocol import (
     Run,
 )
 
-EXAMPLE = Path(worker.__file__).parents[1] / "examples" / "third_party_engine"
+EXAMPLE = Path(orchestrator_worker.__file__).parents[2] / "examples" / "third_party_engine"
 PROJECT = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]
 TIMEOUT_S = 60.0
 RATE = 16_000

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.errors import JobCancelledError, JobError
 from orchestrator.process.dialogue import Dialogue
-from worker.protocol import (
+from orchestrator_worker.protocol import (
     Cancel,
     Chunk,
     Done,
@@ -66,12 +66,12 @@ def test_an_idle_worker_holds_the_standard_library_and_msgspec_alone(
         modules = ask_value(dialogue, "look_inside:modules")
     assert isinstance(modules, list)
     held = set(modules)
-    assert {"worker.loop", "msgspec"} <= held
+    assert {"orchestrator_worker.loop", "msgspec"} <= held
     assert held & HEAVY == set()
-    engines = {name for name in held if name.startswith("worker.engines.")}
+    engines = {name for name in held if name.startswith("orchestrator_worker.engines.")}
     assert not any("synthetic" in name or "sphinx" in name or "moonshine" in name for name in engines)
     third_party = {name.partition(".")[0] for name in held} - sys.stdlib_module_names
-    assert third_party <= {"__main__", "worker", "msgspec", "look_inside"} | _site_modules()
+    assert third_party <= {"__main__", "orchestrator_worker", "msgspec", "look_inside"} | _site_modules()
 
 
 def _site_modules() -> set[str]:
@@ -86,8 +86,8 @@ def _site_modules() -> set[str]:
 
 
 def test_a_foreign_worker_module_is_never_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """``worker.py`` and ``msgspec.py`` in the working directory or on PYTHONPATH must not be ours."""
-    for name in ("worker", "msgspec", "signal", "select"):
+    """Files with our names or msgspec's, in the working directory or on PYTHONPATH, must not be imported."""
+    for name in ("worker", "orchestrator_worker", "msgspec", "signal", "select"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('foreign code ran')\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))

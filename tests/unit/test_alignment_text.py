@@ -4,10 +4,10 @@ import sys
 
 import pytest
 
-from worker.engines.alignment_text import Timed, bare_word, is_filler, placed, prepare
-from worker.engines.base import EngineError, EngineUnavailableError
-from worker.engines.partial_text import PartialText
-from worker.engines.spoken_numbers import spell_numbers
+from orchestrator_worker.engines.alignment_text import Timed, bare_word, is_filler, placed, prepare
+from orchestrator_worker.engines.base import EngineError, EngineUnavailableError
+from orchestrator_worker.engines.partial_text import PartialText
+from orchestrator_worker.engines.spoken_numbers import spell_numbers
 
 WORDS = """
     and so my fellow americans ask not what it's 'twas 'bout mr. u.s. a.m. cafe ad-hoc hoc at t. t b two

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from worker.engines.base import Engine, EngineError, EngineUnavailableError
-from worker.engines.language import require_english
-from worker.engines.moonshine import PINNED, WEIGHTS, MoonshineEngine
-from worker.engines.packages import package_folder, package_version
-from worker.engines.pocketsphinx import PocketsphinxEngine
-from worker.protocol import ModelSpec
+from orchestrator_worker.engines.base import Engine, EngineError, EngineUnavailableError
+from orchestrator_worker.engines.language import require_english
+from orchestrator_worker.engines.moonshine import PINNED, WEIGHTS, MoonshineEngine
+from orchestrator_worker.engines.packages import package_folder, package_version
+from orchestrator_worker.engines.pocketsphinx import PocketsphinxEngine
+from orchestrator_worker.protocol import ModelSpec
 
 
 def spec(**keys: object) -> ModelSpec:

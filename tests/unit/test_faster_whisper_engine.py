@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from worker.engines.base import EngineError, EngineUnavailableError, JobCancelledError, restarts
-from worker.engines.faster_whisper import FasterWhisperEngine
-from worker.engines.whisper_languages import whisper_code
-from worker.protocol import Alignment, Audio, Job, ModelSpec, Transcript, Word
+from orchestrator_worker.engines.base import EngineError, EngineUnavailableError, JobCancelledError, restarts
+from orchestrator_worker.engines.faster_whisper import FasterWhisperEngine
+from orchestrator_worker.engines.whisper_languages import whisper_code
+from orchestrator_worker.protocol import Alignment, Audio, Job, ModelSpec, Transcript, Word
 
 DOUBLES = Path(__file__).parents[1] / "doubles"
 FILES = ("model.bin", "config.json", "tokenizer.json", "vocabulary.txt")

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.framing import HEADER_SIZE, FrameDecoder, FramingError, frame
-from worker.protocol import Unload
+from orchestrator_worker.framing import HEADER_SIZE, FrameDecoder, FramingError, frame
+from orchestrator_worker.protocol import Unload
 
 ENCODER = msgspec.msgpack.Encoder()
 

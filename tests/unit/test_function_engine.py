@@ -10,14 +10,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from worker.engines.base import EngineError, JobCancelledError
-from worker.engines.function import FunctionEngine, current_emit
-from worker.protocol import ChunkTimes, Done, Job, ModelSpec, Reply
+from orchestrator_worker.engines.base import EngineError, JobCancelledError
+from orchestrator_worker.engines.function import FunctionEngine, current_emit
+from orchestrator_worker.protocol import ChunkTimes, Done, Job, ModelSpec, Reply
 
 USER_MODULE = """
 import dataclasses, datetime
-from worker.engines.base import JobCancelledError
-from worker.engines.function import current_emit
+from orchestrator_worker.engines.base import JobCancelledError
+from orchestrator_worker.engines.function import current_emit
 
 calls = 0
 number = 5

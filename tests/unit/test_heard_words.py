@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.engines.alignment_text import Timed
-from worker.engines.base import EngineError
-from worker.engines.heard_words import place
-from worker.protocol import Word
+from orchestrator_worker.engines.alignment_text import Timed
+from orchestrator_worker.engines.base import EngineError
+from orchestrator_worker.engines.heard_words import place
+from orchestrator_worker.protocol import Word
 
 
 def heard(*words: str, each_ms: int = 100) -> list[Timed]:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from worker.emitter import Emitter
-from worker.framing import HEADER_SIZE, FrameDecoder, frame
-from worker.pipe import Pipe
-from worker.protocol import Cancel, Command, Job, Reply, Returned, Run, Trim
+from orchestrator_worker.emitter import Emitter
+from orchestrator_worker.framing import HEADER_SIZE, FrameDecoder, frame
+from orchestrator_worker.pipe import Pipe
+from orchestrator_worker.protocol import Cancel, Command, Job, Reply, Returned, Run, Trim
 
 DEADLINE_S = 60.0
 _encoder = msgspec.msgpack.Encoder()

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker import protocol
-from worker.protocol import Command, Message, Reply
+from orchestrator_worker import protocol
+from orchestrator_worker.protocol import Command, Message, Reply
 
 TEXT = st.text(alphabet=string.printable + "零九é", max_size=12)
 ALL_MESSAGES = (*get_args(Command), *get_args(Reply))

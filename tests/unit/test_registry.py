@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from worker.engines import registry
-from worker.engines.base import EngineUnavailableError
-from worker.engines.function import FunctionEngine
-from worker.engines.synthetic import SyntheticEngine
-from worker.protocol import EngineInfo
+from orchestrator_worker.engines import registry
+from orchestrator_worker.engines.base import EngineUnavailableError
+from orchestrator_worker.engines.function import FunctionEngine
+from orchestrator_worker.engines.synthetic import SyntheticEngine
+from orchestrator_worker.protocol import EngineInfo
 
 GOOD = """
-from worker.engines.base import Engine
-from worker.protocol import Plain
+from orchestrator_worker.engines.base import Engine
+from orchestrator_worker.protocol import Plain
 
 class {name}(Engine):
     name = "{engine}"
@@ -87,19 +87,22 @@ def test_the_list_describes_each_built_in_engine() -> None:
 
 
 def test_a_built_in_engine_that_cannot_be_imported_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(registry.BUILT_IN, "lost", "worker.engines.lost:LostEngine")
+    monkeypatch.setitem(registry.BUILT_IN, "lost", "orchestrator_worker.engines.lost:LostEngine")
     with pytest.raises(EngineUnavailableError) as error:
         registry.find("lost")
-    assert "importing worker.engines.lost:LostEngine failed: ModuleNotFoundError" in error.value.what
-    assert "worker.engines.lost" in error.value.how_to_get_it
+    assert (
+        "importing orchestrator_worker.engines.lost:LostEngine failed: ModuleNotFoundError"
+        in error.value.what
+    )
+    assert "orchestrator_worker.engines.lost" in error.value.how_to_get_it
 
 
 def test_finding_a_built_in_engine_reads_no_package_metadata() -> None:
     script = """
 import sys
 before = set(sys.modules)
-from worker.engines import registry
-assert not {name for name in sys.modules if name.startswith("worker.engines.s")}, "an engine was imported"
+from orchestrator_worker.engines import registry
+assert not {name for name in sys.modules if name.startswith("orchestrator_worker.engines.s")}, "an engine was imported"
 registry.find("synthetic")
 print(*(set(sys.modules) - before))
 """
@@ -107,7 +110,7 @@ print(*(set(sys.modules) - before))
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
     )
     imported = done.stdout.split()
-    assert "worker.engines.synthetic" in imported
+    assert "orchestrator_worker.engines.synthetic" in imported
     assert {"importlib.metadata", "difflib", "email", "asyncio", "logging", "argparse"}.isdisjoint(imported)
 
 
@@ -130,7 +133,7 @@ def test_a_third_partys_engine_is_found_and_listed(site: Site) -> None:
         ("raise KeyboardInterrupt", "KeyboardInterrupt"),
         ("class Bad(", "SyntaxError"),
         ("Other = 1", "AttributeError"),
-        ("Bad = 1", "is no subclass of worker.engines.base.Engine"),
+        ("Bad = 1", "is no subclass of orchestrator_worker.engines.base.Engine"),
         ("class Bad: name = 'bad'; tasks = ('asr',)", "is no subclass"),
         (GOOD.format(name="Bad", engine="bad").replace("name =", "title ="), "must have name = 'bad'"),
         (GOOD.format(name="Bad", engine="other"), "it has 'other'"),

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import worker
+import orchestrator_worker
 from orchestrator.errors import ResultsError
 from orchestrator.process.sample_record import (
     NAMES_FILE,
@@ -26,6 +26,8 @@ from orchestrator.process.sample_record import (
 from orchestrator.process.samples import FLUSH_EVERY_NS, SampleWriter, read_samples
 from orchestrator.process.watch import Reading
 
+ROOT = Path(orchestrator_worker.__file__).parents[2]
+SEARCH_PATH = os.pathsep.join([str(ROOT), str(ROOT / "worker")])
 FIELDS = [
     "time_ns",
     "rss",
@@ -202,7 +204,7 @@ except OSError as error:
     print(error.errno)
 writer.close()
 """
-    environ = {**os.environ, "PYTHONPATH": str(Path(worker.__file__).parents[1])}
+    environ = {**os.environ, "PYTHONPATH": SEARCH_PATH}
     done = subprocess.run(
         [sys.executable, "-c", source, str(tmp_path)], env=environ, capture_output=True, text=True, timeout=60
     )
@@ -265,7 +267,7 @@ def test_an_unknown_phase_is_refused() -> None:
 
 def test_a_writer_imports_no_numpy() -> None:
     source = "import sys; import orchestrator.process.samples; print('numpy' in sys.modules)"
-    environ = {**os.environ, "PYTHONPATH": str(Path(worker.__file__).parents[1])}
+    environ = {**os.environ, "PYTHONPATH": SEARCH_PATH}
     done = subprocess.run(
         [sys.executable, "-c", source], env=environ, capture_output=True, text=True, timeout=60
     )

@@ -29,7 +29,7 @@ from orchestrator.errors import EngineUnavailableError
 from orchestrator.experiments.calibration.bench import Bench, Measured
 from orchestrator.experiments.calibration.cases import BACKGROUNDS, Case, background_case, known_cases
 from orchestrator.experiments.host import host_facts, package_versions
-from worker import __version__
+from orchestrator_worker import __version__
 
 Told = Callable[[str], None]
 """Takes a sentence about how far it is."""

@@ -18,7 +18,7 @@ import msgspec
 from orchestrator.files.writing import to_readable_json
 from orchestrator.pipeline.document import Document, Segment
 from orchestrator.pipeline.subtitles.cues import Cue, Pace, cues
-from worker.protocol import Word
+from orchestrator_worker.protocol import Word
 
 
 class DocumentFile(msgspec.Struct, frozen=True):

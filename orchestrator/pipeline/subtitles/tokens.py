@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from orchestrator.pipeline.document import Segment, is_wide
-from worker.protocol import Word
+from orchestrator_worker.protocol import Word
 
 SEARCH_CHARACTERS = 60
 """How far ahead a word is looked for that does not come next: past a sentence that was skipped, not into another."""

@@ -19,7 +19,7 @@ from orchestrator.errors import (
 )
 from orchestrator.pool.payload import Payload
 from orchestrator.pool.retries import Retry
-from worker.protocol import Chunk
+from orchestrator_worker.protocol import Chunk
 
 
 @dataclass(eq=False)

@@ -18,7 +18,7 @@ from orchestrator.doctor.results_place import look_at_results
 from orchestrator.doctor.sample_files import look_at_samples
 from orchestrator.doctor.tools import look_at_tools
 from orchestrator.experiments.file_hashes import HashCache
-from worker.protocol import Heap
+from orchestrator_worker.protocol import Heap
 
 GIB = 1024**3
 NOW = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)

@@ -12,7 +12,7 @@ from orchestrator.errors import JobCancelledError
 from orchestrator.pool.jobs import EngineJob, Job
 from orchestrator.pool.results import AlignmentResult, Timings, Transcription, WorkerTag
 from orchestrator.pool.stream import Chunk
-from worker.protocol import Word
+from orchestrator_worker.protocol import Word
 
 TIMINGS = Timings(0.0, 0.1)
 WORKER = WorkerTag(0, 1, 1, "m")

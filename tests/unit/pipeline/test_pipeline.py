@@ -28,7 +28,7 @@ from orchestrator.pipeline import (
 from orchestrator.pipeline.recording import AudioPiece
 from orchestrator.pipeline.work import JOBS_AHEAD
 from orchestrator.pool.jobs import AudioArray, EngineJob, Job
-from worker.protocol import Word
+from orchestrator_worker.protocol import Word
 
 RATE_HZ = 16_000
 

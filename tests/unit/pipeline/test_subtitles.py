@@ -12,7 +12,7 @@ from orchestrator.pipeline.document import Document, Segment
 from orchestrator.pipeline.subtitles import Pace, cues, render
 from orchestrator.pipeline.subtitles.lines import lay_out
 from orchestrator.pipeline.subtitles.tokens import Token, tokens
-from worker.protocol import Word
+from orchestrator_worker.protocol import Word
 
 SPEECH = (
     "So this is a considerably longer sentence, with a comma or two, that has to be broken over several cues "

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from orchestrator.pool.slot import Worker
-from worker.framing import HEADER_SIZE, FrameDecoder, frame
-from worker.protocol import Command, Done, Failed, Reply, Returned, Shutdown
+from orchestrator_worker.framing import HEADER_SIZE, FrameDecoder, frame
+from orchestrator_worker.protocol import Command, Done, Failed, Reply, Returned, Shutdown
 
 MIB = 1024 * 1024
 SMALLEST_JOB = 60

@@ -17,7 +17,7 @@ from orchestrator.pool.settings import Settings
 from orchestrator.pool.slot import Worker
 from orchestrator.pool.states import ExitReason, JobState, WorkerState
 from orchestrator.pool.supervisor import Supervisor
-from worker.protocol import Chunk, ChunkTimes, Done, Failed, Loaded, Plain, Ready, Trimmed
+from orchestrator_worker.protocol import Chunk, ChunkTimes, Done, Failed, Loaded, Plain, Ready, Trimmed
 
 __all__ = ["MIB", "FakeLink", "FakePool", "FakePromise"]
 

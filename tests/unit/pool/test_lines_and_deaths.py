@@ -16,7 +16,7 @@ from orchestrator.pool.job_record import JobRecord
 from orchestrator.pool.retries import Retry
 from orchestrator.pool.slot import Worker
 from orchestrator.pool.states import JobState, WorkerState
-from worker.protocol import Chunk
+from orchestrator_worker.protocol import Chunk
 
 SENT, WAITING, RUNNING, ENDED = JobState.SENT, JobState.WAITING, JobState.RUNNING, JobState.ENDED
 

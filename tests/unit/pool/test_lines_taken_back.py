@@ -11,7 +11,7 @@ from orchestrator.pool.lines import LONG_JOB_S, MOST_IN_LINE
 from orchestrator.pool.settings import SAMPLE_INTERVAL_S
 from orchestrator.pool.states import JobState, WorkerState
 from orchestrator.pool.stats import PoolStats, take_stats
-from worker.protocol import Cancel, Returned
+from orchestrator_worker.protocol import Cancel, Returned
 
 SENT, WAITING, RUNNING, ENDED = JobState.SENT, JobState.WAITING, JobState.RUNNING, JobState.ENDED
 

@@ -20,7 +20,7 @@ from orchestrator.pool.models import FUNCTION_MODEL
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
 from orchestrator.pool.states import JobState, WorkerState
-from worker.protocol import Cancel, Chunk, Load, Ready, Shutdown, Trim, Unloaded
+from orchestrator_worker.protocol import Cancel, Chunk, Load, Ready, Shutdown, Trim, Unloaded
 
 
 def test_a_job_goes_through_a_fresh_worker() -> None:

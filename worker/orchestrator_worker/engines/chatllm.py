@@ -18,10 +18,16 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from worker.engines.base import Emit, Engine, EngineError, EngineUnavailableError, JobCancelledError
-from worker.engines.chatllm_audio import require_ffmpeg, seconds_of, sweep, under_a_plain_name
-from worker.engines.chatllm_library import Library, find_library, open_library
-from worker.engines.chatllm_options import (
+from orchestrator_worker.engines.base import (
+    Emit,
+    Engine,
+    EngineError,
+    EngineUnavailableError,
+    JobCancelledError,
+)
+from orchestrator_worker.engines.chatllm_audio import require_ffmpeg, seconds_of, sweep, under_a_plain_name
+from orchestrator_worker.engines.chatllm_library import Library, find_library, open_library
+from orchestrator_worker.engines.chatllm_options import (
     AUTO,
     ChatllmOptions,
     command_line,
@@ -30,7 +36,7 @@ from worker.engines.chatllm_options import (
     options_of,
     text_to_align,
 )
-from worker.engines.chatllm_output import (
+from orchestrator_worker.engines.chatllm_output import (
     CHAT,
     META,
     Heard,
@@ -40,7 +46,7 @@ from worker.engines.chatllm_output import (
     is_alignment,
     read_alignment,
 )
-from worker.protocol import Alignment, Job, ModelSpec, Result, Transcript, Word
+from orchestrator_worker.protocol import Alignment, Job, ModelSpec, Result, Transcript, Word
 
 TOKENS_PER_SECOND = 10
 """Read audio is about 13 tokens a second; fewer than these mean that the library did not read it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from worker.engines.base import EngineError
+from orchestrator_worker.engines.base import EngineError
 
 
 def require_english(engine: str, language: str | None) -> None:

@@ -20,13 +20,13 @@ from typing import Any
 
 import msgspec
 
-from worker.engines.base import Emit, Engine, EngineError, JobCancelledError
-from worker.engines.options import read_options
-from worker.engines.synthetic_blocks import Region, source
-from worker.engines.synthetic_faults import Faults, When
-from worker.engines.synthetic_memory import Event, make_behaviours
-from worker.engines.synthetic_options import SyntheticJobOptions, SyntheticOptions
-from worker.protocol import Alignment, Job, ModelSpec, Plain, Result, Transcript, Word
+from orchestrator_worker.engines.base import Emit, Engine, EngineError, JobCancelledError
+from orchestrator_worker.engines.options import read_options
+from orchestrator_worker.engines.synthetic_blocks import Region, source
+from orchestrator_worker.engines.synthetic_faults import Faults, When
+from orchestrator_worker.engines.synthetic_memory import Event, make_behaviours
+from orchestrator_worker.engines.synthetic_options import SyntheticJobOptions, SyntheticOptions
+from orchestrator_worker.protocol import Alignment, Job, ModelSpec, Plain, Result, Transcript, Word
 
 DIGEST_MARK = "{digest}"
 """In a text, what the audio's digest stands for."""

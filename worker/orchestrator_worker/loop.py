@@ -15,12 +15,12 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Literal, NoReturn, TypeVar, cast
 
-from worker import __version__
-from worker.emitter import Emitter
-from worker.engines.base import Engine, EngineUnavailableError, JobCancelledError, restarts
-from worker.framing import FramingError
-from worker.pipe import PROTOCOL_EXIT_CODE, Pipe, leave
-from worker.protocol import (
+from orchestrator_worker import __version__
+from orchestrator_worker.emitter import Emitter
+from orchestrator_worker.engines.base import Engine, EngineUnavailableError, JobCancelledError, restarts
+from orchestrator_worker.framing import FramingError
+from orchestrator_worker.pipe import PROTOCOL_EXIT_CODE, Pipe, leave
+from orchestrator_worker.protocol import (
     PROTOCOL_VERSION,
     Alignment,
     Cancel,
@@ -109,7 +109,7 @@ class Worker:
         """Return the allocator's own view, or None when that is switched off."""
         if not self._heap:
             return None
-        from worker import allocator
+        from orchestrator_worker import allocator
 
         return allocator.read_heap()
 
@@ -147,14 +147,14 @@ class Worker:
             case Check():
                 return self._check(command)
             case ListEngines():
-                from worker.engines import registry
+                from orchestrator_worker.engines import registry
 
                 return Engines(command.id, registry.list_all())
 
     def _load(self, command: Load) -> Loaded:
         if self._engine is not None:
             raise Refused("a model is already loaded; one at a time")
-        from worker.engines import registry
+        from orchestrator_worker.engines import registry
 
         started = perf_counter()
         engine = registry.find(command.model.engine)()
@@ -200,13 +200,13 @@ class Worker:
         return Unloaded(command.id, perf_counter() - started, self.read_heap())
 
     def _trim(self, command: Trim) -> Trimmed:
-        from worker import allocator
+        from orchestrator_worker import allocator
 
         gc.collect()
         return Trimmed(command.id, allocator.trim(), self.read_heap())
 
     def _check(self, command: Check) -> Checked:
-        from worker.engines import registry
+        from orchestrator_worker.engines import registry
 
         engine = registry.find(command.model.engine)
         engine.check(command.model)

@@ -20,7 +20,7 @@ import os
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-from worker.engines.synthetic_options import SourceName
+from orchestrator_worker.engines.synthetic_options import SourceName
 
 KIB = 1024
 PIECE_BYTES = 64 * KIB

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from time import perf_counter
 
-from worker.framing import FramingError
-from worker.pipe import Pipe
-from worker.protocol import Cancel, Chunk, ChunkTimes, Returned, Run
+from orchestrator_worker.framing import FramingError
+from orchestrator_worker.pipe import Pipe
+from orchestrator_worker.protocol import Cancel, Chunk, ChunkTimes, Returned, Run
 
 
 class Emitter:
-    """One job's :class:`worker.engines.base.Emit`. Never raises, so native callbacks may call it."""
+    """One job's :class:`orchestrator_worker.engines.base.Emit`. Never raises, so native callbacks may call it."""
 
     def __init__(self, pipe: Pipe, job_id: int, *, stream: bool) -> None:
         self._pipe = pipe

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 
-from worker.engines.base import EngineUnavailableError
+from orchestrator_worker.engines.base import EngineUnavailableError
 
 DIGIT_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _SIGNS = {"%": "percent", "&": "and", "+": "plus", "@": "at", "=": "equals"}

@@ -17,14 +17,20 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-from worker.audio import read_int16
-from worker.engines.alignment_text import Timed, bare_word, is_filler, placed, prepare
-from worker.engines.base import Emit, Engine, EngineError, EngineUnavailableError, JobCancelledError
-from worker.engines.language import require_english
-from worker.engines.nearest import known_words
-from worker.engines.packages import package_folder, package_version
-from worker.engines.partial_text import PartialText
-from worker.protocol import Alignment, Job, ModelSpec, Phone, Result, Transcript, Word
+from orchestrator_worker.audio import read_int16
+from orchestrator_worker.engines.alignment_text import Timed, bare_word, is_filler, placed, prepare
+from orchestrator_worker.engines.base import (
+    Emit,
+    Engine,
+    EngineError,
+    EngineUnavailableError,
+    JobCancelledError,
+)
+from orchestrator_worker.engines.language import require_english
+from orchestrator_worker.engines.nearest import known_words
+from orchestrator_worker.engines.packages import package_folder, package_version
+from orchestrator_worker.engines.partial_text import PartialText
+from orchestrator_worker.protocol import Alignment, Job, ModelSpec, Phone, Result, Transcript, Word
 
 BLOCK_BYTES = 8_000
 """A quarter of a second of 16 kHz 16-bit audio."""

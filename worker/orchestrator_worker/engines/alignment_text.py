@@ -16,9 +16,9 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from worker.engines.base import EngineError
-from worker.engines.spoken_numbers import spell_numbers
-from worker.protocol import Word
+from orchestrator_worker.engines.base import EngineError
+from orchestrator_worker.engines.spoken_numbers import spell_numbers
+from orchestrator_worker.protocol import Word
 
 _CHARACTERS = str.maketrans(
     {"’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'", "‛": "'"}

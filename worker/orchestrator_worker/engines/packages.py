@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 
-from worker.engines.base import EngineUnavailableError
+from orchestrator_worker.engines.base import EngineUnavailableError
 
 
 def package_folder(module: str, how_to_get_it: str) -> str:

@@ -15,11 +15,11 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from worker.audio import read_float32
-from worker.engines.base import Emit, Engine, EngineError, EngineUnavailableError
-from worker.engines.language import require_english
-from worker.engines.packages import package_folder, package_version
-from worker.protocol import Job, ModelSpec, Result, Transcript
+from orchestrator_worker.audio import read_float32
+from orchestrator_worker.engines.base import Emit, Engine, EngineError, EngineUnavailableError
+from orchestrator_worker.engines.language import require_english
+from orchestrator_worker.engines.packages import package_folder, package_version
+from orchestrator_worker.protocol import Job, ModelSpec, Result, Transcript
 
 PINNED = "0.0.59"
 WEIGHTS = ("encoder_model.ort", "decoder_model_merged.ort", "tokenizer.bin")

@@ -18,8 +18,8 @@ import time
 import wave
 from collections.abc import Generator, Iterator
 
-from worker.engines.base import EngineError, EngineUnavailableError
-from worker.protocol import Audio
+from orchestrator_worker.engines.base import EngineError, EngineUnavailableError
+from orchestrator_worker.protocol import Audio
 
 FEWEST_SAMPLES = 160
 LONGEST_S = 500

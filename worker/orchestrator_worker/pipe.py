@@ -17,9 +17,9 @@ from typing import NoReturn
 
 import msgspec
 
-from worker.framing import DEFAULT_CAP, HEADER_SIZE, FramingError, frame, payload_size
-from worker.lifeline import PARENT_GONE_EXIT_CODE
-from worker.protocol import Command, Message
+from orchestrator_worker.framing import DEFAULT_CAP, HEADER_SIZE, FramingError, frame, payload_size
+from orchestrator_worker.lifeline import PARENT_GONE_EXIT_CODE
+from orchestrator_worker.protocol import Command, Message
 
 PROTOCOL_EXIT_CODE = 114
 """Exit code of a worker that was sent bytes it cannot understand."""

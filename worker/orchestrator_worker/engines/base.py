@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
-from worker.protocol import Job, ModelSpec, Result
+from orchestrator_worker.protocol import Job, ModelSpec, Result
 
 ENTRY_POINT_GROUP = "orchestrator.engines"
 

@@ -15,21 +15,21 @@ import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from worker.engines.base import ENTRY_POINT_GROUP, Engine, EngineUnavailableError, restarts
-from worker.engines.nearest import known_words
-from worker.protocol import EngineInfo
+from orchestrator_worker.engines.base import ENTRY_POINT_GROUP, Engine, EngineUnavailableError, restarts
+from orchestrator_worker.engines.nearest import known_words
+from orchestrator_worker.protocol import EngineInfo
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 BUILT_IN = {
-    "chatllm": "worker.engines.chatllm:ChatllmEngine",
-    "moonshine": "worker.engines.moonshine:MoonshineEngine",
-    "pocketsphinx": "worker.engines.pocketsphinx:PocketsphinxEngine",
-    "faster-whisper": "worker.engines.faster_whisper:FasterWhisperEngine",
-    "synthetic": "worker.engines.synthetic:SyntheticEngine",
-    "synthetic-restart": "worker.engines.synthetic:SyntheticRestartEngine",
-    "function": "worker.engines.function:FunctionEngine",
+    "chatllm": "orchestrator_worker.engines.chatllm:ChatllmEngine",
+    "moonshine": "orchestrator_worker.engines.moonshine:MoonshineEngine",
+    "pocketsphinx": "orchestrator_worker.engines.pocketsphinx:PocketsphinxEngine",
+    "faster-whisper": "orchestrator_worker.engines.faster_whisper:FasterWhisperEngine",
+    "synthetic": "orchestrator_worker.engines.synthetic:SyntheticEngine",
+    "synthetic-restart": "orchestrator_worker.engines.synthetic:SyntheticRestartEngine",
+    "function": "orchestrator_worker.engines.function:FunctionEngine",
 }
 """Name as in experiments.toml to ``module:Class``."""
 
@@ -136,7 +136,8 @@ def _import_engine(name: str, target: str) -> type[Engine]:
         ) from error
     if problem := _problem(name, found):
         raise EngineUnavailableError(
-            f"engine {name!r}: {target} {problem}", "see worker/engines/base.py for what an engine must have"
+            f"engine {name!r}: {target} {problem}",
+            "see orchestrator_worker/engines/base.py for what an engine must have",
         )
     assert isinstance(found, type)
     assert issubclass(found, Engine)
@@ -146,7 +147,7 @@ def _import_engine(name: str, target: str) -> type[Engine]:
 def _problem(name: str, found: object) -> str | None:
     """Say what keeps ``found`` from being the engine ``name``; None when nothing does."""
     if not isinstance(found, type) or not issubclass(found, Engine):
-        return "is no subclass of worker.engines.base.Engine"
+        return "is no subclass of orchestrator_worker.engines.base.Engine"
     own_name: object = getattr(found, "name", None)
     if own_name != name:
         return f"must have name = {name!r}, as its entry point; it has {own_name!r}"

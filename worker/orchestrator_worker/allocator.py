@@ -27,7 +27,7 @@ import importlib
 import sys
 from typing import Any, Protocol
 
-from worker.protocol import Heap
+from orchestrator_worker.protocol import Heap
 
 REPLACED = "allocator replaced"
 ABSENT = "the C library has no mallinfo2 and psutil.heap_info() is not there (psutil 7.2 or newer)"

@@ -30,9 +30,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from worker.engines.base import EngineError, EngineUnavailableError
-from worker.engines.options import read_options
-from worker.engines.synthetic_blocks import KIB, MmapSource
+from orchestrator_worker.engines.base import EngineError, EngineUnavailableError
+from orchestrator_worker.engines.options import read_options
+from orchestrator_worker.engines.synthetic_blocks import KIB, MmapSource
 
 When = Literal["import-check", "load", "run", "unload", "restart"]
 How = Literal[
@@ -209,7 +209,7 @@ def _seconds(fault: Fault, default_s: float) -> float:
 
 
 def _protocol_fd() -> int:
-    from worker.loop import protocol_out_fd  # only a worker has one
+    from orchestrator_worker.loop import protocol_out_fd  # only a worker has one
 
     return protocol_out_fd()
 

@@ -1,9 +1,9 @@
-"""Entry of the child process: ``python -u -P …/worker/__main__.py COMMANDS_FD REPLIES_FD LIFELINE_FD``.
+"""Entry of the child process: ``python -u -P …/orchestrator_worker/__main__.py COMMANDS_FD REPLIES_FD LIFELINE_FD``.
 
-Or ``… __main__.py starter CHANNEL_FD``: a starter, from which workers are forked (:mod:`worker.starter`).
+Or ``… __main__.py starter CHANNEL_FD``: a starter, from which workers are forked (:mod:`orchestrator_worker.starter`).
 
-Started by path and never as ``python -m worker``, which would run any ``worker.py`` of the working directory
-or of PYTHONPATH. For the same reason the package is loaded from the folder this file lies in, whatever
+Started by path and never as ``python -m``, which would take a package of this name from the working directory
+or from PYTHONPATH. For the same reason the package is loaded from the folder this file lies in, whatever
 ``sys.path`` says.
 
 The protocol pipes come as extra descriptors and not as standard input and output, so that nothing that prints
@@ -20,12 +20,12 @@ from typing import NoReturn
 def _load_own_package() -> None:
     folder = os.path.dirname(os.path.abspath(__file__))
     spec = importlib.util.spec_from_file_location(
-        "worker", os.path.join(folder, "__init__.py"), submodule_search_locations=[folder]
+        "orchestrator_worker", os.path.join(folder, "__init__.py"), submodule_search_locations=[folder]
     )
     assert spec is not None
     assert spec.loader is not None
     package = importlib.util.module_from_spec(spec)
-    sys.modules["worker"] = package
+    sys.modules["orchestrator_worker"] = package
     spec.loader.exec_module(package)
 
 
@@ -36,14 +36,14 @@ def main(arguments: list[str]) -> NoReturn:
         os.set_inheritable(descriptor, False)
     _load_own_package()
     if arguments[0] == "starter":
-        from worker import starter
+        from orchestrator_worker import starter
 
         descriptors = [*starter.serve(*descriptors)]
     commands_fd, replies_fd, lifeline_fd = descriptors
-    from worker import lifeline
+    from orchestrator_worker import lifeline
 
     lifeline.hold(lifeline_fd)
-    from worker import loop
+    from orchestrator_worker import loop
 
     loop.serve(commands_fd, replies_fd)
 

@@ -57,10 +57,14 @@ def _preload() -> None:
 
     Reading options once keeps what msgspec finds out about their types.
     """
-    for module in ("worker.engines.registry", "worker.lifeline", "worker.loop"):
+    for module in (
+        "orchestrator_worker.engines.registry",
+        "orchestrator_worker.lifeline",
+        "orchestrator_worker.loop",
+    ):
         importlib.import_module(module)
-    from worker.engines.function import CallOptions, FunctionOptions
-    from worker.engines.options import read_options
+    from orchestrator_worker.engines.function import CallOptions, FunctionOptions
+    from orchestrator_worker.engines.options import read_options
 
     read_options({}, FunctionOptions, "starter")
     read_options({"target": "none:none"}, CallOptions, "starter")

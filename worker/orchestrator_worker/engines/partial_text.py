@@ -8,7 +8,7 @@ stay, and the chunks always add up to the text they end with.
 
 from __future__ import annotations
 
-from worker.engines.base import Emit
+from orchestrator_worker.engines.base import Emit
 
 
 class PartialText:

@@ -22,7 +22,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from worker.engines.base import EngineError, EngineUnavailableError
+from orchestrator_worker.engines.base import EngineError, EngineUnavailableError
 
 LIBRARY_VARIABLE = "CHATLLM_LIB"
 SUFFIX = "dylib" if sys.platform == "darwin" else "so"

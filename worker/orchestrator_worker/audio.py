@@ -6,7 +6,7 @@ import array
 import sys
 import wave
 
-from worker.protocol import Audio
+from orchestrator_worker.protocol import Audio
 
 
 def read_int16(audio: Audio) -> bytes:

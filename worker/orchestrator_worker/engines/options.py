@@ -12,8 +12,8 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
-from worker.engines.base import EngineError
-from worker.engines.nearest import known_words
+from orchestrator_worker.engines.base import EngineError
+from orchestrator_worker.engines.nearest import known_words
 
 Options = TypeVar("Options", bound=msgspec.Struct)
 

@@ -21,14 +21,20 @@ from typing import Any, Literal
 
 import msgspec
 
-from worker.audio import read_float32
-from worker.engines.alignment_text import Timed
-from worker.engines.base import Emit, Engine, EngineError, EngineUnavailableError, JobCancelledError
-from worker.engines.heard_words import place
-from worker.engines.options import read_options
-from worker.engines.packages import package_folder, package_version
-from worker.engines.whisper_languages import whisper_code
-from worker.protocol import Alignment, Job, ModelSpec, Result, Transcript, Word
+from orchestrator_worker.audio import read_float32
+from orchestrator_worker.engines.alignment_text import Timed
+from orchestrator_worker.engines.base import (
+    Emit,
+    Engine,
+    EngineError,
+    EngineUnavailableError,
+    JobCancelledError,
+)
+from orchestrator_worker.engines.heard_words import place
+from orchestrator_worker.engines.options import read_options
+from orchestrator_worker.engines.packages import package_folder, package_version
+from orchestrator_worker.engines.whisper_languages import whisper_code
+from orchestrator_worker.protocol import Alignment, Job, ModelSpec, Result, Transcript, Word
 
 NEEDED = ("model.bin", "config.json", "tokenizer.json")
 VOCABULARIES = ("vocabulary.json", "vocabulary.txt")

@@ -30,10 +30,10 @@ from typing import Any
 
 import msgspec
 
-from worker.engines.base import Emit, Engine, EngineError, JobCancelledError
-from worker.engines.nearest import known_words
-from worker.engines.options import read_options
-from worker.protocol import Job, ModelSpec, Plain
+from orchestrator_worker.engines.base import Emit, Engine, EngineError, JobCancelledError
+from orchestrator_worker.engines.nearest import known_words
+from orchestrator_worker.engines.options import read_options
+from orchestrator_worker.protocol import Job, ModelSpec, Plain
 
 _NAME = r"[^\W\d]\w*"
 _TARGET = re.compile(rf"(?P<module>{_NAME}(\.{_NAME})*):(?P<name>{_NAME}(\.{_NAME})*)")
@@ -70,10 +70,10 @@ _current_emit = _NO_EMIT
 
 
 def current_emit() -> Emit:
-    """Return the running job's :class:`~worker.engines.base.Emit`, for use inside the called function.
+    """Return the running job's :class:`~orchestrator_worker.engines.base.Emit`, for use inside the called function.
 
     ``current_emit()("text")`` sends a chunk; ``current_emit().cancelled`` is true once the job should stop,
-    and then the function raises :class:`~worker.engines.base.JobCancelledError`. Outside of a worker's job
+    and then the function raises :class:`~orchestrator_worker.engines.base.JobCancelledError`. Outside of a worker's job
     (in a test, say) the answer swallows text and is never cancelled, so the function runs unchanged.
     """
     return _current_emit

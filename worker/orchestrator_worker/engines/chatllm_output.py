@@ -17,8 +17,8 @@ from typing import Any
 
 import msgspec
 
-from worker.engines.base import EngineError
-from worker.protocol import Word
+from orchestrator_worker.engines.base import EngineError
+from orchestrator_worker.protocol import Word
 
 CHAT, META, ERROR, MODEL_INFO = 0, 1, 2, 13
 """The print types that matter here; all others, known or not, are ignored."""

@@ -14,9 +14,9 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Literal
 
-from worker.engines.synthetic_blocks import KIB, MallocSource, Region, Source, libc, source
-from worker.engines.synthetic_options import SyntheticOptions
-from worker.engines.synthetic_shapes import ChunkShape, ConstantShape, PoolShape, Shape, draw
+from orchestrator_worker.engines.synthetic_blocks import KIB, MallocSource, Region, Source, libc, source
+from orchestrator_worker.engines.synthetic_options import SyntheticOptions
+from orchestrator_worker.engines.synthetic_shapes import ChunkShape, ConstantShape, PoolShape, Shape, draw
 
 Event = Literal["load", "job", "token", "restart"]
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from worker.engines.base import EngineError
-from worker.engines.options import read_options
-from worker.protocol import ModelSpec
+from orchestrator_worker.engines.base import EngineError
+from orchestrator_worker.engines.options import read_options
+from orchestrator_worker.protocol import ModelSpec
 
 TAGS = ("{{", "}}")
 """What stands around a file's path in an input. A text with either would be taken for a file."""
