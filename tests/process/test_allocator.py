@@ -50,7 +50,11 @@ compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler 
 
 def child(body: str, *arguments: str, **environment: str) -> dict[str, Any]:
     """Run the body in a fresh Python; return the JSON it printed."""
-    environ = {**os.environ, "PYTHONPATH": str(REPOSITORY), **environment}
+    environ = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "worker")]),
+        **environment,
+    }
     source = PREAMBLE + textwrap.dedent(body)
     done = subprocess.run(
         [sys.executable, "-c", source, *arguments], env=environ, capture_output=True, text=True, timeout=60
