@@ -17,13 +17,13 @@ from typing import Any
 
 from recording import host, record, show
 
-from orchestrator.pool.engine_room import EngineRoom
+from orchestrator.pool.core.supervisor import Supervisor
 from orchestrator.pool.jobs import Call
-from orchestrator.pool.loop import Loop
 from orchestrator.pool.pool import Pool
-from orchestrator.pool.process_link import ProcessLink
-from orchestrator.pool.supervisor import Supervisor
-from orchestrator.pool.watching import Watch
+from orchestrator.pool.runtime.event_loop import Loop
+from orchestrator.pool.runtime.process_link import ProcessLink
+from orchestrator.pool.runtime.selector import Watch
+from orchestrator.pool.submission.controller import EngineRoom
 
 PARTS: list[tuple[type, str, str]] = [
     (EngineRoom, "prepare", "prepare: check and encode"),

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from recording import host
 
 from orchestrator.analysis import MemorySeries, Verdict, judge
-from orchestrator.analysis.settled import LOOKS, Answer, agrees, answer_of, has_kept
+from orchestrator.analysis.judging.settled import LOOKS, Answer, agrees, answer_of, has_kept
 
 Columns = dict[str, npt.NDArray[np.float64]]
 

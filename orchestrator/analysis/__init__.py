@@ -3,13 +3,22 @@
 Read in this order: ``series``, ``slope``, ``channel``, ``shapes``, ``verdict``.
 """
 
-from orchestrator.analysis.baseline import growth_beyond, hold_against, level_above_fresh, level_beyond
-from orchestrator.analysis.channel import FEWEST_ITERATIONS, judge_channel
-from orchestrator.analysis.composition import Composition
-from orchestrator.analysis.counts import COUNT_TOLERANCE, judge_count
-from orchestrator.analysis.decision import CLEAN, ChannelVerdict, VerdictName
-from orchestrator.analysis.memory_series import MemorySeries
-from orchestrator.analysis.recycling import (
+from orchestrator.analysis.fitting.slope import SlopeEstimate, robust_slope
+from orchestrator.analysis.judging.baseline import (
+    growth_beyond,
+    hold_against,
+    level_above_fresh,
+    level_beyond,
+)
+from orchestrator.analysis.judging.channel import FEWEST_ITERATIONS, judge_channel
+from orchestrator.analysis.judging.composition import Composition
+from orchestrator.analysis.judging.counts import COUNT_TOLERANCE, judge_count
+from orchestrator.analysis.judging.decision import CLEAN, ChannelVerdict, VerdictName
+from orchestrator.analysis.judging.memory_series import MemorySeries
+from orchestrator.analysis.judging.settled import LOOKS, Settlement, is_look, settled
+from orchestrator.analysis.judging.tolerance import live_tolerance_mb, tolerance_mb
+from orchestrator.analysis.judging.verdict import Verdict, judge
+from orchestrator.analysis.planning.recycling import (
     RecyclePlan,
     WorkerFigures,
     jobs_for_cost,
@@ -18,10 +27,6 @@ from orchestrator.analysis.recycling import (
     throughput_cost,
     workers_within,
 )
-from orchestrator.analysis.settled import LOOKS, Settlement, is_look, settled
-from orchestrator.analysis.slope import SlopeEstimate, robust_slope
-from orchestrator.analysis.tolerance import live_tolerance_mb, tolerance_mb
-from orchestrator.analysis.verdict import Verdict, judge
 
 __all__ = [
     "CLEAN",

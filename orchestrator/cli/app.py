@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.commands import CommandsOnDemand
+from orchestrator.cli.command_table import CommandsOnDemand
 from orchestrator.cli.exit_codes import ExitCode, exit_code_for
 from orchestrator.errors import OrchestratorError
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from orchestrator.analysis.judgement import Judgement
+from orchestrator.analysis.judging.judgement import Judgement
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.config.types import GateConfig
-from orchestrator.experiments.junit import junit_xml
-from orchestrator.experiments.leak_gate import GateResult, GateWord, check_gate
+from orchestrator.experiments.judging.junit import junit_xml
+from orchestrator.experiments.judging.leak_gate import GateResult, GateWord, check_gate
 from orchestrator.files.writing import write_atomically
 
 _CODES: dict[GateWord, ExitCode] = {

@@ -57,7 +57,7 @@ def config_file(given: Path | None) -> Path:
     own = Path(FILE_NAME)
     if own.is_file():
         return own
-    from orchestrator.config.starter import starter_files
+    from orchestrator.config.template import starter_files
 
     return starter_files()[FILE_NAME]
 

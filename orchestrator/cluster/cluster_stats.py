@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from orchestrator.cluster.board import Node
 from orchestrator.cluster.dispatcher import Dispatcher
-from orchestrator.pool.histogram import BOUNDS_S, HistogramStats
+from orchestrator.cluster.state import Node
+from orchestrator.pool.core.histogram import BOUNDS_S, HistogramStats
 from orchestrator.pool.stats import ModelStats, PoolStats, SlotStats, latency
 
 

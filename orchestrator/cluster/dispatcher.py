@@ -13,11 +13,11 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from orchestrator.cluster.board import ClusterJob, Line, Link, Node
+from orchestrator.cluster.event_loop import Turns
 from orchestrator.cluster.losses import Losses
+from orchestrator.cluster.metrics import ClusterTally
 from orchestrator.cluster.routing import choose, smoothed
-from orchestrator.cluster.tally import ClusterTally
-from orchestrator.cluster.turns import Turns
+from orchestrator.cluster.state import ClusterJob, Line, Link, Node
 from orchestrator.cluster.wire import (
     Absent,
     Ended,
@@ -37,8 +37,8 @@ from orchestrator.errors import (
     ModelOutOfUseError,
     PoolClosedError,
 )
+from orchestrator.pool.core.states import JobEvent, JobState
 from orchestrator.pool.retries import Retry
-from orchestrator.pool.states import JobEvent, JobState
 from orchestrator_worker.protocol import Chunk
 
 MOST_GONE = 256

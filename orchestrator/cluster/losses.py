@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import deque
 
-from orchestrator.cluster.board import ClusterJob, Node
+from orchestrator.cluster.state import ClusterJob, Node
 from orchestrator.errors import Attempt, JobPoisonedError, NodeDiedError
+from orchestrator.pool.core.states import JobState
 from orchestrator.pool.retries import Retry
-from orchestrator.pool.states import JobState
 
 MOST_MOVES = 16
 NODE_DIED = "node-died"

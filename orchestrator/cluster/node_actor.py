@@ -31,15 +31,15 @@ from orchestrator.cluster.wire import (
     take_apart,
 )
 from orchestrator.errors import EngineUnavailableError, JobCancelledError
+from orchestrator.pool.core.job import JobRecord
 from orchestrator.pool.events import PoolEvent, WorkerLeft, WorkerLoaded
 from orchestrator.pool.futures import JobFuture, Room
-from orchestrator.pool.job_record import JobRecord
 from orchestrator.pool.models import Model
-from orchestrator.pool.payload import Payload
 from orchestrator.pool.pool import Pool
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
 from orchestrator.pool.stats import PoolStats
+from orchestrator.pool.submission.payload import Payload
 from orchestrator_worker import protocol
 from orchestrator_worker.framing import HEADER_SIZE, frame
 

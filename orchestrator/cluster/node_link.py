@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from orchestrator.cluster.board import ClusterJob
 from orchestrator.cluster.node_actor import GROUPS, NodeActor, NodeSettings
+from orchestrator.cluster.state import ClusterJob
 from orchestrator.cluster.wire import Ended, Finished, NodeEvent, Order, take_apart
 from orchestrator.errors import AudioError
 from orchestrator_worker import protocol

@@ -7,16 +7,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
-from orchestrator.cluster.cluster_room import ClusterRoom, ClusterSettings
 from orchestrator.cluster.cluster_stats import ClusterStats
-from orchestrator.pool.engine_room import default_cache_dir, positive_s
+from orchestrator.cluster.controller import ClusterRoom, ClusterSettings
+from orchestrator.pool.core.settings import START_TIMEOUT_S
 from orchestrator.pool.futures import JobFuture
 from orchestrator.pool.jobs import Job
 from orchestrator.pool.models import Model, models_by_name
 from orchestrator.pool.pool import JOBS_AHEAD, Pool
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
-from orchestrator.pool.settings import START_TIMEOUT_S
+from orchestrator.pool.submission.controller import default_cache_dir, positive_s
 
 
 class RayPool(Pool):
@@ -163,7 +163,7 @@ def _models(
     given = models_by_name(models or ())
     if config is None:
         return list(given.values())[1:], None
-    from orchestrator.pool.model_files import load_models  # noqa: PLC0415 - only who has a file pays for it
+    from orchestrator.pool.submission.model_configuration import load_models  # noqa: PLC0415 - only who has a file pays for it
 
     bound, file = load_models(config, profile)
     recycle = None if file.recycle is None else Recycle.from_config(file.recycle, file.recycle.models)

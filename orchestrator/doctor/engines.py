@@ -12,8 +12,8 @@ from pathlib import Path
 from orchestrator.config.types import Model
 from orchestrator.doctor.finding import Finding
 from orchestrator.errors import EngineUnavailableError, JobError, OrchestratorError
-from orchestrator.experiments.host import engine_packages
-from orchestrator.experiments.stage import model_spec
+from orchestrator.experiments.running.stage import model_spec
+from orchestrator.experiments.storage.host import engine_packages
 from orchestrator.process.dialogue import Dialogue
 from orchestrator_worker.protocol import Check, Checked, Heap
 

@@ -22,7 +22,7 @@ from orchestrator.config.load import load_file
 from orchestrator.config.overrides import Overrides
 from orchestrator.config.profile import choose_profile
 from orchestrator.config.resolve import resolve
-from orchestrator.config.starter import starter_files
+from orchestrator.config.template import starter_files
 from orchestrator.config.types import ExperimentsFile, Model, Plan, Sample
 from orchestrator.doctor.engines import Answers, ask_engines, identity, look_at_heap, look_at_packages
 from orchestrator.doctor.finding import Finding
@@ -33,8 +33,8 @@ from orchestrator.doctor.results_place import look_at_results
 from orchestrator.doctor.sample_files import look_at_samples
 from orchestrator.doctor.tools import look_at_tools
 from orchestrator.errors import ConfigError
-from orchestrator.experiments.file_hashes import HashCache
-from orchestrator.experiments.host import host_facts
+from orchestrator.experiments.storage.file_hashes import HashCache
+from orchestrator.experiments.storage.host import host_facts
 
 USUAL_NAME = "experiments.toml"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from orchestrator.config.sizes import format_size
 from orchestrator.config.types import Model
 from orchestrator.doctor.finding import Finding
-from orchestrator.experiments.file_hashes import HashCache
-from orchestrator.experiments.remedies import get_model_file
+from orchestrator.experiments.running.hints import get_model_file
+from orchestrator.experiments.storage.file_hashes import HashCache
 
 HASH_CHARACTERS = 12
 """Shown to people; programs get all 64."""

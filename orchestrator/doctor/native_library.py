@@ -13,7 +13,7 @@ from orchestrator.config.sizes import format_size
 from orchestrator.config.types import Model
 from orchestrator.doctor.elf_symbols import NotAnElfFileError, exported_functions, processor
 from orchestrator.doctor.finding import Finding
-from orchestrator.experiments.remedies import BUILD_CHECKOUT, build_library
+from orchestrator.experiments.running.hints import BUILD_CHECKOUT, build_library
 
 NEEDED = (
     "chatllm_create",

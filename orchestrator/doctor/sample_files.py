@@ -8,8 +8,8 @@ from pathlib import Path
 
 from orchestrator.config.types import Sample
 from orchestrator.doctor.finding import Finding
-from orchestrator.experiments.file_hashes import sha256_of
-from orchestrator.experiments.sample_state import sample_state
+from orchestrator.experiments.storage.file_hashes import sha256_of
+from orchestrator.experiments.storage.sample_state import sample_state
 
 _LARGEST_HASHED_BYTES = 16 * 1024 * 1024
 

@@ -2,7 +2,7 @@
 
 A file that is replaced as a whole goes to a temporary name in the same folder first. One run at a time
 holds the folder's lock, so that name is fixed, and what a ``kill -9`` leaves of it is overwritten by the
-next run. Append-only files are :mod:`orchestrator.experiments.entry_log`.
+next run. Append-only files are :mod:`orchestrator.experiments.storage.entry_log`.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.analysis.judgement import Judgement
+from orchestrator.analysis.judging.judgement import Judgement
 from orchestrator.config.types import GateConfig
-from orchestrator.experiments.leak_gate import check_gate
+from orchestrator.experiments.judging.leak_gate import check_gate
 from orchestrator.leakgate.measuring import Target, measure
 from orchestrator.leakgate.plugin import OPTIONS, check_setting
 from orchestrator.leakgate.words import message

@@ -12,12 +12,12 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.analysis.judgement import Judgement
+from orchestrator.analysis.judging.judgement import Judgement
 from orchestrator.config.types import Experiment, Model, Series, Step
-from orchestrator.experiments.judgement import judge_series
-from orchestrator.experiments.observer import SilentObserver
-from orchestrator.experiments.records import Entry, IterationRecord, SeriesEnd, SeriesRecords
-from orchestrator.experiments.series import SeriesContext, SeriesRun
+from orchestrator.experiments.judging.judgement import judge_series
+from orchestrator.experiments.running.observer import SilentObserver
+from orchestrator.experiments.running.series import SeriesContext, SeriesRun
+from orchestrator.experiments.storage.records import Entry, IterationRecord, SeriesEnd, SeriesRecords
 from orchestrator.process.sampler import Sampler
 
 _SAMPLE_INTERVAL_MS = 20

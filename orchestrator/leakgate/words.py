@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from orchestrator.analysis.judgement import Judgement
-from orchestrator.experiments.records import SeriesEnd
+from orchestrator.analysis.judging.judgement import Judgement
+from orchestrator.experiments.storage.records import SeriesEnd
 from orchestrator.report.html.verdicts import amounts
 from orchestrator.report.judged_words import count_lines, made_of, readings_words
 

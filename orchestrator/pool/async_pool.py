@@ -9,19 +9,19 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from orchestrator.pool.async_stream import AsyncJobStream
-from orchestrator.pool.engine_room import EngineRoom, positive_s
+from orchestrator.pool.core.settings import START_TIMEOUT_S
 from orchestrator.pool.futures import JobFuture
-from orchestrator.pool.hands import Hook
-from orchestrator.pool.heard_replies import HeardReplies
 from orchestrator.pool.jobs import Call, Job
 from orchestrator.pool.models import Model
-from orchestrator.pool.payload import Payload
 from orchestrator.pool.pool import JOBS_AHEAD, UNSENDABLE
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
-from orchestrator.pool.settings import START_TIMEOUT_S
+from orchestrator.pool.runtime.effects import Hook
 from orchestrator.pool.stats import PoolStats
 from orchestrator.pool.stream import JobStream, StreamFuture
+from orchestrator.pool.submission.asyncio_bridge import HeardReplies
+from orchestrator.pool.submission.controller import EngineRoom, positive_s
+from orchestrator.pool.submission.payload import Payload
 
 
 class AsyncPool:

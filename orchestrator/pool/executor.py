@@ -8,13 +8,13 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any, Literal, TypeVar
 
-from orchestrator.pool.engine_room import EngineRoom
 from orchestrator.pool.futures import PoolFuture
-from orchestrator.pool.hands import Hook
 from orchestrator.pool.jobs import Call
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
+from orchestrator.pool.runtime.effects import Hook
 from orchestrator.pool.stats import PoolStats
+from orchestrator.pool.submission.controller import EngineRoom
 
 T = TypeVar("T")
 

@@ -17,8 +17,8 @@ from concurrent.futures import CancelledError, Future, InvalidStateError
 from typing import Any, Generic, Protocol, TypeVar
 
 from orchestrator.errors import JobCancelledError
-from orchestrator.pool.job_record import JobRecord
-from orchestrator.pool.states import JobState
+from orchestrator.pool.core.job import JobRecord
+from orchestrator.pool.core.states import JobState
 from orchestrator_worker.protocol import Chunk
 
 T = TypeVar("T")

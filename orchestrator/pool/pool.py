@@ -12,16 +12,16 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from orchestrator.errors import AudioError
-from orchestrator.pool.engine_room import EngineRoom, positive_s
+from orchestrator.pool.core.settings import START_TIMEOUT_S
 from orchestrator.pool.futures import JobFuture
-from orchestrator.pool.hands import Hook
 from orchestrator.pool.jobs import Job
 from orchestrator.pool.models import Model
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
-from orchestrator.pool.settings import START_TIMEOUT_S
+from orchestrator.pool.runtime.effects import Hook
 from orchestrator.pool.stats import PoolStats
 from orchestrator.pool.stream import JobStream, StreamFuture
+from orchestrator.pool.submission.controller import EngineRoom, positive_s
 
 UNSENDABLE = (AudioError, TypeError, ValueError)
 """What is wrong with one job and says nothing about the next."""

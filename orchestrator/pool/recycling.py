@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from orchestrator.config.sizes import parse_size
-from orchestrator.pool.states import ExitReason
+from orchestrator.pool.core.states import ExitReason
 
 if TYPE_CHECKING:
     from orchestrator.config.types import RecycleLimits
@@ -100,7 +100,7 @@ class Recycle:
             ResultsError: There is nothing usable; says why for every model.
             ValueError: ``memory_budget`` or ``workers`` makes no sense.
         """
-        from orchestrator.experiments.recycle_plan import plan_run  # noqa: PLC0415 - brings numpy
+        from orchestrator.experiments.planning.recycle_plan import plan_run  # noqa: PLC0415 - brings numpy
 
         budget = None if memory_budget is None else _size("memory_budget", memory_budget)
         plan = plan_run(Path(path), budget_bytes=budget, workers=workers, model=model)

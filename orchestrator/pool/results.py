@@ -9,7 +9,7 @@ import msgspec
 from orchestrator_worker.protocol import Alignment, Done, Phone, Plain, Transcript, Word
 
 if TYPE_CHECKING:
-    from orchestrator.pool.slot import Worker
+    from orchestrator.pool.core.slot import Worker
 
 
 class WorkerTag(msgspec.Struct, frozen=True):

@@ -8,12 +8,12 @@ from math import isfinite
 
 import msgspec
 
-from orchestrator.pool.auto_recycling import worker_best_jobs, worker_limit
-from orchestrator.pool.histogram import HistogramStats
-from orchestrator.pool.lane import Lane
-from orchestrator.pool.roster import Roster
-from orchestrator.pool.slot import Sample, Slot, Worker
-from orchestrator.pool.states import JobState
+from orchestrator.pool.core.auto_recycling import worker_best_jobs, worker_limit
+from orchestrator.pool.core.histogram import HistogramStats
+from orchestrator.pool.core.model_queue import Lane
+from orchestrator.pool.core.registry import Roster
+from orchestrator.pool.core.slot import Sample, Slot, Worker
+from orchestrator.pool.core.states import JobState
 
 FREE = "free"
 

@@ -7,7 +7,7 @@ import select
 import subprocess
 from typing import Literal, Protocol
 
-from orchestrator.process.starter import Starter
+from orchestrator.process.fork_server import Starter
 
 
 class Offspring(Protocol):

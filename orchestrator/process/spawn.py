@@ -25,8 +25,8 @@ from pathlib import Path
 
 import orchestrator_worker
 from orchestrator.errors import SpawnError
+from orchestrator.process.fork_server import Starter, StarterLostError
 from orchestrator.process.offspring import ExecutedChild, ForkedChild, Offspring
-from orchestrator.process.starter import Starter, StarterLostError
 
 _WORKER_MAIN = Path(orchestrator_worker.__file__).with_name("__main__.py")
 _lifelines: weakref.WeakSet[ParentEnds] = weakref.WeakSet()

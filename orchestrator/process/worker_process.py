@@ -17,9 +17,9 @@ from typing import Literal
 import msgspec
 
 from orchestrator.errors import ProtocolError
-from orchestrator.process.last_words import LastWords
+from orchestrator.process.fork_server import Starter
 from orchestrator.process.spawn import child_environment, late_environment, spawn
-from orchestrator.process.starter import Starter
+from orchestrator.process.stderr_tail import LastWords
 from orchestrator_worker.framing import DEFAULT_CAP, FrameDecoder, FramingError, frame
 from orchestrator_worker.protocol import Command, Reply
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from orchestrator.analysis.calibration import (
+from orchestrator.analysis.planning.calibration import (
     CHANNEL_SETS,
     Calibration,
     CaseResult,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orchestrator.analysis.decision import CLEAN
-from orchestrator.analysis.judged import AgainstBaseline, BeyondBaseline, CountJudgement, Judged
+from orchestrator.analysis.judging.decision import CLEAN
+from orchestrator.analysis.judging.judged import AgainstBaseline, BeyondBaseline, CountJudgement, Judged
 from orchestrator.report.cells import number, with_interval
 
 CHANNELS: Mapping[str, str] = {

@@ -1,6 +1,7 @@
 """What the experiment's own levers have shown, and which methods ended early, as lines below a table. Pure.
 
-The sentences are made where the numbers are (:mod:`orchestrator.analysis.lever_words`) and kept in the summaries.
+The sentences are made where the numbers are (:mod:`orchestrator.analysis.planning.lever_words`) and kept in the
+summaries.
 """
 
 from __future__ import annotations

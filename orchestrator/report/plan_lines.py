@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.analysis.model_plan import ModelPlan, RunPlan
+from orchestrator.analysis.planning.model_plan import ModelPlan, RunPlan
 from orchestrator.report.cells import UNKNOWN, number
 from orchestrator.report.layout import BLANK, Line, Row, table, title_block
 

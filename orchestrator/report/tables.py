@@ -19,7 +19,7 @@ def experiment_tables(
 
     Args:
         experiment: What was run; its shape decides which tables there are.
-        summaries: By series key, as ``orchestrator.experiments.summary.summarize`` makes them or a result
+        summaries: By series key, as ``orchestrator.experiments.judging.summary.summarize`` makes them or a result
             file keeps them. A series without a summary did not run.
         width: Cells of the terminal; None sets no limit (for files and pipes).
     """

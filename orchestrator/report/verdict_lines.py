@@ -17,8 +17,8 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.analysis.decision import CLEAN
-from orchestrator.analysis.judged import AgainstBaseline, Judged
+from orchestrator.analysis.judging.decision import CLEAN
+from orchestrator.analysis.judging.judged import AgainstBaseline, Judged
 from orchestrator.config.types import Experiment
 from orchestrator.report import judged_words as words
 from orchestrator.report.cells import Numbers

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from orchestrator.errors import ResultsError
-from orchestrator.experiments.run_files import ENTRIES_NAME, is_run_folder
+from orchestrator.experiments.storage.run_files import ENTRIES_NAME, is_run_folder
 from orchestrator.series_files.csv_series import read_csv
 from orchestrator.series_files.measured import MeasuredSeries
 from orchestrator.series_files.seed_series import KEY, read_plain
@@ -89,7 +89,7 @@ def _read(path: Path, *, named: bool) -> list[MeasuredSeries]:
 
 def _read_run(path: Path) -> list[MeasuredSeries]:
     # Imported here and below: a CSV file needs nothing of a run, and all that makes a run costs as much as numpy.
-    from orchestrator.experiments.run_results import results_of_run  # noqa: PLC0415
+    from orchestrator.experiments.results.run_results import results_of_run  # noqa: PLC0415
     from orchestrator.series_files.result_series import result_series  # noqa: PLC0415
 
     results = results_of_run(path).values()
@@ -114,7 +114,7 @@ def _read_json(path: Path, *, named: bool) -> list[MeasuredSeries]:
 
 
 def _read_results(path: Path) -> list[MeasuredSeries]:
-    from orchestrator.experiments.results_file import read_results  # noqa: PLC0415
+    from orchestrator.experiments.results.results_file import read_results  # noqa: PLC0415
     from orchestrator.series_files.result_series import result_series  # noqa: PLC0415
 
     return result_series(read_results(path), str(path))

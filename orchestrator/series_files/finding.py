@@ -7,8 +7,8 @@ from typing import Literal
 import msgspec
 
 from orchestrator.analysis import MemorySeries, Verdict, judge
-from orchestrator.analysis.baseline import hold_against, level_above_fresh
-from orchestrator.analysis.judged import AgainstBaseline, Judged, count_judgement, rates_of
+from orchestrator.analysis.judging.baseline import hold_against, level_above_fresh
+from orchestrator.analysis.judging.judged import AgainstBaseline, Judged, count_judgement, rates_of
 from orchestrator.series_files.measured import MeasuredSeries
 
 Channels = Literal["rss", "rss,heap"]

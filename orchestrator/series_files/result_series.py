@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.analysis.series import FloatArray
+from orchestrator.analysis.judging.series import FloatArray
 from orchestrator.errors import ResultsError
-from orchestrator.experiments.judgement import ENDS
-from orchestrator.experiments.leak_rate import boundaries
-from orchestrator.experiments.results_file import Results
+from orchestrator.experiments.judging.judgement import ENDS
+from orchestrator.experiments.judging.leak_rate import boundaries
+from orchestrator.experiments.results.results_file import Results
 from orchestrator.series_files.measured import Ending, FreshProcesses, MeasuredSeries
 
 _Entries = Sequence[Mapping[str, Any]]

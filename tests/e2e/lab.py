@@ -19,9 +19,9 @@ from typing import Any
 
 import psutil
 
-from orchestrator.experiments.entry_log import read_entries
-from orchestrator.experiments.manifest import Manifest, read_manifest
-from orchestrator.experiments.records import RECORDS_SCHEMA, Entry
+from orchestrator.experiments.storage.entry_log import read_entries
+from orchestrator.experiments.storage.manifest import Manifest, read_manifest
+from orchestrator.experiments.storage.records import RECORDS_SCHEMA, Entry
 
 REPOSITORY = Path(__file__).parents[2]
 TEXT = "one two three four"

@@ -18,7 +18,7 @@ import pytest
 from lab import REPOSITORY
 
 from doubles import write_model
-from orchestrator.config.starter import STARTER_NAMES
+from orchestrator.config.template import STARTER_NAMES
 
 pytest.importorskip("docker", reason="the Docker client library, of the extra 'dev', is not installed")
 pytest.importorskip("dockerfile_parse", reason="dockerfile-parse, of the extra 'dev', is not installed")

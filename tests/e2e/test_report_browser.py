@@ -10,7 +10,7 @@ import pytest
 from browser import ABSENT, Browser, browser, installed
 from lab import Lab, experiment, synthetic
 
-from orchestrator.experiments.run_report import build_report
+from orchestrator.experiments.reporting.run_report import build_report
 
 pytestmark = pytest.mark.skipif(not installed(), reason=ABSENT)
 

@@ -13,8 +13,8 @@ import pytest
 from lab import END_S, NO_WORKER_S, PATIENCE_S, Lab, experiment, install_engines, synthetic, wait_until
 
 from orchestrator.errors import ResultsError
-from orchestrator.experiments.manifest import read_manifest
-from orchestrator.experiments.records import IterationRecord, SeriesEnd
+from orchestrator.experiments.storage.manifest import read_manifest
+from orchestrator.experiments.storage.records import IterationRecord, SeriesEnd
 from orchestrator.process.samples import read_samples
 
 ITERATIONS = 5

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from lab import Lab, asr, experiment, synthetic
 
-from orchestrator.experiments.records import IterationRecord, SeriesEnd
+from orchestrator.experiments.storage.records import IterationRecord, SeriesEnd
 from orchestrator.process.samples import read_samples
 
 PHASES = {"load": "load", "run": "infer", "unload": "unload"}

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from lab import END_S, PATIENCE_S, TEXT, Lab, align, asr, experiment, read_json, synthetic, wait_until
 
-from orchestrator.experiments.records import IterationRecord, SeriesEnd
+from orchestrator.experiments.storage.records import IterationRecord, SeriesEnd
 from orchestrator.process.samples import read_samples
 
 PER_JOB_MB, PER_LOAD_MB = 0.25, 0.5

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from lab import REPOSITORY, Lab, align, asr, experiment, install_engines, read_json, synthetic
 
-from orchestrator.experiments.records import IterationRecord
+from orchestrator.experiments.storage.records import IterationRecord
 
 
 def facts(lab: Lab, name: str = "a", method: str = "recreate") -> dict[str, Any]:

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 def main() -> None:
     sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
     import orchestrator_worker.loop
-    from orchestrator_worker.engines.synthetic_faults import KINDS, read_fault
+    from orchestrator_worker.engines.synthetic.faults import KINDS, read_fault
 
     orchestrator_worker.loop._current = SimpleNamespace(replies_fd=int(sys.argv[-2]))  # type: ignore[assignment]
     fault = read_fault(json.loads(os.environ["BROKEN_START"]), "test")

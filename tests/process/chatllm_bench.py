@@ -67,7 +67,7 @@ class Bench:
 import os, sys
 sys.path.insert(0, {str(REPOSITORY)!r})
 from orchestrator_worker.engines.base import EngineError
-from orchestrator_worker.engines.chatllm_library import open_library
+from orchestrator_worker.engines.chatllm.library import open_library
 from orchestrator_worker.protocol import ModelSpec
 library = open_library({str(self.checkout.library)!r})
 words = ["-m", {str(self.checkout.model)!r}]

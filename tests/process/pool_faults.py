@@ -4,7 +4,7 @@ import os
 import sys
 from typing import Any
 
-from orchestrator_worker.engines.synthetic_faults import KINDS, read_fault
+from orchestrator_worker.engines.synthetic.faults import KINDS, read_fault
 from orchestrator_worker.loop import protocol_out_fd
 
 HALF_A_FRAME = (40).to_bytes(4, "little") + bytes(10)

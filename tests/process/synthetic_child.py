@@ -11,7 +11,7 @@ import json
 import os
 import sys
 
-from orchestrator_worker.engines.synthetic import SyntheticEngine, SyntheticRestartEngine
+from orchestrator_worker.engines.synthetic.engine import SyntheticEngine, SyntheticRestartEngine
 from orchestrator_worker.protocol import Job, ModelSpec
 
 libc = ctypes.CDLL(None)

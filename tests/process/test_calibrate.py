@@ -6,14 +6,18 @@ import json
 import msgspec
 import pytest
 
-from orchestrator.cli.calibrate_command import run_calibration
+from orchestrator.cli.commands.calibrate_command import run_calibration
 from orchestrator.errors import EngineUnavailableError, ResultsLockedError
 from orchestrator.experiments.calibration.bench import Bench
 from orchestrator.experiments.calibration.calibrate import Effort, calibrate
 from orchestrator.experiments.calibration.cases import background_case
-from orchestrator.experiments.calibration.stored import CALIBRATION_NAME, read_calibration, write_calibration
-from orchestrator.experiments.report_content import collect_report
-from orchestrator.experiments.run_folder import ResultsFolder
+from orchestrator.experiments.reporting.report_content import collect_report
+from orchestrator.experiments.storage.run_folder import ResultsFolder
+from orchestrator.experiments.storage.stored_calibration import (
+    CALIBRATION_NAME,
+    read_calibration,
+    write_calibration,
+)
 
 SMALL = Effort(
     lengths=(12, 30), search_runs=1, confirm_runs=2, rates_mb=(0.005, 0.6), backgrounds=("quiet",), quick=True

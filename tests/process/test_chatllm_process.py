@@ -60,7 +60,7 @@ def test_only_one_object_lives_in_a_process(bench: Bench) -> None:
 def test_a_second_engine_in_the_process_is_refused(bench: Bench) -> None:
     """The text of two objects would go to the one started last."""
     script = f"""
-from orchestrator_worker.engines.chatllm import ChatllmEngine
+from orchestrator_worker.engines.chatllm.engine import ChatllmEngine
 spec = ModelSpec("chatllm", "model", file=words[1], library={str(bench.checkout.library)!r})
 first, second = ChatllmEngine(), ChatllmEngine()
 first.load(spec)

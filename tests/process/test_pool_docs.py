@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.pool import events
-from orchestrator.pool.states import ExitReason
+from orchestrator.pool.core.states import ExitReason
 from snippets import ROOT, snippets
 
 PAGE_FILE = ROOT / "docs/pool.md"

@@ -23,10 +23,10 @@ from orchestrator.errors import (
     WorkerDiedError,
 )
 from orchestrator.pool.async_pool import AsyncPool
-from orchestrator.pool.audio_input import open_audio
 from orchestrator.pool.executor import PoolExecutor
 from orchestrator.pool.jobs import Call, Transcribe
 from orchestrator.pool.pool import Pool
+from orchestrator.pool.submission.audio_input import open_audio
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 LONG_S = 60.0

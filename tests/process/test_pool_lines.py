@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import JobCancelledError, JobTimeoutError, WorkerDiedError
-from orchestrator.pool import lines
+from orchestrator.pool.core import prefetch as lines
 from orchestrator.pool.jobs import Call
 from orchestrator.pool.pool import Pool
 

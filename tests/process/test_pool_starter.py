@@ -18,8 +18,8 @@ from orchestrator.pool.models import Model
 from orchestrator.pool.pool import Pool
 from orchestrator.pool.recycling import Recycle
 from orchestrator.process.exit_status import describe_exit
+from orchestrator.process.fork_server import LOST_STATUS, Starter, StarterLostError
 from orchestrator.process.spawn import child_environment, start_starter
-from orchestrator.process.starter import LOST_STATUS, Starter, StarterLostError
 from orchestrator.process.worker_process import WorkerProcess
 
 DEADLINE_S = 60.0

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from orchestrator.config.types import Experiment, Model, Plan, Series, Step
-from orchestrator.experiments.observer import SilentObserver
-from orchestrator.experiments.records import IterationRecord, SeriesEnd
-from orchestrator.experiments.report_content import collect_report
-from orchestrator.experiments.run_folder import ResultsFolder
-from orchestrator.experiments.runner import run_plan
+from orchestrator.experiments.reporting.report_content import collect_report
+from orchestrator.experiments.running.observer import SilentObserver
+from orchestrator.experiments.running.runner import run_plan
+from orchestrator.experiments.storage.records import IterationRecord, SeriesEnd
+from orchestrator.experiments.storage.run_folder import ResultsFolder
 from orchestrator.process import dialogue
+from orchestrator.process.fork_server import Starter
 from orchestrator.process.spawn import child_environment, start_starter
-from orchestrator.process.starter import Starter
 from orchestrator.process.worker_process import WorkerProcess
 
 DEADLINE_S = 60.0

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import ResultsLockedError
-from orchestrator.experiments.entry_log import read_entries
-from orchestrator.experiments.run_folder import ResultsFolder
+from orchestrator.experiments.storage.entry_log import read_entries
+from orchestrator.experiments.storage.run_folder import ResultsFolder
 
 HOLDER = """
 import sys
 from pathlib import Path
-from orchestrator.experiments.run_folder import ResultsFolder
+from orchestrator.experiments.storage.run_folder import ResultsFolder
 with ResultsFolder(Path(sys.argv[1])).lock():
     {inside}
     print("held", flush=True)
@@ -30,8 +30,8 @@ WRITER = """
 import resource, sys
 from pathlib import Path
 from orchestrator.errors import ResultsError
-from orchestrator.experiments.entry_log import EntryLog
-from orchestrator.experiments.records import SeriesStart
+from orchestrator.experiments.storage.entry_log import EntryLog
+from orchestrator.experiments.storage.records import SeriesStart
 {before}
 with EntryLog(Path(sys.argv[1])) as log:
     number = 0

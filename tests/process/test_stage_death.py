@@ -9,8 +9,8 @@ import pytest
 
 from orchestrator.config.types import Model, Step
 from orchestrator.errors import WorkerDiedError
-from orchestrator.experiments.draft import StepDraft
-from orchestrator.experiments.stage import Stage
+from orchestrator.experiments.running.draft import StepDraft
+from orchestrator.experiments.running.stage import Stage
 from orchestrator.process.sampler import Sampler
 
 STEP = Step(task="asr", model=Model(role="small", engine="synthetic", label="small"), sample=None, text=None)

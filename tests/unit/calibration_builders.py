@@ -1,6 +1,7 @@
 """A small calibration for tests of how it is kept and shown."""
 
-from orchestrator.analysis.calibration import (
+from orchestrator.analysis.judging.judgement import Judgement
+from orchestrator.analysis.planning.calibration import (
     Calibration,
     CaseResult,
     FalseAlarms,
@@ -8,7 +9,6 @@ from orchestrator.analysis.calibration import (
     SmallestLeak,
     hold_against,
 )
-from orchestrator.analysis.judgement import Judgement
 
 HOST = {"kernel": "6.1", "cores": 2, "memory_total_bytes": 8 << 30, "libc": "glibc 2.36"}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from record_builders import iteration, records, step_record
 
 from orchestrator.config.types import Experiment
-from orchestrator.experiments.records import SeriesRecords
-from orchestrator.experiments.summary import summarize_all
+from orchestrator.experiments.judging.summary import summarize_all
+from orchestrator.experiments.storage.records import SeriesRecords
 from orchestrator.report.tables import as_text, experiment_tables
 
 AT_ONCE = {"chunks": 1, "speed_chars_per_s": None}

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from orchestrator.config.types import Experiment, MethodName, Model, Plan, Sample, Series, Step
-from orchestrator.experiments.records import (
+from orchestrator.experiments.storage.records import (
     Boundary,
     IterationRecord,
     Phases,

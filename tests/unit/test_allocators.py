@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.experiments.allocators import (
+from orchestrator.experiments.running.allocators import (
     PRELOAD,
     REMEDIES,
     AllocatorError,

@@ -5,7 +5,7 @@ import pytest
 from calibration_builders import HOST, make_calibration
 
 from orchestrator.errors import ResultsError
-from orchestrator.experiments.calibration.stored import (
+from orchestrator.experiments.storage.stored_calibration import (
     CALIBRATION_NAME,
     doubts,
     read_calibration,

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from record_builders import experiment, growing, plan
 
-from orchestrator.analysis.difference import mean_difference, rate_difference
-from orchestrator.experiments.comparison import IncomparableError, compare_runs
-from orchestrator.experiments.manifest import make_manifest
-from orchestrator.experiments.results_file import make_results
+from orchestrator.analysis.judging.difference import mean_difference, rate_difference
+from orchestrator.experiments.comparing.comparison import IncomparableError, compare_runs
+from orchestrator.experiments.results.results_file import make_results
+from orchestrator.experiments.storage.manifest import make_manifest
 
 
 def results(rate_mb=0.0, methods=("recreate",), change=None, **facts):

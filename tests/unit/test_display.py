@@ -24,13 +24,13 @@ from record_builders import (
 )
 from rich.cells import cell_len
 
-from orchestrator.cli.display import Display, PlainDisplay, Wanted, make_display
-from orchestrator.cli.narrator import Narrator
-from orchestrator.cli.pace import Pace, duration, time_left
-from orchestrator.cli.rich_display import RichDisplay
-from orchestrator.cli.screen import Screen
+from orchestrator.cli.terminal.display import Display, PlainDisplay, Wanted, make_display
+from orchestrator.cli.terminal.progress import Pace, duration, time_left
+from orchestrator.cli.terminal.rich_display import RichDisplay
+from orchestrator.cli.terminal.screen import Screen
+from orchestrator.cli.terminal.verbose_log import Narrator
 from orchestrator.config.types import Experiment
-from orchestrator.experiments.records import AlignedWord, SeriesRecords
+from orchestrator.experiments.storage.records import AlignedWord, SeriesRecords
 from orchestrator.report.layout import Line
 
 WORDS = [AlignedWord("And", 320, 560), AlignedWord("so", 560, 700), AlignedWord("my", 700, 900)]

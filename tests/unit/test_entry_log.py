@@ -10,10 +10,10 @@ import pytest
 import record_builders as build
 
 from orchestrator.errors import ResultsError
-from orchestrator.experiments import entry_log
-from orchestrator.experiments.entry_log import EntryLog, read_entries, series_records
-from orchestrator.experiments.records import Entry, SeriesEnd, SeriesStart
-from orchestrator.experiments.upgrades import upgrade
+from orchestrator.experiments.storage import entry_log
+from orchestrator.experiments.storage.entry_log import EntryLog, read_entries, series_records
+from orchestrator.experiments.storage.records import Entry, SeriesEnd, SeriesStart
+from orchestrator.experiments.storage.upgrades import upgrade
 
 ENTRIES: list[Entry] = [
     SeriesStart("exp2", "recreate"),

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import record_builders as build
 
-from orchestrator.experiments.file_hashes import HashCache, HashedFile, files_of
-from orchestrator.experiments.sample_state import sample_state
+from orchestrator.experiments.storage.file_hashes import HashCache, HashedFile, files_of
+from orchestrator.experiments.storage.sample_state import sample_state
 
 
 def counted_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    from orchestrator.experiments import file_hashes
+    from orchestrator.experiments.storage import file_hashes
 
     read: list[str] = []
     real = file_hashes.sha256_of

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.experiments import host
-from orchestrator.experiments.host import allocator_environment, host_facts, package_versions
+from orchestrator.experiments.storage import host
+from orchestrator.experiments.storage.host import allocator_environment, host_facts, package_versions
 from orchestrator.process.cgroup import CgroupLimits, cgroup_limits
 
 GIB = 1024**3

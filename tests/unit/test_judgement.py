@@ -6,10 +6,10 @@ import msgspec
 import pytest
 from record_builders import ended, experiment, growing, iteration, reading, records, step_record
 
-from orchestrator.analysis.judgement import Judgement
+from orchestrator.analysis.judging.judgement import Judgement
 from orchestrator.config.types import Series
-from orchestrator.experiments.judgement import judge_all, judge_series
-from orchestrator.experiments.records import SeriesRecords
+from orchestrator.experiments.judging.judgement import judge_all, judge_series
+from orchestrator.experiments.storage.records import SeriesRecords
 
 
 def test_growth_that_goes_on_is_a_leak_with_its_rate():

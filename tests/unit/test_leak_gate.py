@@ -6,13 +6,13 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from orchestrator.analysis.judged import AgainstBaseline, BeyondBaseline, CountJudgement, Growth
-from orchestrator.analysis.judgement import Judgement
+from orchestrator.analysis.judging.judged import AgainstBaseline, BeyondBaseline, CountJudgement, Growth
+from orchestrator.analysis.judging.judgement import Judgement
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.gated import Gated
 from orchestrator.config.types import GateConfig
-from orchestrator.experiments.junit import junit_xml
-from orchestrator.experiments.leak_gate import check_gate
+from orchestrator.experiments.judging.junit import junit_xml
+from orchestrator.experiments.judging.leak_gate import check_gate
 
 
 def judged(verdict, rate=(0.0, 0.0, 0.0), rss=None, method="restart", **facts):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from orchestrator.analysis.judgement import Judgement
-from orchestrator.experiments.records import SeriesEnd
+from orchestrator.analysis.judging.judgement import Judgement
+from orchestrator.experiments.storage.records import SeriesEnd
 from orchestrator.leakgate import check
 from orchestrator.leakgate.measuring import Measured
 

@@ -8,9 +8,9 @@ import pytest
 from record_builders import ended, experiment, growing, reading
 
 from orchestrator.config.types import Series
-from orchestrator.experiments.levers import setting_of
-from orchestrator.experiments.records import Phases, SeriesRecords
-from orchestrator.experiments.summary import summarize_all
+from orchestrator.experiments.judging.levers import setting_of
+from orchestrator.experiments.judging.summary import summarize_all
+from orchestrator.experiments.storage.records import Phases, SeriesRecords
 from orchestrator.report.lever_lines import early_end, lever_sentences
 from orchestrator.report.tables import as_text, experiment_tables
 

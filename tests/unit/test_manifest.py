@@ -12,16 +12,16 @@ import record_builders as build
 
 from orchestrator.config.types import Plan, Series
 from orchestrator.errors import ResultsError
-from orchestrator.experiments.file_hashes import HashedFile
-from orchestrator.experiments.manifest import (
+from orchestrator.experiments.storage.file_hashes import HashedFile
+from orchestrator.experiments.storage.manifest import (
     Manifest,
     make_manifest,
     plan_fingerprint,
     read_manifest,
     write_manifest,
 )
-from orchestrator.experiments.records import SampleFile
-from orchestrator.experiments.run_folder import ResultsFolder
+from orchestrator.experiments.storage.records import SampleFile
+from orchestrator.experiments.storage.run_folder import ResultsFolder
 from orchestrator.files.writing import to_json, write_atomically
 
 

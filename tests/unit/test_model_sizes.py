@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from orchestrator.config.types import Experiment, Model, Plan, Series, Step
-from orchestrator.experiments.file_hashes import HashedFile
-from orchestrator.experiments.model_sizes import shrunken_models
+from orchestrator.experiments.storage.file_hashes import HashedFile
+from orchestrator.experiments.storage.model_sizes import shrunken_models
 
 FILE = "/models/asr.bin"
 

@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from orchestrator.analysis.model_plan import ModelPlan, RunPlan
+from orchestrator.analysis.planning.model_plan import ModelPlan, RunPlan
 from orchestrator.config.types import ExperimentsFile
 from orchestrator.errors import ResultsError
-from orchestrator.experiments.recycle_plan import plan_results, plan_run
-from orchestrator.experiments.results_file import Results
+from orchestrator.experiments.planning.recycle_plan import plan_results, plan_run
+from orchestrator.experiments.results.results_file import Results
 from orchestrator.files.writing import to_readable_json
 from orchestrator.pool.recycling import Recycle
 from orchestrator.report.plan_lines import plan_details, plan_report, plan_sentence

@@ -10,7 +10,7 @@ import pytest
 from orchestrator_worker.engines import registry
 from orchestrator_worker.engines.base import EngineUnavailableError
 from orchestrator_worker.engines.function import FunctionEngine
-from orchestrator_worker.engines.synthetic import SyntheticEngine
+from orchestrator_worker.engines.synthetic.engine import SyntheticEngine
 from orchestrator_worker.protocol import EngineInfo
 
 GOOD = """
@@ -110,7 +110,7 @@ print(*(set(sys.modules) - before))
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
     )
     imported = done.stdout.split()
-    assert "orchestrator_worker.engines.synthetic" in imported
+    assert "orchestrator_worker.engines.synthetic.engine" in imported
     assert {"importlib.metadata", "difflib", "email", "asyncio", "logging", "argparse"}.isdisjoint(imported)
 
 

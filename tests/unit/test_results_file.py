@@ -12,11 +12,11 @@ import record_builders as build
 
 from orchestrator.config.types import Experiment, Series
 from orchestrator.errors import ResultsError
-from orchestrator.experiments import results_file
-from orchestrator.experiments.file_hashes import HashedFile
-from orchestrator.experiments.manifest import Manifest, make_manifest
-from orchestrator.experiments.records import AlignedWord, Phases, Reading, SampleFile, SeriesRecords
-from orchestrator.experiments.results_file import make_results, read_results, write_results
+from orchestrator.experiments.results import results_file
+from orchestrator.experiments.results.results_file import make_results, read_results, write_results
+from orchestrator.experiments.storage.file_hashes import HashedFile
+from orchestrator.experiments.storage.manifest import Manifest, make_manifest
+from orchestrator.experiments.storage.records import AlignedWord, Phases, Reading, SampleFile, SeriesRecords
 
 CONVERSION = "converted from 8000 Hz mono"
 TOP_LEVEL = ["schema", "tool", "profile", "config", "summary", "iterations"]

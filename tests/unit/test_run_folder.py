@@ -12,12 +12,12 @@ import pytest
 import record_builders as build
 
 from orchestrator.errors import ResultsError
-from orchestrator.experiments.manifest import (
+from orchestrator.experiments.storage.manifest import (
     Manifest,
     make_manifest,
 )
-from orchestrator.experiments.records import Entry, SeriesEnd, SeriesStart
-from orchestrator.experiments.run_folder import ResultsFolder, RunFolder
+from orchestrator.experiments.storage.records import Entry, SeriesEnd, SeriesStart
+from orchestrator.experiments.storage.run_folder import ResultsFolder, RunFolder
 
 ENTRIES: list[Entry] = [
     SeriesStart("exp2", "recreate"),

@@ -10,8 +10,8 @@ import pytest
 from record_builders import ended, experiment, growing, plan, records
 
 from orchestrator.errors import ResultsError
-from orchestrator.experiments.manifest import make_manifest
-from orchestrator.experiments.results_file import make_results
+from orchestrator.experiments.results.results_file import make_results
+from orchestrator.experiments.storage.manifest import make_manifest
 from orchestrator.process.memory import Memory
 from orchestrator.series_files.csv_series import read_csv
 from orchestrator.series_files.discovery import Trouble, find_series

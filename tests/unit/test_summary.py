@@ -16,8 +16,8 @@ from record_builders import (
     switching,
 )
 
-from orchestrator.experiments.records import Phases, SeriesRecords
-from orchestrator.experiments.summary import summarize, summarize_all
+from orchestrator.experiments.judging.summary import summarize, summarize_all
+from orchestrator.experiments.storage.records import Phases, SeriesRecords
 
 
 def test_the_seeds_growth_divides_by_the_number_of_iterations() -> None:

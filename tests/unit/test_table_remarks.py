@@ -5,7 +5,7 @@ from __future__ import annotations
 from printed_tables import AT_ONCE, line_of, printed
 from record_builders import ended, experiment, growing, iteration, records, step_record, switching
 
-from orchestrator.experiments.summary import summarize_all
+from orchestrator.experiments.judging.summary import summarize_all
 from orchestrator.report.remarks import missing_rates
 
 

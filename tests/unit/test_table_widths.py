@@ -8,7 +8,7 @@ from record_builders import experiment, growing, model, step
 from rich.cells import cell_len
 
 from orchestrator.config.types import Series
-from orchestrator.experiments.summary import summarize_all
+from orchestrator.experiments.judging.summary import summarize_all
 from orchestrator.report.tables import experiment_tables
 
 NARROW = """\

@@ -5,7 +5,7 @@ from __future__ import annotations
 from printed_tables import AT_ONCE, one_iteration, printed
 from record_builders import aligning, chain, experiment, growing, switching
 
-from orchestrator.experiments.records import SeriesRecords
+from orchestrator.experiments.storage.records import SeriesRecords
 
 COMPARISON = """\
 ======================================================================

@@ -8,8 +8,8 @@ import pytest
 from record_builders import ended, experiment, iteration, reading, records, step_record
 
 from orchestrator.config.types import Series
-from orchestrator.experiments.judgement import judge_series
-from orchestrator.experiments.records import SeriesRecords
+from orchestrator.experiments.judging.judgement import judge_series
+from orchestrator.experiments.storage.records import SeriesRecords
 
 HELD_MB = 2.0
 TRIM = Series("reuse", "trim", {"MALLOC_TRIM_THRESHOLD_": "131072"})

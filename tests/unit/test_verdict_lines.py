@@ -6,8 +6,8 @@ import msgspec
 import pytest
 from record_builders import ended, experiment, growing, iteration, reading, records, step_record
 
-from orchestrator.analysis.judged import Growth, Judged
-from orchestrator.experiments.summary import summarize_all
+from orchestrator.analysis.judging.judged import Growth, Judged
+from orchestrator.experiments.judging.summary import summarize_all
 from orchestrator.report.judged_words import made_of
 from orchestrator.report.verdict_lines import verdict_lines
 

@@ -31,7 +31,7 @@ def test_the_package_alone_loads_nothing_of_its_halves() -> None:
 @pytest.mark.parametrize("flag", ["--help", "--version"])
 def test_help_and_version_load_no_command(flag: str) -> None:
     found = loaded(SCRIPT, flag)
-    assert "orchestrator.cli.commands" in found
+    assert "orchestrator.cli.command_table" in found
     assert not {name for name in found if name.startswith("orchestrator.cli.") and name.endswith("_command")}
     assert not heavy(found, "numpy", "scipy", "asyncio", "rich", "pydantic", "psutil", "msgspec")
     assert not heavy(found, "orchestrator.pool", "orchestrator.experiments", "orchestrator.analysis")
@@ -40,7 +40,7 @@ def test_help_and_version_load_no_command(flag: str) -> None:
 def test_a_command_loads_no_other(tmp_path: Path) -> None:
     found = loaded(SCRIPT, "init", str(tmp_path / "new"))
     commands = {name for name in found if name.startswith("orchestrator.cli.") and name.endswith("_command")}
-    assert commands == {"orchestrator.cli.init_command"}
+    assert commands == {"orchestrator.cli.commands.init_command"}
 
 
 def test_judging_a_csv_file_loads_what_judges_and_no_more(tmp_path: Path) -> None:
@@ -54,4 +54,6 @@ def test_judging_a_csv_file_loads_what_judges_and_no_more(tmp_path: Path) -> Non
         found, "scipy.stats", "scipy.optimize", "scipy.linalg", "asyncio", "psutil", "rich.console"
     )
     assert not heavy(found, "orchestrator.pool", "orchestrator.process", "orchestrator.config")
-    assert not heavy(found, "orchestrator.experiments.manifest", "orchestrator.experiments.summary")
+    assert not heavy(
+        found, "orchestrator.experiments.storage.manifest", "orchestrator.experiments.judging.summary"
+    )

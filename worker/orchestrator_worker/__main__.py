@@ -1,6 +1,6 @@
 """Entry of the child process: ``python -u -P …/orchestrator_worker/__main__.py COMMANDS_FD REPLIES_FD LIFELINE_FD``.
 
-Or ``… __main__.py starter CHANNEL_FD``: a starter, from which workers are forked (:mod:`orchestrator_worker.starter`).
+Or ``… __main__.py starter CHANNEL_FD``: a fork server (:mod:`orchestrator_worker.fork_server`), which forks workers.
 
 Started by path and never as ``python -m``, which would take a package of this name from the working directory
 or from PYTHONPATH. For the same reason the package is loaded from the folder this file lies in, whatever
@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> NoReturn:
         os.set_inheritable(descriptor, False)
     _load_own_package()
     if arguments[0] == "starter":
-        from orchestrator_worker import starter
+        from orchestrator_worker import fork_server as starter
 
         descriptors = [*starter.serve(*descriptors)]
     commands_fd, replies_fd, lifeline_fd = descriptors

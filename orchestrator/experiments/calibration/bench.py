@@ -13,15 +13,15 @@ from pathlib import Path
 
 import msgspec
 
-from orchestrator.analysis.calibration import Channels
-from orchestrator.analysis.judgement import Judgement
+from orchestrator.analysis.judging.judgement import Judgement
+from orchestrator.analysis.planning.calibration import Channels
 from orchestrator.config.types import Experiment, Plan, Series
 from orchestrator.experiments.calibration.cases import Case, experiment_of
-from orchestrator.experiments.judgement import judge_series
-from orchestrator.experiments.observer import SilentObserver
-from orchestrator.experiments.records import IterationRecord, Reading, SeriesEnd, SeriesRecords
-from orchestrator.experiments.run_folder import ResultsFolder
-from orchestrator.experiments.runner import run_plan
+from orchestrator.experiments.judging.judgement import judge_series
+from orchestrator.experiments.running.observer import SilentObserver
+from orchestrator.experiments.running.runner import run_plan
+from orchestrator.experiments.storage.records import IterationRecord, Reading, SeriesEnd, SeriesRecords
+from orchestrator.experiments.storage.run_folder import ResultsFolder
 
 
 class Measured:

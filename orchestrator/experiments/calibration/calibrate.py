@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.analysis.calibration import (
+from orchestrator.analysis.planning.calibration import (
     CHANNEL_SETS,
     Calibration,
     CaseResult,
@@ -24,11 +24,11 @@ from orchestrator.analysis.calibration import (
     SmallestLeak,
     hold_against,
 )
-from orchestrator.analysis.smallest_leak import RATES_MB, smallest_always_found
+from orchestrator.analysis.planning.smallest_leak import RATES_MB, smallest_always_found
 from orchestrator.errors import EngineUnavailableError
 from orchestrator.experiments.calibration.bench import Bench, Measured
 from orchestrator.experiments.calibration.cases import BACKGROUNDS, Case, background_case, known_cases
-from orchestrator.experiments.host import host_facts, package_versions
+from orchestrator.experiments.storage.host import host_facts, package_versions
 from orchestrator_worker import __version__
 
 Told = Callable[[str], None]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.analysis.calibration import Truth
+from orchestrator.analysis.planning.calibration import Truth
 from orchestrator.config.types import Experiment, MethodName, Model, Series, Step
 
 KIB_PER_MB = 1024.0

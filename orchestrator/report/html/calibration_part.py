@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.analysis.calibration import CHANNEL_SETS, Calibration, Channels
+from orchestrator.analysis.planning.calibration import CHANNEL_SETS, Calibration, Channels
 from orchestrator.report.calibration_lines import (
     CASE_COLUMNS,
     NOT_CALIBRATED,

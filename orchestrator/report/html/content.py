@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.analysis.calibration import Calibration
-from orchestrator.analysis.judgement import Judgement
-from orchestrator.analysis.model_plan import RunPlan
+from orchestrator.analysis.judging.judgement import Judgement
+from orchestrator.analysis.planning.calibration import Calibration
+from orchestrator.analysis.planning.model_plan import RunPlan
 from orchestrator.config.types import Experiment
-from orchestrator.report.html.decimation import Bucket
+from orchestrator.report.html.charts.decimation import Bucket
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,19 +7,19 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.analysis.decision import CLEAN
-from orchestrator.analysis.judgement import Judgement
+from orchestrator.analysis.judging.decision import CLEAN
+from orchestrator.analysis.judging.judgement import Judgement
 from orchestrator.report.cells import number
 from orchestrator.report.headers import experiment_header
 from orchestrator.report.html import verdicts
-from orchestrator.report.html.composition_chart import composition_chart, highest
+from orchestrator.report.html.charts.composition_chart import composition_chart, highest
+from orchestrator.report.html.charts.memory_chart import memory_chart
+from orchestrator.report.html.charts.palette import VERDICTS
+from orchestrator.report.html.charts.phases_chart import phases_chart
+from orchestrator.report.html.charts.timeline_chart import common_domain, timeline_chart
 from orchestrator.report.html.content import ExperimentContent, SeriesContent
 from orchestrator.report.html.figures import Figures
 from orchestrator.report.html.markup import Html, bullets, element, folded, joined, table, text
-from orchestrator.report.html.memory_chart import memory_chart
-from orchestrator.report.html.palette import VERDICTS
-from orchestrator.report.html.phases_chart import phases_chart
-from orchestrator.report.html.timeline_chart import common_domain, timeline_chart
 from orchestrator.report.judged_words import PARTS, count_lines, leaking_counts, made_of
 from orchestrator.report.layout import Line
 from orchestrator.report.lever_lines import early_end, lever_sentences

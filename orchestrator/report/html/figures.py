@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from orchestrator.report.html.charts.spec import Spec
 from orchestrator.report.html.markup import Html, element, text
-from orchestrator.report.html.spec import Spec
 
 
 class Figures:

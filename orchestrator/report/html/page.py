@@ -11,11 +11,11 @@ import hashlib
 from importlib.resources import files
 
 from orchestrator.report.html.calibration_part import calibration_part
+from orchestrator.report.html.charts.palette import variables
 from orchestrator.report.html.content import ExperimentContent, ReportContent
 from orchestrator.report.html.experiment_part import experiment_part, verdict_part
 from orchestrator.report.html.figures import Figures
 from orchestrator.report.html.markup import Html, bullets, element, joined, text
-from orchestrator.report.html.palette import variables
 from orchestrator.report.html.plan_part import plan_part
 from orchestrator.report.html.provenance import provenance_part
 from orchestrator.report.html.verdicts import headlines
@@ -28,7 +28,7 @@ def make_page(content: ReportContent, engine: str) -> str:
 
     Args:
         content: What there is to show.
-        engine: JavaScript that defines ``vegaEmbed``, see :func:`orchestrator.report.html.engine.chart_engine`.
+        engine: JavaScript that defines ``vegaEmbed``, see :func:`orchestrator.report.html.charts.engine.chart_engine`.
     """
     figures = Figures()
     sections = [experiment_part(each, content.profile, figures) for each in content.experiments]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.analysis.model_plan import ModelPlan, RunPlan
+from orchestrator.analysis.planning.model_plan import ModelPlan, RunPlan
 from orchestrator.report.html.markup import Html, bullets, element, folded, joined, text
 from orchestrator.report.plan_lines import plan_details, plan_headline, plan_sentence
 

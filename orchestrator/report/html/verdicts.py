@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestrator.analysis.decision import CLEAN
-from orchestrator.analysis.judged import AgainstBaseline, CountJudgement
-from orchestrator.analysis.judgement import Judgement
+from orchestrator.analysis.judging.decision import CLEAN
+from orchestrator.analysis.judging.judged import AgainstBaseline, CountJudgement
+from orchestrator.analysis.judging.judgement import Judgement
 from orchestrator.report.html.content import ExperimentContent, SeriesContent
 from orchestrator.report.judged_words import CHANNELS, leaking_counts, level_words, worth_telling
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from orchestrator.analysis.calibration import Calibration, CaseResult, Found, call_of, hold_against
-from orchestrator.analysis.judgement import Judgement
+from orchestrator.analysis.judging.judgement import Judgement
+from orchestrator.analysis.planning.calibration import Calibration, CaseResult, Found, call_of, hold_against
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from orchestrator.analysis.lever_words import cost_sentence, split_sentence, trim_sentence, variant_sentence
-from orchestrator.analysis.levers import (
+from orchestrator.analysis.planning.lever_words import (
+    cost_sentence,
+    split_sentence,
+    trim_sentence,
+    variant_sentence,
+)
+from orchestrator.analysis.planning.levers import (
     Change,
     Effect,
     Rate,

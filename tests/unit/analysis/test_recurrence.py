@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.analysis.recurrence import recurrence
+from orchestrator.analysis.fitting.recurrence import recurrence
 
 AT = (9, 31, 40, 78)
 N = 100

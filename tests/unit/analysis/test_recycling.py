@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.analysis.recycling import (
+from orchestrator.analysis.planning.recycling import (
     WorkerFigures,
     best_period,
     jobs_for_cost,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from orchestrator.analysis import MemorySeries, is_look, settled
-from orchestrator.analysis.settled import LOOKS, agrees, fewest_iterations
+from orchestrator.analysis.judging.settled import LOOKS, agrees, fewest_iterations
 
 T = np.arange(100, dtype=float)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from orchestrator.analysis import robust_slope
-from orchestrator.analysis.slope import fgls_slope
+from orchestrator.analysis.fitting.slope import fgls_slope
 
 
 def _ar_noise(rng: np.random.Generator, count: int, phi: float) -> np.ndarray:

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from orchestrator.analysis.smallest_leak import RATES_MB, smallest_always_found
+from orchestrator.analysis.planning.smallest_leak import RATES_MB, smallest_always_found
 
 RATES = (0.1, 0.2, 0.4, 0.8, 1.6)
 

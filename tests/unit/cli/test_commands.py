@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import orchestrator.cli
 from orchestrator.cli.app import app
-from orchestrator.cli.commands import SUMMARIES
+from orchestrator.cli.command_table import SUMMARIES
 
 MODULES = sorted(path.stem for path in Path(orchestrator.cli.__file__).parent.glob("*_command.py"))
 

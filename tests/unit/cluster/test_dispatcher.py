@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cluster.board import ClusterJob
 from orchestrator.cluster.dispatcher import Dispatcher
 from orchestrator.cluster.losses import LOSS_PERIOD_S, MOST_MOVES
+from orchestrator.cluster.state import ClusterJob
 from orchestrator.cluster.wire import Absent, Ended, Loaded, Opened, Started, TextCame, take_apart
 from orchestrator.errors import (
     EngineUnavailableError,
@@ -17,8 +17,8 @@ from orchestrator.errors import (
     ModelOutOfUseError,
     NodeDiedError,
 )
-from orchestrator.pool.payload import Payload
 from orchestrator.pool.retries import Retry
+from orchestrator.pool.submission.payload import Payload
 from orchestrator_worker.protocol import Chunk
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from orchestrator.cli.schema_command import schema as schema_command
+from orchestrator.cli.commands.schema_command import schema as schema_command
 from orchestrator.config.schema import DIALECT, json_schema, schema_text
 from orchestrator.config.walk import problems_of_shape
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 import orchestrator
-from orchestrator.cli.init_command import init
+from orchestrator.cli.commands.init_command import init
 from orchestrator.config.load import load_file
 from orchestrator.config.overrides import Overrides
 from orchestrator.config.resolve import resolve
-from orchestrator.config.starter import STARTER_NAMES, start_folder, starter_files
+from orchestrator.config.template import STARTER_NAMES, start_folder, starter_files
 from orchestrator.errors import ConfigError
 
 TOP = Path(__file__).parents[3]

@@ -17,7 +17,7 @@ from orchestrator.doctor.native_library import DESTROY, NEEDED, look_at_librarie
 from orchestrator.doctor.results_place import look_at_results
 from orchestrator.doctor.sample_files import look_at_samples
 from orchestrator.doctor.tools import look_at_tools
-from orchestrator.experiments.file_hashes import HashCache
+from orchestrator.experiments.storage.file_hashes import HashCache
 from orchestrator_worker.protocol import Heap
 
 GIB = 1024**3

@@ -140,7 +140,7 @@ def test_thinning_keeps_the_peaks() -> None:
 def test_the_view_has_a_row_for_each_slot() -> None:
     from rich.console import Console
 
-    from orchestrator.cli.top_view import drawn
+    from orchestrator.cli.terminal.top_view import drawn
 
     console = Console(width=160, record=True, file=open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     console.print(drawn(snapshot(3600), 160))
@@ -157,7 +157,7 @@ def test_the_view_has_a_row_for_each_slot() -> None:
 def test_every_column_has_its_place_on_eighty_columns() -> None:
     from rich.console import Console
 
-    from orchestrator.cli.top_view import drawn
+    from orchestrator.cli.terminal.top_view import drawn
 
     console = Console(width=80, record=True, file=open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     console.print(drawn(snapshot(3600), 80))
@@ -167,7 +167,7 @@ def test_every_column_has_its_place_on_eighty_columns() -> None:
 
 
 def test_the_sparklines_full_height_is_the_limit() -> None:
-    from orchestrator.cli.top_view import sparkline
+    from orchestrator.cli.terminal.top_view import sparkline
 
     assert sparkline([0, 50, 100], 100, 24) == "▁▅█"
     assert sparkline([0, 50, 100], 800, 24) == "▁▁▂"
@@ -176,7 +176,7 @@ def test_the_sparklines_full_height_is_the_limit() -> None:
 
 
 def test_the_json_is_one_line_that_scripts_can_read(capsys: pytest.CaptureFixture[str]) -> None:
-    from orchestrator.cli.top_command import _print_one
+    from orchestrator.cli.commands.top_command import _print_one
 
     _print_one(snapshot(), as_json=True)
     made = json.loads(capsys.readouterr().out)

@@ -9,14 +9,14 @@ from typing import Any
 from fake_link import MIB, SMALLEST_JOB, FakeLink, job_frame
 
 from orchestrator.errors import JobCancelledError, SpawnError
+from orchestrator.pool.core.job import JobRecord
+from orchestrator.pool.core.settings import Settings
+from orchestrator.pool.core.slot import Worker
+from orchestrator.pool.core.states import ExitReason, JobState, WorkerState
+from orchestrator.pool.core.supervisor import Supervisor
 from orchestrator.pool.events import PoolEvent
-from orchestrator.pool.job_record import JobRecord
 from orchestrator.pool.models import FUNCTION_MODEL, Model
-from orchestrator.pool.payload import Payload
-from orchestrator.pool.settings import Settings
-from orchestrator.pool.slot import Worker
-from orchestrator.pool.states import ExitReason, JobState, WorkerState
-from orchestrator.pool.supervisor import Supervisor
+from orchestrator.pool.submission.payload import Payload
 from orchestrator_worker.protocol import Chunk, ChunkTimes, Done, Failed, Loaded, Plain, Ready, Trimmed
 
 __all__ = ["MIB", "FakeLink", "FakePool", "FakePromise"]

@@ -4,9 +4,9 @@ from typing import Any
 
 from fake_pool import FakePool
 
-from orchestrator.pool.job_record import JobRecord
-from orchestrator.pool.slot import Worker
-from orchestrator.pool.states import JobState, WorkerState
+from orchestrator.pool.core.job import JobRecord
+from orchestrator.pool.core.slot import Worker
+from orchestrator.pool.core.states import JobState, WorkerState
 
 AT_WORK = {WorkerState.BUSY, WorkerState.CANCELLING}
 

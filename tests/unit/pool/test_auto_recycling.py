@@ -6,9 +6,9 @@ from typing import Any
 
 from fake_pool import MIB, FakePool
 
+from orchestrator.pool.core.slot import Worker
+from orchestrator.pool.core.states import WorkerState
 from orchestrator.pool.recycling import Recycle
-from orchestrator.pool.slot import Worker
-from orchestrator.pool.states import WorkerState
 
 AUTO = Recycle(auto=True, jitter=0)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.pool.cgroup import OomKills, default_budget_bytes, oom_kills
+from orchestrator.pool.runtime.oom_kills import OomKills, default_budget_bytes, oom_kills
 
 
 def group(folder: Path, name: str, text: str) -> Path:

@@ -7,7 +7,7 @@ import random
 import pytest
 from fake_pool import FakePool
 
-from orchestrator.pool.states import WorkerState
+from orchestrator.pool.core.states import WorkerState
 
 JOB_S = 0.1
 JOBS = 400

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from orchestrator.pool.learned_recycling import (
+from orchestrator.pool.core.growth_model import (
     MOST_POINTS,
     Due,
     Learner,

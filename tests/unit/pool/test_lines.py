@@ -4,10 +4,10 @@ import pytest
 from fake_pool import MIB, FakePool
 from quick_jobs import assert_even, quick_pool, states, with_line, work_off
 
+from orchestrator.pool.core.prefetch import FEW_IN_LINE, LARGEST_FRAME, MOST_IN_LINE
+from orchestrator.pool.core.states import JobState, WorkerState
 from orchestrator.pool.events import JobEnded
-from orchestrator.pool.lines import FEW_IN_LINE, LARGEST_FRAME, MOST_IN_LINE
 from orchestrator.pool.recycling import Recycle
-from orchestrator.pool.states import JobState, WorkerState
 from orchestrator.pool.stats import take_stats
 
 SENT, WAITING, RUNNING = JobState.SENT, JobState.WAITING, JobState.RUNNING

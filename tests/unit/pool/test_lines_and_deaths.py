@@ -12,10 +12,10 @@ from orchestrator.errors import (
     ProtocolError,
     WorkerDiedError,
 )
-from orchestrator.pool.job_record import JobRecord
+from orchestrator.pool.core.job import JobRecord
+from orchestrator.pool.core.slot import Worker
+from orchestrator.pool.core.states import JobState, WorkerState
 from orchestrator.pool.retries import Retry
-from orchestrator.pool.slot import Worker
-from orchestrator.pool.states import JobState, WorkerState
 from orchestrator_worker.protocol import Chunk
 
 SENT, WAITING, RUNNING, ENDED = JobState.SENT, JobState.WAITING, JobState.RUNNING, JobState.ENDED

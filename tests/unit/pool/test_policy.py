@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.config.types import RecycleConfig, RecycleLimits
-from orchestrator.pool.budget import BARE_WORKER_BYTES, Budget, first_guess, learnt_need
-from orchestrator.pool.deadlines import Deadlines
-from orchestrator.pool.intensity import Intensity
+from orchestrator.pool.core.memory_budget import BARE_WORKER_BYTES, Budget, first_guess, learnt_need
+from orchestrator.pool.core.restart_limit import Intensity
+from orchestrator.pool.core.states import ExitReason
+from orchestrator.pool.core.timers import Deadlines
 from orchestrator.pool.recycling import (
     NO_LIMITS,
     Limits,
@@ -22,7 +23,6 @@ from orchestrator.pool.recycling import (
     time_to_prepare,
 )
 from orchestrator.pool.retries import Retry
-from orchestrator.pool.states import ExitReason
 
 MIB = 1024 * 1024
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from orchestrator.pool.scheduling import (
+from orchestrator.pool.core.scheduling import (
     KEEP_WARM_PRIORITY,
     MOST_OVERTAKEN,
     Demand,

@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from orchestrator.pool.exits import exit_reason
-from orchestrator.pool.states import (
+from orchestrator.pool.core.exit_reasons import exit_reason
+from orchestrator.pool.core.states import (
     JOB_TRANSITIONS,
     WORKER_TRANSITIONS,
     ExitReason,

@@ -15,11 +15,11 @@ from orchestrator.errors import (
     ProtocolError,
     WorkerDiedError,
 )
+from orchestrator.pool.core.states import JobState, WorkerState
 from orchestrator.pool.events import JobEnded, WorkerLeft
 from orchestrator.pool.models import FUNCTION_MODEL
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
-from orchestrator.pool.states import JobState, WorkerState
 from orchestrator_worker.protocol import Cancel, Chunk, Load, Ready, Shutdown, Trim, Unloaded
 
 

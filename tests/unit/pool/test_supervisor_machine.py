@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from orchestrator.errors import ProtocolError
-from orchestrator.pool.lines import MOST_IN_LINE
+from orchestrator.pool.core.prefetch import MOST_IN_LINE
+from orchestrator.pool.core.states import JobState, WorkerState
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
-from orchestrator.pool.states import JobState, WorkerState
 
 MODELS = ("a", "b")
 ACTIVE = {WorkerState.BUSY, WorkerState.CANCELLING}

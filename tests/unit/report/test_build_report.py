@@ -10,11 +10,11 @@ import typer
 from typer.testing import CliRunner
 from written_runs import Written, experiment, iterations
 
-from orchestrator.cli.report_command import report
+from orchestrator.cli.commands.report_command import report
 from orchestrator.errors import ResultsError
-from orchestrator.experiments.report_content import collect_report
-from orchestrator.experiments.run_report import build_report, find_run
-from orchestrator.report.html.engine import chart_engine
+from orchestrator.experiments.reporting.report_content import collect_report
+from orchestrator.experiments.reporting.run_report import build_report, find_run
+from orchestrator.report.html.charts.engine import chart_engine
 from orchestrator.report.html.markdown import markdown_summary
 
 

@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from written_runs import Written, experiment, iterations
 
-from orchestrator.analysis.judged import ChannelJudgement
-from orchestrator.experiments.report_content import collect_report
-from orchestrator.report.html.composition_chart import parts_of
+from orchestrator.analysis.judging.judged import ChannelJudgement
+from orchestrator.experiments.reporting.report_content import collect_report
+from orchestrator.report.html.charts.composition_chart import parts_of
+from orchestrator.report.html.charts.decimation import decimate
+from orchestrator.report.html.charts.engine import picture_svg
+from orchestrator.report.html.charts.fit import fit_points
+from orchestrator.report.html.charts.images import main_figure
+from orchestrator.report.html.charts.palette import COLORS, PARTS, PHASES, VERDICTS, styles_of
 from orchestrator.report.html.content import Point
-from orchestrator.report.html.decimation import decimate
-from orchestrator.report.html.engine import picture_svg
-from orchestrator.report.html.fit import fit_points
-from orchestrator.report.html.images import main_figure
 from orchestrator.report.html.page import make_page
-from orchestrator.report.html.palette import COLORS, PARTS, PHASES, VERDICTS, styles_of
 from orchestrator.report.html.verdicts import significant
 
 NAMES = {0: "load", 1: "infer"}

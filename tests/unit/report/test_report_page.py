@@ -10,7 +10,7 @@ import pytest
 from written_runs import MODEL, Written, experiment, iterations, reading
 
 from orchestrator.config.types import Model, Series
-from orchestrator.experiments.report_content import collect_report
+from orchestrator.experiments.reporting.report_content import collect_report
 from orchestrator.report.html.markdown import markdown_summary
 from orchestrator.report.html.page import make_page
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.config.types import Experiment, Model, Plan, Sample, Series, Step
-from orchestrator.experiments.manifest import make_manifest
-from orchestrator.experiments.records import (
+from orchestrator.experiments.storage.manifest import make_manifest
+from orchestrator.experiments.storage.records import (
     IterationRecord,
     Phases,
     Reading,
@@ -16,7 +16,7 @@ from orchestrator.experiments.records import (
     SeriesStart,
     StepRecord,
 )
-from orchestrator.experiments.run_folder import ResultsFolder, RunFolder
+from orchestrator.experiments.storage.run_folder import ResultsFolder, RunFolder
 from orchestrator.process.sample_record import Label, phase_code
 from orchestrator.process.samples import SampleWriter
 

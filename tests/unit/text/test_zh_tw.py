@@ -101,7 +101,8 @@ def test_threads_share_the_dictionaries() -> None:
 
 
 def test_the_dictionaries_are_not_loaded_before_they_are_used() -> None:
-    code = "import sys, orchestrator, orchestrator.text, orchestrator.cli.narrator; print('opencc' in sys.modules)"
+    modules = "sys, orchestrator, orchestrator.text, orchestrator.cli.terminal.verbose_log"
+    code = f"import {modules}; print('opencc' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 BUILT_IN = {
-    "chatllm": "orchestrator_worker.engines.chatllm:ChatllmEngine",
+    "chatllm": "orchestrator_worker.engines.chatllm.engine:ChatllmEngine",
     "moonshine": "orchestrator_worker.engines.moonshine:MoonshineEngine",
     "pocketsphinx": "orchestrator_worker.engines.pocketsphinx:PocketsphinxEngine",
     "faster-whisper": "orchestrator_worker.engines.faster_whisper:FasterWhisperEngine",
-    "synthetic": "orchestrator_worker.engines.synthetic:SyntheticEngine",
-    "synthetic-restart": "orchestrator_worker.engines.synthetic:SyntheticRestartEngine",
+    "synthetic": "orchestrator_worker.engines.synthetic.engine:SyntheticEngine",
+    "synthetic-restart": "orchestrator_worker.engines.synthetic.engine:SyntheticRestartEngine",
     "function": "orchestrator_worker.engines.function:FunctionEngine",
 }
 """Name as in experiments.toml to ``module:Class``."""

@@ -1,0 +1,78 @@
+"""The slope at the end of a record, with everything in doubt about it in its interval."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import sqrt
+
+import numpy as np
+from scipy.special import stdtrit
+
+from orchestrator.analysis.fitting.jumps import find_jumps, random_events
+from orchestrator.analysis.fitting.shapes import ShapeWeights
+from orchestrator.analysis.fitting.slope import SlopeEstimate, fgls_slope
+from orchestrator.analysis.judging.series import FloatArray
+
+_ENDS_IN_A_LINE = ("line", "late", "two lines", "line and step", "line after decay")
+_STEPS = ("step", "steps")
+_MOSTLY_JUMPS = 0.5
+_LIKELY_GROWING = 0.5
+_COMPARABLE = 4.0  # in BIC: the worse shape still has an eighth of the weight
+_FEWEST_DEGREES = 3.0
+_WIDEST = 1.5
+
+
+def tail_slope(
+    rest: FloatArray, shapes: ShapeWeights, noise_floor: float, slope_error: float = 0.0
+) -> SlopeEstimate:
+    """Return the slope at the end, averaged over the shapes that end in a line.
+
+    What is left of a warm-up, or a late beginning, tilts a line through all readings; averaging by
+    weight keeps that doubt in the interval. Growth by steps gets the interval of random steps.
+
+    Args:
+        rest: Readings after the warm-up, a cycle taken out.
+        shapes: The shapes weighed on them.
+        noise_floor: The smallest difference a reading can show, same unit.
+        slope_error: Standard error of the slope beyond the noise, see ``Cycle.slope_error``.
+    """
+    line = fgls_slope(rest, noise_floor=noise_floor)
+    ends = [shapes.shapes[kind] for kind in _ENDS_IN_A_LINE]
+    deficits = np.array([shape.deficit for shape in ends])
+    weights = np.exp(-0.5 * (deficits - deficits.min()))
+    weights /= weights.sum()
+    rates = np.array([line.rate, *(shape.future for shape in ends[1:])])
+    # Fitted autocorrelation is too low in short records; the line's own is corrected for that.
+    wider = min(max(line.standard_error / ends[0].error, 1.0), _WIDEST)
+    errors = np.array([line.standard_error, *(wider * shape.error for shape in ends[1:])])
+    degrees = np.array([line.degrees_of_freedom, *(shape.degrees_of_freedom for shape in ends[1:])])
+    rate = float(weights @ rates)
+    variance = float(weights @ (errors**2 + (rates - rate) ** 2)) + slope_error**2
+    estimate = _with_error(replace(line, rate=rate), sqrt(variance), float(weights @ degrees))
+    steps = shapes.shapes.get("steps")
+    if steps and shapes.growing > _LIKELY_GROWING and steps.deficit < deficits.min() + _COMPARABLE:
+        estimate = _widened(estimate, steps.future, *random_events(steps.degrees_of_freedom))
+    jumps = find_jumps(rest, noise_floor, 3 * noise_floor)
+    if rate > 0 and jumps.share > _MOSTLY_JUMPS and 1 < len(jumps.at) < rest.size / 2:
+        least, most = jumps.factors(estimate.confidence)
+        if shapes.best in _STEPS:
+            return replace(estimate, low=rate * least, high=rate * most)
+        estimate = _widened(estimate, rate, least, most)
+    return estimate
+
+
+def _widened(estimate: SlopeEstimate, rate: float, least: float, most: float) -> SlopeEstimate:
+    """Return the estimate with an interval that reaches from ``least`` to ``most`` times ``rate``."""
+    return replace(estimate, low=min(estimate.low, rate * least), high=max(estimate.high, rate * most))
+
+
+def _with_error(estimate: SlopeEstimate, error: float, degrees: float) -> SlopeEstimate:
+    degrees = max(degrees, _FEWEST_DEGREES)
+    half = float(stdtrit(degrees, 0.5 + estimate.confidence / 2)) * error
+    return replace(
+        estimate,
+        low=estimate.rate - half,
+        high=estimate.rate + half,
+        standard_error=error,
+        degrees_of_freedom=degrees,
+    )

@@ -1,0 +1,61 @@
+"""The difference of two means or of two rates, with a 95 % interval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf, sqrt
+
+from scipy.special import stdtrit
+
+from orchestrator.analysis.judging.series import SeriesLike, as_series
+
+_UPPER = 0.975
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The second less the first, in their unit. Without an interval the ends are infinite."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def resolved(self) -> bool:
+        """Whether the interval excludes zero."""
+        return self.low > 0 or self.high < 0
+
+
+def mean_difference(first: SeriesLike, second: SeriesLike) -> Difference:
+    """Return the difference of two means, by Welch's unequal-variance t (Biometrika 34, 1947).
+
+    The readings of each side are taken to be independent. A side of one reading has no interval.
+
+    Raises:
+        ValueError: A side is empty, or holds what is not finite.
+    """
+    a, b = as_series(first, "first"), as_series(second, "second")
+    if not a.size or not b.size:
+        raise ValueError("both sides need a reading")
+    value = float(b.mean() - a.mean())
+    if min(a.size, b.size) < 2:
+        return Difference(value, -inf, inf)
+    shares = [float(side.var(ddof=1)) / side.size for side in (a, b)]
+    variance = sum(shares)
+    if variance == 0:
+        return Difference(value, value, value)
+    degrees = variance**2 / sum(s**2 / (n - 1) for s, n in zip(shares, (a.size, b.size), strict=True))
+    half = float(stdtrit(degrees, _UPPER)) * sqrt(variance)
+    return Difference(value, value - half, value + half)
+
+
+def rate_difference(first: tuple[float, float, float], second: tuple[float, float, float]) -> Difference:
+    """Return the difference of two independent rates, each (low, rate, high).
+
+    The distances to the ends add up as variances do, each end with the one that faces it, so that intervals
+    that are not symmetric stay so.
+    """
+    value = second[1] - first[1]
+    down = sqrt((second[1] - second[0]) ** 2 + (first[2] - first[1]) ** 2)
+    up = sqrt((second[2] - second[1]) ** 2 + (first[1] - first[0]) ** 2)
+    return Difference(value, value - down, value + up)

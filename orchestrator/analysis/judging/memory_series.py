@@ -1,0 +1,105 @@
+"""All channels of one memory series, checked, and the channels that follow from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orchestrator.analysis.judging.series import FloatArray, SeriesLike, as_series
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySeries:
+    """Readings of one process, one per iteration and channel, MB (1024 squared bytes).
+
+    Made by ``MemorySeries.of``, which checks them.
+
+    Attributes:
+        rss: Resident set size.
+        rss_anon: Its anonymous part; None when the system does not tell it.
+        swap: Memory moved out to swap; None when the system does not tell it.
+        live: Live bytes of the C allocator; None when the heap channel is off.
+        held: Free bytes it holds; None when it does not tell, then ``live`` counts as live only.
+        heap_off: Why there is no heap channel, e.g. ``"allocator replaced"``; None when there is one or no
+            reason is known.
+    """
+
+    rss: FloatArray
+    rss_anon: FloatArray | None = None
+    swap: FloatArray | None = None
+    live: FloatArray | None = None
+    held: FloatArray | None = None
+    heap_off: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        rss_mb: SeriesLike,
+        *,
+        rss_anon_mb: SeriesLike | None = None,
+        swap_mb: SeriesLike | None = None,
+        live_mb: SeriesLike | None = None,
+        held_mb: SeriesLike | None = None,
+        heap_off: str | None = None,
+    ) -> MemorySeries:
+        """Check the readings and return them as a series.
+
+        With ``heap_off`` the two heap channels are left out, whatever they hold: a replaced allocator reads
+        as zeros, which must never count as a heap at rest.
+
+        Raises:
+            ValueError: A channel holds a value that is not finite, or has another length than RSS.
+        """
+        rss = as_series(rss_mb, "rss")
+
+        def optional(values: SeriesLike | None, name: str) -> FloatArray | None:
+            return None if values is None else as_series(values, name, length=rss.size)
+
+        live, held = optional(live_mb, "live"), optional(held_mb, "held")
+        return cls(
+            rss,
+            optional(rss_anon_mb, "rss_anon"),
+            optional(swap_mb, "swap"),
+            None if heap_off else live,
+            None if heap_off else held,
+            heap_off,
+        )
+
+    @property
+    def lead(self) -> FloatArray:
+        """The leak series: anonymous memory and swap where the system tells them, else RSS."""
+        series = self.rss if self.rss_anon is None else self.rss_anon
+        return series if self.swap is None else series + self.swap
+
+    @property
+    def nonmalloc(self) -> FloatArray | None:
+        """Anonymous memory outside malloc; None when a channel it needs is missing.
+
+        Not to be believed when negative somewhere: held chunks need not be resident.
+        """
+        if self.rss_anon is None or self.live is None or self.held is None:
+            return None
+        return self.lead - self.live - self.held
+
+    @property
+    def file(self) -> FloatArray | None:
+        """Pages of mapped files; None when RssAnon is not known."""
+        return None if self.rss_anon is None else self.rss - self.rss_anon
+
+    def first(self, count: int) -> MemorySeries:
+        """Return the series as it was after ``count`` iterations."""
+
+        def cut(values: FloatArray | None) -> FloatArray | None:
+            return None if values is None else values[:count]
+
+        return MemorySeries(
+            self.rss[:count],
+            cut(self.rss_anon),
+            cut(self.swap),
+            cut(self.live),
+            cut(self.held),
+            self.heap_off,
+        )
+
+    def __len__(self) -> int:
+        """Return the number of iterations."""
+        return int(self.rss.size)

@@ -1,0 +1,250 @@
+"""Judge all channels of one series together.
+
+    rss, rss_anon, swap  -- outside -->  lead = rss_anon + swap, else rss + swap
+    live, held           -- inside  -->  live;  nonmalloc = lead - live - held
+
+A leak is memory that is not given back: live heap that grows, or memory outside malloc that grows.
+Growth of the lead alone, with both of them at rest, is memory the allocator holds free: not a leak, but
+never called clean while it goes on either. The live heap alone never clears a series.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from orchestrator.analysis.judging.channel import judge_channel
+from orchestrator.analysis.judging.composition import Composition, compose
+from orchestrator.analysis.judging.decision import CHECKED_CLEAN_BELOW, ChannelVerdict, VerdictName
+from orchestrator.analysis.judging.memory_series import MemorySeries
+from orchestrator.analysis.judging.tolerance import (
+    LIVE_FLOOR_MB,
+    NONMALLOC_FLOOR_MB,
+    RSS_FLOOR_MB,
+    live_tolerance_mb,
+    tolerance_mb,
+)
+
+_STILL_GROWING = 0.75
+"""Above this probability of growth of the lead, a heap at rest does not make a series clean."""
+
+_CLEARLY_GROWING = 0.8
+_FILES = "anonymous memory is at rest: what grows are pages of mapped files, which end with the files"
+_STEPS = ("step", "steps")
+HELD_PROBE = "a heap trim at the end (malloc_trim), or a run with MALLOC_TRIM_THRESHOLD_=131072"
+"""What would settle growth of memory that the allocator holds free. A run that did so already knows better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What all channels of one series say.
+
+    Rates are MB per iteration after the warm-up; ``ci_low`` and ``ci_high`` bound the 95 % interval.
+
+    Attributes:
+        verdict: ``leak``, ``plateau``, ``flat``, ``bounded``, ``slow-growth`` or ``inconclusive``.
+        rate_mb_per_iteration: Growth of the channel that decided.
+        ci_low: Lower end of its interval.
+        ci_high: Upper end of its interval.
+        rate_channel: The channel that decided: ``rss``, ``rss_anon``, ``live``, ``nonmalloc`` or ``file``.
+        rss_rate_mb_per_iteration: Growth of RSS.
+        rss_ci_low: Lower end of its interval.
+        rss_ci_high: Upper end of its interval.
+        heap_rate_mb_per_iteration: Growth of the live heap, None without a heap channel.
+        heap_ci_low: Lower end of its interval, None without a heap channel.
+        heap_ci_high: Upper end of its interval, None without a heap channel.
+        warm_up: Iterations at the start that were left out, by the channel that decided.
+        tolerance: Growth per iteration of the process above which it counts as a leak, MB.
+        reasons: Why, in plain words.
+        composition: What the growth is made of.
+        settle: What would settle an inconclusive verdict; empty otherwise.
+        channels: What every channel says by itself, by name.
+    """
+
+    verdict: VerdictName
+    rate_mb_per_iteration: float
+    ci_low: float
+    ci_high: float
+    rate_channel: str
+    rss_rate_mb_per_iteration: float
+    rss_ci_low: float
+    rss_ci_high: float
+    heap_rate_mb_per_iteration: float | None
+    heap_ci_low: float | None
+    heap_ci_high: float | None
+    warm_up: int
+    tolerance: float
+    reasons: tuple[str, ...]
+    composition: Composition
+    settle: tuple[str, ...]
+    channels: tuple[tuple[str, ChannelVerdict], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    verdict: VerdictName
+    channel: str
+    reasons: tuple[str, ...] = ()
+    settle: tuple[str, ...] = ()
+
+
+def judge(series: MemorySeries, *, tolerance: float | None = None) -> Verdict:
+    """Judge the memory series of one process.
+
+    Args:
+        series: The readings, see ``MemorySeries.of``.
+        tolerance: Accepted growth, MB per iteration; by default 0.1 or 0.01 % of the median RSS.
+
+    Raises:
+        ValueError: The tolerance is not above zero.
+    """
+    accepted = tolerance_mb(series.rss) if tolerance is None else tolerance
+    channels, notes = _judge_channels(series, accepted)
+    choice = _choose(channels)
+    return _verdict(series, channels, choice, accepted, notes)
+
+
+def _judge_channels(series: MemorySeries, tolerance: float) -> tuple[dict[str, ChannelVerdict], list[str]]:
+    """Judge each channel that is there and can be believed; return them and notes on those that cannot."""
+    notes: list[str] = []
+    channels = {"rss": judge_channel(series.rss, tolerance, noise_floor=RSS_FLOOR_MB, name="rss")}
+    if series.rss_anon is not None or series.swap is not None:
+        apart = series.rss - series.lead
+        channels["rss_anon"] = (
+            channels["rss"]  # they differ by a constant, so they say the same
+            if apart.size and float(np.ptp(apart)) < RSS_FLOOR_MB / 2
+            else judge_channel(series.lead, tolerance, noise_floor=RSS_FLOOR_MB, name="rss_anon")
+        )
+    if series.heap_off:
+        notes.append(f"heap channel off: {series.heap_off}")
+    if series.live is None:
+        return channels, notes
+    channels["live"] = judge_channel(
+        series.live,
+        live_tolerance_mb(tolerance),
+        noise_floor=LIVE_FLOOR_MB,
+        name="live",
+        clean_below=CHECKED_CLEAN_BELOW,
+    )
+    nonmalloc = series.nonmalloc
+    if nonmalloc is None:
+        notes.append("without held bytes and RssAnon the live heap can show a leak, but not exclude one")
+    elif nonmalloc.size and float(nonmalloc.min()) < 0:
+        notes.append("live and held bytes exceed anonymous memory, so what is outside malloc is not known")
+    else:
+        channels["nonmalloc"] = judge_channel(
+            nonmalloc,
+            tolerance,
+            noise_floor=NONMALLOC_FLOOR_MB,
+            name="nonmalloc",
+            clean_below=CHECKED_CLEAN_BELOW,
+        )
+    return channels, notes
+
+
+def _choose(channels: dict[str, ChannelVerdict]) -> _Choice:
+    """Decide which channel speaks for the whole."""
+    lead_name = "rss_anon" if "rss_anon" in channels else "rss"
+    inside = [name for name in ("live", "nonmalloc") if name in channels]
+    leaking = [name for name in inside if channels[name].verdict == "leak"]
+    if leaking:
+        name = max(leaking, key=lambda n: channels[n].slope.rate)
+        where = "the live heap" if name == "live" else "memory outside malloc"
+        return _Choice("leak", name, (f"{where} grows and is not given back",))
+    for verdict in ("slow-growth", "inconclusive"):
+        for name in inside:
+            if channels[name].verdict == verdict:
+                return _Choice(channels[name].verdict, name)
+    if len(inside) == 2:
+        return _heap_at_rest(channels, lead_name)
+    if inside and not channels[lead_name].clean:
+        return _live_at_rest(channels[lead_name], lead_name)
+    return _file_pages(channels, lead_name)
+
+
+def _heap_at_rest(channels: dict[str, ChannelVerdict], lead_name: str) -> _Choice:
+    """Decide when neither live heap nor memory outside malloc grows."""
+    lead = channels[lead_name]
+    if lead.clean:
+        return _file_pages(channels, lead_name)
+    held = "live heap and memory outside malloc are at rest: what grows is memory the allocator holds free"
+    limit = _CLEARLY_GROWING if lead.shape in _STEPS else _STILL_GROWING
+    if lead.verdict == "slow-growth":
+        return _Choice("slow-growth", lead_name, (held,), (HELD_PROBE,))
+    if lead.verdict == "leak" or lead.growing > limit:
+        return _Choice("inconclusive", lead_name, (held,), (HELD_PROBE,))
+    if channels["rss"].verdict in ("leak", "slow-growth") or channels["rss"].growing > limit:
+        return _Choice("slow-growth", "rss", (_FILES,))
+    rest = "live heap and memory outside malloc are at rest; what RSS still does is noise or retention"
+    return _Choice("plateau" if lead.shape in _STEPS else "bounded", lead_name, (rest,))
+
+
+def _live_at_rest(lead: ChannelVerdict, lead_name: str) -> _Choice:
+    """Decide when the live heap is at rest, but what else grows is not known."""
+    reason = "the live heap is at rest, but the process grows or may grow"
+    verdict: VerdictName = "slow-growth" if lead.verdict == "slow-growth" else "inconclusive"
+    return _Choice(
+        verdict,
+        lead_name,
+        (reason,),
+        ("the allocator's free bytes (mallinfo2), to tell held memory from leaks",),
+    )
+
+
+def _file_pages(channels: dict[str, ChannelVerdict], lead_name: str) -> _Choice:
+    """Let the lead decide, unless it is clean while the file pages in RSS still grow."""
+    lead, rss = channels[lead_name], channels["rss"]
+    if lead.clean and rss.verdict in ("leak", "slow-growth"):
+        return _Choice("slow-growth", "rss", (_FILES,))
+    return _Choice(lead.verdict, lead_name)
+
+
+def _verdict(
+    series: MemorySeries,
+    channels: dict[str, ChannelVerdict],
+    choice: _Choice,
+    tolerance: float,
+    notes: list[str],
+) -> Verdict:
+    decided, rss, heap = channels[choice.channel], channels["rss"], channels.get("live")
+    settle = choice.settle or decided.settle
+    if choice.verdict == "inconclusive" and heap is None:
+        settle = (*settle, "a run with the heap channel on")
+    if choice.verdict not in ("inconclusive", "slow-growth"):
+        settle = ()
+    slope = decided.slope
+    return Verdict(
+        verdict=choice.verdict,
+        rate_mb_per_iteration=slope.rate,
+        ci_low=slope.low,
+        ci_high=slope.high,
+        rate_channel=choice.channel,
+        rss_rate_mb_per_iteration=rss.slope.rate,
+        rss_ci_low=rss.slope.low,
+        rss_ci_high=rss.slope.high,
+        heap_rate_mb_per_iteration=heap.slope.rate if heap else None,
+        heap_ci_low=heap.slope.low if heap else None,
+        heap_ci_high=heap.slope.high if heap else None,
+        warm_up=decided.warm_up,
+        tolerance=tolerance,
+        reasons=(*choice.reasons, *decided.reasons, *notes),
+        composition=_composition(series, decided.warm_up),
+        settle=settle,
+        channels=tuple(channels.items()),
+    )
+
+
+def _composition(series: MemorySeries, warm_up: int) -> Composition:
+    nonmalloc = series.nonmalloc
+    believed = nonmalloc is not None and bool(np.all(nonmalloc >= 0))
+    return compose(
+        {
+            "live_heap": series.live,
+            "held_free": series.held,
+            "outside_malloc": nonmalloc if believed else None,
+            "file_pages": series.file,
+            "swap": series.swap,
+        },
+        warm_up,
+    )

@@ -1,0 +1,81 @@
+"""The commands by name: one line about each, and its module, which is imported when the command is asked for.
+
+``orchestrator --help`` imports none of them and any other call only its own: the fifteen together cost more
+than the library that reads their flags (``benchmarks/results/cli.json``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+SUMMARIES = {
+    "run": "Run the experiments of FILE and print their tables.",
+    "analyze": "Judge memory series: leak, plateau, flat, bounded, slow-growth or inconclusive, with rate and "
+    "interval.",
+    "watch": "Watch the memory of process PID until Ctrl-C or its end, then say the verdict and MB per hour.",
+    "compare": "Compare two runs: growth, TTFT, speed, WER and load of each method, differences with 95 % "
+    "intervals.",
+    "calibrate": "Run known leaks, pools and caches through the whole chain and say what was found of them.",
+    "report": "Write a page about RUN that works offline: verdicts, charts, tables, provenance.",
+    "plan": "Work out from RUN when a pool recycles its workers, and print it as a [recycle] table to paste.",
+    "doctor": "Say what is there and what is missing for each profile; exit 1 when the one asked for is not "
+    "ready.",
+    "engines": "List the engines: their tasks, where they come from, and the error of those that do not import.",
+    "schema": "Print the JSON Schema of experiments.toml.",
+    "init": "Write experiments.toml and samples into an empty folder.",
+    "transcribe": "Transcribe recordings: text, JSON or subtitles.",
+    "align": "Give every word of a text its time in a recording.",
+    "batch": "Transcribe many recordings. Stop it as you like: the same command again does the rest.",
+    "top": "Look into a running pool: slots, models, memory, jobs, exits by reason, the queue.",
+}
+"""In the order of ``--help``: each line is the first paragraph of its command's docstring, word for word."""
+
+
+class _Loaded(Mapping[str, Any]):
+    """The commands' objects by name, each made when it is first taken; the names are known without."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            self._made[name] = _load(name)
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(SUMMARIES)
+
+    def __len__(self) -> int:
+        return len(SUMMARIES)
+
+
+def _load(name: str) -> Any:
+    if name not in SUMMARIES:
+        raise KeyError(name)
+    function = getattr(import_module(f"orchestrator.cli.commands.{name}_command"), name)
+    alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+    alone.command(name)(function)
+    return get_command(alone)
+
+
+class CommandsOnDemand(TyperGroup):
+    """The group of all commands, which loads the one that is called."""
+
+    def __init__(self, **said: Any) -> None:
+        super().__init__(**said)
+        self.commands: Any = _Loaded()
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - click's signature
+        """Return the names in their order."""
+        return list(SUMMARIES)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - click's signature
+        """Write the lines as they are: click would import every command, and cut each line off at 45 letters."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(SUMMARIES.items()))

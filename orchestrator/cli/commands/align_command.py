@@ -1,0 +1,75 @@
+"""``orchestrator align``: a recording and what is said in it; out comes when."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli import pipeline_flags as flags
+from orchestrator.cli.commands.transcribe_command import Outlet
+from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.interrupts import interruptible
+from orchestrator.cli.pipeline_setup import PipelineOptions, check_models, open_pool, say
+
+if TYPE_CHECKING:
+    from orchestrator.pipeline import Document
+
+
+def align(
+    file: Annotated[Path, typer.Argument(help="Audio or video: anything that ffmpeg reads.")],
+    text: Annotated[str | None, typer.Option("--text", "-t", help="What is said in it.")] = None,
+    text_file: Annotated[
+        Path | None, typer.Option("--text-file", help="A UTF-8 file with what is said; - for stdin.")
+    ] = None,
+    format_name: Annotated[
+        flags.FormatName | None,
+        typer.Option("--format", "-f", help="Default: by the ending of --out, else json."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="A file; default: stdout.")] = None,
+    profile: flags.Profile = "auto",
+    config: flags.Config = None,
+    aligner: flags.AligningModel = "aligner",
+    language: flags.Language = None,
+    timeout_s: flags.TimeoutS = None,
+) -> None:
+    """Give every word of a text its time in a recording."""
+    options = PipelineOptions(config=config, profile=profile, aligner=aligner, language=language, workers=1)
+
+    def work() -> ExitCode:
+        spoken = _spoken(text, text_file)
+        outlet = Outlet.of([file], out, format_name or (None if out else "json"))
+        document = _align(file, spoken, options, timeout_s)
+        for segment in document.segments:
+            if segment.skipped:
+                say(f"{file}: could not be placed: {' '.join(segment.skipped)}")
+        outlet.take(file, document, several=False)
+        return ExitCode.DONE
+
+    raise typer.Exit(interruptible(work, kept="nothing was written"))
+
+
+def _spoken(text: str | None, text_file: Path | None) -> str:
+    if (text is None) == (text_file is None):
+        raise typer.BadParameter("give what is said by --text or by --text-file, one of them")
+    if text_file is not None:
+        try:
+            text = sys.stdin.read() if str(text_file) == "-" else text_file.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise typer.BadParameter(f"--text-file {text_file}: {error}") from None
+    spoken = " ".join((text or "").split())
+    if not spoken:
+        raise typer.BadParameter("the text is empty")
+    return spoken
+
+
+def _align(file: Path, spoken: str, options: PipelineOptions, timeout_s: float | None) -> Document:
+    from orchestrator.pipeline import AlignWords, GivenText, Pipeline, Step
+
+    with open_pool(options) as pool:
+        check_models([options.aligner], pool.models)
+        language = options.language
+        steps: list[Step] = [GivenText(spoken, language), AlignWords(options.aligner, language)]
+        return Pipeline(steps, pool, timeout_s=timeout_s).run(file)

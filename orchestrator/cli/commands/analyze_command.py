@@ -1,0 +1,49 @@
+"""``orchestrator analyze``: a verdict on any memory series in a file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from orchestrator.cli.exit_codes import ExitCode
+
+
+def analyze(
+    paths: Annotated[
+        list[Path], typer.Argument(help="CSV or JSON files, folders of them, folders of runs, recordings.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a series, one a line.")] = False,
+    channels: Annotated[
+        Literal["rss", "rss,heap"],
+        typer.Option(help="rss: only what is read from outside (RSS, RssAnon); rss,heap: all the file has."),
+    ] = "rss,heap",
+) -> None:
+    """Judge memory series: leak, plateau, flat, bounded, slow-growth or inconclusive, with rate and interval.
+
+    Ends with 2 when a path could not be read or nothing could be judged; everything else is judged all the same.
+    """
+    from orchestrator.cli.terminal.screen import Screen
+    from orchestrator.files.writing import to_json
+    from orchestrator.report.layout import BLANK
+    from orchestrator.series_files.discovery import Trouble, find_series
+    from orchestrator.series_files.finding import judge_measured
+    from orchestrator.series_files.words import finding_lines
+
+    out = Screen(sys.stdout)
+    bad = judged = 0
+    for found in find_series(paths):
+        if isinstance(found, Trouble):
+            bad += found.bad
+            print(f"orchestrator: {found.message}", file=sys.stderr)
+            continue
+        finding = judge_measured(found, channels)
+        if as_json:
+            out.write_text(to_json(finding).decode())
+        else:
+            out.write([*([BLANK] if judged else []), *finding_lines(finding)])
+        judged += 1
+    if bad or not judged:
+        raise typer.Exit(ExitCode.USAGE)

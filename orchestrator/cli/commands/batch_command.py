@@ -1,0 +1,268 @@
+"""``orchestrator batch``: thousands of recordings, and any interruption only a pause."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli import pipeline_flags as flags
+from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.interrupts import interruptible
+from orchestrator.cli.pipeline_setup import RAY, PipelineOptions, config_file, open_pool, recognizing, say
+from orchestrator.errors import ResultsError
+
+if TYPE_CHECKING:
+    from orchestrator.batch import BatchSettings, Entry, Input, Journal
+    from orchestrator.inspection import Snapshot
+    from orchestrator.pipeline import Pipeline
+    from orchestrator.pool.pool import Pool
+
+FORMAT_NAMES = ("txt", "json", "srt", "vtt", "tsv")
+SPARE_RECORDINGS = 2
+"""Recordings under way beyond the workers: while one is decoded or written, no worker waits for it."""
+
+
+Inputs = Annotated[
+    list[str] | None, typer.Argument(help="Files, folders, or globs in quotes.", show_default=False)
+]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of outputs and journal.")]
+ListFile = Annotated[Path | None, typer.Option("--list", help="A file with one path a line; - for stdin.")]
+Manifest = Annotated[
+    Path | None, typer.Option(help="JSON Lines or CSV: audio, and if wanted output, language, text.")
+]
+Formats = Annotated[str, typer.Option("--format", "-f", help="One or several: srt,json.")]
+On = Annotated[
+    str | None, typer.Option(help="Where: ray for the cluster there is (RAY_ADDRESS), or ray://HOST:PORT.")
+]
+MaxAttempts = Annotated[
+    int, typer.Option(min=1, help="How often a recording is tried whose worker dies or hangs.")
+]
+RetryFailed = Annotated[
+    bool, typer.Option("--retry-failed", help="Try failed and poisoned recordings once more.")
+]
+Redo = Annotated[bool, typer.Option("--redo", help="Begin anew, with these settings.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per recording on stdout at the end.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only failures and the last line.")]
+
+
+def batch(
+    inputs: Inputs = None,
+    *,
+    out: Out,
+    list_file: ListFile = None,
+    manifest: Manifest = None,
+    formats: Formats = "txt",
+    profile: flags.Profile = "auto",
+    config: flags.Config = None,
+    model: flags.RecognizingModel = "asr-small",
+    aligner: flags.AligningModel = "aligner",
+    language: flags.Language = None,
+    align: flags.WordTimes = None,
+    chinese: flags.Chinese = "zh-TW",
+    workers: flags.Workers = None,
+    memory_budget: flags.MemoryBudget = None,
+    exclusive: flags.Exclusive = False,
+    timeout_s: flags.TimeoutS = None,
+    on: On = None,
+    max_attempts: MaxAttempts = 3,
+    retry_failed: RetryFailed = False,
+    redo: Redo = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Transcribe many recordings. Stop it as you like: the same command again does the rest.
+
+    Exit code 0 when all are done, 1 when some failed.
+    """
+    options = PipelineOptions(
+        config=config,
+        profile=profile,
+        model=model,
+        aligner=aligner,
+        language=language,
+        align=align,
+        chinese=chinese,
+        workers=workers,
+        memory_budget=memory_budget,
+        exclusive=exclusive,
+        timeout_s=timeout_s,
+        on=_place(on),
+    )
+    names = _formats(formats)
+
+    def work() -> ExitCode:
+        from orchestrator.batch import BatchSettings, find_inputs, open_journal
+
+        found = find_inputs(inputs or [], list_file=list_file, manifest=manifest)
+        settings = BatchSettings(folder=out.absolute(), formats=names, max_attempts=max_attempts)
+        with open_journal(settings.folder) as journal:
+            _prepare(
+                journal, found, settings, _identity(options, names), redo=redo, retry_failed=retry_failed
+            )
+            if journal.counts().left:
+                _work_through(journal, settings, options, quiet=quiet)
+            return _conclude(journal, as_json=as_json)
+
+    raise typer.Exit(
+        interruptible(work, kept="finished recordings are written, the same command does the rest")
+    )
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    unknown = [name for name in names if name not in FORMAT_NAMES]
+    if unknown or not names:
+        raise typer.BadParameter(f"--format {text}: some of {', '.join(FORMAT_NAMES)}")
+    return names
+
+
+def _place(on: str | None) -> str | None:
+    if on is not None and on != RAY and not on.startswith("ray://"):
+        raise typer.BadParameter(f"--on {on}: 'ray' for the cluster there is, or ray://HOST:PORT")
+    return on
+
+
+def _identity(options: PipelineOptions, formats: tuple[str, ...]) -> dict[str, str]:
+    """Return what makes outputs what they are; a journal keeps to one such set."""
+    words = any(map(options.wants_words, formats))
+    return {
+        "config": str(config_file(options.config).absolute()),
+        "profile": options.profile,
+        "model": options.model,
+        "aligner": options.aligner if words else "",
+        "language": options.language or "",
+        "formats": ",".join(formats),
+        "chinese": options.chinese,
+    }
+
+
+def _prepare(
+    journal: Journal,
+    found: list[Input],
+    settings: BatchSettings,
+    identity: dict[str, str],
+    *,
+    redo: bool,
+    retry_failed: bool,
+) -> None:
+    from orchestrator.batch import recover
+    from orchestrator.batch.changes import changed_inputs, lost_outputs
+
+    journal.adopt(identity, redo=redo)
+    added = journal.register(found)
+    finished = recover(journal, settings)
+    changed = changed_inputs(journal)
+    lost = lost_outputs(journal)
+    journal.again(changed, "the input has changed")
+    journal.again(lost, "its output is gone")
+    if retry_failed:
+        journal.again(journal.in_state("failed", "poisoned"), "")
+    counts = journal.counts()
+    if not counts.total:
+        raise typer.BadParameter("no recordings: name files, folders, globs, --list or --manifest")
+    news = [f"{added} new", f"{counts.done} done before"]
+    news += [f"{len(changed)} changed"] if changed else []
+    news += [f"{len(lost)} whose output is gone"] if lost else []
+    news += [f"{finished} finished but for their place"] if finished else []
+    say(f"{_count(counts.total)}: {', '.join(news)}")
+
+
+def _count(recordings: int) -> str:
+    return "1 recording" if recordings == 1 else f"{recordings} recordings"
+
+
+def _work_through(
+    journal: Journal, settings: BatchSettings, options: PipelineOptions, *, quiet: bool
+) -> None:
+    from orchestrator.batch import Batch
+    from orchestrator.cli.terminal.batch_display import BatchDisplay
+
+    with open_pool(options) as pool:
+        settings = replace(settings, ahead=len(pool.stats().slots) + SPARE_RECORDINGS)
+        pipeline_for = PipelineFor(pool, options, settings.formats)
+        take = partial(_snapshot, journal, settings.folder, pool)
+        with _looked_into(take), BatchDisplay(journal.counts, pool.stats, quiet=quiet) as display:
+            Batch(journal, pipeline_for, settings, display).run()
+
+
+def _looked_into(take: Callable[[float], Snapshot]) -> AbstractContextManager[object]:
+    """Let ``top`` look in; a machine without a safe place for that loses no batch over it."""
+    from orchestrator.inspection import Inspection
+
+    try:
+        return Inspection(take)
+    except ResultsError as error:
+        say(f"top cannot look into this batch: {error}")
+        return nullcontext()
+
+
+def _snapshot(journal: Journal, folder: Path, pool: Pool, uptime_s: float) -> Snapshot:
+    from orchestrator.inspection import BatchView, view_of
+
+    counts = journal.counts()
+    view = BatchView(
+        folder=str(folder),
+        waiting=counts.waiting,
+        running=counts.running + counts.writing,
+        done=counts.done,
+        failed=counts.failed,
+        poisoned=counts.poisoned,
+    )
+    return view_of(pool.stats(), pid=os.getpid(), title="orchestrator batch", uptime_s=uptime_s, batch=view)
+
+
+class PipelineFor:
+    """The pipeline of each recording: by its language, and by whether its text is given."""
+
+    def __init__(self, pool: Pool, options: PipelineOptions, formats: Sequence[str]) -> None:
+        self._pool = pool
+        self._options = options
+        self._words = any(map(options.wants_words, formats))
+        recognizing(
+            options, pool.models, words=self._words
+        )  # refuses unknown models before the first recording
+
+    def __call__(self, entry: Entry) -> Pipeline:
+        """Return it."""
+        from orchestrator.pipeline import AlignWords, GivenText, Pipeline, Step
+
+        options = replace(self._options, language=entry.language or self._options.language)
+        steps: list[Step]
+        if entry.text is None:
+            steps = recognizing(options, self._pool.models, words=self._words)
+        else:
+            language = options.language
+            steps = [GivenText(entry.text, language), AlignWords(options.aligner, language)]
+        return Pipeline(steps, self._pool, timeout_s=options.timeout_s)
+
+
+def _conclude(journal: Journal, *, as_json: bool) -> ExitCode:
+    """Say what has become of it all."""
+    from orchestrator.cli.terminal.batch_display import with_path
+    from orchestrator.files.writing import to_json
+
+    if as_json:
+        for entry in journal.entries():
+            sys.stdout.write(to_json(entry).decode() + "\n")
+    bad = journal.in_state("failed", "poisoned")
+    for entry in bad:
+        times = "1 attempt" if entry.attempts == 1 else f"{entry.attempts} attempts"
+        say(f"{entry.state} after {times}: {with_path(entry, entry.reason.splitlines()[0])}")
+    counts = journal.counts()
+    say(
+        f"{counts.done} of {counts.total} done"
+        + (
+            f", {counts.failed} failed, {counts.poisoned} poisoned; --retry-failed tries them again"
+            if bad
+            else ""
+        )
+    )
+    return ExitCode.BROKEN if bad else ExitCode.DONE

@@ -1,0 +1,71 @@
+"""``orchestrator calibrate``: what is found on this machine, where it is known what is true."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.interrupts import interruptible
+
+if TYPE_CHECKING:
+    from orchestrator.experiments.calibration.calibrate import Effort
+
+_INTERRUPTED = "nothing of a calibration is kept before its end; an earlier one is untouched"
+
+
+def calibrate(
+    *,
+    results: Annotated[
+        Path, typer.Option(help="Results folder: the calibration goes there, beside every report made later.")
+    ] = Path("results"),
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Fewer and shorter runs, only a quiet process; rougher.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Run known leaks, pools and caches through the whole chain and say what was found of them.
+
+    Ends with 1 when, with the heap channel, a case without a leak was called one, or a leak was called clean.
+    """
+    from orchestrator.experiments.calibration.calibrate import Effort
+
+    effort = Effort.for_quick() if quick else Effort()
+
+    def work() -> ExitCode:
+        return run_calibration(effort, results, as_json=as_json, quiet=quiet)
+
+    raise typer.Exit(interruptible(work, kept=_INTERRUPTED))
+
+
+def run_calibration(effort: Effort, results: Path, *, as_json: bool, quiet: bool) -> ExitCode:
+    """Calibrate with ``effort``, keep the result in ``results``, show it, and return the exit code."""
+    from orchestrator.cli.terminal.progress import duration
+    from orchestrator.cli.terminal.screen import Screen
+    from orchestrator.experiments.calibration.calibrate import calibrate as run
+    from orchestrator.experiments.storage.run_folder import ResultsFolder
+    from orchestrator.experiments.storage.stored_calibration import write_calibration
+    from orchestrator.files.writing import to_json
+    from orchestrator.report.calibration_lines import calibration_lines
+    from orchestrator.report.layout import Line
+
+    out, log = Screen(sys.stdout), Screen(sys.stderr)
+
+    def tell(sentence: str) -> None:
+        if not quiet:
+            log.write([Line(sentence, "note")])
+
+    tell(f"calibrating; about {duration(effort.estimate_s)} on an idle machine")
+    with ResultsFolder(results).lock():  # first: a folder that cannot be written is known before, not after
+        calibration = run(effort, tell)
+        path = write_calibration(results, calibration)
+    if as_json:
+        out.write_text(to_json(calibration).decode())
+    else:
+        out.write(calibration_lines(calibration, out.width))
+    tell(f"took {duration(calibration.seconds)}; kept in {path}, shown in every report made from now on")
+    return ExitCode.DONE if calibration.sound else ExitCode.BROKEN

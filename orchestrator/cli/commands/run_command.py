@@ -1,0 +1,115 @@
+"""``orchestrator run``: the experiments of a file, from first check to last table."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from orchestrator.cli import run_options as flag
+from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.interrupts import interruptible
+
+if TYPE_CHECKING:
+    from orchestrator.cli.gated import Gated
+    from orchestrator.cli.terminal.display import Wanted
+    from orchestrator.config.types import Plan
+
+
+def run(  # noqa: PLR0917 - typer wants one parameter a flag
+    file: flag.File = Path("experiments.toml"),
+    profile: flag.Profile = "auto",
+    only: flag.Only = None,
+    methods: flag.Methods = None,
+    iterations: flag.Iterations = None,
+    threads: flag.Threads = None,
+    context_length: flag.ContextLength = None,
+    language: flag.Language = None,
+    stop: flag.Stop = None,
+    results: flag.Results = None,
+    resume: flag.Resume = False,
+    as_json: flag.AsJson = False,
+    quiet: flag.Quiet = False,
+    verbose: flag.Verbose = False,
+    dry_run: flag.DryRun = False,
+    report: flag.Report = True,
+    gate: flag.Gate = None,
+    junit: flag.Junit = None,
+) -> None:
+    """Run the experiments of FILE and print their tables."""
+    if quiet and verbose:
+        raise typer.BadParameter("--quiet and --verbose exclude each other")
+    if junit is not None and not junit.absolute().parent.is_dir():
+        raise typer.BadParameter(f"--junit: there is no folder {junit.absolute().parent}")
+
+    def work() -> ExitCode:
+        plan = _plan(
+            file,
+            profile=profile,
+            only=_names(only),
+            methods=_names(methods),
+            iterations=iterations,
+            threads=threads,
+            context_length=context_length,
+            language=language,
+            stop=stop,
+        )
+        folder = results if results is not None else Path(plan.file).parent / "results"
+        if dry_run:
+            from orchestrator.cli.terminal.dry_run import show_plan
+
+            show_plan(plan, folder)
+            return ExitCode.DONE
+        from orchestrator.cli.gated import Gated
+        from orchestrator.cli.terminal.display import Wanted
+
+        wanted, gated = Wanted(verbose, quiet, as_json), Gated(plan.gate, gate, junit)
+        return _run(plan, folder, wanted, gated, resume=resume, report=report)
+
+    raise typer.Exit(interruptible(work))
+
+
+def _names(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _plan(file: Path, **flags: object) -> Plan:
+    from orchestrator.config.load import load_file
+    from orchestrator.config.overrides import Overrides
+    from orchestrator.config.resolve import resolve
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    overrides = Overrides(**flags)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    return resolve(load_file(file), file, overrides, os.environ, cores)
+
+
+def _run(plan: Plan, folder: Path, wanted: Wanted, gated: Gated, *, resume: bool, report: bool) -> ExitCode:
+    from orchestrator.cli.terminal.display import make_display
+    from orchestrator.experiments.running.runner import run_plan
+    from orchestrator.experiments.storage.run_folder import ResultsFolder
+
+    with make_display(wanted) as display:
+        outcome = run_plan(plan, ResultsFolder(folder), display, resume=resume)
+        if report and outcome != "nothing ran":
+            _write_report(folder)
+    if outcome != "nothing ran" and not wanted.quiet:
+        print(f"plan: orchestrator plan {shlex.quote(str(folder))}", file=sys.stderr)
+    code = gated.check(display.judgements)
+    return ExitCode.NOTHING_RAN if outcome == "nothing ran" else code
+
+
+def _write_report(folder: Path) -> None:
+    """Write the page of the run that has just ended. A page that cannot be made costs no run its exit code."""
+    from orchestrator.errors import ResultsError
+    from orchestrator.experiments.reporting.run_report import build_report, find_run
+
+    try:
+        paths = build_report(find_run(folder))
+    except ResultsError as error:
+        print(f"no report: {error}", file=sys.stderr)
+    else:
+        print(f"report: {paths.html}", file=sys.stderr)

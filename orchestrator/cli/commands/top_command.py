@@ -1,0 +1,76 @@
+"""``orchestrator top``: a live view of a pool or batch that is running."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from orchestrator.inspection import Snapshot
+
+
+def top(
+    pid: Annotated[int | None, typer.Argument(help="The process; default: the only one there is.")] = None,
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Print one view and leave.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object, or with a view that goes on one a line.")
+    ] = False,
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two views.")] = 1.0,
+) -> None:
+    """Look into a running pool: slots, models, memory, jobs, exits by reason, the queue.
+
+    It must run as the same user. A batch can always be looked into, a Pool when it was made with inspect=True.
+    """
+    from orchestrator.inspection import find_running, look
+    from orchestrator.inspection.client import choose
+
+    chosen = choose(find_running(), pid)
+    if once:
+        _print_one(look(chosen), as_json=as_json)
+        return
+    with contextlib.suppress(KeyboardInterrupt):
+        if as_json or not sys.stdout.isatty():
+            while True:
+                _print_one(look(chosen), as_json=as_json)
+                time.sleep(every)
+        _live(lambda: look(chosen), every)
+
+
+def _print_one(snapshot: Snapshot, *, as_json: bool) -> None:
+    if as_json:
+        import msgspec
+
+        sys.stdout.write(msgspec.json.encode(snapshot).decode() + "\n")
+        sys.stdout.flush()
+        return
+    from rich.console import Console
+
+    from orchestrator.cli.terminal.top_view import PLAIN_WIDTH, drawn
+
+    width = None if sys.stdout.isatty() else PLAIN_WIDTH
+    console = Console(highlight=False, emoji=False, width=width)
+    console.print(drawn(snapshot, console.width))
+
+
+def _live(take: Callable[[], Snapshot], every: float) -> None:
+    from rich.console import Console
+    from rich.live import Live
+
+    from orchestrator.cli.terminal.top_view import drawn
+    from orchestrator.errors import ResultsError
+
+    console = Console(highlight=False)
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+        try:
+            while True:
+                live.update(drawn(take(), console.width), refresh=True)
+                time.sleep(every)
+        except ResultsError as error:
+            gone = str(error)
+    print(gone, file=sys.stderr)

@@ -1,0 +1,1 @@
+"""What commands show on a terminal: progress, tables as they grow, and the views of `top`, `batch` and `doctor`."""

@@ -1,0 +1,136 @@
+"""How a batch is going: one line of progress, or a live block on a terminal; failures as they happen."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from orchestrator.cli.pipeline_setup import shown
+from orchestrator.cli.terminal.progress import duration
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+    from orchestrator.batch import Counts, Entry
+    from orchestrator.pipeline import Document
+
+PLAIN_INTERVAL_S = 10.0
+LIVE_INTERVAL_S = 0.5
+MB = 1024 * 1024
+
+
+class BatchDisplay:
+    """Tells how a batch is going, on stderr.
+
+    Args:
+        counts: Returns the present states of the recordings.
+        stats: Returns the pool's present statistics (``PoolStats``), or None when there are none to show.
+        quiet: Only failures.
+    """
+
+    def __init__(self, counts: Callable[[], Counts], stats: Callable[[], Any], *, quiet: bool) -> None:
+        self._counts = counts
+        self._stats = stats
+        self._quiet = quiet
+        self._began_s = time.monotonic()
+        self._at_start = counts()
+        self._audio_s = 0.0
+        self._over = threading.Event()
+        self._teller: threading.Thread | None = None
+        self._live: Live | None = None
+
+    def __enter__(self) -> Self:
+        if not self._quiet:
+            if sys.stderr.isatty():
+                self._live = _new_live()
+                self._live.start()
+            self._teller = threading.Thread(target=self._keep_telling, name="progress", daemon=True)
+            self._teller.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        if self._teller is not None:
+            self._teller.join()
+        if self._live is not None:
+            self._live.stop()
+
+    def ended(self, entry: Entry, document: Document | None, reason: str) -> None:
+        """Count a recording; name one that failed."""
+        if document is None:
+            self._say(f"failed: {with_path(entry, reason)}")
+            return
+        self._audio_s += document.duration_ms / 1000
+        for note in document.notes:
+            self._say(f"{entry.path}: {note}")
+
+    def tried(self, entry: Entry, reason: str) -> None:
+        """Name a recording that will be tried again."""
+        first = reason.splitlines()[0] if reason else "no reason given"
+        self._say(f"attempt {entry.attempts} of {entry.path}: {first}; it will be tried again")
+
+    def lines(self) -> list[str]:
+        """Return the progress in words."""
+        counts = self._counts()
+        elapsed_s = max(1e-9, time.monotonic() - self._began_s)
+        ended = counts.total - counts.left - (self._at_start.total - self._at_start.left)
+        per_s = ended / elapsed_s
+        left = f", {duration(counts.left / per_s)} left" if per_s and counts.left else ""
+        failed = counts.failed + counts.poisoned
+        first = (
+            f"{counts.done}/{counts.total} done"
+            + (f", {failed} failed" if failed else "")
+            + f"; {per_s * 60:.3g} files/min, {self._audio_s / elapsed_s:.3g} × real time{left}"
+        )
+        return [first, *_pool_lines(self._stats())]
+
+    def _keep_telling(self) -> None:
+        interval_s = LIVE_INTERVAL_S if self._live is not None else PLAIN_INTERVAL_S
+        while not self._over.wait(interval_s):
+            lines = self.lines()
+            if self._live is not None:
+                self._live.update("\n".join(lines), refresh=True)
+            else:
+                self._say("; ".join(lines))
+
+    def _say(self, words: str) -> None:
+        words = shown(words)
+        if self._live is not None:
+            self._live.console.print(words, markup=False, highlight=False)
+        else:
+            print(words, file=sys.stderr, flush=True)
+
+
+def _new_live() -> Live:
+    from rich.console import Console
+    from rich.live import Live
+
+    return Live(
+        console=Console(stderr=True, highlight=False, markup=False), transient=True, auto_refresh=False
+    )
+
+
+def _pool_lines(stats: Any) -> list[str]:
+    """Return memory per worker and why workers left."""
+    if stats is None:
+        return []
+    workers = [
+        f"{worker.model} {worker.rss_bytes / MB:.0f} MB"
+        for slot in stats.slots
+        if (worker := slot.worker) is not None
+    ]
+    exits = [f"{reason} {count}" for reason, count in sorted(stats.exits.items()) if count]
+    return [
+        f"workers: {', '.join(workers) or 'none'}" + (f"; left: {', '.join(exits)}" if exits else ""),
+    ]
+
+
+def with_path(entry: Entry, reason: str) -> str:
+    """Return a reason that names its recording, once."""
+    return reason if reason.startswith(entry.path) else f"{entry.path}: {reason}"

@@ -1,0 +1,140 @@
+"""May two results of one experiment be compared, and what must the reader know? Pure.
+
+Another model or another task measures something else: refused. Another host, setting, sample, library or
+package may explain a difference: told as a warning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import msgspec
+
+from orchestrator.experiments.results.results_file import Results
+
+_MODEL = ("engine", "file", "file_sha256", "language", "format")
+_MODEL_SETTINGS = ("library", "library_sha256", "threads", "context_length", "env", "options")
+_SETTINGS = ("iterations", "recycle_after", "sample_interval_ms", "timeout_s", "heap", "heap_source")
+_SAMPLE = ("sha256", "reference")
+
+
+class Comparability(msgspec.Struct, frozen=True):
+    """``refusals``: why not at all. ``warnings``: what may explain a difference. Sentences."""
+
+    refusals: list[str]
+    warnings: list[str]
+
+
+def comparability(first: Results, second: Results) -> Comparability:
+    """Hold the configurations of two results of the same experiment against each other."""
+    a, b = first.config, second.config
+    refusals = _step_refusals(a, b)
+    if not set(first.summary) & set(second.summary):
+        refusals.append(f"no method in common: {_names(first)} in the first, {_names(second)} in the second")
+    warnings = [
+        *_differing("host", _table(a.get("host")), _table(b.get("host"))),
+        *_differing("setting", *({key: each.get(key) for key in _SETTINGS} for each in (a, b))),
+        *([] if refusals else _step_warnings(a, b)),
+        *_series_warnings(first, second),
+        *_early_end_warnings(first, second),
+        *_differing("package", _table(a.get("packages")), _table(b.get("packages"))),
+        *_differing(
+            "version", {"orchestrator": a.get("tool_version")}, {"orchestrator": b.get("tool_version")}
+        ),
+    ]
+    return Comparability(refusals, warnings)
+
+
+def _step_refusals(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    steps = list(a.get("steps", [])), list(b.get("steps", []))
+    if len(steps[0]) != len(steps[1]):
+        return [f"the first has {len(steps[0])} steps, the second {len(steps[1])}"]
+    found: list[str] = []
+    for number, (one, other) in enumerate(zip(*steps, strict=True), start=1):
+        if one["task"] != other["task"]:
+            found.append(f"step {number}: task {one['task']} in the first, {other['task']} in the second")
+        models = ({key: step["model"].get(key) for key in _MODEL} for step in (one, other))
+        found += _differing(f"step {number}: model", *models)
+    return found
+
+
+def _step_warnings(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    found: list[str] = []
+    for number, (one, other) in enumerate(zip(a["steps"], b["steps"], strict=True), start=1):
+        settings = ({key: step["model"].get(key) for key in _MODEL_SETTINGS} for step in (one, other))
+        found += _differing(f"step {number}: model", *settings)
+        samples = (_table(step.get("sample")) for step in (one, other))
+        found += _differing(
+            f"step {number}: sample", *({key: sample.get(key) for key in _SAMPLE} for sample in samples)
+        )
+        said = ({key: step.get(key) for key in ("text", "options")} for step in (one, other))
+        found += _differing(f"step {number}:", *said)
+    return found
+
+
+def _series_warnings(first: Results, second: Results) -> list[str]:
+    found = [
+        f"method {key}: only in the {which}, not compared"
+        for which, own, other in (("first", first, second), ("second", second, first))
+        for key in own.summary
+        if key not in other.summary
+    ]
+    environments = [
+        {_key(series): series.get("env", {}) for series in each.config.get("series", [])}
+        for each in (first, second)
+    ]
+    shared = [key for key in environments[0] if key in environments[1]]
+    allocators = [
+        {_key(series): series.get("allocator") for series in each.config.get("series", [])}
+        for each in (first, second)
+    ]
+    return [
+        *found,
+        *_differing("environment of", *({key: env[key] for key in shared} for env in environments)),
+        *_differing("allocator of", *({key: each[key] for key in shared} for each in allocators)),
+    ]
+
+
+def _early_end_warnings(first: Results, second: Results) -> list[str]:
+    """How a run may stop matters only where it did: a method that ended early has not seen what came later."""
+    found: list[str] = []
+    for key in (key for key in first.summary if key in second.summary):
+        ends = [each.summary[key] for each in (first, second)]
+        counts = [end.get("iterations") for end in ends]
+        if counts[0] != counts[1] and any(end.get("stopped") == "settled" for end in ends):
+            said = " in the first, ".join(_end(end) for end in ends)
+            found.append(
+                f"method {key}: {said} in the second: growth that begins later is seen by one of them only"
+            )
+    return found
+
+
+def _end(summary: Mapping[str, Any]) -> str:
+    settled = f"settled as {summary.get('settled_as')} after " if summary.get("stopped") == "settled" else ""
+    return f"{settled}{summary.get('iterations')} iterations"
+
+
+def _key(series: Mapping[str, Any]) -> str:
+    return f"{series['method']}@{series['variant']}" if series.get("variant") else str(series["method"])
+
+
+def _names(results: Results) -> str:
+    return ", ".join(results.summary) or "none"
+
+
+def _table(value: object) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
+
+
+def _differing(what: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{what} {key}: {_brief(a.get(key))} in the first, {_brief(b.get(key))} in the second"
+        for key in dict.fromkeys((*a, *b))
+        if a.get(key) != b.get(key)
+    ]
+
+
+def _brief(value: object) -> str:
+    text = "not set" if value is None or value == {} else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,11 @@
+"""From recorded iterations to verdicts, summaries and the gate.
+
+In reading order:
+
+- ``leak_rate``: the leak series of a method
+- ``judgement``: its verdict
+- ``levers``, ``untried``: what the baseline, a trim and the variants show, and what was not tried
+- ``model_summary``, ``summary``: figures of one model, of one method
+- ``savings``: iterations that an early end saved
+- ``leak_gate``, ``junit``: the gate for CI, and its JUnit file
+"""

@@ -1,0 +1,164 @@
+"""Pull the levers that an experiment has and a series has not: variants, the split by load, the trim at the end. Pure.
+
+Here: which series is held against which, and which of their figures count. What the figures mean is the business of
+:mod:`orchestrator.analysis.planning.levers`; the result is the key ``levers`` of a summary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from orchestrator.analysis.judging.tolerance import live_tolerance_mb
+from orchestrator.analysis.planning.lever_words import (
+    cost_sentence,
+    split_sentence,
+    trim_sentence,
+    variant_sentence,
+)
+from orchestrator.analysis.planning.levers import Rate, Side, TrimEffect, split_growth, variant_effect
+from orchestrator.config.types import Experiment, Series
+from orchestrator.experiments.judging.leak_rate import MB, boundary_readings, own_boundary
+from orchestrator.experiments.judging.model_summary import mean
+from orchestrator.experiments.storage.records import IterationRecord, SeriesRecords
+from orchestrator.report.names import method_name
+
+Summaries = Mapping[str, Mapping[str, Any]]
+_CHANNELS: tuple[tuple[Literal["live", "rss"], str], ...] = (("live", "heap"), ("rss", "rss"))
+_KEEP_A_MODEL = ("restart", "reuse")
+
+
+def levers(
+    experiment: Experiment, records: Mapping[str, SeriesRecords], summaries: Summaries
+) -> dict[str, dict[str, Any]]:
+    """Return what the levers show by series key, ready for JSON; an empty table where there is none to pull.
+
+    Keys of a table: ``variant`` (a series in another environment against the same method without it),
+    ``load_split`` (``recreate`` against a kept model, per channel), ``trim``.
+    """
+    known = [series for series in experiment.series if series.key in records and series.key in summaries]
+    found: dict[str, dict[str, Any]] = {}
+    for series in known:
+        parts = {
+            "variant": _variant(series, known, records, summaries),
+            "load_split": _load_split(series, known, summaries),
+            "trim": None if series.method == "recycle" else _trim(series, records[series.key], summaries),
+        }
+        found[series.key] = {name: part for name, part in parts.items() if part}
+    return found
+
+
+def setting_of(variant: Series, plain: Series) -> str:
+    """Return what a variant sets, such as ``MALLOC_ARENA_MAX=1 and jemalloc``."""
+    changed = [f"{name}={value}" for name, value in variant.env.items() if plain.env.get(name, None) != value]
+    allocator = [variant.allocator.rpartition("/")[2]] if variant.allocator else []
+    return " and ".join([*changed, *allocator]) or str(variant.variant)
+
+
+def _variant(
+    series: Series,
+    known: Sequence[Series],
+    records: Mapping[str, SeriesRecords],
+    summaries: Summaries,
+) -> dict[str, Any] | None:
+    plain = next((one for one in known if one.variant is None and one.method == series.method), None)
+    if series.variant is None or plain is None:
+        return None
+    sides = [_side(records[one.key], summaries[one.key]) for one in (plain, series)]
+    if sides[0] is None or sides[1] is None:
+        return None
+    found = variant_effect(sides[0], sides[1])
+    setting = setting_of(series, plain)
+    return {
+        "against": plain.key,
+        "setting": setting,
+        **msgspec.to_builtins(found),
+        "sentence": variant_sentence(setting, found, replaced=series.allocator is not None),
+        "cost": cost_sentence(found),
+    }
+
+
+def _side(records: SeriesRecords, summary: Mapping[str, Any]) -> Side | None:
+    judged: Mapping[str, Any] = summary["judgement"]
+    rss = _rate(judged, "rss")
+    if rss is None or judged.get("tolerance") is None:
+        return None
+    return Side(
+        rss=rss,
+        heap=_rate(judged, "heap"),
+        times_s=_times_s(records.iterations),
+        peak_mb=summary.get("max_peak_mb"),
+        tolerance=judged["tolerance"],
+        machine_load=mean([one.machine_load for one in records.iterations if one.machine_load is not None]),
+    )
+
+
+def _rate(judged: Mapping[str, Any], channel: str) -> Rate | None:
+    rate = judged.get(f"{channel}_rate_mb_per_iteration")
+    low, high = judged.get(f"{channel}_ci_low"), judged.get(f"{channel}_ci_high")
+    return None if rate is None or low is None or high is None else Rate(low, rate, high)
+
+
+def _times_s(iterations: Sequence[IterationRecord]) -> list[float]:
+    """Return seconds of load and infer of every iteration but the first, which is cold."""
+    return [
+        sum(
+            value
+            for step in record.steps
+            for value in (step.phases.load_s, step.phases.infer_s)
+            if value is not None
+        )
+        for record in iterations
+        if record.iteration > 1
+    ]
+
+
+def _load_split(series: Series, known: Sequence[Series], summaries: Summaries) -> list[dict[str, Any]]:
+    kept = next(
+        (
+            one
+            for method in _KEEP_A_MODEL
+            for one in known
+            if one.method == method and one.variant == series.variant
+        ),
+        None,
+    )
+    if series.method != "recreate" or kept is None:
+        return []
+    name = method_name(kept, summaries[kept.key])
+    found: list[dict[str, Any]] = []
+    for channel, key in _CHANNELS:
+        judged = summaries[series.key]["judgement"]
+        rates = _rate(judged, key), _rate(summaries[kept.key]["judgement"], key)
+        tolerance = judged.get("tolerance")
+        if rates[0] is None or rates[1] is None or tolerance is None:
+            continue
+        limit = live_tolerance_mb(tolerance) if channel == "live" else tolerance
+        split = split_growth(rates[0], rates[1], channel=channel, tolerance=limit)
+        words = {"sentence": split_sentence(split, kept=name)}
+        found.append({"against": kept.key, **_named(msgspec.to_builtins(split)), **words})
+    return found
+
+
+def _named(split: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the split with its rates as tables, so that a reader need not know which number comes first."""
+    rates = ("per_iteration", "per_job", "per_load")
+    return {
+        key: dict(zip(("low", "rate", "high"), value, strict=True)) if key in rates else value
+        for key, value in split.items()
+    }
+
+
+def _trim(series: Series, records: SeriesRecords, summaries: Summaries) -> dict[str, Any] | None:
+    released = summaries[series.key].get("trim_released_mb")
+    before = records.end.before_trim if records.end else None
+    readings = boundary_readings(records.iterations, own_boundary(series.method))
+    if released is None or before is None or before.rss_anon is None or not readings:
+        return None
+    first = readings[0].rss_anon
+    if first is None:
+        return None
+    found = TrimEffect(released, (before.rss_anon - first) / MB)
+    return {**msgspec.to_builtins(found), "share": found.share, "sentence": trim_sentence(found)}

@@ -1,0 +1,195 @@
+"""From the results of a run to a plan per model: when a pool recycles its workers, and what else to do.
+
+::
+
+    results ──▶ measured workers ──▶ which series informs a model ──▶ figures ──▶ plan ──▶ advice, [recycle]
+
+A pool keeps a model and does job after job, so that ``reuse`` tells most of it, then ``restart``; ``recreate``, whose
+growth is that of loads and jobs together, stands in where nothing else was measured. The baseline tells what a
+start costs. The arithmetic is :mod:`orchestrator.analysis.planning.recycling`'s.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from orchestrator.analysis.planning.model_plan import ModelPlan, RunPlan
+from orchestrator.analysis.planning.recycling import RecyclePlan, plan_recycling
+from orchestrator.errors import ResultsError
+from orchestrator.experiments.judging.leak_rate import MB
+from orchestrator.experiments.planning.plan_advice import (
+    advice_for,
+    basis,
+    crash_cap,
+    levers_for,
+    trimmed_plan,
+)
+from orchestrator.experiments.planning.worker_figures import BASELINE, MeasuredWorker, measured_workers
+from orchestrator.experiments.results.results_file import Results
+from orchestrator.experiments.results.run_results import load_run
+from orchestrator.pool.runtime.oom_kills import default_budget_bytes
+
+_INFORMS = {"reuse": 0, "restart": 1, "recreate": 2, BASELINE: 3}
+
+
+def plan_run(
+    path: Path, *, budget_bytes: int | None = None, workers: int | None = None, model: str | None = None
+) -> RunPlan:
+    """Return the plan for the models of a run.
+
+    Args:
+        path: A run's folder, a results folder (its newest run), or a result file.
+        budget_bytes: Memory for all workers together; default what a pool takes: the tightest limit of machine
+            and control group, less a reserve.
+        workers: Workers side by side; default the number that does most within the budget and the cores.
+        model: Only this model.
+
+    Raises:
+        ResultsError: There is nothing usable; says why for every model.
+    """
+    plan = plan_results(
+        load_run(path), source=str(path), budget_bytes=budget_bytes, workers=workers, model=model
+    )
+    if not plan.models:
+        why = "\n".join(f"  {line}" for line in plan.left_out) or "  no model in it"
+        raise ResultsError(f"{path}: nothing to plan from:\n{why}")
+    return plan
+
+
+def plan_results(
+    results: Mapping[str, Results],
+    *,
+    source: str,
+    budget_bytes: int | None = None,
+    workers: int | None = None,
+    model: str | None = None,
+) -> RunPlan:
+    """Return the plan for the models of results by experiment; arguments as for :func:`plan_run`.
+
+    Raises:
+        ResultsError: There is no such model, or the results cannot be read.
+    """
+    by_role: dict[str, list[MeasuredWorker]] = {}
+    for one in results.values():
+        for worker in measured_workers(one):
+            by_role.setdefault(worker.role, []).append(worker)
+    if model is not None and model not in by_role:
+        known = ", ".join(by_role) or "none"
+        raise ResultsError(f"{source}: no model {model!r} in it; there are: {known}")
+    budget_mb = (budget_bytes if budget_bytes is not None else default_budget_bytes()) / MB
+    left_out: list[str] = []
+    chosen: list[tuple[MeasuredWorker, list[MeasuredWorker], RecyclePlan]] = []
+    for role, every in by_role.items():
+        if model is not None and role != model:
+            continue
+        informing = _informing(every)
+        if informing is None:
+            left_out.append(_why_not(role, every))
+            continue
+        try:
+            chosen.append((informing, every, _arithmetic(informing, budget_mb, workers)))
+        except ValueError as error:
+            left_out.append(f"{role}: {error}")
+    count = workers if workers is not None else min((plan.workers for _, _, plan in chosen), default=1)
+    return RunPlan(
+        source=source,
+        budget_mb=budget_mb,
+        workers=count,
+        models=[_model_plan(informing, every, budget_mb, count) for informing, every, _ in chosen],
+        left_out=left_out,
+    )
+
+
+def _informing(every: Sequence[MeasuredWorker]) -> MeasuredWorker | None:
+    """Return the series that tells most of a model: the nearest method, alone in its process, the longest."""
+
+    def rank(worker: MeasuredWorker) -> tuple[int, int, bool, int]:
+        known = worker.figures is not None and worker.figures.rate_high_mb is not None
+        return (not known, _INFORMS[worker.method], worker.sharing > 1, -worker.iterations)
+
+    usable = [worker for worker in every if worker.figures is not None and "@" not in worker.series]
+    return min(usable, key=rank, default=None)
+
+
+def _why_not(role: str, every: Sequence[MeasuredWorker]) -> str:
+    reasons = dict.fromkeys(
+        f"{worker.experiment}/{worker.series}: {worker.judgement.sentence}; {worker.lacking or 'a variant'}"
+        for worker in every
+    )
+    return f"{role}: " + "; ".join(reasons)
+
+
+def _arithmetic(worker: MeasuredWorker, budget_mb: float, workers: int | None) -> RecyclePlan:
+    assert worker.figures is not None
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = int(worker.model.get("threads") or 1)
+    return plan_recycling(
+        worker.figures,
+        budget_mb=budget_mb,
+        workers=workers,
+        most_workers=max(1, cores // threads),
+    )
+
+
+def _model_plan(
+    worker: MeasuredWorker, every: Sequence[MeasuredWorker], budget_mb: float, count: int
+) -> ModelPlan:
+    figures = worker.figures
+    assert figures is not None
+    plan = _arithmetic(worker, budget_mb, count)
+    trimmed = trimmed_plan(worker, budget_mb, count)
+    used = trimmed.plan if trimmed else plan
+    cap = crash_cap(every)
+    max_jobs = min((jobs for jobs in (used.max_jobs, cap) if jobs is not None), default=None)
+    levers = levers_for(worker, every, plan, budget_mb, count)
+    made = ModelPlan(
+        model=worker.role,
+        label=str(worker.model.get("label") or worker.role),
+        engine=str(worker.model.get("engine") or ""),
+        experiment=worker.experiment,
+        series=worker.series,
+        verdict=worker.judgement.verdict,
+        iterations=worker.judgement.iterations,
+        basis=basis(worker),
+        rate_mb_per_job=figures.rate_high_mb,
+        base_mb=figures.base_mb,
+        peak_above_base_mb=figures.peak_above_base_mb,
+        start_s=figures.start_s,
+        job_s=figures.job_s,
+        max_jobs=max_jobs,
+        max_rss_mb=used.max_rss_mb,
+        hard_rss_mb=used.hard_rss_mb,
+        trim_every=trimmed.every if trimmed else None,
+        memory_per_worker_mb=used.memory_per_worker_mb,
+        workers_that_fit=used.workers_that_fit,
+        throughput_cost=used.throughput_cost,
+        best_jobs=plan.best_jobs,
+        reason=used.reason
+        if trimmed is None
+        else f"with the trims {used.reason[0].lower()}{used.reason[1:]}",
+        levers=levers,
+    )
+    return msgspec.structs.replace(
+        made,
+        advice=advice_for(worker, every, plan=plan, trimmed=trimmed, cap=cap, levers=levers),
+        recycle=_table(made),
+    )
+
+
+def _table(plan: ModelPlan) -> dict[str, int | str]:
+    """Return the keys of a ``[recycle]`` table; sizes are rounded down to whole MiB."""
+    sizes = {"max_rss": plan.max_rss_mb, "hard_rss": plan.hard_rss_mb}
+    said: dict[str, int | str | None] = {
+        "max_jobs": plan.max_jobs,
+        **{key: None if size is None else _mib(size) for key, size in sizes.items()},
+        "trim_every": plan.trim_every,
+    }
+    return {key: value for key, value in said.items() if value is not None}
+
+
+def _mib(size_mb: float) -> str:
+    return f"{max(1, int(size_mb))}MiB"

@@ -1,0 +1,241 @@
+"""Collect what a report shows from the files of one run.
+
+Here: which readings become points, which samples a timeline. How they are drawn is the business of
+:mod:`orchestrator.report.html`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from orchestrator.analysis.judging.judgement import Judgement
+from orchestrator.analysis.planning.model_plan import RunPlan
+from orchestrator.config.types import Experiment, Plan
+from orchestrator.errors import ResultsError
+from orchestrator.experiments.judging.judgement import judge_all, judge_series, series_method
+from orchestrator.experiments.judging.leak_rate import MB, own_boundary, read_boundary
+from orchestrator.experiments.judging.summary import summarize_all
+from orchestrator.experiments.planning.recycle_plan import plan_results
+from orchestrator.experiments.results.results_file import make_results
+from orchestrator.experiments.storage.entry_log import series_records
+from orchestrator.experiments.storage.manifest import Manifest
+from orchestrator.experiments.storage.records import Boundary, IterationRecord, Phases, Reading, SeriesRecords
+from orchestrator.experiments.storage.run_folder import RunFolder
+from orchestrator.experiments.storage.stored_calibration import doubts, read_calibration
+from orchestrator.process.samples import Samples, read_samples
+from orchestrator.report.html.charts.decimation import Bucket, decimate
+from orchestrator.report.html.charts.palette import FRESH_AFTER_INFER
+from orchestrator.report.html.content import (
+    CalibrationContent,
+    ExperimentContent,
+    PhaseTime,
+    Point,
+    ReportContent,
+    SeriesContent,
+)
+from orchestrator.report.names import experiment_title, method_name
+from orchestrator.report.shape import columns_of, pairs_of
+
+_PHASES = tuple(field.name for field in msgspec.structs.fields(Phases))
+
+
+def collect_report(run: RunFolder) -> ReportContent:
+    """Read everything of a run that a report shows; of one under way or cut off, as far as it has come.
+
+    Raises:
+        ResultsError: Manifest or entries cannot be read, or are of a newer version.
+    """
+    manifest = run.manifest()
+    plan = _plan(manifest, run.path)
+    records = series_records(run.entries())
+    samples, note = _samples(run.path)
+    return ReportContent(
+        run_id=manifest.run_id,
+        created_at=manifest.created_at,
+        state=manifest.state,
+        profile=manifest.profile,
+        profile_reason=manifest.profile_reason,
+        tool_version=manifest.tool_version,
+        experiments=[
+            _experiment(each, [one for one in records.values() if one.experiment == each.name], samples)
+            for each in plan.experiments
+        ],
+        facts=msgspec.to_builtins(manifest),
+        notes=[*manifest.warnings, *([note] if note else [])],
+        plan=_recycle_plan(plan, manifest, list(records.values()), run.path),
+        calibration=calibration_beside(run.path, manifest),
+        worker_starts=sorted({start for each in records.values() for start in each.worker_starts}),
+    )
+
+
+def calibration_beside(run_folder: Path, manifest: Manifest) -> CalibrationContent:
+    """Return the calibration of the results folder that a run lies in, and what speaks against it for this run."""
+    try:
+        found = read_calibration(run_folder.resolve().parent.parent)
+    except ResultsError as error:
+        return CalibrationContent(None, [str(error)])
+    if found is None:
+        return CalibrationContent()
+    said = doubts(
+        found, run_host=manifest.host, run_at=manifest.created_at, run_version=manifest.tool_version
+    )
+    return CalibrationContent(found, said)
+
+
+def _recycle_plan(
+    plan: Plan, manifest: Manifest, records: Sequence[SeriesRecords], path: Path
+) -> RunPlan | None:
+    """Return the plan for pools on this machine; None where nothing was measured that one can be made from."""
+    by_name = {
+        each.name: [one for one in records if one.experiment == each.name] for each in plan.experiments
+    }
+    results = {
+        each.name: make_results(each, by_name[each.name], manifest)
+        for each in plan.experiments
+        if by_name[each.name]
+    }
+    try:
+        return plan_results(results, source=str(path))
+    except ResultsError:
+        return None
+
+
+def _plan(manifest: Manifest, path: Path) -> Plan:
+    try:
+        return msgspec.convert(manifest.plan, Plan)
+    except msgspec.ValidationError as error:
+        raise ResultsError(
+            f"{path}: the plan in its manifest is damaged ({error}); start a new run"
+        ) from error
+
+
+def _samples(path: Path) -> tuple[Samples | None, str]:
+    """Return the time series, or None and why there is none: a report can do without."""
+    try:
+        return read_samples(path), ""
+    except ResultsError as error:
+        return None, f"No time series: {error}"
+
+
+def _experiment(
+    experiment: Experiment, records: Sequence[SeriesRecords], samples: Samples | None
+) -> ExperimentContent:
+    by_key = {each.series: each for each in records}
+    summaries = summarize_all(experiment, records)
+    judged = judge_all(experiment, records)
+    series: list[SeriesContent] = []
+    for each in columns_of(experiment):
+        found = by_key.get(each.key) or SeriesRecords(experiment.name, each.key, iterations=[], end=None)
+        name = method_name(each, summaries.get(each.key))
+        judgement = judged.get(each.key) or judge_series(experiment, found)
+        series.append(_series(experiment, name, found, judgement, samples))
+    fresh = _fresh_after_infer(experiment, by_key)
+    return ExperimentContent(experiment, experiment_title(experiment), series, summaries, fresh)
+
+
+def _fresh_after_infer(experiment: Experiment, by_key: Mapping[str, SeriesRecords]) -> list[SeriesContent]:
+    """Return the baselines read after infer, each once, where a method held against them is read there."""
+    where: Boundary = "after_infer"
+    wanted = {
+        baseline.key: baseline
+        for series, baseline in pairs_of(experiment)
+        if baseline and own_boundary(series.method) == where
+    }
+    return [
+        SeriesContent(
+            key=key,
+            name=f"{method_name(baseline)} after infer",
+            method=FRESH_AFTER_INFER,
+            judgement=judge_series(experiment, by_key[key], where),
+            points=points_of(sorted(by_key[key].iterations, key=lambda record: record.iteration), where),
+        )
+        for key, baseline in wanted.items()
+        if key in by_key
+    ]
+
+
+def _series(
+    experiment: Experiment,
+    name: str,
+    records: SeriesRecords,
+    judgement: Judgement,
+    samples: Samples | None,
+) -> SeriesContent:
+    method = series_method(experiment, records.series)
+    iterations = sorted(records.iterations, key=lambda record: record.iteration)
+    end = records.end
+    unfinished = end is not None and end.outcome != "completed"
+    return SeriesContent(
+        key=records.series,
+        name=name,
+        method=method,
+        judgement=judgement,
+        points=points_of(iterations, read_boundary(method, iterations)),
+        timeline=timeline_of(samples, experiment.name, records.series) if samples else (),
+        phase_times=phase_times(iterations),
+        remedy=end.remedy if end else "",
+        last_words=end.last_words if end and unfinished else "",
+    )
+
+
+def points_of(iterations: Sequence[IterationRecord], boundary: Boundary) -> list[Point]:
+    """Return the readings that the judgement is made of, as points of a chart."""
+    return [
+        _point(record.iteration, record.steps[-1].readings[boundary])
+        for record in iterations
+        if record.steps and boundary in record.steps[-1].readings
+    ]
+
+
+def _point(iteration: int, reading: Reading) -> Point:
+    off = reading.heap_off is not None
+    return Point(
+        iteration=iteration,
+        rss_mb=reading.rss / MB,
+        lead_mb=reading.leak_bytes / MB,
+        file_mb=_mb(None if reading.rss_anon is None else reading.rss - reading.rss_anon),
+        swap_mb=_mb(reading.swap),
+        live_mb=None if off else _mb(reading.heap_live),
+        held_mb=None if off else _mb(reading.heap_held),
+    )
+
+
+def _mb(size_bytes: int | None) -> float | None:
+    return None if size_bytes is None else size_bytes / MB
+
+
+def phase_times(iterations: Sequence[IterationRecord]) -> list[PhaseTime]:
+    """Return the seconds of every phase that happened, over all steps."""
+    found: list[PhaseTime] = []
+    for name in _PHASES:
+        seconds = [
+            value
+            for record in iterations
+            for step in record.steps
+            if (value := getattr(step.phases, name)) is not None
+        ]
+        if seconds:
+            phase = name.removesuffix("_s")
+            found.append(PhaseTime(phase, median(seconds), min(seconds), max(seconds)))
+    return found
+
+
+def timeline_of(samples: Samples, experiment: str, series: str) -> list[Bucket]:
+    """Return the time series of one method, decimated; empty when it has none."""
+    names = samples.names
+    if experiment not in names.experiments or series not in names.series:
+        return []
+    records: np.ndarray[Any, Any] = samples.records
+    chosen = (records["experiment"] == names.experiments.index(experiment)) & (
+        records["series"] == names.series.index(series)
+    )
+    own = records[chosen]
+    own = own[own["rss"] > 0]  # a process that has just gone reads 0, which is no memory of its
+    labels = np.column_stack([own[name].astype(np.int64) for name in ("phase", "generation", "iteration")])
+    return decimate(own["time_ns"] / 1e9, own["rss"] / MB, labels, dict(enumerate(names.phases)))

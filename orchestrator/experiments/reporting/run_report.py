@@ -1,0 +1,126 @@
+"""Write the report of a run: the page, and on request its pictures and a summary in Markdown.
+
+::
+
+    results/runs/<id>/report.html     the run's own page
+    results/report.html               the same page again: always that of the run reported last
+
+The second is a whole copy, not a link, so that it can be sent on and outlives the run's folder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.errors import ResultsError
+from orchestrator.experiments.reporting.report_content import collect_report
+from orchestrator.experiments.storage.run_files import MANIFEST_NAME
+from orchestrator.experiments.storage.run_folder import ResultsFolder, RunFolder
+from orchestrator.files.writing import write_atomically, write_problem
+from orchestrator.report.html.calibration_part import calibration_sentences
+from orchestrator.report.html.charts.engine import chart_engine, picture_png, picture_svg
+from orchestrator.report.html.charts.images import main_figure
+from orchestrator.report.html.content import ReportContent
+from orchestrator.report.html.markdown import markdown_summary
+from orchestrator.report.html.page import make_page
+
+REPORT_NAME = "report.html"
+_RUNS = "runs"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportPaths:
+    """What was written; None for what was not asked for. ``calibration`` says in sentences what the machine finds."""
+
+    html: Path
+    latest: Path | None = None
+    png: Path | None = None
+    svg: Path | None = None
+    markdown: Path | None = None
+    calibration: tuple[str, ...] = ()
+
+    @property
+    def all(self) -> list[Path]:
+        """Return everything that was written, the page first."""
+        every = (self.html, self.latest, self.png, self.svg, self.markdown)
+        return [path for path in every if path is not None]
+
+
+def build_report(
+    run_folder: Path, *, out: Path | None = None, png: bool = False, svg: bool = False, markdown: bool = False
+) -> ReportPaths:
+    """Write the report of one run, whatever its state.
+
+    Args:
+        run_folder: ``results/runs/<id>``.
+        out: Where the page goes. By default it is ``report.html`` in the run's folder, and a copy of it in the
+            results folder; with ``out`` there is no copy.
+        png: Also write the main figure as PNG, beside the page and under its name.
+        svg: The same as SVG.
+        markdown: Also write a short summary for a pull request, the same way.
+
+    Raises:
+        ResultsError: The run cannot be read, or a file cannot be written.
+    """
+    content = collect_report(RunFolder(run_folder))
+    page = make_page(content, chart_engine()).encode(errors="replace")
+    target = run_folder / REPORT_NAME if out is None else out
+    _make_folder(target.parent)
+    write_atomically(target, page)
+    latest = _latest(run_folder) if out is None else None
+    if latest is not None:
+        write_atomically(latest, page)
+    pictures = _pictures(content, target, png=png, svg=svg)
+    summary = target.with_suffix(".md") if markdown else None
+    if summary is not None:
+        write_atomically(summary, markdown_summary(content).encode(errors="replace"))
+    said = tuple(calibration_sentences(content.calibration))
+    return ReportPaths(target, latest, pictures.get(".png"), pictures.get(".svg"), summary, said)
+
+
+def find_run(place: Path) -> Path:
+    """Return the run that ``place`` means: itself, or the newest one when it is a results folder.
+
+    Raises:
+        ResultsError: There is no run; says what to name instead.
+    """
+    if (place / MANIFEST_NAME).is_file():
+        return place
+    runs = ResultsFolder(place).run_folders()
+    if not runs:
+        raise ResultsError(
+            f"{place}: neither a run's folder (it has no {MANIFEST_NAME}) nor a results folder with a run in it; "
+            "name results/runs/<id> or the results folder, or make a run first: orchestrator run"
+        )
+    return runs[-1].path
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_problem(folder, error) from error
+
+
+def _latest(run_folder: Path) -> Path | None:
+    """Return where the copy goes; None for a run that does not lie in a results folder."""
+    runs = run_folder.resolve().parent
+    return runs.parent / REPORT_NAME if runs.name == _RUNS else None
+
+
+def _pictures(content: ReportContent, page: Path, *, png: bool, svg: bool) -> dict[str, Path]:
+    if not (png or svg):
+        return {}
+    figure = main_figure(content.experiments)
+    if figure is None:
+        raise ResultsError(f"run {content.run_id} has no readings yet, so there is no figure to draw")
+    drawn = picture_svg(figure)
+    written: dict[str, Path] = {}
+    if svg:
+        written[".svg"] = page.with_suffix(".svg")
+        write_atomically(written[".svg"], drawn.encode())
+    if png:
+        written[".png"] = page.with_suffix(".png")
+        write_atomically(written[".png"], picture_png(drawn))
+    return written

@@ -1,0 +1,69 @@
+"""The results of a run, wherever its path points: a run's folder, a results folder, one result file.
+
+A run's folder is read from its own entries, so that a run that was cut off, or whose result files a later
+run has replaced, can still be judged and compared.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from orchestrator.config.types import Plan
+from orchestrator.errors import ResultsError
+from orchestrator.experiments.results.results_file import Results, make_results, read_results
+from orchestrator.experiments.storage.entry_log import series_records
+from orchestrator.experiments.storage.manifest import Manifest
+from orchestrator.experiments.storage.run_files import ENTRIES_NAME, MANIFEST_NAME, is_run_folder
+from orchestrator.experiments.storage.run_folder import ResultsFolder, RunFolder
+
+
+def results_of_run(path: Path) -> dict[str, Results]:
+    """Return the results of every experiment of the run in the folder ``path``, by experiment.
+
+    Raises:
+        ResultsError: Its manifest or entries cannot be read, or it holds no entry.
+    """
+    run = RunFolder(path)
+    manifest = run.manifest()
+    records = series_records(run.entries())
+    if not records:
+        raise ResultsError(f"{path / ENTRIES_NAME}: no iteration in it; the run ended before its first")
+    found: dict[str, Results] = {}
+    for experiment in _plan(manifest, path).experiments:
+        own = [each for (name, _), each in records.items() if name == experiment.name]
+        if own:
+            found[experiment.name] = make_results(experiment, own, manifest)
+    return found
+
+
+def load_run(path: Path) -> dict[str, Results]:
+    """Return the results that ``path`` points to, by experiment.
+
+    Args:
+        path: A run's folder, a results folder (its newest run counts), or one result file.
+
+    Raises:
+        ResultsError: There is none, or it cannot be read; says what to name instead.
+    """
+    if path.is_file():
+        results = read_results(path)
+        return {str(results.config.get("experiment", path.stem)): results}
+    if is_run_folder(path):
+        return results_of_run(path)
+    if not path.exists():
+        raise ResultsError(f"{path}: no such file or folder")
+    runs = ResultsFolder(path).run_folders()
+    if not runs:
+        raise ResultsError(
+            f"{path}: no run in it; name a folder of results/runs, a results folder, or a result file"
+        )
+    return results_of_run(runs[-1].path)
+
+
+def _plan(manifest: Manifest, path: Path) -> Plan:
+    try:
+        return msgspec.convert(manifest.plan, type=Plan)
+    except msgspec.ValidationError as error:
+        raise ResultsError(f"{path / MANIFEST_NAME}: its plan cannot be read ({error})") from error

@@ -1,0 +1,157 @@
+"""Find out, before anything starts, what a plan needs and does not have.
+
+Everything missing is reported at once, with the command that gets it. Engines are asked in a worker, so that
+a library that crashes on import is a reason like any other.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from orchestrator.audio import PreparedAudio, prepare
+from orchestrator.config.types import Experiment, Model, Plan, Sample, Series
+from orchestrator.errors import AudioError, EngineUnavailableError, JobError, WorkerError
+from orchestrator.experiments.running.allocators import (
+    AllocatorError,
+    check_replaced,
+    find_allocator,
+    preloaded,
+)
+from orchestrator.experiments.running.hints import build_library, get_model_file
+from orchestrator.experiments.running.stage import model_spec
+from orchestrator.process.dialogue import Dialogue
+from orchestrator_worker.protocol import Check, Checked
+
+CHECK_TIMEOUT_S = 120.0
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Something that is not there: ``what``, and the command or sentence that gets it."""
+
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.what}; to get it: {self.remedy}" if self.remedy else self.what
+
+
+@dataclass(frozen=True)
+class Availability:
+    """What a plan has and misses. ``missing`` maps an experiment's name to what it lacks (absent: nothing).
+
+    ``audio`` is prepared audio by the sample's name; ``allocators`` are the libraries that variants preload, by what
+    the plan calls them, and ``missing_allocators`` those that cannot be.
+    """
+
+    audio: Mapping[str, PreparedAudio]
+    missing: Mapping[str, Missing]
+    allocators: Mapping[str, Path] = field(default_factory=dict[str, Path])
+    missing_allocators: Mapping[str, Missing] = field(default_factory=dict[str, Missing])
+
+    def lacking(self, experiment: Experiment, series: Series) -> Missing | None:
+        """Return what keeps a series from running; None when nothing does."""
+        found = self.missing.get(experiment.name)
+        return found or (self.missing_allocators.get(series.allocator) if series.allocator else None)
+
+    def environment(self, series: Series) -> dict[str, str]:
+        """Return the environment that the series' workers start with, beside their models' own."""
+        library = self.allocators.get(series.allocator) if series.allocator else None
+        return dict(series.env) if library is None else preloaded(library, series.env)
+
+
+def look(plan: Plan, cache_dir: Path) -> Availability:
+    """Check every model and sample of the plan once. Converted audio is written to ``cache_dir``."""
+    audio, bad_samples = _prepare_samples(plan.experiments, cache_dir)
+    bad_models = _check_models(plan.experiments, Path(plan.file).parent)
+    missing: dict[str, Missing] = {}
+    for experiment in plan.experiments:
+        reasons = dict.fromkeys(
+            reason
+            for step in experiment.steps
+            for reason in (
+                *bad_models.get(_identity(step.model), ()),
+                bad_samples.get(step.sample.name) if step.sample else None,
+            )
+            if reason is not None
+        )
+        if reasons:
+            missing[experiment.name] = Missing(
+                " and ".join(reason.what for reason in reasons),
+                "\n".join(dict.fromkeys(reason.remedy for reason in reasons if reason.remedy)),
+            )
+    allocators, bad_allocators = _allocators(plan.experiments)
+    return Availability(audio, missing, allocators, bad_allocators)
+
+
+def _allocators(experiments: Iterable[Experiment]) -> tuple[dict[str, Path], dict[str, Missing]]:
+    """Find every allocator once, and start a worker with it."""
+    found: dict[str, Path] = {}
+    bad: dict[str, Missing] = {}
+    for said in dict.fromkeys(series.allocator for one in experiments for series in one.series):
+        if said is None:
+            continue
+        try:
+            library = find_allocator(said, os.environ)
+            check_replaced(library, {})
+            found[said] = library
+        except AllocatorError as error:
+            bad[said] = Missing(error.what, error.remedy)
+    return found, bad
+
+
+def _prepare_samples(
+    experiments: Iterable[Experiment], cache_dir: Path
+) -> tuple[dict[str, PreparedAudio], dict[str, Missing]]:
+    prepared: dict[str, PreparedAudio] = {}
+    bad: dict[str, Missing] = {}
+    for sample in _samples(experiments):
+        try:
+            prepared[sample.name] = prepare(sample.audio, cache_dir)
+        except AudioError as error:
+            bad[sample.name] = Missing(f"sample {sample.name}: {error.path}: {error.problem}", error.remedy)
+    return prepared, bad
+
+
+def _samples(experiments: Iterable[Experiment]) -> list[Sample]:
+    return list(
+        {step.sample.name: step.sample for one in experiments for step in one.steps if step.sample}.values()
+    )
+
+
+def _check_models(experiments: Iterable[Experiment], folder: Path) -> dict[str, list[Missing]]:
+    """Return what each distinct model lacks. The engine is asked only when all files are there."""
+    models = {_identity(step.model): step.model for one in experiments for step in one.steps}
+    bad: dict[str, list[Missing]] = {}
+    for identity, model in models.items():
+        reasons = _missing_files(model, folder) or _ask_engine(model)
+        if reasons:
+            bad[identity] = reasons
+    return bad
+
+
+def _identity(model: Model) -> str:
+    return f"{model.role}\0{model.engine}\0{model.file}"
+
+
+def _missing_files(model: Model, folder: Path) -> list[Missing]:
+    reasons: list[Missing] = []
+    if model.library is not None and not Path(model.library).exists():
+        reasons.append(Missing(f"library {model.library} is not there", build_library(folder)))
+    if model.file is not None and not Path(model.file).exists():
+        reasons.append(Missing(f"model {model.role}: {model.file} is not there", get_model_file(model)))
+    return reasons
+
+
+def _ask_engine(model: Model) -> list[Missing]:
+    try:
+        with Dialogue(model.env, heap=False) as dialogue:
+            dialogue.ask(Check(1, model_spec(model)), Checked, timeout_s=CHECK_TIMEOUT_S, phase="check")
+    except EngineUnavailableError as error:
+        return [Missing(f"model {model.role}: {error.what}", error.how_to_get_it)]
+    except (JobError, WorkerError) as error:
+        return [Missing(f"model {model.role}: engine {model.engine}: {error}", "")]
+    return []

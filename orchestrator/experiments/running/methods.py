@@ -1,0 +1,210 @@
+"""The four ways to treat a model, each as the order of its phases in one iteration.
+
+::
+
+    recreate   one process   [ load infer unload ] for each step
+    restart    one process   load once; then [ restart ] infer
+    reuse      one process   load once; then infer
+    recycle    the baseline  one process per step and per ``recycle_after`` iterations:
+                             start [ load infer unload ] stop, without the unload
+                             where the library does not live through it
+
+A method does one iteration when called and has each job done by ``infer``; it raises what the worker's end
+raises.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+
+from orchestrator.config.types import Experiment, MethodName, Step
+from orchestrator.errors import EngineUnavailableError, JobError, WorkerDiedError, WorkerError
+from orchestrator.experiments.running.draft import StepDraft
+from orchestrator.experiments.running.stage import Stage, TrimReadings
+from orchestrator.experiments.storage.records import Boundary
+
+_FROM_THEN_ON = "from there on its processes are ended with the model loaded, and read after infer"
+Infer = Callable[[Stage, StepDraft], None]
+Finished = Callable[[StepDraft], None]
+MakeStage = Callable[[Sequence[Step]], Stage]
+
+
+class Method(ABC):
+    """One series' way of working; owns its stages."""
+
+    memory_boundary: Boundary = "after_unload"
+    """Where the iteration's memory is read: the seeds' own place, and the leak series'."""
+
+    def __init__(
+        self, experiment: Experiment, make_stage: MakeStage, infer: Infer, finished: Finished
+    ) -> None:
+        self.experiment = experiment
+        self._infer = infer
+        self._finished = finished
+        self._make_stage = make_stage
+        self.unclean_exits: list[str] = []
+
+    @property
+    @abstractmethod
+    def stages(self) -> Sequence[Stage]:
+        """The stages in use."""
+
+    @abstractmethod
+    def iterate(self, drafts: Sequence[StepDraft], *, last: bool) -> None:
+        """Do one iteration, one draft a step; ``last``: it is the last one, or may turn out to be."""
+
+    @property
+    def life(self) -> int:
+        """Iterations since the worker in use was started."""
+        return self.stages[-1].life
+
+    def trim(self) -> TrimReadings | None:
+        """Trim the heap after the last reading; None when no worker is left to ask."""
+        return self._try_trim(self.stages[-1])
+
+    def close(self) -> None:
+        """End the workers that are left, politely."""
+        for stage in self.stages:
+            self._stop(stage)
+
+    def kill(self) -> None:
+        """End the workers that are left, at once."""
+        for stage in self.stages:
+            stage.kill()
+
+    def _try_trim(self, stage: Stage) -> TrimReadings | None:
+        """Trim last of all: all is measured already, so a death here costs a reading, not the series."""
+        if not stage.alive:
+            return None
+        try:
+            return stage.trim()
+        except (WorkerError, JobError) as error:
+            self.unclean_exits.append(f"trim: {error}")
+            return None
+
+    def _stop(self, stage: Stage, draft: StepDraft | None = None) -> None:
+        if (unclean := stage.stop(draft)) is not None:
+            self.unclean_exits.append(unclean)
+
+
+class _OneProcess(Method):
+    def __init__(
+        self, experiment: Experiment, make_stage: MakeStage, infer: Infer, finished: Finished
+    ) -> None:
+        super().__init__(experiment, make_stage, infer, finished)
+        self._stage = make_stage(experiment.steps)
+
+    @property
+    def stages(self) -> Sequence[Stage]:
+        return (self._stage,)
+
+    def _begin(self, first: StepDraft) -> Stage:
+        if not self._stage.alive:
+            self._stage.start(first)
+        self._stage.begin_iteration()
+        return self._stage
+
+
+class Recreate(_OneProcess):
+    """Destroy and create the engine object each time, in one process: the seeds' Way 1."""
+
+    def iterate(self, drafts: Sequence[StepDraft], *, last: bool) -> None:  # noqa: ARG002
+        """Load, infer and unload each step."""
+        stage = self._begin(drafts[0])
+        for draft in drafts:
+            stage.load(draft)
+            self._infer(stage, draft)
+            stage.unload(draft)
+            self._finished(draft)
+
+
+class Reuse(_OneProcess):
+    """Load once and keep the model; nothing is reset."""
+
+    memory_boundary = "after_infer"
+    restarts = False
+
+    def iterate(self, drafts: Sequence[StepDraft], *, last: bool) -> None:  # noqa: ARG002
+        """Infer each step, with the model that the first iteration loaded."""
+        stage = self._begin(drafts[0])
+        for index, draft in enumerate(drafts):
+            if stage.life == 1 and index == 0:
+                stage.load(draft)
+            elif self.restarts:
+                stage.restart(draft)
+            self._infer(stage, draft)
+            self._finished(draft)
+
+
+class Restart(Reuse):
+    """Load once, call ``restart()`` before every further job: the seeds' Way 2."""
+
+    restarts = True
+
+
+class Recycle(Method):
+    """A fresh process every ``recycle_after`` iterations, one per step: the process-restart baseline."""
+
+    def __init__(
+        self, experiment: Experiment, make_stage: MakeStage, infer: Infer, finished: Finished
+    ) -> None:
+        super().__init__(experiment, make_stage, infer, finished)
+        self._stages = [make_stage([step]) for step in experiment.steps]
+        self._last_trim: TrimReadings | None = None
+        self._unloads: bool | None = None  # not known before the first
+
+    @property
+    def stages(self) -> Sequence[Stage]:
+        """One a step."""
+        return self._stages
+
+    def iterate(self, drafts: Sequence[StepDraft], *, last: bool) -> None:
+        """Start a process where there is none, load, infer, unload, and stop it when its time has come."""
+        for index, (stage, draft) in enumerate(zip(self._stages, drafts, strict=True)):
+            if not stage.alive:
+                stage.start(draft)
+            stage.begin_iteration()
+            stage.load(draft)
+            self._infer(stage, draft)
+            self._unload(stage, draft)
+            self._finished(draft)
+            if stage.alive and (stage.life >= self.experiment.recycle_after or not self._unloads):
+                if last and index == len(drafts) - 1:
+                    self._last_trim = self._try_trim(stage)
+                self._stop(stage, draft)
+
+    def _unload(self, stage: Stage, draft: StepDraft) -> None:
+        """Unload, unless the library has shown that it cannot: it is the process' end that gives memory back.
+
+        A first unload that fails or kills the process is noted, once; from then on each process is ended with
+        its model loaded, and memory is read after infer. A later one is a death like any other.
+        """
+        if self._unloads is False:
+            return
+        try:
+            stage.unload(draft)
+        except (WorkerDiedError, EngineUnavailableError) as error:
+            if self._unloads:
+                raise
+            cause = error.cause if isinstance(error, WorkerDiedError) else error.what
+            self.unclean_exits.append(f"{cause} while unloading {draft.step.model.role}; {_FROM_THEN_ON}")
+            self.memory_boundary = "after_infer"
+            if isinstance(error, WorkerDiedError):
+                stage.kill()
+        self._unloads = "after_unload" in draft.readings
+
+    def trim(self) -> TrimReadings | None:
+        """Trim the last process, or return the readings taken before it was stopped."""
+        stage = self.stages[-1]
+        return self._try_trim(stage) if stage.alive else self._last_trim
+
+
+METHODS: dict[MethodName, type[Method]] = {
+    "recreate": Recreate,
+    "restart": Restart,
+    "reuse": Reuse,
+    "recycle": Recycle,
+}
+
+__all__ = ["METHODS", "Method", "Recreate", "Recycle", "Restart", "Reuse"]

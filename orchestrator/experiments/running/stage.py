@@ -1,0 +1,290 @@
+"""One worker of a series: every phase, with a reading at each boundary while the worker stands still.
+
+A stage replaces its worker on demand (the baseline) or keeps it for a whole series. It says which phase
+begins and fills a :class:`~orchestrator.experiments.running.draft.StepDraft`. It decides nothing: the order of the
+phases is :mod:`.methods`' business.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass
+
+from orchestrator.config.types import Model
+from orchestrator.experiments.running.draft import StepDraft
+from orchestrator.experiments.storage.records import Boundary, Reading
+from orchestrator.process.dialogue import Dialogue
+from orchestrator.process.exit_status import describe_exit
+from orchestrator.process.memory import ProcessGoneError, read_boundary, reset_peak
+from orchestrator.process.sampler import Sampler
+from orchestrator.process.watch import Watch
+from orchestrator_worker.protocol import (
+    Chunk,
+    Done,
+    Heap,
+    Job,
+    Load,
+    Loaded,
+    ModelSpec,
+    Restart,
+    Restarted,
+    Run,
+    Trim,
+    Trimmed,
+    Unload,
+    Unloaded,
+)
+
+TRIM_TIMEOUT_S = 60.0
+HEAP_SWITCHED_OFF = "switched off"
+_PHASE_BEFORE: Mapping[Boundary, str] = {
+    "after_load": "load",
+    "after_infer": "infer",
+    "after_unload": "unload",
+}
+OBITUARY_TIMEOUT_S = 5.0
+PhaseCallback = Callable[["Stage", StepDraft | None, str], None]
+"""Told which stage begins which phase of which step."""
+
+
+@dataclass(frozen=True)
+class TrimReadings:
+    """Memory before and after the one heap trim of a series; ``trimmed``: the allocator could be asked."""
+
+    before: Reading
+    after: Reading
+    trimmed: bool
+
+
+class Stage:
+    """At most one live worker. Create one per series, or one per step for the baseline.
+
+    ``generation`` is that of the process before the first one: 0 unless a baseline goes on after a break.
+    """
+
+    def __init__(
+        self,
+        env: Mapping[str, str],
+        sampler: Sampler,
+        *,
+        slot: int,
+        heap: bool,
+        timeout_s: float,
+        on_phase: PhaseCallback,
+        generation: int = 0,
+    ) -> None:
+        self._env = dict(env)
+        self._sampler = sampler
+        self._slot = slot
+        self._heap_on = heap
+        self._timeout_s = timeout_s
+        self._on_phase = on_phase
+        self._heap: Heap | None = None
+        self._command_id = 0
+        self._dialogue: Dialogue | None = None
+        self._watch: Watch | None = None
+        self._peak_is_sampled = False
+        self._spawn_s: float | None = None
+        self.generation = generation
+        self.life = 0
+
+    # ------------------------------------------------------------------ the process
+
+    def start(self, draft: StepDraft) -> None:
+        """Start the next generation. Its spawn time is booked on ``draft``, the step that loads first."""
+        self.generation += 1
+        self.life = 0
+        self._on_phase(self, draft, "spawn")
+        began = time.perf_counter()
+        self._dialogue = Dialogue(self._env, slot=self._slot, generation=self.generation, heap=self._heap_on)
+        self._spawn_s = time.perf_counter() - began
+        self._heap = self._dialogue.ready.heap
+        self._peak_is_sampled = False  # VmHWM of a fresh process is its own
+        with self._explaining_its_death("spawn"):
+            self._watch = self._sampler.watch(self._dialogue.worker.pid, self._slot)
+
+    @property
+    def alive(self) -> bool:
+        """Whether there is a worker."""
+        return self._dialogue is not None
+
+    @property
+    def watch(self) -> Watch | None:
+        """The sampler's view of the live worker."""
+        return self._watch
+
+    @property
+    def heap_source(self) -> str | None:
+        """Where the allocator's view comes from, or why there is none; None before any worker told."""
+        if not self._heap_on:
+            return HEAP_SWITCHED_OFF
+        if self._heap is None:
+            return None
+        return f"off ({self._heap.off})" if self._heap.off else self._heap.source
+
+    @property
+    def last_words(self) -> str:
+        """What the live worker has printed last; empty without one."""
+        return self._dialogue.worker.last_words if self._dialogue is not None else ""
+
+    def begin_iteration(self) -> None:
+        """Forget earlier peaks: VmHWM by the kernel where it lets us, the sampled maximum in any case."""
+        self.life += 1
+        if self._dialogue is None or self._watch is None:
+            return
+        if self.life > 1:
+            with self._explaining_its_death("load"):
+                self._peak_is_sampled = not reset_peak(self._dialogue.worker.pid)
+        self._watch.take_peak()
+
+    def stop(self, draft: StepDraft | None = None) -> str | None:
+        """End the worker; return the words for an unclean exit, None for a clean one."""
+        if self._dialogue is None:
+            return None
+        self._on_phase(self, draft, "exit")
+        began = time.perf_counter()
+        status = self._dialogue.stop()
+        if draft is not None:
+            draft.seconds["exit_s"] = time.perf_counter() - began
+        self._forget()
+        return describe_exit(status) if status else None
+
+    def kill(self) -> None:
+        """End the worker at once; for errors and interrupts. Safe to call again."""
+        if self._dialogue is not None:
+            self._dialogue.close()
+            self._forget()
+
+    def _forget(self) -> None:
+        if self._watch is not None:
+            self._sampler.unwatch(self._watch)
+        self._dialogue = self._watch = None
+
+    # ------------------------------------------------------------------ phases
+
+    def load(self, draft: StepDraft) -> None:
+        """Load the step's model; readings before and after."""
+        dialogue = self._enter(draft, "load")
+        if self._spawn_s is not None:
+            draft.seconds["spawn_s"] = self._spawn_s
+            self._spawn_s = None
+        draft.readings["before_load"] = self.read("load")
+        command = Load(self._next_id(), model_spec(draft.step.model))
+        loaded = dialogue.ask(command, Loaded, timeout_s=self._timeout_s, phase="load")
+        draft.seconds["load_s"] = loaded.seconds
+        draft.facts = loaded.facts
+        self._book(draft, "after_load", loaded.heap)
+
+    def infer(self, draft: StepDraft, job: Job, on_chunk: Callable[[Chunk], None]) -> Done:
+        """Run one job, streaming its text to ``on_chunk``; a reading after it."""
+        dialogue = self._enter(draft, "infer")
+        command = Run(self._next_id(), job, stream=True)
+        done = dialogue.ask(command, Done, timeout_s=self._timeout_s, phase="infer", on_chunk=on_chunk)
+        draft.done = done
+        draft.seconds["infer_s"] = done.seconds
+        self._book(draft, "after_infer", done.heap)
+        return done
+
+    def unload(self, draft: StepDraft) -> None:
+        """Destroy the engine object; a reading after it."""
+        dialogue = self._enter(draft, "unload")
+        unloaded = dialogue.ask(Unload(self._next_id()), Unloaded, timeout_s=self._timeout_s, phase="unload")
+        draft.seconds["unload_s"] = unloaded.seconds
+        self._book(draft, "after_unload", unloaded.heap)
+
+    def restart(self, draft: StepDraft) -> None:
+        """Reset the engine's context, or learn that it has no such call."""
+        dialogue = self._enter(draft, "restart")
+        restarted = dialogue.ask(
+            Restart(self._next_id()), Restarted, timeout_s=self._timeout_s, phase="restart"
+        )
+        draft.reset = restarted.reset
+        self._heap = restarted.heap
+
+    def trim(self) -> TrimReadings:
+        """Ask the allocator to give back what it holds, with a reading on either side."""
+        assert self._dialogue is not None
+        self._on_phase(self, None, "trim")
+        before = self.read("trim")
+        trimmed = self._dialogue.ask(Trim(self._next_id()), Trimmed, timeout_s=TRIM_TIMEOUT_S, phase="trim")
+        self._heap = trimmed.heap
+        return TrimReadings(before, self.read("trim"), trimmed.trimmed)
+
+    def _enter(self, draft: StepDraft, phase: str) -> Dialogue:
+        assert self._dialogue is not None
+        draft.generation = self.generation
+        draft.start = self._dialogue.worker.start
+        self._on_phase(self, draft, phase)
+        return self._dialogue
+
+    def _next_id(self) -> int:
+        self._command_id += 1
+        return self._command_id
+
+    # ------------------------------------------------------------------ readings
+
+    def read(self, phase: str) -> Reading:
+        """Read the worker's memory. It stands still: its last answer is in and nothing was asked since.
+
+        Raises:
+            WorkerDiedError: It died all the same, after its answer; ``phase`` is for the error's words.
+        """
+        assert self._dialogue is not None
+        with self._explaining_its_death(phase):
+            memory = read_boundary(self._dialogue.worker.pid)
+        heap = self._heap
+        on = heap is not None and heap.off is None
+        return Reading(
+            rss=memory.rss,
+            rss_anon=memory.rss_anon,
+            rss_file=memory.rss_file,
+            swap=memory.swap,
+            uss=memory.uss,
+            pss=memory.pss,
+            peak=memory.peak,
+            threads=memory.threads,
+            descriptors=memory.descriptors,
+            heap_live=heap.live if heap is not None and on else None,
+            heap_held=heap.held if heap is not None and on else None,
+            heap_off=HEAP_SWITCHED_OFF if heap is None else heap.off,
+        )
+
+    @contextlib.contextmanager
+    def _explaining_its_death(self, phase: str) -> Generator[None]:
+        """Turn "there is no such process" into the error that knows how it ended and what it said last."""
+        try:
+            yield
+        except ProcessGoneError:
+            assert self._dialogue is not None
+            # Whoever asks the dead is told what they died of; a command that nobody reads any more.
+            command = Trim(self._next_id())
+            self._dialogue.ask(command, Trimmed, timeout_s=OBITUARY_TIMEOUT_S, phase=phase)
+            raise
+
+    def _book(self, draft: StepDraft, boundary: Boundary, heap: Heap | None) -> None:
+        self._heap = heap
+        reading = self.read(_PHASE_BEFORE[boundary])
+        draft.readings[boundary] = reading
+        assert self._watch is not None
+        sampled = self._watch.peak_bytes
+        by_kernel = reading.peak is not None and not self._peak_is_sampled
+        draft.peak_is_sampled = not by_kernel
+        draft.peak = reading.peak if reading.peak is not None and by_kernel else max(sampled, reading.rss)
+        draft.tree_peak = max(self._watch.tree_peak_bytes, draft.peak)
+
+
+def model_spec(model: Model) -> ModelSpec:
+    """Return what the worker needs to know of a model."""
+    return ModelSpec(
+        engine=model.engine,
+        name=model.role,
+        file=model.file,
+        library=model.library,
+        threads=model.threads,
+        context_length=model.context_length,
+        language=model.language,
+        format=model.format,
+        options=model.options,
+    )

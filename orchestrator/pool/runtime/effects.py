@@ -1,0 +1,90 @@
+"""The hands of a real pool: processes, descriptors, the kernel's counts, the event hook.
+
+Called by the supervisor alone, in a turn; decides nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+from collections.abc import Callable
+
+from orchestrator.pool.core.job import JobRecord
+from orchestrator.pool.core.slot import Worker
+from orchestrator.pool.events import PoolEvent
+from orchestrator.pool.runtime.admission import Gates
+from orchestrator.pool.runtime.oom_kills import OomKills
+from orchestrator.pool.runtime.process_link import ProcessLink
+from orchestrator.pool.runtime.selector import Watch
+from orchestrator.pool.runtime.start_method import Starting
+
+log = logging.getLogger("orchestrator.pool")
+Hook = Callable[[PoolEvent], object]
+
+
+class PoolHands:
+    """Implements :class:`~orchestrator.pool.core.registry.Hands`."""
+
+    def __init__(self, gates: Gates, on_event: Hook | None, watch: Watch) -> None:
+        self._gates = gates
+        self._leave_queue = gates.queue.leave
+        self._on_event = on_event
+        self._watch = watch
+        self._kills = OomKills()
+        self._starting = Starting()
+        self._random = random.Random()  # noqa: S311 - jitter, no secret
+        self.blind = False
+        """Whether deaths must be looked for, where the system has no pidfd."""
+
+    def spawn(self, worker: Worker) -> ProcessLink:
+        """Start a process and wait on it."""
+        link = ProcessLink(worker, self._watch.update, self._starting)
+        self.blind = self.blind or not link.process.notices_death
+        self._watch.update(link)
+        log.debug("slot %d generation %d: started pid %d", worker.slot.index, worker.generation, link.pid)
+        return link
+
+    def bury(self, worker: Worker) -> None:
+        """Close what was kept of a process that is gone."""
+        link = worker.link
+        assert isinstance(link, ProcessLink)
+        link.close()
+
+    def close(self) -> None:
+        """Let go what was kept for starting workers."""
+        self._starting.close()
+
+    def kernel_killed(self) -> bool:
+        """Whether the kernel killed for memory since the last call."""
+        return self._kills.rose()
+
+    def draw(self) -> float:
+        """Return a random number from 0 to 1."""
+        return self._random.random()
+
+    def job_left_queue(self, job: JobRecord) -> None:  # noqa: ARG002 - places are only counted
+        """Give the job's place to another."""
+        self._leave_queue()
+
+    def close_audio(self, job: JobRecord) -> None:
+        """Close a job's memfd."""
+        if job.descriptor is not None:
+            os.close(job.descriptor)
+            job.descriptor = None
+            self._gates.arrays.leave()
+
+    @property
+    def listening(self) -> bool:
+        """Whether there is a hook or a log that wants events."""
+        return self._on_event is not None or log.isEnabledFor(logging.INFO)
+
+    def tell(self, event: PoolEvent) -> None:
+        """Log an event and hand it to the hook, whose exceptions hurt nobody."""
+        log.log(logging.DEBUG if type(event).__name__ == "JobEnded" else logging.INFO, "%s", event)
+        if self._on_event is None:
+            return
+        try:
+            self._on_event(event)
+        except Exception:
+            log.exception("on_event raised")

@@ -1,0 +1,147 @@
+"""The supervisor's link to a real process: handshake, bytes, memory."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import resource
+from collections.abc import Callable, Sequence
+
+from orchestrator.errors import ProtocolError
+from orchestrator.pool.core.slot import Worker
+from orchestrator.pool.runtime.output_log import NoiseLog
+from orchestrator.pool.runtime.output_log import log as noise_log
+from orchestrator.pool.runtime.start_method import Starting
+from orchestrator.process.engine_environment import engine_defaults
+from orchestrator.process.memory import ProcessGoneError
+from orchestrator.process.resident import ResidentReader
+from orchestrator.process.spawn import host_sys_path
+from orchestrator.process.worker_process import WorkerProcess
+from orchestrator_worker.protocol import PROTOCOL_VERSION, Command, Configure, Hello, Reply
+
+
+class ProcessLink:
+    """One worker process. Implements :class:`~orchestrator.pool.core.slot.Link`."""
+
+    __slots__ = ("_noise", "_on_full", "_reader", "pid", "process", "watched", "worker")
+
+    def __init__(self, worker: Worker, on_full: Callable[[ProcessLink], None], starting: Starting) -> None:
+        """Start the process and limit it. ``on_full`` is called when a command did not fit into its pipe.
+
+        Raises:
+            SpawnError: The system refused.
+        """
+        self.worker = worker
+        self._on_full = on_full
+        model = worker.lane.model
+        environment = engine_defaults(model.engine) | dict(model.env)
+        self.process = WorkerProcess(
+            environment,
+            slot=worker.slot.index,
+            generation=worker.generation,
+            starter=starting.starter_for(environment, worker.generation),
+        )
+        self.pid = self.process.pid
+        self._noise: NoiseLog | None = None
+        if noise_log.isEnabledFor(logging.DEBUG):
+            whom = f"slot {worker.slot.index} generation {worker.generation} pid {self.pid}"
+            self._noise = NoiseLog(whom)
+            self.process.on_noise = self._noise.add
+        self.watched: dict[int, int] = {}
+        """Descriptors the loop waits on for this worker, with the events it waits for."""
+        self._reader: ResidentReader | None = None
+        with contextlib.suppress(ProcessGoneError):
+            self._reader = ResidentReader(self.pid)
+        for number, value in model.limit_numbers().items():
+            with contextlib.suppress(ProcessLookupError):
+                resource.prlimit(self.pid, number, (value, value))
+        # Sent at once: it need not wait for our answer to its Hello. No heap readings: they cost a call into the
+        # allocator for every job.
+        self.process.send(
+            Configure(PROTOCOL_VERSION, host_sys_path(), self.process.late_environment, heap=False)
+        )
+
+    @property
+    def start(self) -> str:
+        """How the process began: ``exec`` or ``fork``."""
+        return self.process.start
+
+    def pump(self) -> list[Reply]:
+        """Read what came; look at the Hello here, hand on the rest.
+
+        Raises:
+            ProtocolError: What came is no message, or of another version.
+        """
+        return self._without_hello(self.process.pump())
+
+    def read_replies(self) -> list[Reply]:
+        """As :meth:`pump`, of replies alone.
+
+        Raises:
+            ProtocolError: As there.
+        """
+        return self._without_hello(self.process.read_replies())
+
+    def _without_hello(self, replies: list[Reply]) -> list[Reply]:
+        if replies and isinstance(replies[0], Hello):
+            self._check(replies[0])
+            return replies[1:]
+        return replies
+
+    def _check(self, hello: Hello) -> None:
+        if hello.protocol != PROTOCOL_VERSION:
+            raise ProtocolError(
+                f"the worker speaks version {hello.protocol}, we speak {PROTOCOL_VERSION}",
+                slot=self.process.slot,
+                generation=self.process.generation,
+                pid=self.pid,
+            )
+
+    def send(self, command: Command) -> None:
+        """Send a command."""
+        self.process.send(command)
+        if self.full:
+            self._on_full(self)
+
+    def send_frame(self, frame: bytes) -> None:
+        """Send an encoded command."""
+        self.process.send_frame(frame)
+        if self.full:
+            self._on_full(self)
+
+    def take_back(self, sizes: Sequence[int]) -> int:
+        """Take frames sent last out of the pipe again; return how many the worker had not begun to read."""
+        taken = self.process.take_back(sizes)
+        if self.full:
+            self._on_full(self)
+        return taken
+
+    @property
+    def full(self) -> bool:
+        """Whether a command waits for room in the pipe."""
+        return self.process.writable_fd is not None
+
+    def signal(self, number: int) -> None:
+        """Signal the process and its group."""
+        self.process.signal_group(number)
+
+    def read_rss(self) -> int:
+        """Return the resident bytes now, 0 when the process is gone."""
+        if self._reader is None:
+            return 0
+        try:
+            return self._reader.read()[0]
+        except ProcessGoneError:
+            return 0
+
+    def last_words(self) -> str:
+        """Return what it printed last."""
+        return self.process.last_words
+
+    def close(self) -> None:
+        """Close everything; the process, if it lives, is killed."""
+        if self._reader is not None:
+            self._reader.close()
+        self.process.close()
+        if self._noise is not None:
+            self._noise.close()

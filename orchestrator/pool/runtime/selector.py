@@ -1,0 +1,150 @@
+"""What a pool waits on: the descriptors of its workers, in two sets, and a bell for each waiting thread.
+
+::
+
+    everything ─┬─ replies of all workers ─┬─ reply pipes
+                │  (while shared)          └─ the caller's bell
+                ├─ deaths, noise, full command pipes
+                └─ the thread's bell
+
+The pool's thread waits on everything. A caller that takes turns (:mod:`.loop`) waits on the replies; those are then
+not *shared*, or each of them would wake both.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+
+from orchestrator.pool.runtime.process_link import ProcessLink
+
+_FOREVER_S = -1.0
+_NOTHING = 0
+
+
+class Bell:
+    """Wakes one waiting thread.
+
+    ``asleep`` is set by that thread before it looks, for the last time, whether there is a reason not to wait;
+    whoever makes a reason rings afterwards. So a ring is never missed, and costs nothing while nobody sleeps.
+    Silent in a forked copy of the process, whose parent would hear it.
+    """
+
+    __slots__ = ("_lock", "_owner_pid", "asleep", "descriptor")
+
+    def __init__(self) -> None:
+        self.asleep = False
+        self._lock = threading.Lock()
+        self._owner_pid = os.getpid()
+        self.descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+    def ring(self) -> None:
+        """Wake the thread if it sleeps."""
+        if self.asleep:
+            with self._lock:
+                if self.descriptor >= 0 and os.getpid() == self._owner_pid:
+                    self.asleep = False
+                    os.eventfd_write(self.descriptor, 1)
+
+    def hush(self) -> None:
+        """Stop ringing."""
+        try:
+            os.eventfd_read(self.descriptor)
+        except BlockingIOError:
+            return
+
+    def close(self) -> None:
+        """Close it; it rings no more."""
+        with self._lock:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+
+class Watch:
+    """The two sets. Any thread may wait; all else is for the one that decides."""
+
+    def __init__(self, threads_bell: Bell, callers_bell: Bell) -> None:
+        self._everything, self._replies = select.epoll(), select.epoll()
+        self._links: dict[int, ProcessLink] = {}
+        self.link_of = self._links.get
+        """The worker a descriptor belongs to; None for what is none, and for one no longer watched."""
+        self._bells = {bell.descriptor: bell for bell in (threads_bell, callers_bell)}
+        self._everything.register(threads_bell.descriptor, select.EPOLLIN)
+        self._replies.register(callers_bell.descriptor, select.EPOLLIN)
+        self._everything.register(self._replies.fileno(), select.EPOLLIN)
+        self._shared = True
+
+    # ------------------------------------------------------------------ waiting
+
+    def wait(self, timeout_s: float | None) -> list[int]:
+        """Wait on everything; return the descriptors with news, none when the time is over."""
+        ready = self._poll(self._everything, timeout_s)
+        if self._replies.fileno() in ready:
+            ready += self._poll(self._replies, 0)
+        return ready
+
+    def wait_for_replies(self, timeout_s: float | None) -> list[int]:
+        """The same for replies alone."""
+        return self._poll(self._replies, timeout_s)
+
+    def copy_of_replies(self) -> int:
+        """Return a descriptor that is readable while there are replies; the caller closes it."""
+        return os.dup(self._replies.fileno())
+
+    def _poll(self, epoll: select.epoll, timeout_s: float | None) -> list[int]:
+        found: list[int] = []
+        for descriptor, _ in epoll.poll(_FOREVER_S if timeout_s is None else timeout_s):
+            found.append(descriptor)
+            if descriptor in self._bells:
+                self._bells[descriptor].hush()
+        return found
+
+    def share(self, shared: bool) -> None:
+        """Let replies wake the pool's thread too, or only the caller that waits for them."""
+        if shared is not self._shared:
+            self._shared = shared
+            self._everything.modify(self._replies.fileno(), select.EPOLLIN if shared else _NOTHING)
+
+    # ------------------------------------------------------------------ who is watched
+
+    def links(self) -> set[ProcessLink]:
+        """Return every worker that is watched."""
+        return set(self._links.values())
+
+    def update(self, link: ProcessLink) -> None:
+        """Wait on the descriptors the process has now: some close, one is only of interest while it is full."""
+        wanted = dict.fromkeys(link.process.readable_fds, select.EPOLLIN)
+        if (outgoing := link.process.writable_fd) is not None:
+            wanted[outgoing] = select.EPOLLOUT
+        if wanted == link.watched:
+            return
+        for descriptor in link.watched.keys() - wanted.keys():
+            self._forget(descriptor)
+        for descriptor in wanted.keys() - link.watched.keys():
+            within = self._replies if descriptor == link.process.replies_fd else self._everything
+            within.register(descriptor, wanted[descriptor])
+            self._links[descriptor] = link
+        link.watched = wanted
+
+    def drop(self, link: ProcessLink) -> None:
+        """Wait for nothing of a process any more."""
+        for descriptor in link.watched:
+            self._forget(descriptor)
+        link.watched = {}
+
+    def _forget(self, descriptor: int) -> None:
+        self._links.pop(descriptor, None)
+        for within in (self._replies, self._everything):
+            try:
+                within.unregister(descriptor)
+            except OSError:
+                continue  # in the other set, or closed already, which took it out
+
+    def close(self) -> None:
+        """Let every worker go."""
+        for link in self.links():
+            self.drop(link)
+            link.close()
+        self._everything.close()
+        self._replies.close()

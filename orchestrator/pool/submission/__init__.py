@@ -1,0 +1,10 @@
+"""From a caller's job to an event for the supervisor.
+
+In reading order:
+
+- ``controller``: what Pool, AsyncPool and PoolExecutor share
+- ``payload``, ``audio_input``: a job turned into what the worker gets
+- ``model_configuration``: models taken from experiments.toml
+- ``asyncio_bridge``: replies handed to an event loop
+- ``inspection_view``: the view of a running pool that `orchestrator top` shows
+"""

@@ -1,0 +1,311 @@
+"""One pool's machinery behind its three front doors: options made into settings, jobs made into records.
+
+The doors differ in how they wait; what they do is the same and is here.
+"""
+
+from __future__ import annotations
+
+import atexit
+import math
+import os
+import time
+import weakref
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Literal
+
+from orchestrator.config.sizes import parse_size
+from orchestrator.errors import ForkedPoolError
+from orchestrator.inspection import Inspection
+from orchestrator.pool.core.job import JobRecord
+from orchestrator.pool.core.prefetch import SHORT_JOB_S
+from orchestrator.pool.core.settings import START_TIMEOUT_S, Settings
+from orchestrator.pool.futures import PoolFuture
+from orchestrator.pool.jobs import Call, Job
+from orchestrator.pool.models import FUNCTION_MODEL, Model, models_by_name
+from orchestrator.pool.recycling import Recycle
+from orchestrator.pool.retries import Retry
+from orchestrator.pool.runtime.admission import Gates
+from orchestrator.pool.runtime.effects import Hook
+from orchestrator.pool.runtime.event_loop import Loop
+from orchestrator.pool.runtime.oom_kills import default_budget_bytes
+from orchestrator.pool.stats import PoolStats, take_stats
+from orchestrator.pool.submission.inspection_view import view_of_room
+from orchestrator.pool.submission.payload import Payload, close_audio, make_payload
+
+EXIT_TIMEOUT_S = 5.0
+MOST_OPEN_ARRAYS = 256
+"""Jobs with audio in memory that one pool holds at a time: each has a descriptor open until it ends."""
+_open_rooms: weakref.WeakSet[EngineRoom] = weakref.WeakSet()
+
+
+class EngineRoom:
+    """Settings, gate and loop of one pool."""
+
+    def __init__(
+        self,
+        config: str | os.PathLike[str] | None = None,
+        *,
+        profile: str = "auto",
+        models: Iterable[Model] | None = None,
+        workers: int = 1,
+        memory_budget: int | str | None = None,
+        exclusive: bool = False,
+        recycle: Recycle | Literal["auto"] | None = None,
+        max_queue: int = 1000,
+        max_attempts: int | Retry = 1,
+        start_timeout_s: float = START_TIMEOUT_S,
+        cache_dir: str | os.PathLike[str] | None = None,
+        on_event: Hook | None = None,
+        inspect: bool = False,
+    ) -> None:
+        """See :class:`~orchestrator.pool.pool.Pool`."""
+        _check(workers, recycle)
+        said = Recycle(auto=True) if recycle == "auto" else recycle
+        known, from_file = _models(config, profile, models)
+        self.models = models_by_name(known)
+        self._cache_dir = Path(cache_dir) if cache_dir is not None else default_cache_dir()
+        self._gates = Gates(max_queue, MOST_OPEN_ARRAYS)
+        self._owner_pid = os.getpid()
+        settings = Settings(
+            workers=workers,
+            budget_bytes=_budget(memory_budget),
+            exclusive=exclusive,
+            recycle=_meant(said, self.models) or from_file,
+            retry=max_attempts if isinstance(max_attempts, Retry) else Retry.up_to(max_attempts),
+            start_timeout_s=positive_s("start_timeout_s", start_timeout_s) or START_TIMEOUT_S,
+            prestart=_prestart(known),
+        )
+        self.workers = workers
+        self._loop = Loop(self.models.values(), settings, self._gates, on_event)
+        self._supervisor = self._loop.supervisor
+        self._lanes = self._supervisor.roster.lanes
+        self._loop.start()
+        _open_rooms.add(self)
+        self._inspection: Inspection | None = self._shown() if inspect else None
+
+    # ------------------------------------------------------------------ jobs
+
+    def prepare(self, job: Job, *, stream: bool = False) -> Payload:
+        """Check and encode a job. Blocks while audio is decoded."""
+        self.check_owner()
+        payload = make_payload(job, stream=stream, cache_dir=self._cache_dir)
+        if payload.model not in self.models:
+            close_audio(payload)
+            named = ", ".join(name for name in self.models if name != FUNCTION_MODEL) or "none"
+            raise ValueError(f"model {payload.model!r} is none of this pool's: {named}")
+        return payload
+
+    def enter(self, payload: Payload, *, block: bool, timeout_s: float | None) -> None:
+        """Take a place in the queue for a prepared job, or close what it holds.
+
+        A callback on the pool's own thread never blocks: nobody would make room.
+        """
+        if payload.descriptor is None and self._gates.queue.enter_now():
+            return
+        try:
+            may_wait = block and not self._loop.is_current()
+            self._loop.stay_no_longer()
+            self._gates.enter(array=payload.descriptor is not None, block=may_wait, timeout_s=timeout_s)
+        except BaseException:
+            close_audio(payload)
+            raise
+
+    async def enter_async(self, payload: Payload, *, timeout_s: float | None) -> None:
+        """The same for a coroutine."""
+        try:
+            await self._gates.enter_async(array=payload.descriptor is not None, timeout_s=timeout_s)
+        except BaseException:
+            close_audio(payload)
+            raise
+
+    def submit(
+        self,
+        payload: Payload,
+        future: PoolFuture[Any],
+        *,
+        timeout_s: float | None,
+        queue_timeout_s: float | None,
+        priority: int,
+        staying: bool = False,
+    ) -> None:
+        """Hand a job that has its place to the supervisor."""
+        lane = self._lanes[payload.model]
+        record = JobRecord.of(payload, lane, future, timeout_s, queue_timeout_s, priority)
+        future.bind(record, self)
+        self._loop.submit(record, staying=staying)
+
+    def at_most_queued(self, jobs: int) -> int:
+        """Return ``jobs``, or fewer, so that whoever keeps so many under way seldom waits for a place in the queue."""
+        return max(2, min(jobs, self._gates.queue.max_queue * 9 // 10))
+
+    def is_short(self, job: Job) -> bool:
+        """Whether jobs of its model have been so short that they are sent ahead."""
+        lane = self._lanes.get(FUNCTION_MODEL if isinstance(job, Call) else getattr(job, "model", ""))
+        return lane is not None and lane.engine_s < SHORT_JOB_S
+
+    def cancel(self, record: JobRecord) -> None:
+        """Tell the supervisor that a caller gave its job up."""
+        self._loop.post(self._supervisor.cancel, record)
+
+    def drive(self, future: PoolFuture[Any], timeout_s: float | None) -> float | None:
+        """Let a caller that waits run the pool meanwhile, if it may; return what is left of its time."""
+        return self._loop.drive(future, timeout_s)
+
+    def replies_descriptor(self) -> int | None:
+        """Return what an event loop waits on to take replies itself, for it to close; None where it cannot."""
+        return self._loop.replies_descriptor()
+
+    def take_replies(self) -> None:
+        """Take the replies there are."""
+        self._loop.take_replies()
+
+    def check_owner(self) -> None:
+        """Refuse to work in a forked copy of the process.
+
+        Raises:
+            ForkedPoolError: This process did not make the pool.
+        """
+        if os.getpid() != self._owner_pid:
+            raise ForkedPoolError(self._owner_pid)
+
+    def cancel_waiting(self) -> None:
+        """Cancel every job that has not started."""
+        self._loop.post(self._supervisor.cancel_waiting)
+
+    # ------------------------------------------------------------------ looking
+
+    def stats(self) -> PoolStats:
+        """Return what the supervisor knows now; of a closed pool, what it knew last."""
+        self.check_owner()
+        roster = self._supervisor.roster
+        if self._loop.is_current() or self._loop.ended:
+            return take_stats(roster, time.monotonic())
+        answer: Future[PoolStats] = Future()
+
+        def look(now: float) -> None:
+            try:
+                answer.set_result(take_stats(roster, now))
+            except Exception as error:  # noqa: BLE001 - books that an interrupt left half written
+                answer.set_exception(error)
+
+        self._loop.post(look)
+        return answer.result()
+
+    def _shown(self) -> Inspection:
+        """Let other processes of this user look in; a pool that cannot be looked into as asked is none."""
+        try:
+            return view_of_room(self)
+        except BaseException:
+            self.end(drop=True)
+            self.join()
+            raise
+
+    def hide(self) -> None:
+        """Let nobody look in any more."""
+        inspection = getattr(self, "_inspection", None)
+        if inspection is not None:
+            inspection.close()
+
+    # ------------------------------------------------------------------ ending
+
+    @property
+    def closed(self) -> bool:
+        """Whether no job is taken any more."""
+        return self._gates.closed
+
+    def end(self, *, drop: bool) -> None:
+        """Take no more jobs and finish those there are, or ``drop`` them. Does not wait."""
+        if os.getpid() != self._owner_pid:
+            return
+        self._gates.close()
+        self._loop.post(self._supervisor.stop if drop else self._supervisor.close)
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait until every worker is gone; False when that took longer than ``timeout_s``."""
+        ended = self._loop.join(timeout_s)
+        if ended:
+            _open_rooms.discard(self)
+            self.hide()
+        return ended
+
+    def __del__(self) -> None:
+        if hasattr(self, "_loop") and not self._gates.closed:
+            self.end(drop=False)
+            self.hide()
+
+
+def _end_at_exit() -> None:
+    """Workers die with the process anyway; this spares them the lifeline and us a thread in mid-air."""
+    rooms = list(_open_rooms)
+    for room in rooms:
+        room.end(drop=True)
+    for room in rooms:
+        room.join(EXIT_TIMEOUT_S)
+
+
+atexit.register(_end_at_exit)
+
+
+def _check(workers: object, recycle: object) -> None:
+    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+        raise ValueError(f"workers={workers!r}: a whole number, at least 1")
+    if not (recycle is None or recycle == "auto" or isinstance(recycle, Recycle)):
+        raise TypeError(f'recycle={recycle!r}: give a Recycle(…), "auto", or leave it out')
+
+
+def _meant(recycle: Recycle | None, models: Mapping[str, Model]) -> Recycle | None:
+    """Return ``recycle``, unless it is for models that are all unknown here; a few more than there are do no harm."""
+    if recycle is not None and recycle.models and not recycle.models.keys() & models.keys():
+        named, known = ", ".join(recycle.models), ", ".join(models)
+        raise ValueError(f"recycle: limits for {named}, and none of them is a model of this pool: {known}")
+    return recycle
+
+
+def _models(
+    config: str | os.PathLike[str] | None, profile: str, models: Iterable[Model] | None
+) -> tuple[list[Model], Recycle | None]:
+    """Return the models of the file, replaced and followed by those given, and the file's [recycle]."""
+    given = list(models or ())
+    if config is None:
+        return given, None
+    from orchestrator.pool.submission.model_configuration import load_models  # noqa: PLC0415 - only who has a file pays for it
+
+    bound, file = load_models(config, profile)
+    names = {model.name for model in given if isinstance(model, Model)}  # pyright: ignore[reportUnnecessaryIsInstance]
+    recycle = None if file.recycle is None else Recycle.from_config(file.recycle, file.recycle.models)
+    return [model for model in bound if model.name not in names] + given, recycle
+
+
+def _prestart(models: list[Model]) -> str | None:
+    """Load at once what will surely be wanted: the only model, or Python itself when there is none."""
+    if not models:
+        return FUNCTION_MODEL
+    return models[0].name if len(models) == 1 else None
+
+
+def _budget(memory_budget: int | str | None) -> int:
+    if memory_budget is None:
+        return default_budget_bytes()
+    try:
+        return parse_size(memory_budget)
+    except ValueError as error:
+        raise ValueError(f"memory_budget={memory_budget!r}: {error}") from None
+
+
+def positive_s(name: str, seconds: float | None) -> float | None:
+    """Return ``seconds`` if it is a duration.
+
+    Raises:
+        ValueError: It is not.
+    """
+    if seconds is not None and not 0 < seconds < math.inf:
+        raise ValueError(f"{name}={seconds!r}: a number of seconds above 0, or None")
+    return seconds
+
+
+def default_cache_dir() -> Path:
+    """Return where converted audio is kept: XDG_CACHE_HOME or ~/.cache."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "orchestrator" / "audio"

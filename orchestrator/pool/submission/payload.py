@@ -1,0 +1,129 @@
+"""From a job as a caller wrote it to the bytes a worker gets.
+
+Done in the submitting thread: what cannot be sent is refused there, with the caller's own stack, and the
+supervisor's loop only hands bytes on.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from orchestrator.pool import jobs
+from orchestrator.pool.models import FUNCTION_MODEL
+from orchestrator_worker import protocol
+from orchestrator_worker.framing import FramingError, frame
+
+TARGET = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*")
+MOST_TARGETS = 1024
+_good_targets: set[str] = set()
+"""Targets found well written, so that the same one is not looked at for every job."""
+_encoder = msgspec.msgpack.Encoder()
+_ids = itertools.count(1)
+
+
+def close_audio(payload: Payload) -> None:
+    """Close the memfd of a job that will not be submitted after all."""
+    if payload.descriptor is not None:
+        os.close(payload.descriptor)
+
+
+class Payload(msgspec.Struct, frozen=True, gc=False):
+    """A job ready to be sent. ``descriptor`` is closed when the job has ended."""
+
+    id: int
+    model: str
+    task: str
+    frame: bytes
+    descriptor: int | None
+
+
+def make_payload(job: jobs.Job, *, stream: bool, cache_dir: Path) -> Payload:
+    """Check ``job``, prepare its audio and encode it.
+
+    Raises:
+        TypeError: No job, or it holds values msgpack has no form for; names them.
+        ValueError: A target that cannot be imported, or a job too large for the wire.
+        AudioError: Its audio cannot be used.
+    """
+    if isinstance(job, jobs.Call):
+        return _encoded(FUNCTION_MODEL, _call(job), None, stream)
+    if not isinstance(job, jobs.EngineJob):  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
+        raise TypeError(f"{job!r} is no job: give Transcribe, Align, Call or EngineJob")
+    audio, descriptor = None, None
+    if job.audio is not None:
+        from orchestrator.pool.submission.audio_input import open_audio  # noqa: PLC0415 - brings numpy and soundfile
+
+        audio, descriptor = open_audio(job.audio, cache_dir)
+    body = protocol.Job(job.task, audio, job.text, job.language, dict(job.options), fresh=True)
+    try:
+        return _encoded(job.model, body, descriptor, stream)
+    except BaseException:
+        if descriptor is not None:
+            os.close(descriptor)
+        raise
+
+
+def _call(job: jobs.Call) -> protocol.Job:
+    if job.target not in _good_targets:
+        _check_target(job)
+    options: dict[str, Any] = {"target": job.target}
+    if job.args:
+        options["args"] = job.args
+    if job.kwargs:
+        options["kwargs"] = job.kwargs
+    return protocol.Job("call", options=options)
+
+
+def _check_target(job: jobs.Call) -> None:
+    if not TARGET.fullmatch(job.target):
+        raise ValueError(f"Call({job.target!r}): the target is written 'package.module:function'")
+    if job.target.startswith("__main__:"):
+        raise ValueError(
+            f"Call({job.target!r}): in a worker __main__ is the worker; put the function into a module and name that"
+        )
+    if len(_good_targets) < MOST_TARGETS:
+        _good_targets.add(job.target)
+
+
+def _encoded(model: str, body: protocol.Job, descriptor: int | None, stream: bool) -> Payload:
+    number = next(_ids)
+    try:
+        encoded = frame(protocol.Run(number, body, stream), _encoder)
+    except FramingError as error:
+        raise ValueError(
+            f"the job is too large for the pipe: {error.problem}; give audio as (array, rate), and other bulk as a path"
+        ) from None
+    except (TypeError, OverflowError, RecursionError, UnicodeEncodeError) as error:
+        raise TypeError(_unpackable(body, error)) from error
+    return Payload(number, model, body.task, encoded, descriptor)
+
+
+def _unpackable(body: protocol.Job, error: Exception) -> str:
+    """Name the values that cannot travel."""
+    options = body.options
+    named: list[tuple[str, Any]] = []
+    if body.task == "call":
+        named += [(f"argument {number}", value) for number, value in enumerate(options.get("args", ()), 1)]
+        named += [(f"argument {key!r}", value) for key, value in options.get("kwargs", {}).items()]
+    else:
+        named += [(f"option {key!r}", value) for key, value in options.items()]
+    guilty = [f"{name} ({type(value).__name__})" for name, value in named if not _packs(value)]
+    whom = ", ".join(guilty) or "the job"
+    return (
+        f"{whom} cannot be sent to a worker: {error}; send numbers, text, bytes, lists and dicts, or the path of "
+        "a file"
+    )
+
+
+def _packs(value: Any) -> bool:
+    try:
+        _encoder.encode(value)
+    except (TypeError, OverflowError, RecursionError, UnicodeEncodeError):
+        return False
+    return True

@@ -1,0 +1,153 @@
+"""The host's side of a starter (:mod:`orchestrator_worker.fork_server`): ask it for workers, and for how they ended.
+
+Every call is a question and its answer over one socket and takes about as long as the system needs to fork. A
+starter that does not answer in time, or is gone, is *lost*: whoever asked starts its process the plain way then.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import weakref
+from collections.abc import Mapping, Sequence
+
+from orchestrator_worker.fork_server import DESCRIPTORS, FORK, NUMBER, READY, REAP
+
+ANSWER_TIMEOUT_S = 2.0
+LOST_STATUS = 255
+"""Exit status of a worker whose starter was lost before it could say."""
+_starters: weakref.WeakSet[Starter] = weakref.WeakSet()
+
+
+class StarterLostError(Exception):
+    """The starter is gone, does not answer, or the system refused it a process."""
+
+
+class Starter:
+    """One starter process with its environment and working directory. Not thread-safe."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        """Start it. It needs some time until it is :attr:`ready`.
+
+        Raises:
+            OSError: The system refused.
+        """
+        self.environment = dict(environment)
+        self.folder = _working_folder()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._channel = ours
+        self._ready = False
+        self.lost = False
+        try:
+            self._process = subprocess.Popen(
+                [*command, "starter", str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                env=self.environment,
+                process_group=0,
+            )
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        self.pid = self._process.pid
+        ours.settimeout(ANSWER_TIMEOUT_S)
+        _starters.add(self)
+
+    def suits(self, environment: Mapping[str, str]) -> bool:
+        """Whether a worker from here has this environment and the present working directory."""
+        return environment == self.environment and self.folder == _working_folder()
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has said that it is; never waits."""
+        if not self._ready and not self.lost and self._has_news():
+            try:
+                self._ready = self._channel.recv(64) == READY
+            except OSError:
+                self._ready = False
+            self.lost = not self._ready
+        return self._ready and not self.lost
+
+    def _has_news(self) -> bool:
+        poller = select.poll()  # not ``select``, which knows no descriptor above 1,023
+        poller.register(self._channel, select.POLLIN)
+        return bool(poller.poll(0))
+
+    def fork(self, descriptors: Sequence[int]) -> int:
+        """Return the number of a new worker that has these four ends of pipes; they stay open here.
+
+        Raises:
+            StarterLostError: There is none.
+        """
+        number = self._ask(FORK, descriptors)
+        if number <= 0:
+            raise StarterLostError(f"the starter cannot fork: {os.strerror(-number)}")
+        return number
+
+    def reap(self, number: int) -> int:
+        """Return the exit status, as ``Popen.returncode``, of a worker that has ended; blocks until it has."""
+        try:
+            status = self._ask(REAP + NUMBER.pack(number))
+        except StarterLostError:
+            return LOST_STATUS
+        return LOST_STATUS if status < 0 else os.waitstatus_to_exitcode(status)
+
+    def _ask(self, request: bytes, descriptors: Sequence[int] = ()) -> int:
+        if self.lost:
+            raise StarterLostError("the starter is gone")
+        try:
+            if descriptors:
+                rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, DESCRIPTORS.pack(*descriptors))
+                self._channel.sendmsg([request], [rights])
+            else:
+                self._channel.send(request)
+            answer = self._channel.recv(64)
+        except OSError as error:
+            self._give_up()
+            raise StarterLostError(f"the starter does not answer: {error}") from error
+        if len(answer) != NUMBER.size:
+            self._give_up()
+            raise StarterLostError("the starter is gone")
+        return int(NUMBER.unpack(answer)[0])
+
+    def _give_up(self) -> None:
+        """Trust it no more: an answer that came too late would be taken for the next one."""
+        self.lost = True
+        self._process.send_signal(signal.SIGKILL)
+
+    def close(self) -> None:
+        """End it. Workers that it started live on; nobody will know how they end."""
+        self._channel.close()
+        try:
+            self._process.wait(ANSWER_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self.lost = True
+
+    def forget(self) -> None:
+        """Close our end in a forked copy of the host, which must not keep the starter alive."""
+        self._channel.close()
+        self.lost = True
+
+
+def _close_in_forked_copy() -> None:
+    for starter in list(_starters):
+        starter.forget()
+
+
+os.register_at_fork(after_in_child=_close_in_forked_copy)
+
+
+def _working_folder() -> str:
+    try:
+        return os.getcwd()  # noqa: PTH109 - a plain text to compare
+    except OSError:
+        return ""

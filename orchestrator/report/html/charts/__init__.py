@@ -1,0 +1,1 @@
+"""The charts of the report page, as Vega-Lite specifications and as images."""

@@ -1,0 +1,81 @@
+"""What the memory is made of over iterations: a stacked chart for one method. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from orchestrator.report.html.charts.palette import PARTS, css
+from orchestrator.report.html.charts.spec import Spec, chart, quantitative, rows, tooltip
+from orchestrator.report.html.content import Point, SeriesContent
+
+HEIGHT = 150
+
+
+def parts_of(points: Sequence[Point]) -> dict[str, list[float]]:
+    """Return the parts in MB by name, one value a point; they add up to RSS plus swap.
+
+    Heap and memory outside malloc are only told apart where all three are known and none is negative; else
+    anonymous memory is one part. Parts that are 0 throughout are left out.
+    """
+    told = bool(points) and all(point.outside_mb is not None and point.outside_mb >= 0 for point in points)
+    parts: dict[str, list[float]] = {}
+    if told:
+        parts["live heap"] = [point.live_mb or 0.0 for point in points]
+        parts["held but free"] = [point.held_mb or 0.0 for point in points]
+        parts["outside malloc"] = [point.outside_mb or 0.0 for point in points]
+    else:
+        parts["anonymous"] = [max(0.0, point.lead_mb - (point.swap_mb or 0.0)) for point in points]
+    parts["file pages"] = [point.file_mb or 0.0 for point in points]
+    parts["swap"] = [point.swap_mb or 0.0 for point in points]
+    return {name: values for name, values in parts.items() if any(value > 0 for value in values)}
+
+
+def highest(series: Sequence[SeriesContent]) -> float:
+    """Return the top of the axis that all these charts of an experiment share, MB."""
+    tops = [
+        sum(values)
+        for each in series
+        for values in zip(*parts_of(each.points).values(), strict=True)
+        if each.points
+    ]
+    return max(tops, default=1.0) * 1.03
+
+
+def composition_chart(series: SeriesContent, highest_mb: float) -> Spec | None:
+    """Return the chart of one series on the common axis; None below two iterations: a stack needs a width."""
+    parts = parts_of(series.points)
+    if len(series.points) < 2 or not parts:
+        return None
+    names = list(parts)
+    order: Mapping[str, int] = {name: index for index, name in enumerate(names)}
+    data = [
+        {"iteration": point.iteration, "part": name, "order": order[name], "mb": round(values[index], 3)}
+        for name, values in parts.items()
+        for index, point in enumerate(series.points)
+    ]
+    first, last = series.points[0].iteration, series.points[-1].iteration
+    return chart(
+        HEIGHT,
+        data=rows(data),
+        mark={"type": "area", "opacity": 0.85, "line": False},
+        encoding={
+            "x": quantitative(
+                "iteration",
+                "Iteration",
+                axis={"tickMinStep": 1, "format": "d"},
+                scale={"domain": [first, last], "nice": False},
+            ),
+            "y": quantitative(
+                "mb", "Memory (MB)", stack="zero", scale={"domain": [0, highest_mb], "nice": True}
+            ),
+            "color": {
+                "field": "part",
+                "type": "nominal",
+                "title": None,
+                "scale": {"domain": names, "range": [css(PARTS[name]) for name in names]},
+                "legend": {"orient": "top", "columns": 2},
+            },
+            "order": {"field": "order", "type": "quantitative"},
+            "tooltip": tooltip(("part", "Part", None), ("iteration", "Iteration", "d"), ("mb", "MB", ".2f")),
+        },
+    )

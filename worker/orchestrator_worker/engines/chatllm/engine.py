@@ -1,0 +1,291 @@
+"""chatllm.cpp: speech recognition and forced alignment with the user's own ``libchatllm`` and model files.
+
+::
+
+    job ──▶ audio under a plain name ──▶ "{{audio:/tmp/…/audio.wav}}text" ──▶ library
+            checked here                                                        │ calls back
+    result ◀── markers out, JSON read ◀── chunks, errors, notices ◀─────────────┘
+               cursor compared with the length of the audio: was it read at all?
+
+The library answers what it cannot read with made-up text, and much of what it dislikes by an abort. What can be
+seen before is refused here in plain words; what remains ends this process, and the parent reports that.
+Nothing that is called back raises: the first error is kept, the generation aborted, and the call raises it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator_worker.engines.base import (
+    Emit,
+    Engine,
+    EngineError,
+    EngineUnavailableError,
+    JobCancelledError,
+)
+from orchestrator_worker.engines.chatllm.audio import require_ffmpeg, seconds_of, sweep, under_a_plain_name
+from orchestrator_worker.engines.chatllm.library import Library, find_library, open_library
+from orchestrator_worker.engines.chatllm.options import (
+    AUTO,
+    ChatllmOptions,
+    command_line,
+    delimiter_of,
+    language_name,
+    options_of,
+    text_to_align,
+)
+from orchestrator_worker.engines.chatllm.output import (
+    CHAT,
+    META,
+    Heard,
+    TranscriptText,
+    as_srt,
+    doubts_about,
+    is_alignment,
+    read_alignment,
+)
+from orchestrator_worker.protocol import Alignment, Job, ModelSpec, Result, Transcript, Word
+
+TOKENS_PER_SECOND = 10
+"""Read audio is about 13 tokens a second; fewer than these mean that the library did not read it."""
+
+
+class ChatllmEngine(Engine):
+    """One Qwen3-ASR or Qwen3-ForcedAligner model in chatllm.cpp. Options: see :class:`ChatllmOptions`."""
+
+    name = "chatllm"
+    tasks = ("asr", "align")
+    summary = (
+        "chatllm.cpp (your build of libchatllm): Qwen3-ASR and Qwen3-ForcedAligner, with your model files"
+    )
+    aborts = True
+
+    def __init__(self) -> None:
+        self._library: Library | None = None
+        self._model: ModelSpec | None = None
+        self._options = ChatllmOptions()
+        self._purpose = ""
+        self._warnings: list[str] = []
+        self._cursor: int | None = 0
+        """Where the last job left the cursor; None: it was reset since."""
+
+    @classmethod
+    def check(cls, model: ModelSpec) -> None:
+        """Look for model file, library, ffmpeg and sensible options. Loads the library, but no model."""
+        options_of(model)
+        _require_model(model)
+        require_ffmpeg()
+        open_library(find_library(model.library))
+
+    @classmethod
+    def memory_estimate(cls, model: ModelSpec) -> int | None:
+        """Return the size of the model file; the cache comes on top of it."""
+        return os.path.getsize(model.file) if model.file and os.path.isfile(model.file) else None
+
+    def load(self, model: ModelSpec) -> Mapping[str, Any]:
+        """Create and start the library's object; the facts name the library, its model and all argv words."""
+        self.check(model)
+        sweep()
+        options = options_of(model)
+        library = open_library(find_library(model.library))
+        words = command_line(model, options)
+        heard = Heard()
+        if library.start(words, heard.listen) != 0:
+            raise EngineError(
+                f"chatllm cannot start {model.file}: {heard.complaint or 'no reason given'}; a failed start "
+                "costs memory, so the next attempt needs a fresh process"
+            )
+        self._library, self._model, self._options = library, model, options
+        self._cursor = 0
+        self._warnings = _doubts_about_file(model, options)
+        info = heard.model_info
+        self._purpose = str(info.get("purpose", ""))
+        return {
+            "library": library.path,
+            "ggml": library.ggml,
+            "destroy": library.has_destroy,
+            "argv": words,
+            "banner": heard.of(META).strip(),
+            "model_info": info,
+            "threads": model.threads,
+            "warnings": self._warnings,
+        }
+
+    def run(self, job: Job, emit: Emit) -> Result:
+        """Transcribe or align one job's audio."""
+        library = self._require_library()
+        self._require_language(job)
+        if job.task == "asr":
+            return self._transcribe(library, job, emit)
+        if job.task == "align":
+            return self._align(library, job, emit)
+        raise EngineError(f"chatllm has no task {job.task!r}; it has: {', '.join(self.tasks)}")
+
+    def restart(self) -> None:
+        """Reset the context and keep the model."""
+        self._require_library().restart()
+        self._cursor = None
+
+    def unload(self) -> None:
+        """Destroy the object, where the library can. Upstream builds abort here; that is a result, too."""
+        if self._library is not None:
+            self._library.destroy()
+            self._library = None
+
+    # ------------------------------------------------------------------ tasks
+
+    def _transcribe(self, library: Library, job: Job, emit: Emit) -> Transcript:
+        text = TranscriptText()
+        pieces: list[str] = []
+
+        def take(chunk: str) -> None:
+            piece = text.add(chunk)
+            if piece:
+                pieces.append(piece)
+                emit(piece)
+
+        heard = self._say(library, job, "", take, emit)
+        last = text.finish()
+        emit(last, final=True)
+        settled = None if self._language(job) == AUTO else self._language(job)
+        whole = "".join([*pieces, last])
+        if is_alignment(whole):
+            raise EngineError(
+                "chatllm: this model aligns and cannot transcribe; bind the task to an ASR model"
+            )
+        return Transcript(whole, text.language or settled, [], heard)
+
+    def _align(self, library: Library, job: Job, emit: Emit) -> Alignment:
+        if self._purpose == "ASR":
+            raise EngineError("chatllm: this model transcribes and cannot align; bind the task to an aligner")
+        text, skipped = text_to_align(job.text, delimiter_of(self._options))
+        as_subtitles = self._model is not None and self._model.format == "srt"
+        document = ""
+        words: list[Word] | None = None
+
+        def take(chunk: str) -> None:
+            nonlocal document, words
+            document += chunk
+            if not is_alignment(document):
+                return  # one chunk has the whole, so far; the end would say what is wrong with it
+            words = read_alignment(document)
+            emit(as_srt(words) if as_subtitles else document, final=True)
+
+        heard = self._say(library, job, text, take, emit)
+        if words is None:
+            words = _read_unfinished(document, heard)
+        if not words:
+            raise EngineError("chatllm: the aligner placed no word of the text")
+        assert job.audio is not None
+        doubts = doubts_about(words, round(seconds_of(job.audio) * 1000))
+        srt = as_srt(words) if as_subtitles else None
+        return Alignment(words, [], skipped, [*heard, *doubts], srt)
+
+    def _say(self, library: Library, job: Job, text: str, take: Any, emit: Emit) -> list[str]:
+        """Have one input worked through, each chunk of text given to ``take``; return the warnings."""
+        heard = Heard()
+        chunks = 0
+
+        def listen(kind: int, said: str) -> None:
+            nonlocal chunks
+            if emit.cancelled:
+                library.abort()  # again at every call: one that comes before the generation is lost
+                return
+            heard.listen(kind, said)
+            if kind == CHAT:
+                chunks += 1
+                try:
+                    take(said)
+                except BaseException:
+                    library.abort()
+                    raise
+
+        with under_a_plain_name(job.audio) as path:
+            if emit.cancelled:
+                raise JobCancelledError("chatllm: the job was cancelled")
+            before = self._cursor_before(library)
+            code = library.say(f"{{{{audio:{path}}}}}{text}", listen)
+        self._cursor = library.cursor()
+        if emit.cancelled:
+            raise JobCancelledError("chatllm: the job was cancelled")
+        if code != 0:
+            raise EngineError(f"chatllm failed with code {code}: {heard.complaint or 'no reason given'}")
+        warnings = [*self._warnings, *heard.warnings]
+        if not heard.out_of_context:
+            warnings += self._require_audio_was_read(job, before, spoken=chunks + len(text.split()))
+        return warnings
+
+    # ------------------------------------------------------------------ guards
+
+    def _cursor_before(self, library: Library) -> int:
+        """Return where the cursor stands. One that a restart has not moved yet is moved by the next input."""
+        now = library.cursor()
+        return now if self._cursor is not None else 0
+
+    def _require_audio_was_read(self, job: Job, before: int, *, spoken: int) -> list[str]:
+        """Compare the tokens processed with the length of the audio; return a doubt where they are not counted.
+
+        The library reports success for audio it could not read, and a text that it made up. Its prompt counts in
+        any case, so a cursor at nothing belongs to a build that does not count.
+        """
+        assert job.audio is not None
+        assert self._cursor is not None
+        if self._cursor <= 0:
+            return ["this library does not count its tokens, so nothing tells whether it read the audio"]
+        processed = self._cursor - before if self._cursor > before else self._cursor
+        wanted = TOKENS_PER_SECOND * seconds_of(job.audio)
+        if processed - spoken < wanted:
+            raise EngineError(
+                f"chatllm has not read the audio: {processed} tokens for {seconds_of(job.audio):.1f} s (read audio "
+                f"is about 13 a second), so its text is made up; does ffmpeg work here?"
+            )
+        return []
+
+    def _require_library(self) -> Library:
+        if self._library is None:
+            raise EngineError("chatllm: no model is loaded")
+        return self._library
+
+    def _require_language(self, job: Job) -> None:
+        """Refuse another language than the one the model was started with: it is read at the start only."""
+        wanted, has = language_name(job.language), self._language(None)
+        if wanted is not None and wanted != has:
+            raise EngineError(
+                f"chatllm reads the language when a model starts, and this one has {has or 'none'}, not {wanted}; "
+                f"make a second model with language = {wanted!r}"
+            )
+
+    def _language(self, job: Job | None) -> str | None:
+        said = job.language if job is not None else None
+        return language_name(said or (self._model.language if self._model else None))
+
+
+def _read_unfinished(document: str, warnings: list[str]) -> list[Word]:
+    """Read an answer that had no end when its last chunk came; what else was said may tell why it has none."""
+    try:
+        return read_alignment(document)
+    except EngineError as error:
+        raise EngineError("; ".join([str(error), *warnings])) from error
+
+
+def _require_model(model: ModelSpec) -> None:
+    if not model.file:
+        raise EngineError("engine chatllm: name the model file as `file`")
+    if not os.path.isfile(model.file):
+        raise EngineUnavailableError(
+            f"model file {model.file} is not there",
+            "convert one with chatllm.cpp/convert.py, or copy it there",
+        )
+
+
+def _doubts_about_file(model: ModelSpec, options: ChatllmOptions) -> list[str]:
+    """Warn of a file that has lost its end: the library starts with it and says nothing."""
+    found = os.path.getsize(model.file or "")
+    if options.size_bytes is None or found >= options.size_bytes:
+        return []
+    return [
+        f"{model.file} has {found:,} bytes and should have {options.size_bytes:,}: its end is missing, "
+        "copy it again"
+    ]
