@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from orchestrator.process.engine_environment import engine_defaults
 from orchestrator_worker.engines.base import EngineError
-from orchestrator_worker.engines.chatllm.engine import audio as chatllm_audio
+from orchestrator_worker.engines.chatllm import audio as chatllm_audio
 from orchestrator_worker.engines.chatllm.options import command_line, language_name, options_of, text_to_align
 from orchestrator_worker.engines.chatllm.output import TranscriptText, as_srt, doubts_about, read_alignment
 from orchestrator_worker.protocol import ModelSpec, Word

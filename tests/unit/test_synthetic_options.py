@@ -9,9 +9,9 @@ import pytest
 
 from orchestrator_worker.engines.base import EngineError, JobCancelledError, restarts
 from orchestrator_worker.engines.options import read_options
+from orchestrator_worker.engines.synthetic import engine as synthetic
+from orchestrator_worker.engines.synthetic import options as synthetic_options
 from orchestrator_worker.engines.synthetic.engine import SyntheticEngine, SyntheticRestartEngine, split_text
-from orchestrator_worker.engines.synthetic.engine import engine as synthetic
-from orchestrator_worker.engines.synthetic.engine import options as synthetic_options
 from orchestrator_worker.engines.synthetic.faults import KINDS, Fault, read_fault
 from orchestrator_worker.engines.synthetic.options import SyntheticOptions
 from orchestrator_worker.engines.synthetic.shapes import ChunkShape, ConstantShape, PoolShape, draw

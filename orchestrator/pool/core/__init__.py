@@ -1,5 +1,6 @@
-"""Every decision of a pool: events come in, effects go out. No thread, no select, no process, no clock
-(sans-I/O).
+"""Every decision of a pool: events come in, effects go out.
+
+Sans-I/O: no thread, no select, no process and no clock, held by an import contract.
 
 In reading order:
 

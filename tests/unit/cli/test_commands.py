@@ -8,11 +8,11 @@ import typer
 from typer.main import get_command
 from typer.testing import CliRunner
 
-import orchestrator.cli
+import orchestrator.cli.commands
 from orchestrator.cli.app import app
 from orchestrator.cli.command_table import SUMMARIES
 
-MODULES = sorted(path.stem for path in Path(orchestrator.cli.__file__).parent.glob("*_command.py"))
+MODULES = sorted(path.stem for path in Path(orchestrator.cli.commands.__file__).parent.glob("*_command.py"))
 
 
 def test_every_module_is_a_command() -> None:
