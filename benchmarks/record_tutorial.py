@@ -16,6 +16,7 @@ from pathlib import Path
 TOP = Path(__file__).parents[1]
 sys.path.insert(0, str(TOP / "tests"))
 
+from orchestrator.process.cores import usable_cores  # noqa: E402
 from snippets import snippets  # noqa: E402
 
 RECORD = TOP / "benchmarks/results/tutorial.txt"
@@ -23,7 +24,7 @@ RECORD = TOP / "benchmarks/results/tutorial.txt"
 
 def main() -> None:
     printed = [
-        f"# python benchmarks/record_tutorial.py, {os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}",
+        f"# python benchmarks/record_tutorial.py, {usable_cores()} cores, load average {os.getloadavg()[0]:.1f}",
         "",
     ]
     with tempfile.TemporaryDirectory() as place:

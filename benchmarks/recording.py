@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from orchestrator.process.cores import usable_cores
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -22,6 +24,7 @@ def host(*packages: str) -> dict[str, Any]:
         "machine": platform.machine(),
         "processor": _processor(),
         "cpus": os.cpu_count(),
+        "cpus_usable": usable_cores(),
         "load_1min": round(os.getloadavg()[0], 2),
         "libc": " ".join(platform.libc_ver()),
         "python": platform.python_version(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,8 +23,6 @@ WORD_FORMATS = frozenset({"json", "srt", "vtt", "tsv"})
 """Formats that show when something was said; the others need no aligner."""
 RAY = "ray"
 """The value of ``--on`` that leaves it to Ray which cluster: RAY_ADDRESS, one of this machine, or a new one."""
-CORES_PER_WORKER = 2
-MOST_WORKERS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +69,7 @@ def open_pool(options: PipelineOptions) -> Pool:
     """
     from orchestrator.config.sizes import parse_size
     from orchestrator.pool.pool import Pool
+    from orchestrator.process.cores import default_workers
 
     if options.memory_budget is not None:
         try:
@@ -96,12 +94,6 @@ def open_pool(options: PipelineOptions) -> Pool:
         memory_budget=options.memory_budget,
         exclusive=options.exclusive,
     )
-
-
-def default_workers() -> int:
-    """Return how many workers suit this machine: engines use several cores each."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(MOST_WORKERS, cores // CORES_PER_WORKER))
 
 
 def recognizing(options: PipelineOptions, models: Sequence[Model], *, words: bool) -> list[Step]:

@@ -40,6 +40,7 @@ from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
 from orchestrator.pool.stats import PoolStats
 from orchestrator.pool.submission.payload import Payload
+from orchestrator.process.cores import default_workers
 from orchestrator_worker import protocol
 from orchestrator_worker.framing import HEADER_SIZE, frame
 
@@ -50,8 +51,6 @@ POLL_S = 1.0
 MOST_EVENTS = 4096
 NODE_QUEUE = 1_000_000
 """The driver bounds what a node has; the node's own bound must never be what a job waits for."""
-CORES_PER_WORKER = 2
-MOST_WORKERS = 8
 _runs = msgspec.msgpack.Decoder(protocol.Run)
 _encoder = msgspec.msgpack.Encoder()
 
@@ -92,7 +91,7 @@ class NodeActor:
         self._outbox = Outbox()
         self._loaded: dict[tuple[int, int], str] = {}
         self._futures: dict[int, NodeFuture] = {}
-        self._workers = settings.workers or workers_of_machine()
+        self._workers = settings.workers or default_workers()
         self._pool = NodePool(
             models=[model for model in settings.models if is_here(model)],
             workers=self._workers,
@@ -249,12 +248,6 @@ class NodeFuture(JobFuture[Any]):
 def is_here(model: Model) -> bool:
     """Whether this machine has the files of a model."""
     return all(path is None or Path(path).exists() for path in (model.file, model.library))
-
-
-def workers_of_machine() -> int:
-    """Return how many workers suit this machine: engines use several cores each."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(MOST_WORKERS, cores // CORES_PER_WORKER))
 
 
 def _is_there(order: Order) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from orchestrator.config.sizes import format_size
 from orchestrator.config.types import Model
 from orchestrator.doctor.finding import Finding
+from orchestrator.process.cores import within_quota
 
 ROOM_FACTOR = 3
 """A loaded model takes its file and then its cache: the 0.6B model of about half a GB has been seen at 1.36 GB."""
@@ -79,8 +80,7 @@ def look_at_libc(host: Mapping[str, Any]) -> Finding:
 
 def _cores(host: Mapping[str, Any]) -> int | None:
     cores, granted = host.get("cores"), host.get("cgroup_cpus")
-    known = [int(number) for number in (cores, granted) if number is not None]
-    return max(1, min(known)) if known else None
+    return None if cores is None else within_quota(int(cores), granted)
 
 
 def _free_memory(host: Mapping[str, Any]) -> int | None:

@@ -6,7 +6,7 @@ the way up to the mount. What the limits are good for is left to others.
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import msgspec
 
@@ -66,8 +66,10 @@ def _group(root: Path, controller: str) -> _Group | None:
     mount_root, mount_point = mounted
     mount = root / mount_point.lstrip("/")
     # Inside a container the mount's root may be the group itself, or the path be told from outside our view.
-    inner = path[len(mount_root) :] if mount_root != "/" and path.startswith(mount_root) else path
-    folder = mount / inner.strip("/")
+    inside = PurePosixPath(path)
+    if inside.is_relative_to(mount_root):
+        inside = inside.relative_to(mount_root)
+    folder = mount if ".." in inside.parts else mount / str(inside).strip("/")
     return _Group(folder if folder.is_dir() else mount, mount)
 
 

@@ -31,10 +31,15 @@ def doctor(
     """Say what is there and what is missing for each profile; exit 1 when the one asked for is not ready."""
     from orchestrator.cli.terminal.doctor_display import show
     from orchestrator.doctor import examine
+    from orchestrator.process.cores import usable_cores
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     examination = examine(
-        file, profile=profile, results=results, hash_files=hash_files, environ=os.environ, cores=cores
+        file,
+        profile=profile,
+        results=results,
+        hash_files=hash_files,
+        environ=os.environ,
+        cores=usable_cores(),
     )
     if as_json:
         from orchestrator.files.writing import to_readable_json

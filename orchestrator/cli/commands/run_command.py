@@ -81,10 +81,10 @@ def _plan(file: Path, **flags: object) -> Plan:
     from orchestrator.config.load import load_file
     from orchestrator.config.overrides import Overrides
     from orchestrator.config.resolve import resolve
+    from orchestrator.process.cores import usable_cores
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     overrides = Overrides(**flags)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    return resolve(load_file(file), file, overrides, os.environ, cores)
+    return resolve(load_file(file), file, overrides, os.environ, usable_cores())
 
 
 def _run(plan: Plan, folder: Path, wanted: Wanted, gated: Gated, *, resume: bool, report: bool) -> ExitCode:

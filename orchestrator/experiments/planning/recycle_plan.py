@@ -11,7 +11,6 @@ start costs. The arithmetic is :mod:`orchestrator.analysis.planning.recycling`'s
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -32,6 +31,7 @@ from orchestrator.experiments.planning.worker_figures import BASELINE, MeasuredW
 from orchestrator.experiments.results.results_file import Results
 from orchestrator.experiments.results.run_results import load_run
 from orchestrator.pool.runtime.oom_kills import default_budget_bytes
+from orchestrator.process.cores import usable_cores
 
 _INFORMS = {"reuse": 0, "restart": 1, "recreate": 2, BASELINE: 3}
 
@@ -125,13 +125,12 @@ def _why_not(role: str, every: Sequence[MeasuredWorker]) -> str:
 
 def _arithmetic(worker: MeasuredWorker, budget_mb: float, workers: int | None) -> RecyclePlan:
     assert worker.figures is not None
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = int(worker.model.get("threads") or 1)
     return plan_recycling(
         worker.figures,
         budget_mb=budget_mb,
         workers=workers,
-        most_workers=max(1, cores // threads),
+        most_workers=max(1, usable_cores() // threads),
     )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.process.cgroup import cgroup_limits
+from orchestrator.process.cores import affinity_cores
 
 ENGINE_PACKAGES = (
     "moonshine-voice",
@@ -46,7 +47,7 @@ def host_facts(root: Path = Path("/")) -> dict[str, Any]:
         "kernel": platform.release(),
         "machine": platform.machine(),
         "cpu_model": _cpu_model(root),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        "cores": affinity_cores(),
         "cores_total": os.cpu_count(),
         "cgroup_cpus": limits.cpus,
         "memory_total_bytes": memory.get("MemTotal"),

@@ -12,6 +12,7 @@ from orchestrator.config.profile import choose_profile, folder_of
 from orchestrator.config.types import ExperimentsFile
 from orchestrator.errors import ConfigError
 from orchestrator.pool.models import Model
+from orchestrator.process.cores import usable_cores
 
 
 def load_models(path: str | os.PathLike[str], profile: str) -> tuple[list[Model], ExperimentsFile]:
@@ -28,9 +29,8 @@ def load_models(path: str | os.PathLike[str], profile: str) -> tuple[list[Model]
     if problems:
         raise ConfigError(str(path), problems)
     aligners = _aligning(file)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     bindings = Bindings(
-        name, folder_of(Path(path)), said=said, environ=os.environ, cores=cores, aligners=aligners
+        name, folder_of(Path(path)), said=said, environ=os.environ, cores=usable_cores(), aligners=aligners
     )
     bound = [bindings.model(role, config) for role, config in file.profiles[name].models.items()]
     return [Model.from_config(model) for model in bound], file
