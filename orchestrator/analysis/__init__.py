@@ -1,6 +1,7 @@
 """Judge memory series: arrays in, frozen results out; no file, clock or process is touched here.
 
-Read in this order: ``series``, ``slope``, ``channel``, ``shapes``, ``verdict``.
+In reading order: ``series`` (readings, checked), ``fitting`` (slopes, shapes, warm-up of one channel), ``judging`` (from
+channels to a verdict), ``planning`` (from verdicts to what to do).
 """
 
 from orchestrator.analysis.fitting.slope import SlopeEstimate, robust_slope

@@ -12,7 +12,7 @@ from orchestrator.analysis.judging.judgement import Judgement
 from orchestrator.config.types import GateConfig
 from orchestrator.experiments.judging.leak_gate import check_gate
 from orchestrator.leakgate.measuring import Target, measure
-from orchestrator.leakgate.plugin import OPTIONS, check_setting
+from orchestrator.leakgate.settings import OPTIONS, check_setting
 from orchestrator.leakgate.words import message
 from orchestrator.pool.executor import importable_name
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from orchestrator.analysis.judging.series import FloatArray
+from orchestrator.analysis.series import FloatArray
 from orchestrator.errors import ResultsError
 from orchestrator.series_files.measured import MeasuredSeries, why_no_memory
 

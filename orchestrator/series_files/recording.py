@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import psutil
 
-from orchestrator.analysis.judging.series import FloatArray
+from orchestrator.analysis.series import FloatArray
 from orchestrator.errors import OrchestratorError
 from orchestrator.files.writing import write_problem
 from orchestrator.process.memory import Memory, ProcessGoneError, read_boundary

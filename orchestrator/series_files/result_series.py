@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from orchestrator.analysis.judging.series import FloatArray
+from orchestrator.analysis.series import FloatArray
 from orchestrator.errors import ResultsError
 from orchestrator.experiments.judging.judgement import ENDS
 from orchestrator.experiments.judging.leak_rate import boundaries

@@ -24,7 +24,9 @@ from record_builders import (
 )
 from rich.cells import cell_len
 
-from orchestrator.cli.terminal.display import Display, PlainDisplay, Wanted, make_display
+from orchestrator.cli.terminal.display import Display, Wanted
+from orchestrator.cli.terminal.display_choice import make_display
+from orchestrator.cli.terminal.plain_display import PlainDisplay
 from orchestrator.cli.terminal.progress import Pace, duration, time_left
 from orchestrator.cli.terminal.rich_display import RichDisplay
 from orchestrator.cli.terminal.screen import Screen

@@ -9,10 +9,9 @@ import pytest
 from record_builders import MB, ended, experiment, growing, iteration, step_record
 
 from orchestrator.config.types import Experiment, Series
-from orchestrator.experiments.judging.savings import saving_words
 from orchestrator.experiments.judging.summary import summarize
 from orchestrator.experiments.running.runner import continue_series
-from orchestrator.experiments.running.stopping import EarlyStop, earliest_end, may_end_early
+from orchestrator.experiments.running.stopping import EarlyStop, earliest_end, may_end_early, saving_words
 from orchestrator.experiments.storage.records import Boundary, IterationRecord, Reading, SeriesRecords
 
 NOISE_MB = 0.01 * np.random.default_rng(3).standard_normal(400)

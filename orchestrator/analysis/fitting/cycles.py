@@ -15,7 +15,7 @@ from functools import lru_cache
 import numpy as np
 
 from orchestrator.analysis.fitting.slope import line_residuals
-from orchestrator.analysis.judging.series import FloatArray
+from orchestrator.analysis.series import FloatArray
 
 _FEWEST_READINGS = 12
 _SHARE = {"sawtooth": 0.6, "uneven sawtooth": 0.75, "wave": 0.6, "two levels": 0.93, "blocks": 0.85}

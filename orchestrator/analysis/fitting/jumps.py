@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import gammaincinv
 
 from orchestrator.analysis.fitting.spikes import MAD_TO_SD
-from orchestrator.analysis.judging.series import FloatArray
+from orchestrator.analysis.series import FloatArray
 
 _JUMP_SCALES = 8.0
 _MERGE_WITHIN = 2

@@ -19,7 +19,7 @@ from math import factorial, log, pi
 import numpy as np
 from scipy.special import gammaincc
 
-from orchestrator.analysis.judging.series import FloatArray
+from orchestrator.analysis.series import FloatArray
 
 _BEFORE = (0.0, 0.15, 0.25, 0.35, 0.7, 0.88, 0.94)
 """Chance that steps go on coming, by how many were seen, before their sizes and timing are looked at."""

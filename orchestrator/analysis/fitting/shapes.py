@@ -19,7 +19,7 @@ import numpy.typing as npt
 from scipy.special import stdtr
 
 from orchestrator.analysis.fitting.staircase import climb
-from orchestrator.analysis.judging.series import FloatArray
+from orchestrator.analysis.series import FloatArray
 
 HORIZON = 10
 """Future growth is asked for up to this many times the record's length."""

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from orchestrator.analysis.fitting.spikes import remove_spikes
-from orchestrator.analysis.judging.series import FloatArray, SeriesLike, as_series
+from orchestrator.analysis.series import FloatArray, SeriesLike, as_series
 
 FEWEST_READINGS = 4
 """Fewer readings than this leave nothing to judge the noise by."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from orchestrator.analysis.judging.series import FloatArray
+from orchestrator.analysis.series import FloatArray
 
 MAD_TO_SD = 1.4826
 """Median absolute deviation times this is the standard deviation of normal noise."""

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from orchestrator.analysis.fitting.recurrence import recurrence
-from orchestrator.analysis.judging.series import FloatArray
+from orchestrator.analysis.series import FloatArray
 
 _MOST_STEPS = 20
 _SURE_TO_TRY = 7

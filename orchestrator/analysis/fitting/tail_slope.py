@@ -11,7 +11,7 @@ from scipy.special import stdtrit
 from orchestrator.analysis.fitting.jumps import find_jumps, random_events
 from orchestrator.analysis.fitting.shapes import ShapeWeights
 from orchestrator.analysis.fitting.slope import SlopeEstimate, fgls_slope
-from orchestrator.analysis.judging.series import FloatArray
+from orchestrator.analysis.series import FloatArray
 
 _ENDS_IN_A_LINE = ("line", "late", "two lines", "line and step", "line after decay")
 _STEPS = ("step", "steps")

@@ -16,8 +16,8 @@ from orchestrator.analysis.fitting.slope import SlopeEstimate
 from orchestrator.analysis.judging.decision import ChannelVerdict
 from orchestrator.analysis.judging.difference import Difference, rate_difference
 from orchestrator.analysis.judging.judged import AgainstBaseline, BeyondBaseline, LevelAboveFresh, finite
-from orchestrator.analysis.judging.series import SeriesLike, as_series
 from orchestrator.analysis.judging.verdict import Verdict
+from orchestrator.analysis.series import SeriesLike, as_series
 
 _UPPER = 0.975
 

@@ -18,7 +18,7 @@ from orchestrator.analysis.fitting.spikes import remove_spikes
 from orchestrator.analysis.fitting.tail_slope import tail_slope
 from orchestrator.analysis.fitting.warm_up import find_warm_up
 from orchestrator.analysis.judging.decision import CLEAN_BELOW, ChannelVerdict, Evidence, decide
-from orchestrator.analysis.judging.series import FloatArray, SeriesLike, as_series
+from orchestrator.analysis.series import FloatArray, SeriesLike, as_series
 
 FEWEST_ITERATIONS = 10
 """Below this every verdict is inconclusive."""

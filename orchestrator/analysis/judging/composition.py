@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from orchestrator.analysis.judging.series import FloatArray
+from orchestrator.analysis.series import FloatArray
 
 _FEWEST = 3
 

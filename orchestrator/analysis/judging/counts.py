@@ -10,7 +10,7 @@ import numpy as np
 
 from orchestrator.analysis.judging.channel import judge_channel
 from orchestrator.analysis.judging.decision import ChannelVerdict
-from orchestrator.analysis.judging.series import SeriesLike, as_series
+from orchestrator.analysis.series import SeriesLike, as_series
 
 COUNT_TOLERANCE = 0.02
 """Accepted growth of a count per iteration."""

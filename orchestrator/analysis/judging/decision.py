@@ -17,7 +17,7 @@ from orchestrator.analysis.fitting.cycles import Cycle
 from orchestrator.analysis.fitting.shapes import ShapeWeights
 from orchestrator.analysis.fitting.slope import SlopeEstimate
 from orchestrator.analysis.fitting.warm_up import WarmUp
-from orchestrator.analysis.judging.series import FloatArray
+from orchestrator.analysis.series import FloatArray
 
 VerdictName = Literal["leak", "plateau", "flat", "bounded", "slow-growth", "inconclusive"]
 

@@ -7,7 +7,7 @@ from math import inf, sqrt
 
 from scipy.special import stdtrit
 
-from orchestrator.analysis.judging.series import SeriesLike, as_series
+from orchestrator.analysis.series import SeriesLike, as_series
 
 _UPPER = 0.975
 

@@ -15,8 +15,8 @@ import msgspec
 from orchestrator.analysis.judging.composition import Composition
 from orchestrator.analysis.judging.counts import judge_count
 from orchestrator.analysis.judging.decision import ChannelVerdict
-from orchestrator.analysis.judging.series import SeriesLike, as_series
 from orchestrator.analysis.judging.verdict import Verdict
+from orchestrator.analysis.series import SeriesLike, as_series
 
 JudgedAs = Literal[
     "leak", "plateau", "flat", "bounded", "slow-growth", "inconclusive", "crashed", "unavailable"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from orchestrator.analysis.judging.series import FloatArray, SeriesLike, as_series
+from orchestrator.analysis.series import FloatArray, SeriesLike, as_series
 
 
 @dataclass(frozen=True, slots=True)

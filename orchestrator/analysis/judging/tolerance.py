@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from orchestrator.analysis.judging.series import PAGE_MB, FloatArray
+from orchestrator.analysis.series import PAGE_MB, FloatArray
 
 SMALLEST_MB_PER_ITERATION = 0.1
 SHARE_PER_ITERATION = 1e-4

@@ -88,7 +88,7 @@ def _plan(file: Path, **flags: object) -> Plan:
 
 
 def _run(plan: Plan, folder: Path, wanted: Wanted, gated: Gated, *, resume: bool, report: bool) -> ExitCode:
-    from orchestrator.cli.terminal.display import make_display
+    from orchestrator.cli.terminal.display_choice import make_display
     from orchestrator.experiments.running.runner import run_plan
     from orchestrator.experiments.storage.run_folder import ResultsFolder
 

@@ -16,7 +16,8 @@ from rich.console import RenderableType
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
-from orchestrator.cli.terminal.display import MB, PlainDisplay, Wanted
+from orchestrator.cli.terminal.display import MB, Wanted
+from orchestrator.cli.terminal.plain_display import PlainDisplay
 from orchestrator.cli.terminal.progress import Pace, time_left
 from orchestrator.cli.terminal.screen import STYLES
 from orchestrator.cli.terminal.verbose_log import Narrator

@@ -6,6 +6,5 @@ In reading order:
 - ``judgement``: its verdict
 - ``levers``, ``untried``: what the baseline, a trim and the variants show, and what was not tried
 - ``model_summary``, ``summary``: figures of one model, of one method
-- ``savings``: iterations that an early end saved
 - ``leak_gate``, ``junit``: the gate for CI, and its JUnit file
 """

@@ -29,7 +29,6 @@ from orchestrator.experiments.storage.records import Boundary, IterationRecord, 
 from orchestrator.experiments.storage.run_folder import RunFolder
 from orchestrator.experiments.storage.stored_calibration import doubts, read_calibration
 from orchestrator.process.samples import Samples, read_samples
-from orchestrator.report.html.charts.decimation import Bucket, decimate
 from orchestrator.report.html.charts.palette import FRESH_AFTER_INFER
 from orchestrator.report.html.content import (
     CalibrationContent,
@@ -39,6 +38,7 @@ from orchestrator.report.html.content import (
     ReportContent,
     SeriesContent,
 )
+from orchestrator.report.html.decimation import Bucket, decimate
 from orchestrator.report.names import experiment_title, method_name
 from orchestrator.report.shape import columns_of, pairs_of
 

@@ -17,11 +17,11 @@ import msgspec
 
 from orchestrator.config.types import Experiment, Plan, Series
 from orchestrator.errors import ResultsError
-from orchestrator.experiments.judging.savings import saving_words
 from orchestrator.experiments.results.results_file import write_results
 from orchestrator.experiments.running.availability import Availability, Missing, look
 from orchestrator.experiments.running.observer import RunObserver
 from orchestrator.experiments.running.series import SeriesContext, SeriesRun
+from orchestrator.experiments.running.stopping import saving_words
 from orchestrator.experiments.storage.entry_log import series_records
 from orchestrator.experiments.storage.file_hashes import HashCache, files_of
 from orchestrator.experiments.storage.manifest import Manifest, make_manifest, plan_fingerprint

@@ -10,7 +10,7 @@ from orchestrator.analysis.judging.judgement import Judgement
 from orchestrator.analysis.planning.calibration import Calibration
 from orchestrator.analysis.planning.model_plan import RunPlan
 from orchestrator.config.types import Experiment
-from orchestrator.report.html.charts.decimation import Bucket
+from orchestrator.report.html.decimation import Bucket
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,12 @@ from written_runs import Written, experiment, iterations
 from orchestrator.analysis.judging.judged import ChannelJudgement
 from orchestrator.experiments.reporting.report_content import collect_report
 from orchestrator.report.html.charts.composition_chart import parts_of
-from orchestrator.report.html.charts.decimation import decimate
 from orchestrator.report.html.charts.engine import picture_svg
 from orchestrator.report.html.charts.fit import fit_points
 from orchestrator.report.html.charts.images import main_figure
 from orchestrator.report.html.charts.palette import COLORS, PARTS, PHASES, VERDICTS, styles_of
 from orchestrator.report.html.content import Point
+from orchestrator.report.html.decimation import decimate
 from orchestrator.report.html.page import make_page
 from orchestrator.report.html.verdicts import significant
 

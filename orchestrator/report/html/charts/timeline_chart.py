@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
 
-from orchestrator.report.html.charts.decimation import Bucket
 from orchestrator.report.html.charts.palette import PHASES, css
 from orchestrator.report.html.charts.spec import Spec, chart, padded, quantitative, tooltip
 from orchestrator.report.html.content import SeriesContent
+from orchestrator.report.html.decimation import Bucket
 
 HEIGHT = 150
 _MOST_LABELS = 24
