@@ -1,7 +1,7 @@
 """Judge memory series: arrays in, frozen results out; no file, clock or process is touched here.
 
-In reading order: ``series`` (readings, checked), ``fitting`` (slopes, shapes, warm-up of one channel), ``judging`` (from
-channels to a verdict), ``planning`` (from verdicts to what to do).
+In reading order: ``series`` (readings, checked), ``fitting`` (slopes, shapes, warm-up of one channel), ``judging``
+(from channels to a verdict), ``planning`` (from verdicts to what to do).
 """
 
 from orchestrator.analysis.fitting.slope import SlopeEstimate, robust_slope
