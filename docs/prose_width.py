@@ -60,7 +60,9 @@ def _paragraphs(lines: list[str]) -> Iterator[tuple[int, int]]:
     fenced = False
     for number, line in enumerate(lines):
         fence = _FENCE.match(line) is not None
-        prose = not (fenced or fence or not line.strip() or _APART.match(line) or _is_code(lines, number, start))
+        prose = not (
+            fenced or fence or not line.strip() or _APART.match(line) or _is_code(lines, number, start)
+        )
         if start is not None and (not prose or _ITEM.match(line)):
             yield start, number
             start = None
@@ -103,7 +105,7 @@ def main(arguments: list[str]) -> int:
                 path.write_text(new, encoding="utf-8")
             continue
         for number in too_long(text):
-            print(f"{path.relative_to(ROOT)}:{number}: longer than {WIDTH} columns")
+            sys.stdout.write(f"{path.relative_to(ROOT)}:{number}: longer than {WIDTH} columns\n")
             bad += 1
     return 1 if bad else 0
 

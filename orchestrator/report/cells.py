@@ -1,4 +1,4 @@
-"""How numbers read in a table: two decimals as in the seeds, a dash for what is not known. Pure."""
+"""How numbers read in a table: two decimals as in the original study, a dash for what is not known. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands above an experiment: the seeds' header lines, and ours (Profile, Methods). Pure."""
+"""What stands above an experiment: the original study's header lines, and ours (Profile, Methods). Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orchestrator.report.names import experiment_title, method_name, step_name
 from orchestrator.report.shape import Shape, columns_of, models_of, shape_of
 
 LONGEST_TEXT = 44
-"""Cells after which a transcript is cut, as in the seeds."""
+"""Cells after which a transcript is cut, as in the original study."""
 
 
 def experiment_header(experiment: Experiment, profile: str, width: int | None = None) -> list[Line]:

@@ -15,7 +15,7 @@ from orchestrator.report.shape import shape_of
 def experiment_tables(
     experiment: Experiment, summaries: Mapping[str, Mapping[str, Any]], width: int | None = None
 ) -> list[Line]:
-    """Return the tables of ``experiment`` in the seeds' look, with the baseline's column.
+    """Return the tables of ``experiment`` in the original study's look, with the baseline's column.
 
     Args:
         experiment: What was run; its shape decides which tables there are.

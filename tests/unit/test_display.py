@@ -107,7 +107,7 @@ def between(lines: Sequence[str], first: str, last: str) -> list[str]:
     return list(lines[lines.index(first) : lines.index(last) + 1])
 
 
-# ------------------------------------------------------------------ -v tells it as the seeds do
+# ------------------------------------------------------------------ -v tells it as the original study does
 
 
 def test_one_model_is_told_as_in_exp1() -> None:

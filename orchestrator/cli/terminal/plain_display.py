@@ -91,7 +91,7 @@ class PlainDisplay(Display):
 def method_heading(
     experiment: Experiment, series: Series, wanted: Wanted, width: int | None
 ) -> Sequence[Line]:
-    """Return the seeds' heading of a method, one line of it where iterations are not told."""
+    """Return the original study's heading of a method, one line of it where iterations are not told."""
     sentence = method_sentence(experiment, series)
     if wanted.verbose:
         return [BLANK, *title_block(sentence, width)]

@@ -1,4 +1,6 @@
-"""``-v``: every iteration told as the seeds tell it, streaming text included, Chinese in zh-TW and then in digits.
+"""``-v``: every iteration as in the output of the original study, with the text while it comes.
+
+Chinese text is shown in zh-TW, and then with its numbers in digits.
 
 The narrator knows the words and their order; where complete lines go, and whether text that still grows can
 be shown, is decided by the display that owns it.

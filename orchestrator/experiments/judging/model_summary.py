@@ -22,7 +22,7 @@ def mean(values: Iterable[float | None]) -> float | None:
 def summarize_model(model: Model, steps: Sequence[StepRecord]) -> dict[str, Any]:
     """Return the numbers of ``model`` over its ``steps`` of all iterations.
 
-    *Net leak per switch* (exp3) and *net overhead* (exp5) are the seeds' two names for what is still there
+    *Net leak per switch* (exp3) and *net overhead* (exp5) are the original study's two names for what is still there
     after unload of what was not there before load.
     """
     net = _mean_change(steps, "before_load", "after_unload")

@@ -1,4 +1,4 @@
-"""The numbers of a series, computed from its records: every row of the seeds' tables, and ours.
+"""The numbers of a series, computed from its records: every row of the original study's tables, and ours.
 
 Pure. Megabytes are 1024² bytes, keys carry their units, and what is not known is None: never 0, never huge.
 Speech metrics of an experiment with several models are only given per model, under ``models``, because a mean
@@ -27,8 +27,8 @@ def summarize(
 
     *Initial* is iteration 1's memory, or what was there before the first load where an in-process method has
     several models (the baseline starts every iteration there, so it is compared with itself after unload);
-    *Final* is the last iteration's; the growth rate divides by the number of iterations that were run, as the
-    seeds do. ``stopped`` is ``settled`` where the series ended before those planned because its verdict was
+    *Final* is the last iteration's; the growth rate divides by the number of iterations that were run, as in
+    the original study. ``stopped`` is ``settled`` where the series ended before those planned because its verdict was
     settled as ``settled_as``. The leak rate is a slope with a 95 % interval, see :mod:`.leak_rate`, and
     ``judgement`` says what it means, see :mod:`.judgement`. ``trim_released_mb`` is how much RssAnon fell by in
     the one heap trim after the last reading.

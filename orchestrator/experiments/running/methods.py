@@ -34,7 +34,7 @@ class Method(ABC):
     """One series' way of working; owns its stages."""
 
     memory_boundary: Boundary = "after_unload"
-    """Where the iteration's memory is read: the seeds' own place, and the leak series'."""
+    """Where the iteration's memory is read: the original study's own place, and the leak series'."""
 
     def __init__(
         self, experiment: Experiment, make_stage: MakeStage, infer: Infer, finished: Finished
@@ -107,7 +107,7 @@ class _OneProcess(Method):
 
 
 class Recreate(_OneProcess):
-    """Destroy and create the engine object each time, in one process: the seeds' Way 1."""
+    """Destroy and create the engine object each time, in one process: the original study's Way 1."""
 
     def iterate(self, drafts: Sequence[StepDraft], *, last: bool) -> None:  # noqa: ARG002
         """Load, infer and unload each step."""
@@ -138,7 +138,7 @@ class Reuse(_OneProcess):
 
 
 class Restart(Reuse):
-    """Load once, call ``restart()`` before every further job: the seeds' Way 2."""
+    """Load once, call ``restart()`` before every further job: the original study's Way 2."""
 
     restarts = True
 

@@ -71,7 +71,7 @@ def language_name(language: str | None) -> str | None:
 def command_line(model: ModelSpec, options: ChatllmOptions) -> list[str]:
     """Return all argv words. Greedy unless ``argv`` says otherwise; the aligner is always asked for JSON.
 
-    ``-l`` is the limit that counts: it sizes the cache. ``-c`` is what the seeds passed.
+    ``-l`` is the limit that counts: it sizes the cache. ``-c`` is what the original study passed.
     """
     words: list[tuple[str, ...]] = [("-m", model.file or "")]
     if model.threads is not None:
