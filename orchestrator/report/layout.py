@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 from rich.cells import cell_len
 
 RULE_WIDTH = 70
-"""The seeds' rules are so long; a wider table gets longer ones."""
+"""Length of the rules in the original study; a wider table gets longer ones."""
 
 Role = Literal["title", "rule", "heading", "row", "note", "bad", "text"]
 

@@ -1,6 +1,6 @@
 """What series, models and steps are called in tables, headers and lines. Pure.
 
-The seeds' words are kept: ``Destroy+Recreate``, ``Restart()``, ``0.6B Model``, ``ASR``, ``Aligner``.
+The original study's words are kept: ``Destroy+Recreate``, ``Restart()``, ``0.6B Model``, ``ASR``, ``Aligner``.
 """
 
 from __future__ import annotations
