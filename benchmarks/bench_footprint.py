@@ -35,7 +35,7 @@ from orchestrator.process.memory import read_boundary
 MB = 1024 * 1024
 BARE = "import msgspec.msgpack, sys; sys.stdout.write('x'); sys.stdout.flush(); sys.stdin.read()"
 FLOOR, EXECUTED = "floor: bare interpreter with msgspec", "ours, a new interpreter each (experiments)"
-FORKED = "ours, replacements (forked from the starter)"
+FORKED = "ours, replacements (forked from the fork server)"
 MOST_TURNS = 60
 JOBS_BEFORE_FORK = 8
 
@@ -89,7 +89,7 @@ def memory_of(name: str, count: int) -> dict[str, float]:
 
 
 def memory_of_forked(count: int) -> dict[str, float]:
-    """Return what workers weigh that took over from others, and the starter they are copies of."""
+    """Return what workers weigh that took over from others, and the fork server they are copies of."""
     with opened("ours", count, JOBS_BEFORE_FORK) as peer:
         for _ in range(MOST_TURNS):
             pids = set(peer.results(process_number_after_a_pause, range(count)))

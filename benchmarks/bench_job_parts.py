@@ -23,11 +23,11 @@ from orchestrator.pool.pool import Pool
 from orchestrator.pool.runtime.event_loop import Loop
 from orchestrator.pool.runtime.process_link import ProcessLink
 from orchestrator.pool.runtime.selector import Watch
-from orchestrator.pool.submission.controller import EngineRoom
+from orchestrator.pool.submission.controller import Controller
 
 PARTS: list[tuple[type, str, str]] = [
-    (EngineRoom, "prepare", "prepare: check and encode"),
-    (EngineRoom, "enter", "enter: a place in the queue"),
+    (Controller, "prepare", "prepare: check and encode"),
+    (Controller, "enter", "enter: a place in the queue"),
     (Supervisor, "submit", "decide and give"),
     (ProcessLink, "send_frame", "write, while the worker may have the core"),
     (Watch, "wait_for_replies", "wait for the reply"),

@@ -52,7 +52,7 @@ def fresh_process(name: str, jobs: int) -> dict[str, float]:
         processes_of(WARM_UP)
         time.sleep(
             0.5 if name == "ours" else 0
-        )  # until the starter, begun at the first replacement, is ready
+        )  # until the fork server, begun at the first replacement, is ready
         began = time.perf_counter()
         processes = processes_of(jobs)
         seconds = time.perf_counter() - began

@@ -183,7 +183,7 @@ class Attempt:
     """One attempt of a job that ended with its worker's death: evidence in a :class:`JobPoisonedError`.
 
     ``cause`` is the decoded death (``SIGSEGV``, ``exit code 3`` …), ``reason`` the exit reason it was counted
-    under, ``run_s`` the seconds from the job's start to the death, ``last_words`` what the worker printed last.
+    under, ``run_s`` the seconds from the job's start to the death, ``stderr_tail`` what the worker printed last.
     """
 
     def __init__(
@@ -193,7 +193,7 @@ class Attempt:
         cause: str,
         reason: str,
         run_s: float,
-        last_words: str,
+        stderr_tail: str,
         slot: int,
         generation: int,
         pid: int | None,
@@ -202,10 +202,15 @@ class Attempt:
         self.cause = cause
         self.reason = reason
         self.run_s = run_s
-        self.last_words = last_words
+        self.stderr_tail = stderr_tail
         self.slot = slot
         self.generation = generation
         self.pid = pid
+
+    @property
+    def last_words(self) -> str:
+        """The earlier name of ``stderr_tail``."""
+        return self.stderr_tail
 
     def __str__(self) -> str:
         whom = f"worker {self.slot} generation {self.generation} (pid {self.pid})"

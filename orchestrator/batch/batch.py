@@ -46,7 +46,7 @@ class BatchSettings:
 
     Args:
         folder: Where outputs go.
-        formats: Endings of the outputs of each recording.
+        formats: Outcomes of the outputs of each recording.
         max_attempts: How often a recording is tried whose worker dies or hangs.
         ahead: Recordings under way at a time.
     """

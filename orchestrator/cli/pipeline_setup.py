@@ -54,9 +54,9 @@ def config_file(given: Path | None) -> Path:
     own = Path(FILE_NAME)
     if own.is_file():
         return own
-    from orchestrator.config.template import starter_files
+    from orchestrator.config.template import template_files
 
-    return starter_files()[FILE_NAME]
+    return template_files()[FILE_NAME]
 
 
 def open_pool(options: PipelineOptions) -> Pool:

@@ -44,7 +44,7 @@ class ClusterStats(PoolStats, frozen=True, kw_only=True):
 
 
 def take_cluster_stats(dispatcher: Dispatcher) -> ClusterStats:
-    """Return the present state of the books. On the dispatcher's thread, or when that has ended."""
+    """Return the present state of the cluster. On the dispatcher's thread, or when that has ended."""
     present = [*dispatcher.nodes.values()]
     past = [*dispatcher.gone]
     pools = [node.last_look for node in [*present, *past] if node.last_look is not None]
@@ -52,7 +52,7 @@ def take_cluster_stats(dispatcher: Dispatcher) -> ClusterStats:
     nodes, slots = _slots(standing)
     nodes += [_node(node, -1) for node in past if node.state == "lost"]
     outcomes: dict[str, dict[str, int]] = {}
-    for (task, outcome), count in dispatcher.tally.outcomes.items():
+    for (task, outcome), count in dispatcher.metrics.outcomes.items():
         outcomes.setdefault(task, {})[outcome] = count
     waiting = dispatcher.waiting()
     alive = [node.last_look for node in present if node.last_look is not None]
@@ -69,10 +69,10 @@ def take_cluster_stats(dispatcher: Dispatcher) -> ClusterStats:
         spawns=sum(pool.spawns for pool in pools),
         evictions=sum(pool.evictions for pool in pools),
         retries=sum(pool.retries for pool in pools),
-        queue_wait=latency(dispatcher.tally.waits_s),
-        job_duration=latency(dispatcher.tally.runs_s),
-        queue_wait_histogram=dispatcher.tally.wait_durations.stats(),
-        job_duration_histogram=dispatcher.tally.run_durations.stats(),
+        queue_wait=latency(dispatcher.metrics.waits_s),
+        job_duration=latency(dispatcher.metrics.runs_s),
+        queue_wait_histogram=dispatcher.metrics.wait_durations.stats(),
+        job_duration_histogram=dispatcher.metrics.run_durations.stats(),
         load_duration_histogram=_histogram(pool.load_duration_histogram for pool in pools),
         budget_bytes=sum(pool.budget_bytes for pool in alive),
         reserved_bytes=sum(pool.reserved_bytes for pool in alive),

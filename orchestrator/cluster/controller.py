@@ -26,7 +26,7 @@ from orchestrator.pool.jobs import EngineJob, Job
 from orchestrator.pool.models import FUNCTION_MODEL, Model
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
-from orchestrator.pool.runtime.admission import Gates
+from orchestrator.pool.runtime.admission import Admission
 from orchestrator.pool.submission.controller import MOST_OPEN_ARRAYS
 from orchestrator.pool.submission.payload import Payload, close_audio, make_payload
 
@@ -37,7 +37,7 @@ LOOK_S = 5.0
 ASK_S = 0.2
 """How often somebody who asks looks whether the dispatcher has ended meanwhile."""
 EXIT_TIMEOUT_S = 5.0
-_open_rooms: weakref.WeakSet[ClusterRoom] = weakref.WeakSet()
+_open_controllers: weakref.WeakSet[ClusterController] = weakref.WeakSet()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +78,12 @@ class ClusterSettings:
         return LinkSettings(node, self.node_cpus)
 
 
-class ClusterRoom:
-    """Ray's connection, gate, dispatcher and watch of one cluster pool."""
+class ClusterController:
+    """Ray's connection, admission, dispatcher and watch of one cluster pool."""
 
     def __init__(self, settings: ClusterSettings) -> None:
         self.settings = settings
-        self._gates = Gates(settings.max_queue, MOST_OPEN_ARRAYS)
+        self._admission = Admission(settings.max_queue, MOST_OPEN_ARRAYS)
         self._owner_pid = os.getpid()
         self._ray = load_ray()
         self._ours = connect(self._ray, settings.address)
@@ -91,9 +91,9 @@ class ClusterRoom:
         self._links: list[NodeLink] = []
         self._dispatcher = Dispatcher(self._open_link, settings.retry, self._left)
         self._watch = threading.Thread(target=self._watch_members, name="orchestrator-watch", daemon=True)
-        self._dispatcher.turns.thread.start()
+        self._dispatcher.event_loop.thread.start()
         self._watch.start()
-        _open_rooms.add(self)
+        _open_controllers.add(self)
 
     # ------------------------------------------------------------------ the cluster
 
@@ -113,19 +113,19 @@ class ClusterRoom:
 
     def _watch_members(self) -> None:
         """Tell the dispatcher which nodes there are, until the pool is over; then put everything away."""
-        over = self._dispatcher.turns.ended
+        over = self._dispatcher.event_loop.ended
         while not over.is_set():
             with suppress(Exception):  # the connection is going: each node's own link tells of what
                 nodes = self._ray.nodes()
                 present = {node["NodeID"]: _name(node) for node in nodes if self._is_for_us(node)}
                 self._dispatcher.post(self._dispatcher.saw, present)
             over.wait(WATCH_S)
-        self._dispatcher.turns.thread.join()
+        self._dispatcher.event_loop.thread.join()
         for link in self._links:
             link.join()
         if self._ours:
             disconnect(self._ray)
-        _open_rooms.discard(self)
+        _open_controllers.discard(self)
 
     def _is_for_us(self, node: Mapping[str, Any]) -> bool:
         wanted = self.settings.node_resource
@@ -162,9 +162,9 @@ class ClusterRoom:
         """Take a place in the queue for a job and hand it to the dispatcher."""
         payload = self.prepare(job, stream=stream)
         in_memory = payload.descriptor is not None
-        may_wait = block and threading.current_thread() is not self._dispatcher.turns.thread
+        may_wait = block and threading.current_thread() is not self._dispatcher.event_loop.thread
         try:
-            self._gates.enter(array=in_memory, block=may_wait, timeout_s=queue_timeout_s)
+            self._admission.enter(array=in_memory, block=may_wait, timeout_s=queue_timeout_s)
         except BaseException:
             close_audio(payload)
             raise
@@ -177,7 +177,7 @@ class ClusterRoom:
             queue_timeout_s=queue_timeout_s,
             priority=priority,
         )
-        # A future asks its record only for its state, and its room for what is below.
+        # A future asks its record only for its state, and its controller for what is below.
         future.bind(record, self)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
         self._dispatcher.post(self._dispatcher.submit, record)
 
@@ -185,7 +185,7 @@ class ClusterRoom:
         """Tell the dispatcher that a caller gave its job up."""
         self._dispatcher.post(self._dispatcher.cancel, record)
 
-    def drive(self, future: object, timeout_s: float | None) -> float | None:  # noqa: ARG002 - the room's form
+    def drive(self, future: object, timeout_s: float | None) -> float | None:  # noqa: ARG002 - the controller's form
         """Leave the caller to wait: here is no work that its thread could do."""
         return timeout_s
 
@@ -201,10 +201,10 @@ class ClusterRoom:
     def _left(self, job: ClusterJob, what: str) -> None:
         """A job has left the queue, or needs its audio no more; on the dispatcher's thread."""
         if what == "queue":
-            self._gates.queue.leave()
+            self._admission.queue.leave()
         elif job.payload.descriptor is not None:
             close_audio(job.payload)
-            self._gates.arrays.leave()
+            self._admission.arrays.leave()
 
     # ------------------------------------------------------------------ looking
 
@@ -212,7 +212,7 @@ class ClusterRoom:
         """Return what is known now: nodes are asked, and a silent one's last answer stands."""
         self.check_owner()
         dispatcher = self._dispatcher
-        if threading.current_thread() is dispatcher.turns.thread or dispatcher.turns.ended.is_set():
+        if threading.current_thread() is dispatcher.event_loop.thread or dispatcher.event_loop.ended.is_set():
             return take_cluster_stats(dispatcher)
         self._refresh()
         stats: ClusterStats = self._ask(lambda: take_cluster_stats(dispatcher))
@@ -239,7 +239,7 @@ class ClusterRoom:
             try:
                 return answer.result(ASK_S)
             except TimeoutError:
-                if self._dispatcher.turns.ended.is_set() and not answer.done():
+                if self._dispatcher.event_loop.ended.is_set() and not answer.done():
                     return question()
 
     # ------------------------------------------------------------------ ending
@@ -247,29 +247,29 @@ class ClusterRoom:
     @property
     def closed(self) -> bool:
         """Whether no job is taken any more."""
-        return self._gates.closed
+        return self._admission.closed
 
     def end(self, *, drop: bool) -> None:
         """Take no more jobs and finish those there are, or ``drop`` them. Does not wait."""
         if os.getpid() != self._owner_pid:
             return
-        self._gates.close()
+        self._admission.close()
         self._dispatcher.post(lambda: self._dispatcher.close(drop=drop))
 
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait until every node is left; False when that took longer than ``timeout_s``."""
-        if threading.current_thread() is not self._dispatcher.turns.thread:
+        if threading.current_thread() is not self._dispatcher.event_loop.thread:
             self._watch.join(timeout_s)
         return not self._watch.is_alive()
 
 
 def _end_at_exit() -> None:
     """Actors die with the driver anyway; this spares Ray a driver that leaves in mid-air."""
-    rooms = list(_open_rooms)
-    for room in rooms:
-        room.end(drop=True)
-    for room in rooms:
-        room.join(EXIT_TIMEOUT_S)
+    controllers = list(_open_controllers)
+    for controller in controllers:
+        controller.end(drop=True)
+    for controller in controllers:
+        controller.join(EXIT_TIMEOUT_S)
 
 
 atexit.register(_end_at_exit)

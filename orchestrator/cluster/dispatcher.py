@@ -1,6 +1,6 @@
 """The one thread of a cluster pool that decides: which node gets a job, what a node's loss means for its jobs.
 
-It owns the books (:mod:`.board`). Callers, nodes' links and the watch over the cluster's members only post to it; it
+It owns all state (:mod:`.state`). Callers, nodes' links and the watch over the cluster's members only post to it; it
 never waits for Ray. A job ends once: what a node still says of one that was taken from it, or that has ended, is
 not heard.
 """
@@ -13,11 +13,11 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from orchestrator.cluster.event_loop import Turns
+from orchestrator.cluster.event_loop import EventLoop
 from orchestrator.cluster.losses import Losses
-from orchestrator.cluster.metrics import ClusterTally
+from orchestrator.cluster.metrics import ClusterMetrics
 from orchestrator.cluster.routing import choose, smoothed
-from orchestrator.cluster.state import ClusterJob, Line, Link, Node
+from orchestrator.cluster.state import ClusterJob, ClusterQueue, Link, Node
 from orchestrator.cluster.wire import (
     Absent,
     Ended,
@@ -67,13 +67,13 @@ class Dispatcher:
         self._clock = clock
         self._losses = Losses(retry)
         self._sequence = itertools.count(1)
-        self.turns = Turns(self.settle, self._break, clock)
-        self.post = self.turns.post
-        self._line = Line()
+        self.event_loop = EventLoop(self.settle, self._break, clock)
+        self.post = self.event_loop.post
+        self._queue = ClusterQueue()
         self._live: dict[int, ClusterJob] = {}
         self.nodes: dict[str, Node] = {}
         self.gone: deque[Node] = deque(maxlen=MOST_GONE)
-        self.tally = ClusterTally()
+        self.metrics = ClusterMetrics()
         self._closing = False
         self._dropping = False
 
@@ -96,21 +96,21 @@ class Dispatcher:
         for node in self.nodes.values():
             node.link.abandon()
         self.nodes.clear()
-        self.turns.ended.set()
+        self.event_loop.ended.set()
 
     # ------------------------------------------------------------------ from callers
 
     def submit(self, job: ClusterJob) -> None:
-        """Take a job into the line."""
+        """Add a job to the queue."""
         now = job.submitted_at = self._clock()
         job.sequence = next(self._sequence)
         self._live[job.id] = job
         if self._dropping:
             self.cancel(job)
             return
-        self._line.add(job)
+        self._queue.add(job)
         if job.queue_timeout_s is not None:
-            self.turns.at(now + job.queue_timeout_s, self._waited_too_long, job)
+            self.event_loop.at(now + job.queue_timeout_s, self._waited_too_long, job)
 
     def cancel(self, job: ClusterJob) -> None:
         """The caller gave a job up."""
@@ -214,10 +214,10 @@ class Dispatcher:
         given = bool(ready)
         while given:
             given = False
-            for job in self._line.heads():
+            for job in self._queue.heads():
                 node = choose(ready, job.payload.model, job.priority)
                 if node is not None:
-                    self._line.pop(job)
+                    self._queue.pop(job)
                     self._give(job, node)
                     given = True
                     break
@@ -276,12 +276,12 @@ class Dispatcher:
             if job.state is JobState.RUNNING:
                 job.move(JobEvent.PUT_OFF)  # running -> delayed
             job.node = None
-            self.turns.at(self._clock() + verdict, self._put_back, job)
+            self.event_loop.at(self._clock() + verdict, self._put_back, job)
         else:
             self._put_back(job)
 
     def _put_back(self, job: ClusterJob) -> None:
-        """Put a job into the line again, at its old place."""
+        """Put a job into the queue again, at its old place."""
         if job.state is JobState.ENDED:
             return
         job.node = None
@@ -289,7 +289,7 @@ class Dispatcher:
             job.move(JobEvent.PUT_OFF)  # running -> delayed
         if job.state is JobState.DELAYED:
             job.move(JobEvent.RELEASED)  # delayed -> waiting
-        self._line.add(job)
+        self._queue.add(job)
 
     def _refuse_what_nobody_can_do(self) -> None:
         """End jobs of a model that no node has, once every node has said what it has."""
@@ -299,20 +299,20 @@ class Dispatcher:
         reason = self._losses.why_no_node() if not self.nodes else ""
         if not self.nodes and not reason:
             return  # the cluster has none yet, or none any more: one may join
-        for model in self._line.models():
+        for model in self._queue.models():
             if model not in held:
-                for job in list(self._line.of_model(model)):
+                for job in list(self._queue.of_model(model)):
                     self._fail(job, _nobody_has(model, reason, [node.name for node in self.nodes.values()]))
 
     def _finish(self, job: ClusterJob, value: Any) -> None:
         self._close_account(job)
         accepted = job.promise.resolve(value)
-        self.tally.note(job, None, self._clock(), accepted=accepted)
+        self.metrics.note(job, None, self._clock(), accepted=accepted)
 
     def _fail(self, job: ClusterJob, error: BaseException) -> None:
         self._close_account(job)
         accepted = job.promise.reject(error)
-        self.tally.note(job, error, self._clock(), accepted=accepted)
+        self.metrics.note(job, error, self._clock(), accepted=accepted)
 
     def _close_account(self, job: ClusterJob) -> None:
         job.move(JobEvent.FINISHED)  # any -> ended
@@ -344,7 +344,7 @@ class Dispatcher:
                 node.state = "leaving"
                 node.link.abandon()
         if not self.nodes:
-            self.turns.ended.set()
+            self.event_loop.ended.set()
 
 
 def _nobody_has(model: str, reason: str, names: list[str]) -> EngineUnavailableError:

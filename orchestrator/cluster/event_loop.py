@@ -13,7 +13,7 @@ from typing import Any
 logger = logging.getLogger("orchestrator.cluster")
 
 
-class Turns:
+class EventLoop:
     """The queue, the timers and the thread of a dispatcher.
 
     Args:
@@ -42,7 +42,7 @@ class Turns:
         """Do something when the clock says ``when``."""
         heapq.heappush(self._timers, (when, next(self._number), act, args))
 
-    def ring(self) -> None:
+    def run_due(self) -> None:
         """Do what is due."""
         now = self._clock()
         while self._timers and self._timers[0][0] <= now:
@@ -69,5 +69,5 @@ class Turns:
             while not self._posted.empty():
                 act, args = self._posted.get()
                 act(*args)
-        self.ring()
+        self.run_due()
         self._settle()

@@ -58,7 +58,7 @@ class Losses:
             cause=f"the loss of node {node.name} ({cause})",
             reason=NODE_DIED,
             run_s=now - job.started_at,
-            last_words="",
+            stderr_tail="",
             slot=-1,
             generation=0,
             pid=None,

@@ -18,7 +18,7 @@ OUTCOMES = {
 """What a job that ended with an error is counted as; any other error is an ``error``."""
 
 
-class ClusterTally:
+class ClusterMetrics:
     """Counts over the pool's life; latencies of the last 1,024 jobs."""
 
     def __init__(self) -> None:

@@ -33,7 +33,7 @@ from orchestrator.cluster.wire import (
 from orchestrator.errors import EngineUnavailableError, JobCancelledError
 from orchestrator.pool.core.job import JobRecord
 from orchestrator.pool.events import PoolEvent, WorkerLeft, WorkerLoaded
-from orchestrator.pool.futures import JobFuture, Room
+from orchestrator.pool.futures import JobController, JobFuture
 from orchestrator.pool.models import Model
 from orchestrator.pool.pool import Pool
 from orchestrator.pool.recycling import Recycle
@@ -207,14 +207,14 @@ class NodePool(Pool):
         Raises:
             EngineUnavailableError: This node has not the model.
         """
-        if order.model not in self._room.models:
+        if order.model not in self._controller.models:
             if payload.descriptor is not None:
                 os.close(payload.descriptor)
             raise EngineUnavailableError(
                 f"this node has not the model {order.model!r}", "copy its file there"
             )
-        self._room.enter(payload, block=True, timeout_s=None)
-        self._room.submit(
+        self._controller.enter(payload, block=True, timeout_s=None)
+        self._controller.submit(
             payload, future, timeout_s=order.timeout_s, queue_timeout_s=None, priority=order.priority
         )
 
@@ -227,10 +227,10 @@ class NodeFuture(JobFuture[Any]):
         self._order = order
         self._tell = tell
 
-    def bind(self, record: JobRecord, room: Room) -> None:
+    def bind(self, record: JobRecord, controller: JobController) -> None:
         """Tie the future to its job, which has the attempts of other nodes behind it."""
         record.attempts = self._order.attempts
-        super().bind(record, room)
+        super().bind(record, controller)
 
     def begin(self) -> bool:
         """Work starts, for the first time or again."""

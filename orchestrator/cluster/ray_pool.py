@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from orchestrator.cluster.cluster_stats import ClusterStats
-from orchestrator.cluster.controller import ClusterRoom, ClusterSettings
+from orchestrator.cluster.controller import ClusterController, ClusterSettings
 from orchestrator.pool.core.settings import START_TIMEOUT_S
 from orchestrator.pool.futures import JobFuture
 from orchestrator.pool.jobs import Job
@@ -74,7 +74,7 @@ class RayPool(Pool):
         if node_cpus < 0:
             raise ValueError(f"node_cpus={node_cpus!r}: a number of CPUs, or 0")
         known, from_file = _models(config, profile, models)
-        self._cluster = ClusterRoom(
+        self._cluster = ClusterController(
             ClusterSettings(
                 address=address,
                 models=models_by_name(known),

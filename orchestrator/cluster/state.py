@@ -1,4 +1,4 @@
-"""The driver's books: jobs, the nodes they are on, and the line of those that wait. Only the dispatcher writes here."""
+"""The driver's state: jobs, the nodes they are on, and the queue. Only the dispatcher writes here."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ class Node:
         return job
 
 
-class Line:
+class ClusterQueue:
     """Jobs that are on no node: by priority, then in the order in which they were submitted."""
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
 """What ``orchestrator init`` puts into a folder: experiments.toml, the samples, and what belongs beside them.
 
-A wheel carries these files inside the package, in ``orchestrator/starter``; a checkout has them at its top
+A wheel carries these files inside the package, in ``orchestrator/template``; a checkout has them at its top
 level.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import orchestrator
 from orchestrator.errors import ConfigError, ConfigProblem
 
-STARTER_NAMES = (
+TEMPLATE_NAMES = (
     "experiments.toml",
     "samples/jfk.wav",
     "samples/jfk.txt",
@@ -27,7 +27,7 @@ STARTER_NAMES = (
 
 
 @dataclass(frozen=True)
-class Started:
+class NewFolder:
     """What came of it: paths in the new folder."""
 
     written: list[str] = field(default_factory=list[str])
@@ -35,16 +35,16 @@ class Started:
     """Files that were there already and have not been touched."""
 
 
-def starter_files() -> Mapping[str, Path]:
-    """Return where each of the starter's files lies, by its path in the new folder.
+def template_files() -> Mapping[str, Path]:
+    """Return where each of the template's files lies, by its path in the new folder.
 
     Raises:
         ConfigError: This installation is incomplete.
     """
     package = Path(orchestrator.__file__).parent
-    packaged = package / "starter"
+    packaged = package / "template"
     source = packaged if packaged.is_dir() else package.parent
-    files = {name: source / name for name in STARTER_NAMES}
+    files = {name: source / name for name in TEMPLATE_NAMES}
     missing = [name for name, file in files.items() if not file.is_file()]
     if missing:
         hint = "install the orchestrator again"
@@ -54,16 +54,16 @@ def starter_files() -> Mapping[str, Path]:
     return files
 
 
-def start_folder(folder: Path, *, force: bool = False) -> Started:
-    """Write the starter's files into ``folder``, which is made if need be.
+def start_folder(folder: Path, *, force: bool = False) -> NewFolder:
+    """Write the template's files into ``folder``, which is made if need be.
 
     Never overwrites: with ``force`` a folder may have files already, and those of the same names stay.
 
     Raises:
         ConfigError: The folder is not empty and ``force`` is off, or something cannot be written.
     """
-    files = starter_files()
-    started = Started()
+    files = template_files()
+    started = NewFolder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not force and any(folder.iterdir()):
@@ -77,7 +77,7 @@ def start_folder(folder: Path, *, force: bool = False) -> Started:
     return started
 
 
-def _write(target: Path, name: str, content: bytes, started: Started) -> None:
+def _write(target: Path, name: str, content: bytes, started: NewFolder) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         with target.open("xb") as stream:

@@ -22,7 +22,7 @@ from orchestrator.config.load import load_file
 from orchestrator.config.overrides import Overrides
 from orchestrator.config.profile import choose_profile
 from orchestrator.config.resolve import resolve
-from orchestrator.config.template import starter_files
+from orchestrator.config.template import template_files
 from orchestrator.config.types import ExperimentsFile, Model, Plan, Sample
 from orchestrator.doctor.engines import Answers, ask_engines, identity, look_at_heap, look_at_packages
 from orchestrator.doctor.finding import Finding
@@ -74,16 +74,16 @@ def examine(
     Raises:
         ConfigError: The file, a flag or a variable cannot be used, as for a run.
     """
-    path, starters = _file_and_starters(file)
-    document = load_file(starters.get(path, path))
+    path, templates = _file_and_templates(file)
+    document = load_file(templates.get(path, path))
     chosen, reason = choose_profile(document, path, profile, environ=environ)
     names = [chosen, *(name for name in document.profiles if name != chosen)]
     plans = {name: _plan(document, path, name, environ, cores, must=name == chosen) for name in names}
     models = {name: _models(plan) for name, plan in plans.items() if isinstance(plan, Plan)}
     place = results if results is not None else path.parent / "results"
     answers = ask_engines({identity(model): model for group in models.values() for model in group}.values())
-    shared = [*_about_file(path, starters), *_shared(answers, place)]
-    look = _Look(path.parent, starters, answers, HashCache(place / ".hashes.json"), hash_files)
+    shared = [*_about_file(path, templates), *_shared(answers, place)]
+    look = _Look(path.parent, templates, answers, HashCache(place / ".hashes.json"), hash_files)
     profiles = [
         _examined(name, look.at(plan, models[name]) if isinstance(plan, Plan) else plan, shared)
         for name, plan in plans.items()
@@ -97,13 +97,13 @@ class _Look:
     def __init__(
         self,
         folder: Path,
-        starters: Mapping[Path, Path],
+        templates: Mapping[Path, Path],
         answers: Answers,
         hashes: HashCache,
         hash_files: bool,
     ) -> None:
         self._folder = folder
-        self._starters = starters
+        self._templates = templates
         self._answers = answers
         self._hashes = hashes
         self._hash_files = hash_files
@@ -116,7 +116,7 @@ class _Look:
             *look_at_libraries(models, self._folder, dt.datetime.now(dt.UTC)),
             *look_at_models(models, self._hashes, hash_files=self._hash_files),
             *(finding for finding in asked if finding is not None),
-            *look_at_samples(_samples(plan), self._starters),
+            *look_at_samples(_samples(plan), self._templates),
             *look_at_tools(models),
             *look_at_cores(models, self._host),
             *look_at_memory([self._size(model) for model in models], self._host),
@@ -132,12 +132,12 @@ class _Look:
             return 0
 
 
-def _file_and_starters(file: Path | None) -> tuple[Path, dict[Path, Path]]:
-    """Return the file as an absolute path; where there is none, also what stands for the starter's files."""
+def _file_and_templates(file: Path | None) -> tuple[Path, dict[Path, Path]]:
+    """Return the file as an absolute path; where there is none, also what stands for the template's files."""
     path = (file or Path(USUAL_NAME)).absolute()
     if file is not None or path.exists():
         return path, {}
-    return path, {path.parent / name: source for name, source in starter_files().items()}
+    return path, {path.parent / name: source for name, source in template_files().items()}
 
 
 def _plan(
@@ -155,8 +155,8 @@ def _plan(
         ]
 
 
-def _about_file(path: Path, starters: Mapping[Path, Path]) -> list[Finding]:
-    if not starters:
+def _about_file(path: Path, templates: Mapping[Path, Path]) -> list[Finding]:
+    if not templates:
         return [Finding("file", path.name, "ok", str(path))]
     found = f"there is no {path}; looked at what a new folder would have"
     return [Finding("file", path.name, "note", found, "orchestrator init")]

@@ -14,13 +14,13 @@ from orchestrator.experiments.storage.sample_state import sample_state
 _LARGEST_HASHED_BYTES = 16 * 1024 * 1024
 
 
-def look_at_samples(samples: Iterable[Sample], starters: Mapping[Path, Path]) -> list[Finding]:
-    """Return a finding for each sample. ``starters`` says which missing files `orchestrator init` would write."""
-    return [_sample(sample, starters) for sample in samples]
+def look_at_samples(samples: Iterable[Sample], templates: Mapping[Path, Path]) -> list[Finding]:
+    """Return a finding for each sample. ``templates`` says which missing files `orchestrator init` would write."""
+    return [_sample(sample, templates) for sample in samples]
 
 
-def _sample(sample: Sample, starters: Mapping[Path, Path]) -> Finding:
-    written = starters.get(Path(sample.audio))
+def _sample(sample: Sample, templates: Mapping[Path, Path]) -> Finding:
+    written = templates.get(Path(sample.audio))
     audio = Path(sample.audio)
     if not audio.exists() and written is not None:
         audio = written

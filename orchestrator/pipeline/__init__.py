@@ -19,7 +19,7 @@ from orchestrator.pipeline.document import Document, Segment
 from orchestrator.pipeline.pipeline import Pipeline
 from orchestrator.pipeline.recording import Recording
 from orchestrator.pipeline.steps import AlignWords, GivenText, Recognize, Rewrite, Step, WriteChinese
-from orchestrator.pipeline.subtitles import FORMATS, Cue, Pace, cues, render
+from orchestrator.pipeline.subtitles import FORMATS, Cue, ReadingSpeed, cues, render
 from orchestrator.pipeline.work import JobRunner, PartialText, Work
 
 __all__ = [
@@ -30,9 +30,9 @@ __all__ = [
     "Document",
     "GivenText",
     "JobRunner",
-    "Pace",
     "PartialText",
     "Pipeline",
+    "ReadingSpeed",
     "Recognize",
     "Recording",
     "Rewrite",

@@ -19,8 +19,8 @@ from orchestrator.pool.retries import Retry
 from orchestrator.pool.runtime.effects import Hook
 from orchestrator.pool.stats import PoolStats
 from orchestrator.pool.stream import JobStream, StreamFuture
-from orchestrator.pool.submission.asyncio_bridge import HeardReplies
-from orchestrator.pool.submission.controller import EngineRoom, positive_s
+from orchestrator.pool.submission.asyncio_bridge import AsyncioBridge
+from orchestrator.pool.submission.controller import Controller, positive_s
 from orchestrator.pool.submission.payload import Payload
 
 
@@ -48,7 +48,7 @@ class AsyncPool:
         on_event: Hook | None = None,
         inspect: bool = False,
     ) -> None:
-        self._room = EngineRoom(
+        self._controller = Controller(
             config,
             profile=profile,
             models=models,
@@ -63,7 +63,7 @@ class AsyncPool:
             on_event=on_event,
             inspect=inspect,
         )
-        self._replies = HeardReplies(self._room)
+        self._replies = AsyncioBridge(self._controller)
 
     async def submit(
         self,
@@ -95,20 +95,20 @@ class AsyncPool:
         positive_s("timeout_s", timeout_s)
         positive_s("queue_timeout_s", queue_timeout_s)
         payload = await self._prepare(job, stream=stream)
-        await self._room.enter_async(payload, timeout_s=queue_timeout_s)
-        self._room.submit(
+        await self._controller.enter_async(payload, timeout_s=queue_timeout_s)
+        self._controller.submit(
             payload,
             future,
             timeout_s=timeout_s,
             queue_timeout_s=queue_timeout_s,
             priority=priority,
-            staying=self._replies.heard_by(asyncio.get_running_loop()),
+            staying=self._replies.taken_by(asyncio.get_running_loop()),
         )
 
     async def _prepare(self, job: Job, *, stream: bool) -> Payload:
         if isinstance(job, Call) or job.audio is None:
-            return self._room.prepare(job, stream=stream)
-        return await asyncio.to_thread(self._room.prepare, job, stream=stream)
+            return self._controller.prepare(job, stream=stream)
+        return await asyncio.to_thread(self._controller.prepare, job, stream=stream)
 
     async def run(
         self,
@@ -153,7 +153,7 @@ class AsyncPool:
         if errors not in {"raise", "return"}:
             raise ValueError(f"errors={errors!r}: 'raise' or 'return'")
         under_way: list[asyncio.Future[Any]] = []
-        most = self._room.at_most_queued(self._room.workers * JOBS_AHEAD)
+        most = self._controller.at_most_queued(self._controller.workers * JOBS_AHEAD)
         try:
             async for job in _each(jobs):
                 under_way.append(await self._submitted(job, timeout_s))
@@ -177,20 +177,20 @@ class AsyncPool:
 
     async def stats(self) -> PoolStats:
         """Return what the pool looks like now."""
-        return await asyncio.to_thread(self._room.stats)
+        return await asyncio.to_thread(self._controller.stats)
 
     async def close(self, timeout_s: float | None = None) -> bool:
         """As :meth:`Pool.close`, without blocking the event loop."""
-        self._room.end(drop=False)
+        self._controller.end(drop=False)
         return await self._join(timeout_s)
 
     async def stop(self, timeout_s: float | None = None) -> bool:
         """As :meth:`Pool.stop`, without blocking the event loop."""
-        self._room.end(drop=True)
+        self._controller.end(drop=True)
         return await self._join(timeout_s)
 
     async def _join(self, timeout_s: float | None) -> bool:
-        ended = await asyncio.to_thread(self._room.join, timeout_s)
+        ended = await asyncio.to_thread(self._controller.join, timeout_s)
         if ended:
             self._replies.close()
         return ended
@@ -207,7 +207,7 @@ class AsyncPool:
         try:
             await self.close()
         except BaseException:
-            self._room.end(drop=True)
+            self._controller.end(drop=True)
             raise
 
 

@@ -1,4 +1,4 @@
-"""What a pool tells its ``on_event`` hook: one frozen record per event, made in a turn of the pool's loop.
+"""What a pool tells its ``on_event`` hook: one frozen record per event, made on the pool's event loop.
 
 A hook must be quick, because nothing else happens in the pool meanwhile, and it must not wait for the pool.
 What it raises is logged and hurts nobody.
@@ -20,7 +20,7 @@ class WorkerEventRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkerStarted(WorkerEventRecord, frozen=True):
-    """A process was spawned: ``exec``, a new interpreter, or ``fork``, a copy of the pool's starter."""
+    """A process was spawned: ``exec``, a new interpreter, or ``fork``, a copy of the pool's fork server."""
 
     start: str = "exec"
 
@@ -46,7 +46,12 @@ class WorkerLeft(WorkerEventRecord, frozen=True):
     cause: str
     jobs: int
     peak_bytes: int
-    last_words: str
+    stderr_tail: str
+
+    @property
+    def last_words(self) -> str:
+        """The earlier name of ``stderr_tail``."""
+        return self.stderr_tail
 
 
 class JobEnded(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
 from orchestrator.pool.runtime.effects import Hook
 from orchestrator.pool.stats import PoolStats
-from orchestrator.pool.submission.controller import EngineRoom
+from orchestrator.pool.submission.controller import Controller
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ class PoolExecutor(Executor):
         inspect: bool = False,
     ) -> None:
         self._timeout_s = timeout_s
-        self._room = EngineRoom(
+        self._controller = Controller(
             workers=max_workers,
             recycle=recycle,
             max_attempts=max_attempts,
@@ -64,28 +64,28 @@ class PoolExecutor(Executor):
             TypeError: An argument has no msgpack form; named.
             RuntimeError: After ``shutdown``.
         """
-        if self._room.closed:
+        if self._controller.closed:
             raise RuntimeError("cannot schedule new futures after shutdown")
         target, first, named = importable_name(fn)
-        payload = self._room.prepare(Call(target, *first, *args, **{**named, **kwargs}))
+        payload = self._controller.prepare(Call(target, *first, *args, **{**named, **kwargs}))
         future: PoolFuture[T] = PoolFuture()
-        self._room.enter(payload, block=True, timeout_s=None)
-        self._room.submit(payload, future, timeout_s=self._timeout_s, queue_timeout_s=None, priority=0)
+        self._controller.enter(payload, block=True, timeout_s=None)
+        self._controller.submit(payload, future, timeout_s=self._timeout_s, queue_timeout_s=None, priority=0)
         return future
 
     def stats(self) -> PoolStats:
         """Return what the pool behind it looks like now."""
-        return self._room.stats()
+        return self._controller.stats()
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more calls. ``cancel_futures`` cancels those that wait; ``wait`` until the workers are gone."""
         if cancel_futures:
-            self._room.cancel_waiting()
-        self._room.end(drop=False)
+            self._controller.cancel_waiting()
+        self._controller.end(drop=False)
         if wait:
-            self._room.join()
+            self._controller.join()
         else:
-            self._room.hide()
+            self._controller.hide()
 
 
 def importable_name(fn: Callable[..., Any]) -> tuple[str, tuple[Any, ...], dict[str, Any]]:

@@ -29,7 +29,7 @@ _making = threading.Lock()
 """Held while a future's condition is made, and while a result is set on one that has none."""
 
 
-class Room(Protocol):
+class JobController(Protocol):
     """What a future needs of its pool."""
 
     def cancel(self, record: JobRecord) -> None:
@@ -52,7 +52,7 @@ class PoolFuture(Future[T], Generic[T]):
     _waiters: list[Any]
     _done_callbacks: list[Callable[..., object]]
     _record: JobRecord | None = None
-    _room: Room | None = None
+    _controller: JobController | None = None
     _cancel_error: JobCancelledError | None = None
 
     def __init__(self) -> None:
@@ -69,10 +69,10 @@ class PoolFuture(Future[T], Generic[T]):
                     made = self._made = threading.Condition()
         return made
 
-    def bind(self, record: JobRecord, room: Room) -> None:
+    def bind(self, record: JobRecord, controller: JobController) -> None:
         """Tie the future to its job and pool; called once, before anybody else sees it."""
         self._record = record
-        self._room = room
+        self._controller = controller
 
     def done(self) -> bool:
         """Whether the job has ended, cancelled or not."""
@@ -82,10 +82,10 @@ class PoolFuture(Future[T], Generic[T]):
         """Cancel the job; False when it runs or has ended already."""
         if self._state == _FINISHED:
             return False
-        record, room = self._record, self._room
+        record, controller = self._record, self._controller
         cancelled = super().cancel()
-        if cancelled and record is not None and room is not None:
-            room.cancel(record)
+        if cancelled and record is not None and controller is not None:
+            controller.cancel(record)
         return cancelled
 
     def result(self, timeout: float | None = None) -> T:
@@ -125,8 +125,8 @@ class PoolFuture(Future[T], Generic[T]):
             raise self._cancelled_error() from None
 
     def _drive(self, timeout: float | None) -> float | None:
-        room = self._room
-        return timeout if room is None else room.drive(self, timeout)
+        controller = self._controller
+        return timeout if controller is None else controller.drive(self, timeout)
 
     def _cancelled_error(self) -> JobCancelledError:
         return self._cancel_error or JobCancelledError("the job was cancelled")
@@ -144,7 +144,7 @@ class PoolFuture(Future[T], Generic[T]):
             if self._made is None and self._state not in _ENDED:  # nobody can be waiting
                 self._result = value
                 self._state = _FINISHED
-                self._record = self._room = None
+                self._record = self._controller = None
                 return True
         try:
             self.set_result(value)
@@ -185,7 +185,7 @@ class PoolFuture(Future[T], Generic[T]):
     def _forget(self) -> None:
         """Break the cycle between the future and its job."""
         self._record = None
-        self._room = None
+        self._controller = None
 
     def add_chunk(self, chunk: Chunk) -> None:
         """Text that nobody asked for."""

@@ -21,7 +21,7 @@ from orchestrator.pool.retries import Retry
 from orchestrator.pool.runtime.effects import Hook
 from orchestrator.pool.stats import PoolStats
 from orchestrator.pool.stream import JobStream, StreamFuture
-from orchestrator.pool.submission.controller import EngineRoom, positive_s
+from orchestrator.pool.submission.controller import Controller, positive_s
 
 UNSENDABLE = (AudioError, TypeError, ValueError)
 """What is wrong with one job and says nothing about the next."""
@@ -77,7 +77,7 @@ class Pool:
         on_event: Hook | None = None,
         inspect: bool = False,
     ) -> None:
-        self._room = EngineRoom(
+        self._controller = Controller(
             config,
             profile=profile,
             models=models,
@@ -96,7 +96,7 @@ class Pool:
     @property
     def models(self) -> tuple[Model, ...]:
         """The models this pool knows, the one of ``Call`` jobs first."""
-        return tuple(self._room.models.values())
+        return tuple(self._controller.models.values())
 
     # ------------------------------------------------------------------ jobs
 
@@ -158,9 +158,9 @@ class Pool:
             positive_s("timeout_s", timeout_s)
         if queue_timeout_s is not None:
             positive_s("queue_timeout_s", queue_timeout_s)
-        payload = self._room.prepare(job, stream=stream)
-        self._room.enter(payload, block=block, timeout_s=queue_timeout_s)
-        self._room.submit(
+        payload = self._controller.prepare(job, stream=stream)
+        self._controller.enter(payload, block=block, timeout_s=queue_timeout_s)
+        self._controller.submit(
             payload,
             future,
             timeout_s=timeout_s,
@@ -202,12 +202,16 @@ class Pool:
 
     @property
     def _ahead(self) -> int:
-        return self._room.at_most_queued(self._room.workers * JOBS_AHEAD)
+        return self._controller.at_most_queued(self._controller.workers * JOBS_AHEAD)
 
     def _ahead_of(self, job: Job) -> int:
         """Return how many jobs like this one may be under way."""
-        room = self._room
-        return room.at_most_queued(room.workers * SMALL_JOBS_AHEAD) if room.is_short(job) else self._ahead
+        controller = self._controller
+        return (
+            controller.at_most_queued(controller.workers * SMALL_JOBS_AHEAD)
+            if controller.is_short(job)
+            else self._ahead
+        )
 
     def _in_order(self, jobs: Iterator[Job], timeout_s: float | None) -> Iterator[Future[Any]]:
         under_way: deque[Future[Any]] = deque()
@@ -257,7 +261,7 @@ class Pool:
 
     def stats(self) -> PoolStats:
         """Return what the pool looks like now: slots, models, queue, exits by reason, latencies, memory."""
-        return self._room.stats()
+        return self._controller.stats()
 
     def close(self, timeout_s: float | None = None) -> bool:
         """Take no more jobs, finish those there are, see every worker off. Blocks until they are gone.
@@ -265,8 +269,8 @@ class Pool:
         Returns:
             False when that took longer than ``timeout_s``; it goes on.
         """
-        self._room.end(drop=False)
-        return self._room.join(timeout_s)
+        self._controller.end(drop=False)
+        return self._controller.join(timeout_s)
 
     def stop(self, timeout_s: float | None = None) -> bool:
         """Take no more jobs, cancel those there are, kill every worker. Blocks until they are gone.
@@ -274,8 +278,8 @@ class Pool:
         Returns:
             False when that took longer than ``timeout_s``.
         """
-        self._room.end(drop=True)
-        return self._room.join(timeout_s)
+        self._controller.end(drop=True)
+        return self._controller.join(timeout_s)
 
     def __enter__(self) -> Self:
         return self

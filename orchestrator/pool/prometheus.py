@@ -42,7 +42,7 @@ class PoolCollector:
     def __init__(self, pool: Pool | AsyncPool | PoolExecutor) -> None:
         _families()
         # AsyncPool.stats is a coroutine, and a scrape is none.
-        self._stats = pool._room.stats  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        self._stats = pool._controller.stats  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics of this moment; what a registry calls."""

@@ -69,7 +69,7 @@ def as_result(done: Done, waited_s: float, by: Worker) -> Any:
     found = done.result
     if isinstance(found, Plain):
         return found.value
-    worker = WorkerTag(by.slot.index, by.generation, by.pid, by.lane.name)
+    worker = WorkerTag(by.slot.index, by.generation, by.pid, by.model_queue.name)
     times = done.times
     timings = Timings(waited_s, done.seconds, times.first_s, times.last_s)
     if isinstance(found, Transcript):

@@ -1,4 +1,4 @@
-"""What a pool looks like from outside, at one moment: frozen records, made in a turn of the loop."""
+"""What a pool looks like from outside, at one moment: frozen records, made on the pool's event loop."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import msgspec
 
 from orchestrator.pool.core.auto_recycling import worker_best_jobs, worker_limit
 from orchestrator.pool.core.histogram import HistogramStats
-from orchestrator.pool.core.model_queue import Lane
-from orchestrator.pool.core.registry import Roster
+from orchestrator.pool.core.model_queue import ModelQueue
+from orchestrator.pool.core.registry import Registry
 from orchestrator.pool.core.slot import Sample, Slot, Worker
 from orchestrator.pool.core.states import JobState
 
@@ -86,7 +86,7 @@ class LearnedGrowth(msgspec.Struct, frozen=True, kw_only=True):
 class ModelStats(msgspec.Struct, frozen=True, kw_only=True):
     """One model. ``need_bytes`` is what is reserved for a worker of it; ``learnt`` once that was measured.
 
-    ``waiting`` are jobs that have not begun, those in a worker's line too. ``exits`` counts its workers' exits by
+    ``waiting`` are jobs that have not begun, prefetched ones too. ``exits`` counts its workers' exits by
     reason; ``growth`` is there for a model that is recycled automatically.
     """
 
@@ -130,49 +130,49 @@ class PoolStats(msgspec.Struct, frozen=True, kw_only=True):
     overshoot_peak_bytes: int
 
 
-def take_stats(roster: Roster, now: float) -> PoolStats:
-    """Return the present state of the books."""
-    tally = roster.tally
+def take_stats(registry: Registry, now: float) -> PoolStats:
+    """Return the present state of a pool."""
+    metrics = registry.metrics
     outcomes: dict[str, dict[str, int]] = {}
-    for (task, outcome), count in tally.outcomes.items():
+    for (task, outcome), count in metrics.outcomes.items():
         outcomes.setdefault(task, {})[outcome] = count
     exits: dict[str, int] = {}
-    for slot in roster.slots:
+    for slot in registry.slots:
         for reason, count in slot.exits.items():
             exits[reason] = exits.get(reason, 0) + count
-    models = tuple(_models(roster))
+    models = tuple(_models(registry))
     return PoolStats(
-        slots=tuple(_slot(slot, roster, now) for slot in roster.slots),
+        slots=tuple(_slot(slot, registry, now) for slot in registry.slots),
         models=models,
-        leaving=tuple(_worker(worker, roster, now) for worker in roster.leaving),
-        queue_length=sum(model.waiting for model in models) + len(roster.delayed),
-        delayed=len(roster.delayed),
-        running=sum(worker.job is not None for worker in roster.workers()),
+        leaving=tuple(_worker(worker, registry, now) for worker in registry.leaving),
+        queue_length=sum(model.waiting for model in models) + len(registry.delayed),
+        delayed=len(registry.delayed),
+        running=sum(worker.job is not None for worker in registry.workers()),
         outcomes=outcomes,
         exits=exits,
-        spawns=tally.spawns,
-        evictions=tally.evictions,
-        retries=tally.retries,
-        queue_wait=latency(tally.waits_s),
-        job_duration=latency(tally.runs_s),
-        queue_wait_histogram=tally.wait_durations.stats(),
-        job_duration_histogram=tally.run_durations.stats(),
-        load_duration_histogram=tally.load_durations.stats(),
-        budget_bytes=roster.budget.limit_bytes,
-        reserved_bytes=roster.budget.reserved_bytes,
-        overshoot_peak_bytes=tally.overshoot_peak_bytes,
+        spawns=metrics.spawns,
+        evictions=metrics.evictions,
+        retries=metrics.retries,
+        queue_wait=latency(metrics.waits_s),
+        job_duration=latency(metrics.runs_s),
+        queue_wait_histogram=metrics.wait_durations.stats(),
+        job_duration_histogram=metrics.run_durations.stats(),
+        load_duration_histogram=metrics.load_durations.stats(),
+        budget_bytes=registry.budget.limit_bytes,
+        reserved_bytes=registry.budget.reserved_bytes,
+        overshoot_peak_bytes=metrics.overshoot_peak_bytes,
     )
 
 
-def _slot(slot: Slot, roster: Roster, now: float) -> SlotStats:
+def _slot(slot: Slot, registry: Registry, now: float) -> SlotStats:
     worker, successor = slot.worker, slot.successor
     peak_bytes = max(slot.peak_bytes, worker.peak_bytes if worker else 0)
     return SlotStats(
         slot=slot.index,
         state=worker.state.value if worker else FREE,
         generation=slot.generation,
-        worker=_worker(worker, roster, now) if worker else None,
-        successor=_worker(successor, roster, now) if successor else None,
+        worker=_worker(worker, registry, now) if worker else None,
+        successor=_worker(successor, registry, now) if successor else None,
         jobs=slot.jobs,
         peak_bytes=peak_bytes,
         exits=dict(slot.exits),
@@ -180,43 +180,46 @@ def _slot(slot: Slot, roster: Roster, now: float) -> SlotStats:
     )
 
 
-def _worker(worker: Worker, roster: Roster, now: float) -> WorkerStats:
+def _worker(worker: Worker, registry: Registry, now: float) -> WorkerStats:
     return WorkerStats(
         generation=worker.generation,
         pid=worker.pid,
-        model=worker.lane.name,
+        model=worker.model_queue.name,
         state=worker.state.value,
         rss_bytes=worker.rss_bytes,
         peak_bytes=worker.peak_bytes,
-        reserved_bytes=roster.budget.held_by(worker),
+        reserved_bytes=registry.budget.held_by(worker),
         jobs=worker.jobs,
         age_s=now - worker.started_at,
     )
 
 
-def _models(roster: Roster) -> Iterable[ModelStats]:
-    in_line = Counter(
-        job.lane for worker in roster.with_line for job in worker.line if job.state is JobState.SENT
+def _models(registry: Registry) -> Iterable[ModelStats]:
+    prefetched = Counter(
+        job.model_queue
+        for worker in registry.with_prefetched
+        for job in worker.prefetched
+        if job.state is JobState.SENT
     )
-    for lane in roster.lanes.values():
+    for model_queue in registry.model_queues.values():
         yield ModelStats(
-            model=lane.name,
-            waiting=len(lane.waiting) + in_line[lane],
-            workers=len(lane.workers),
-            need_bytes=lane.need_bytes(roster.budget.limit_bytes),
-            learnt=bool(lane.measured_bytes),
-            start_s=lane.start_s,
-            exits=dict(lane.exits),
-            out_of_use=None if lane.out_of_use is None else str(lane.out_of_use),
-            growth=_growth(lane, roster),
+            model=model_queue.name,
+            waiting=len(model_queue.waiting) + prefetched[model_queue],
+            workers=len(model_queue.workers),
+            need_bytes=model_queue.need_bytes(registry.budget.limit_bytes),
+            learnt=bool(model_queue.measured_bytes),
+            start_s=model_queue.start_s,
+            exits=dict(model_queue.exits),
+            out_of_use=None if model_queue.out_of_use is None else str(model_queue.out_of_use),
+            growth=_growth(model_queue, registry),
         )
 
 
-def _growth(lane: Lane, roster: Roster) -> LearnedGrowth | None:
-    if lane.learner is None:
+def _growth(model_queue: ModelQueue, registry: Registry) -> LearnedGrowth | None:
+    if model_queue.learner is None:
         return None
-    growth = lane.learner.growth
-    told = [worker for worker in lane.workers if worker.trace is not None and worker.trace.jobs]
+    growth = model_queue.learner.growth
+    told = [worker for worker in model_queue.workers if worker.trace is not None and worker.trace.jobs]
     newest = max(told, key=lambda worker: worker.started_at, default=None)
     return LearnedGrowth(
         readings=growth.readings,
@@ -228,7 +231,7 @@ def _growth(lane: Lane, roster: Roster) -> LearnedGrowth | None:
         base_bytes=growth.base,
         largest_rise_bytes=growth.rise,
         peak_above_base_bytes=growth.above,
-        limit_bytes=None if newest is None else worker_limit(roster, newest),
+        limit_bytes=None if newest is None else worker_limit(registry, newest),
         best_jobs=None if newest is None else worker_best_jobs(newest),
     )
 

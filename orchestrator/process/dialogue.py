@@ -187,7 +187,7 @@ class Dialogue:
             describe_exit(status),
             exit_status=status,
             phase=self.phase,
-            stderr_tail=self.worker.last_words,
+            stderr_tail=self.worker.stderr_tail,
             **self._identity(),
         )
 

@@ -1,7 +1,7 @@
-"""The host's side of a starter (:mod:`orchestrator_worker.fork_server`): ask it for workers, and for how they ended.
+"""The host's side of a fork server (:mod:`orchestrator_worker.fork_server`): ask for workers, and how they ended.
 
 Every call is a question and its answer over one socket and takes about as long as the system needs to fork. A
-starter that does not answer in time, or is gone, is *lost*: whoever asked starts its process the plain way then.
+fork server that does not answer in time, or is gone, is *lost*: whoever asked starts its process the plain way then.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from orchestrator_worker.fork_server import DESCRIPTORS, FORK, NUMBER, READY, RE
 
 ANSWER_TIMEOUT_S = 2.0
 LOST_STATUS = 255
-"""Exit status of a worker whose starter was lost before it could say."""
-_starters: weakref.WeakSet[Starter] = weakref.WeakSet()
+"""Exit status of a worker whose fork server was lost before it could say."""
+_fork_servers: weakref.WeakSet[ForkServer] = weakref.WeakSet()
 
 
-class StarterLostError(Exception):
-    """The starter is gone, does not answer, or the system refused it a process."""
+class ForkServerLostError(Exception):
+    """The fork server is gone, does not answer, or the system refused it a process."""
 
 
-class Starter:
-    """One starter process with its environment and working directory. Not thread-safe."""
+class ForkServer:
+    """One fork server process with its environment and working directory. Not thread-safe."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         """Start it. It needs some time until it is :attr:`ready`.
@@ -43,7 +43,7 @@ class Starter:
         self.lost = False
         try:
             self._process = subprocess.Popen(
-                [*command, "starter", str(theirs.fileno())],
+                [*command, "fork_server", str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -58,7 +58,7 @@ class Starter:
             theirs.close()
         self.pid = self._process.pid
         ours.settimeout(ANSWER_TIMEOUT_S)
-        _starters.add(self)
+        _fork_servers.add(self)
 
     def suits(self, environment: Mapping[str, str]) -> bool:
         """Whether a worker from here has this environment and the present working directory."""
@@ -84,24 +84,24 @@ class Starter:
         """Return the number of a new worker that has these four ends of pipes; they stay open here.
 
         Raises:
-            StarterLostError: There is none.
+            ForkServerLostError: There is none.
         """
         number = self._ask(FORK, descriptors)
         if number <= 0:
-            raise StarterLostError(f"the starter cannot fork: {os.strerror(-number)}")
+            raise ForkServerLostError(f"the fork_server cannot fork: {os.strerror(-number)}")
         return number
 
     def reap(self, number: int) -> int:
         """Return the exit status, as ``Popen.returncode``, of a worker that has ended; blocks until it has."""
         try:
             status = self._ask(REAP + NUMBER.pack(number))
-        except StarterLostError:
+        except ForkServerLostError:
             return LOST_STATUS
         return LOST_STATUS if status < 0 else os.waitstatus_to_exitcode(status)
 
     def _ask(self, request: bytes, descriptors: Sequence[int] = ()) -> int:
         if self.lost:
-            raise StarterLostError("the starter is gone")
+            raise ForkServerLostError("the fork_server is gone")
         try:
             if descriptors:
                 rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, DESCRIPTORS.pack(*descriptors))
@@ -111,10 +111,10 @@ class Starter:
             answer = self._channel.recv(64)
         except OSError as error:
             self._give_up()
-            raise StarterLostError(f"the starter does not answer: {error}") from error
+            raise ForkServerLostError(f"the fork_server does not answer: {error}") from error
         if len(answer) != NUMBER.size:
             self._give_up()
-            raise StarterLostError("the starter is gone")
+            raise ForkServerLostError("the fork_server is gone")
         return int(NUMBER.unpack(answer)[0])
 
     def _give_up(self) -> None:
@@ -133,14 +133,14 @@ class Starter:
         self.lost = True
 
     def forget(self) -> None:
-        """Close our end in a forked copy of the host, which must not keep the starter alive."""
+        """Close our end in a forked copy of the host, which must not keep the fork server alive."""
         self._channel.close()
         self.lost = True
 
 
 def _close_in_forked_copy() -> None:
-    for starter in list(_starters):
-        starter.forget()
+    for fork_server in list(_fork_servers):
+        fork_server.forget()
 
 
 os.register_at_fork(after_in_child=_close_in_forked_copy)

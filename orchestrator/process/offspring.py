@@ -7,7 +7,7 @@ import select
 import subprocess
 from typing import Literal, Protocol
 
-from orchestrator.process.fork_server import Starter
+from orchestrator.process.fork_server import ForkServer
 
 
 class Offspring(Protocol):
@@ -15,7 +15,7 @@ class Offspring(Protocol):
 
     pid: int
     start: Literal["exec", "fork"]
-    """How it began: a new interpreter, or a copy of a starter."""
+    """How it began: a new interpreter, or a copy of a fork server."""
 
     def has_exited(self, pidfd: int) -> bool:
         """Whether it has ended; it stays to be reaped."""
@@ -56,12 +56,12 @@ class ExecutedChild:
 
 
 class ForkedChild:
-    """A child of the starter, which keeps it as a zombie until it is reaped. Needs a pidfd to be watched."""
+    """A child of the fork server, which keeps it as a zombie until it is reaped. Needs a pidfd to be watched."""
 
     start: Literal["exec", "fork"] = "fork"
 
-    def __init__(self, starter: Starter, pid: int) -> None:
-        self._starter = starter
+    def __init__(self, fork_server: ForkServer, pid: int) -> None:
+        self._fork_server = fork_server
         self.pid = pid
 
     def has_exited(self, pidfd: int) -> bool:
@@ -74,8 +74,8 @@ class ForkedChild:
             _poller(pidfd).poll()
 
     def reap(self) -> int:
-        """Return the exit status; that of a lost starter's worker nobody knows."""
-        return self._starter.reap(self.pid)
+        """Return the exit status; that of a lost fork server's worker nobody knows."""
+        return self._fork_server.reap(self.pid)
 
 
 def _poller(descriptor: int) -> select.poll:

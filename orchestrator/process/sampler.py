@@ -28,7 +28,7 @@ from typing import Self
 
 from orchestrator.process.deadlines import Deadlines
 from orchestrator.process.sample_record import Label
-from orchestrator.process.watch import Reading, Sink, Watch
+from orchestrator.process.watch import RssReading, Sink, Watch
 
 LOOK_EVERY_NS = 50_000_000
 """How often one process is asked for new descendants: each in its turn, so that the cost does not grow with
@@ -191,7 +191,7 @@ class Sampler:
         self._looks += 1
         return self._looks % count
 
-    def _deliver(self, label: Label, reading: Reading) -> None:
+    def _deliver(self, label: Label, reading: RssReading) -> None:
         if self._sink is None:
             return
         try:

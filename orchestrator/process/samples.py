@@ -111,7 +111,7 @@ class SampleWriter:
             return known.index(name)
 
     def write(self, label: Label, reading: tuple[int, int, int, int]) -> None:
-        """Add one record: a :class:`~orchestrator.process.watch.Reading` and its label. Blocks once a second.
+        """Add one record: a :class:`~orchestrator.process.watch.RssReading` and its label. Blocks once a second.
 
         Raises:
             OSError: The disk is full, or an earlier write failed.

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import orchestrator_worker
 from orchestrator.errors import SpawnError
-from orchestrator.process.fork_server import Starter, StarterLostError
+from orchestrator.process.fork_server import ForkServer, ForkServerLostError
 from orchestrator.process.offspring import ExecutedChild, ForkedChild, Offspring
 
 _WORKER_MAIN = Path(orchestrator_worker.__file__).with_name("__main__.py")
@@ -85,11 +85,11 @@ def host_sys_path() -> list[str]:
 
 
 def spawn(
-    environment: Mapping[str, str], *, slot: int, generation: int, starter: Starter | None = None
+    environment: Mapping[str, str], *, slot: int, generation: int, fork_server: ForkServer | None = None
 ) -> tuple[Offspring, ParentEnds]:
     """Start a worker with the whole ``environment`` given. Returns before the worker says anything.
 
-    With a ``starter`` it is forked from that, else, or when the starter fails, a new interpreter is executed.
+    With a ``fork_server`` it is forked from that, else, or when the fork server fails, a new interpreter is executed.
 
     Raises:
         SpawnError: The system refused (no descriptors, no memory, no processes left).
@@ -98,7 +98,7 @@ def spawn(
     try:
         for _ in range(4):
             opened += os.pipe()
-        process, ends = _start(opened, environment, starter)
+        process, ends = _start(opened, environment, fork_server)
     except OSError as error:
         for descriptor in opened:
             os.close(descriptor)
@@ -107,25 +107,25 @@ def spawn(
     return process, ends
 
 
-def start_starter(environment: Mapping[str, str]) -> Starter:
-    """Start a starter of workers with this whole environment.
+def start_fork_server(environment: Mapping[str, str]) -> ForkServer:
+    """Start a fork server of workers with this whole environment.
 
     Raises:
         OSError: The system refused.
     """
-    return Starter(_python(), environment)
+    return ForkServer(_python(), environment)
 
 
 def _start(
-    pipes: list[int], environment: Mapping[str, str], starter: Starter | None
+    pipes: list[int], environment: Mapping[str, str], fork_server: ForkServer | None
 ) -> tuple[Offspring, ParentEnds]:
     commands_r, commands_w, replies_r, replies_w, noise_r, noise_w, lifeline_r, lifeline_w = pipes
     process: Offspring | None = None
-    if starter is not None:
+    if fork_server is not None:
         try:
-            pid = starter.fork((commands_r, replies_w, noise_w, lifeline_r))
-            process = ForkedChild(starter, pid)
-        except StarterLostError:
+            pid = fork_server.fork((commands_r, replies_w, noise_w, lifeline_r))
+            process = ForkedChild(fork_server, pid)
+        except ForkServerLostError:
             process = None
     if process is None:
         process = _execute(commands_r, replies_w, noise_w, lifeline_r, environment)

@@ -5,7 +5,7 @@ from __future__ import annotations
 KEPT_BYTES = 64 * 1024
 
 
-class LastWords:
+class StderrTail:
     """The newest 64 KiB of a byte stream. Megabytes may pass through; memory stays bounded."""
 
     def __init__(self, kept_bytes: int = KEPT_BYTES) -> None:

@@ -12,7 +12,7 @@ from orchestrator.process.resident import ResidentReader
 from orchestrator.process.sample_record import Label, phase_code
 
 
-class Reading(NamedTuple):
+class RssReading(NamedTuple):
     """One reading of the time series. ``rss_anon`` is 0 where the system does not tell it cheaply.
 
     ``time_ns`` counts from the sampler's origin; the rest is bytes. ``tree_rss`` is the process and its known
@@ -33,7 +33,7 @@ class Peak(NamedTuple):
     readings: int
 
 
-Sink = Callable[[Label, Reading], None]
+Sink = Callable[[Label, RssReading], None]
 """Receives each reading with its label, in the sampler's thread."""
 
 
@@ -84,7 +84,7 @@ class Watch:
         except ProcessGoneError:
             self.close()
             raise
-        self.latest = Reading(now_ns, rss, rss_anon, rss)
+        self.latest = RssReading(now_ns, rss, rss_anon, rss)
 
     def label(
         self,
@@ -142,7 +142,7 @@ class Watch:
             if tree_rss > self.tree_peak_bytes:  # noqa: PLR1730
                 self.tree_peak_bytes = tree_rss
             self._readings += 1
-            self.latest = reading = Reading(time_ns, rss, rss_anon, tree_rss)
+            self.latest = reading = RssReading(time_ns, rss, rss_anon, tree_rss)
             if sink is not None:
                 sink(label, reading)
         return True

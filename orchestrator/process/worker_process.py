@@ -17,9 +17,9 @@ from typing import Literal
 import msgspec
 
 from orchestrator.errors import ProtocolError
-from orchestrator.process.fork_server import Starter
+from orchestrator.process.fork_server import ForkServer
 from orchestrator.process.spawn import child_environment, late_environment, spawn
-from orchestrator.process.stderr_tail import LastWords
+from orchestrator.process.stderr_tail import StderrTail
 from orchestrator_worker.framing import DEFAULT_CAP, FrameDecoder, FramingError, frame
 from orchestrator_worker.protocol import Command, Reply
 
@@ -42,9 +42,9 @@ class WorkerProcess:
         slot: int = 0,
         generation: int = 1,
         cap: int = DEFAULT_CAP,
-        starter: Starter | None = None,
+        fork_server: ForkServer | None = None,
     ) -> None:
-        """Start the process; ``env`` is added to our environment. A ``starter`` must have just that.
+        """Start the process; ``env`` is added to our environment. A ``fork_server`` must have just that.
 
         Raises:
             SpawnError: The system refused.
@@ -53,14 +53,14 @@ class WorkerProcess:
         self.generation = generation
         self.late_environment = late_environment(env or {})
         self._process, self._ends = spawn(
-            child_environment(env or {}), slot=slot, generation=generation, starter=starter
+            child_environment(env or {}), slot=slot, generation=generation, fork_server=fork_server
         )
         self.pid = self._process.pid
         self._pidfd = _open_pidfd(self.pid)
         self._cap = cap
         self._frames = FrameDecoder(cap)
         self._outgoing = bytearray()
-        self._last_words = LastWords()
+        self._stderr_tail = StderrTail()
         self.on_noise: Callable[[bytes], None] | None = None
         """Called with each piece of what the worker prints, besides its being kept."""
         self._broken: ProtocolError | None = None
@@ -95,13 +95,13 @@ class WorkerProcess:
 
     @property
     def start(self) -> Literal["exec", "fork"]:
-        """How it began: as a new interpreter, or as a copy of a starter."""
+        """How it began: as a new interpreter, or as a copy of a fork server."""
         return self._process.start
 
     @property
-    def last_words(self) -> str:
+    def stderr_tail(self) -> str:
         """The last 64 KiB the worker printed on its standard output and error."""
-        return self._last_words.text
+        return self._stderr_tail.text
 
     # ------------------------------------------------------------------ speaking
 
@@ -139,7 +139,7 @@ class WorkerProcess:
         except BrokenPipeError:
             self._outgoing.clear()  # the death is reported by pump
 
-    def take_back(self, sizes: Sequence[int]) -> int:
+    def recall(self, sizes: Sequence[int]) -> int:
         """Take commands out of the pipe again that the worker has not begun to read; return how many.
 
         ``sizes`` are the lengths of the frames sent last, header included, oldest first; the latest are taken first.
@@ -230,7 +230,7 @@ class WorkerProcess:
             if not chunk:
                 self._ends.close_one("noise")  # so that nobody waits on it again
                 return
-            self._last_words.add(chunk)
+            self._stderr_tail.add(chunk)
             if self.on_noise is not None:
                 self.on_noise(chunk)
 

@@ -18,7 +18,7 @@ import pytest
 from lab import REPOSITORY
 
 from doubles import write_model
-from orchestrator.config.template import STARTER_NAMES
+from orchestrator.config.template import TEMPLATE_NAMES
 
 pytest.importorskip("docker", reason="the Docker client library, of the extra 'dev', is not installed")
 pytest.importorskip("dockerfile_parse", reason="dockerfile-parse, of the extra 'dev', is not installed")
@@ -110,7 +110,7 @@ def test_the_context_has_what_the_build_needs_and_not_what_the_user_keeps(tmp_pa
     assert there.isdisjoint({*kept, *built, ".git", "orchestrator/__pycache__"})
     assert {
         *needed,
-        *STARTER_NAMES,
+        *TEMPLATE_NAMES,
         "pyproject.toml",
         "worker/orchestrator_worker/__main__.py",
         "orchestrator/py.typed",

@@ -49,7 +49,7 @@ def test_a_banner_on_standard_output_breaks_nothing(bench: Bench) -> None:
         worker.load()
         assert worker.transcribe().text == TEXT
         worker.dialogue.stop()
-        assert "ChatLLM double" in worker.dialogue.worker.last_words
+        assert "ChatLLM double" in worker.dialogue.worker.stderr_tail
 
 
 def test_what_a_listener_raises_comes_out_of_the_call(bench: Bench) -> None:

@@ -127,8 +127,8 @@ def test_megabytes_of_noise_neither_block_nor_reach_the_protocol(where: str) -> 
     with Dialogue() as dialogue:
         drive(dialogue, where, {"how": "noise", "kib": 4096})
         assert dialogue.stop() == 0
-        assert "synthetic noise" in dialogue.worker.last_words
-        assert len(dialogue.worker.last_words) <= 64 * 1024
+        assert "synthetic noise" in dialogue.worker.stderr_tail
+        assert len(dialogue.worker.stderr_tail) <= 64 * 1024
 
 
 @pytest.mark.parametrize("where", WHERE)

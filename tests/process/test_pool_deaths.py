@@ -59,7 +59,7 @@ def test_last_words_are_in_the_error_and_in_the_event() -> None:
             pool.run(Call("pool_functions:die"))
         assert caught.value.exit_status == 3
     left = next(event for event in events if isinstance(event, WorkerLeft) and event.reason == "crash")
-    assert "about to leave" in left.last_words
+    assert "about to leave" in left.stderr_tail
 
 
 def test_megabytes_of_noise_change_nothing() -> None:
@@ -85,7 +85,7 @@ def test_a_job_that_always_kills_is_poisoned_with_evidence(tmp_path: Path) -> No
             pool.run(Call("pool_functions:die", 7))
         assert [attempt.cause for attempt in caught.value.attempts] == ["exit code 7", "exit code 7"]
         assert [attempt.number for attempt in caught.value.attempts] == [1, 2]
-        assert all("about to leave" in attempt.last_words for attempt in caught.value.attempts)
+        assert all("about to leave" in attempt.stderr_tail for attempt in caught.value.attempts)
         assert other.result() == 2
 
 

@@ -17,8 +17,8 @@ from orchestrator.experiments.running.runner import run_plan
 from orchestrator.experiments.storage.records import IterationRecord, SeriesEnd
 from orchestrator.experiments.storage.run_folder import ResultsFolder
 from orchestrator.process import dialogue
-from orchestrator.process.fork_server import Starter
-from orchestrator.process.spawn import child_environment, start_starter
+from orchestrator.process.fork_server import ForkServer
+from orchestrator.process.spawn import child_environment, start_fork_server
 from orchestrator.process.worker_process import WorkerProcess
 
 DEADLINE_S = 60.0
@@ -27,8 +27,8 @@ pytestmark = pytest.mark.usefixtures("nothing_left")
 
 
 @pytest.fixture
-def starter() -> Iterator[Starter]:
-    found = start_starter(child_environment({}))
+def fork_server() -> Iterator[ForkServer]:
+    found = start_fork_server(child_environment({}))
     ends_s = time.monotonic() + DEADLINE_S
     while not found.ready:
         assert time.monotonic() < ends_s
@@ -83,10 +83,10 @@ def test_experiments_measure_new_interpreters_and_say_so(tmp_path: Path) -> None
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="workers are forked only where there are pidfds")
 def test_a_run_whose_workers_were_forked_would_say_that(
-    starter: Starter, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    fork_server: ForkServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Experiments never have a starter; were it otherwise one day, their results would show it."""
-    monkeypatch.setattr(dialogue, "WorkerProcess", functools.partial(WorkerProcess, starter=starter))
+    """Experiments never have a fork server; were it otherwise one day, their results would show it."""
+    monkeypatch.setattr(dialogue, "WorkerProcess", functools.partial(WorkerProcess, fork_server=fork_server))
     check_a_run_says("fork", tmp_path)
 
 

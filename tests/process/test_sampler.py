@@ -13,7 +13,7 @@ from orchestrator.process.memory import ProcessGoneError, read_boundary, reset_p
 from orchestrator.process.sample_record import PHASES, Label
 from orchestrator.process.sampler import Sampler
 from orchestrator.process.samples import SampleWriter, read_samples
-from orchestrator.process.watch import Reading, Sink, Watch
+from orchestrator.process.watch import RssReading, Sink, Watch
 
 MB = 1024 * 1024
 PATIENCE_S = 30.0
@@ -31,15 +31,15 @@ class Collected:
     """A sink that keeps everything and lets a test wait for a certain reading."""
 
     def __init__(self) -> None:
-        self.rows: list[tuple[Label, Reading]] = []
+        self.rows: list[tuple[Label, RssReading]] = []
         self._news = threading.Condition()
 
-    def __call__(self, label: Label, reading: Reading) -> None:
+    def __call__(self, label: Label, reading: RssReading) -> None:
         with self._news:
             self.rows.append((label, reading))
             self._news.notify_all()
 
-    def wait_for(self, wanted: Callable[[Label, Reading], bool]) -> tuple[Label, Reading]:
+    def wait_for(self, wanted: Callable[[Label, RssReading], bool]) -> tuple[Label, RssReading]:
         """Return the first reading from now on that is as wanted."""
         with self._news:
             first = len(self.rows)
@@ -47,7 +47,7 @@ class Collected:
             return next(row for row in self.rows[first:] if wanted(*row))
 
 
-def any_reading(label: Label, reading: Reading) -> bool:
+def any_reading(label: Label, reading: RssReading) -> bool:
     return True
 
 
@@ -187,7 +187,7 @@ def test_deadlines_that_pass_are_counted_and_not_made_up_for(child: MemoryChild)
     clock, times = SlowClock(), []
     enough = threading.Event()
 
-    def sink(label: Label, reading: Reading) -> None:
+    def sink(label: Label, reading: RssReading) -> None:
         times.append(reading.time_ns)
         if len(times) == 1:
             clock.skipped_ns += 50_000_000_000
@@ -204,7 +204,7 @@ def test_deadlines_that_pass_are_counted_and_not_made_up_for(child: MemoryChild)
 def test_a_sink_that_fails_is_told_and_peaks_go_on(child: MemoryChild) -> None:
     failed = threading.Event()
 
-    def full_disk(label: Label, reading: Reading) -> None:
+    def full_disk(label: Label, reading: RssReading) -> None:
         failed.set()
         raise OSError(28, "No space left on device")
 
@@ -242,7 +242,7 @@ def test_an_unexpected_error_of_the_thread_surfaces_at_the_end(
 def test_an_error_of_the_block_is_not_hidden_by_one_of_the_thread(child: MemoryChild) -> None:
     failed = threading.Event()
 
-    def full_disk(label: Label, reading: Reading) -> None:
+    def full_disk(label: Label, reading: RssReading) -> None:
         failed.set()
         raise OSError(28, "No space left on device")
 

@@ -258,7 +258,7 @@ def test_megabytes_of_noise_do_not_disturb_the_answer(worker: Dialogue) -> None:
     load(worker, model({"how": "noise", "kib": 2048}))
     assert run(worker).result
     worker.stop()
-    assert "synthetic noise" in worker.worker.last_words
+    assert "synthetic noise" in worker.worker.stderr_tail
 
 
 @pytest.mark.parametrize("how", ["grandchild", "grandchild_fork"])

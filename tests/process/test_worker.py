@@ -111,7 +111,7 @@ def test_prints_of_user_code_are_noise_and_not_protocol() -> None:
         load(dialogue)
         ask_value(dialogue, "builtins:print", "hello from the worker")
         assert dialogue.stop() == 0
-        assert "hello from the worker" in dialogue.worker.last_words
+        assert "hello from the worker" in dialogue.worker.stderr_tail
 
 
 def test_standard_input_is_empty() -> None:

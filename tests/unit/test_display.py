@@ -27,10 +27,10 @@ from rich.cells import cell_len
 from orchestrator.cli.terminal.display import Display, Wanted
 from orchestrator.cli.terminal.display_choice import make_display
 from orchestrator.cli.terminal.plain_display import PlainDisplay
-from orchestrator.cli.terminal.progress import Pace, duration, time_left
+from orchestrator.cli.terminal.progress import IterationProgress, duration, time_left
 from orchestrator.cli.terminal.rich_display import RichDisplay
 from orchestrator.cli.terminal.screen import Screen
-from orchestrator.cli.terminal.verbose_log import Narrator
+from orchestrator.cli.terminal.verbose_log import VerboseLog
 from orchestrator.config.types import Experiment
 from orchestrator.experiments.storage.records import AlignedWord, SeriesRecords
 from orchestrator.report.layout import Line
@@ -165,13 +165,13 @@ def test_a_chain_is_told_as_in_exp5() -> None:
 def test_memory_that_is_read_after_the_step_was_reported_is_told_with_the_iteration() -> None:
     about = switching("recreate")
     lines: list[str] = []
-    narrator = Narrator(lambda line: lines.append(line.text), lambda _text: None)
-    narrator.phase_started(about, about.series[0], 1, about.steps[0], "load")
+    verbose_log = VerboseLog(lambda line: lines.append(line.text), lambda _text: None)
+    verbose_log.phase_started(about, about.series[0], 1, about.steps[0], "load")
     for each in about.steps:
-        narrator.step_done(about, each, step_record(each, (1.0, 2.0, 2.0)))
+        verbose_log.step_done(about, each, step_record(each, (1.0, 2.0, 2.0)))
     assert not any("Memory:" in line for line in lines)
     whole = [step_record(each, (1.0, 2.0, 2.0, 1.5)) for each in about.steps]
-    narrator.iteration_done(about, iteration(1, *whole, memory_mb=1.5))
+    verbose_log.iteration_done(about, iteration(1, *whole, memory_mb=1.5))
     assert lines[-2:] == [
         "[0.6B] Memory: 1.0 → 2.0 (load) → 2.0 (infer) → 1.5 (unload)",
         "[1.7B] Memory: 1.0 → 2.0 (load) → 2.0 (infer) → 1.5 (unload)",
@@ -181,17 +181,17 @@ def test_memory_that_is_read_after_the_step_was_reported_is_told_with_the_iterat
 def test_what_is_not_known_is_a_dash() -> None:
     about = experiment("recreate")
     lines: list[str] = []
-    narrator = Narrator(lambda line: lines.append(line.text), lambda _text: None)
-    narrator.step_done(about, about.steps[0], step_record())
-    narrator.iteration_done(about, iteration(1, step_record(), memory_mb=5.0))
+    verbose_log = VerboseLog(lambda line: lines.append(line.text), lambda _text: None)
+    verbose_log.step_done(about, about.steps[0], step_record())
+    verbose_log.iteration_done(about, iteration(1, step_record(), memory_mb=5.0))
     assert lines == ["TTFT: –, Speed: –, Memory: 5.00 MB"]
 
 
 def test_revised_text_is_shown_as_it_stands() -> None:
     shown: list[str] = []
-    narrator = Narrator(lambda _line: None, shown.append)
+    verbose_log = VerboseLog(lambda _line: None, shown.append)
     for text, replaces in CHUNKS:
-        narrator.chunk(text, replaces)
+        verbose_log.chunk(text, replaces)
     assert shown == ["零九零", "零九零零零七", "零九零零零七三"]
 
 
@@ -199,15 +199,15 @@ def test_chinese_is_shown_in_zh_tw_while_it_comes_and_then_in_digits() -> None:
     about = experiment("recreate")
     shown: list[str] = []
     lines: list[str] = []
-    narrator = Narrator(lambda line: lines.append(line.text), shown.append)
-    narrator.phase_started(about, about.series[0], 1, about.steps[0], "infer")
+    verbose_log = VerboseLog(lambda line: lines.append(line.text), shown.append)
+    verbose_log.phase_started(about, about.series[0], 1, about.steps[0], "infer")
     for piece in ("软", "件用了百分之", "五，", "好"):
-        narrator.chunk(piece, 0)
+        verbose_log.chunk(piece, 0)
     assert shown == ["", "軟體用了", "軟體用了百分之五，", "軟體用了百分之五，"]  # 百分之百 is an entry
     heard = step_record(
         text="软件用了百分之五，好", text_zh_tw="軟體用了百分之五，好", text_itn="軟體用了5%，好"
     )
-    narrator.step_done(about, about.steps[0], heard)
+    verbose_log.step_done(about, about.steps[0], heard)
     assert lines[-2:] == ["軟體用了百分之五，好", "Result: 軟體用了5%，好"]
     assert shown[-1] == ""
 
@@ -366,17 +366,17 @@ def test_tables_on_a_terminal_keep_to_its_width(monkeypatch: pytest.MonkeyPatch)
     assert max(cell_len(line) for line in ruled) <= 72
 
 
-# ------------------------------------------------------------------ pace
+# ------------------------------------------------------------------ progress
 
 
 def test_time_left_counts_only_what_this_run_did() -> None:
     clock = Clock()
-    pace = Pace(51, 100, clock)
-    assert time_left(pace) == ""
+    progress = IterationProgress(51, 100, clock)
+    assert time_left(progress) == ""
     clock.now = 20.0
-    pace.reached(60)
-    assert pace.left_s == 80.0
-    assert time_left(pace) == "1 min 20 s left"
+    progress.reached(60)
+    assert progress.left_s == 80.0
+    assert time_left(progress) == "1 min 20 s left"
 
 
 @pytest.mark.parametrize(

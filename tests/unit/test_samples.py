@@ -24,7 +24,7 @@ from orchestrator.process.sample_record import (
     phase_code,
 )
 from orchestrator.process.samples import FLUSH_EVERY_NS, SampleWriter, read_samples
-from orchestrator.process.watch import Reading
+from orchestrator.process.watch import RssReading
 
 ROOT = Path(orchestrator_worker.__file__).parents[2]
 SEARCH_PATH = os.pathsep.join([str(ROOT), str(ROOT / "worker")])
@@ -40,13 +40,13 @@ FIELDS = [
     "step",
     "phase",
 ]
-READING = Reading(5, 100, 60, 150)
+READING = RssReading(5, 100, 60, 150)
 
 
 def write(folder: Path, count: int, first: int = 0) -> None:
     writer = SampleWriter(folder)
     for number in range(first, first + count):
-        writer.write(Label(iteration=number), Reading(number, 100 + number, 50, 200))
+        writer.write(Label(iteration=number), RssReading(number, 100 + number, 50, 200))
     writer.close()
 
 
@@ -60,7 +60,7 @@ def test_every_field_comes_back(tmp_path: Path) -> None:
         generation=3,
         phase=phase_code("infer"),
     )
-    writer.write(label, Reading(5, 1 << 40, 60, 1 << 41))
+    writer.write(label, RssReading(5, 1 << 40, 60, 1 << 41))
     writer.close()
     records, names = read_samples(tmp_path)
     assert list(records.dtype.names or ()) == FIELDS
@@ -95,7 +95,7 @@ def test_any_values_come_back(tmp_path_factory: pytest.TempPathFactory, rows: li
     folder = tmp_path_factory.mktemp("samples")
     writer = SampleWriter(folder)
     for reading, label, generation, phase in rows:
-        writer.write(Label(*label, generation, phase), Reading(*reading))
+        writer.write(Label(*label, generation, phase), RssReading(*reading))
     writer.close()
     found = read_samples(folder).records
     assert [found[list(FIELDS[:4])][i].item() for i in range(len(rows))] == [row[0] for row in rows]
@@ -120,11 +120,11 @@ def test_a_file_cut_anywhere_in_its_last_record_is_read_and_resumed(tmp_path: Pa
 def test_a_resumed_run_keeps_its_names_and_its_time_goes_on(tmp_path: Path) -> None:
     first = SampleWriter(tmp_path)
     assert [first.series_code("a"), first.series_code("b"), first.series_code("a")] == [0, 1, 0]
-    first.write(Label(), Reading(1_000, 1, 1, 1))
+    first.write(Label(), RssReading(1_000, 1, 1, 1))
     first.close()
     second = SampleWriter(tmp_path)
     assert [second.series_code("b"), second.series_code("c")] == [1, 2]
-    second.write(Label(), Reading(5, 1, 1, 1))
+    second.write(Label(), RssReading(5, 1, 1, 1))
     second.close()
     assert read_samples(tmp_path).records["time_ns"].tolist() == [1_000, 1_005]
 
@@ -145,13 +145,13 @@ def test_a_new_name_is_on_disk_before_its_first_record(tmp_path: Path) -> None:
 
 def test_records_reach_the_file_on_flush_and_once_a_second(tmp_path: Path) -> None:
     writer = SampleWriter(tmp_path)
-    writer.write(Label(), Reading(0, 1, 1, 1))
+    writer.write(Label(), RssReading(0, 1, 1, 1))
     assert len(read_samples(tmp_path).records) == 0
     writer.flush()
     assert len(read_samples(tmp_path).records) == 1
-    writer.write(Label(), Reading(FLUSH_EVERY_NS - 1, 1, 1, 1))
+    writer.write(Label(), RssReading(FLUSH_EVERY_NS - 1, 1, 1, 1))
     assert len(read_samples(tmp_path).records) == 1
-    writer.write(Label(), Reading(FLUSH_EVERY_NS, 1, 1, 1))
+    writer.write(Label(), RssReading(FLUSH_EVERY_NS, 1, 1, 1))
     assert len(read_samples(tmp_path).records) == 3
     writer.close()
 

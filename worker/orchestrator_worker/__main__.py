@@ -1,6 +1,6 @@
 """Entry of the child process: ``python -u -P …/orchestrator_worker/__main__.py COMMANDS_FD REPLIES_FD LIFELINE_FD``.
 
-Or ``… __main__.py starter CHANNEL_FD``: a fork server (:mod:`orchestrator_worker.fork_server`), which forks workers.
+Or ``… __main__.py fork_server CHANNEL_FD``: :mod:`orchestrator_worker.fork_server`, which forks workers.
 
 Started by path and never as ``python -m``, which would take a package of this name from the working directory
 or from PYTHONPATH. For the same reason the package is loaded from the folder this file lies in, whatever
@@ -31,14 +31,14 @@ def _load_own_package() -> None:
 
 def main(arguments: list[str]) -> NoReturn:
     """Make the descriptors private, hold the lifeline, then serve until told to leave. Does not return."""
-    descriptors = [int(argument) for argument in arguments if argument != "starter"]
+    descriptors = [int(argument) for argument in arguments if argument != "fork_server"]
     for descriptor in descriptors:
         os.set_inheritable(descriptor, False)
     _load_own_package()
-    if arguments[0] == "starter":
-        from orchestrator_worker import fork_server as starter
+    if arguments[0] == "fork_server":
+        from orchestrator_worker import fork_server
 
-        descriptors = [*starter.serve(*descriptors)]
+        descriptors = [*fork_server.serve(*descriptors)]
     commands_fd, replies_fd, lifeline_fd = descriptors
     from orchestrator_worker import lifeline
 

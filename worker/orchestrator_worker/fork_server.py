@@ -1,15 +1,16 @@
-"""A starter: a process that has imported what every worker needs, and forks clean workers from that on demand.
+"""A fork server: a process that has imported what every worker needs, and forks clean workers from that on demand.
 
 A worker started this way is ready in a tenth of the time of a new interpreter, and shares its pages with the
-others. It is as fresh as one: the starter has one thread, has never run a job and never loads an engine's library.
+others. It is as fresh as one: the fork server has one thread, has never run a job and never loads an engine's library.
 
 ::
 
-    host ── "fork" + 4 descriptors ──▶ starter ──▶ the worker's number
-    host ── "reap" + number ─────────▶ starter ──▶ its wait status
+    host ── "fork" + 4 descriptors ──▶ fork server ──▶ the worker's number
+    host ── "reap" + number ─────────▶ fork server ──▶ its wait status
 
 A dead worker stays a zombie until the host asks for its status: so its number cannot have been given to another
-process while the host still signals it. The socket's end ends the starter; its workers hang on lifelines of their own.
+process while the host still signals it. When the socket is closed the fork server ends; its workers have their
+own lifelines.
 """
 
 from __future__ import annotations
@@ -66,8 +67,8 @@ def _preload() -> None:
     from orchestrator_worker.engines.function import CallOptions, FunctionOptions
     from orchestrator_worker.engines.options import read_options
 
-    read_options({}, FunctionOptions, "starter")
-    read_options({"target": "none:none"}, CallOptions, "starter")
+    read_options({}, FunctionOptions, "fork_server")
+    read_options({"target": "none:none"}, CallOptions, "fork_server")
 
 
 def _receive(channel: _socket.socket) -> tuple[bytes, tuple[int, ...]]:

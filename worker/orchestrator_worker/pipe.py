@@ -3,7 +3,7 @@
 Reading blocks while the worker is idle. While a job runs the engine may ask :meth:`Pipe.look` whether something
 came; commands read that way are kept in order for :meth:`Pipe.receive`.
 
-No command is read before its turn: what lies in the pipe behind it the parent can still take back.
+No command is read before its turn: what lies in the pipe behind it the parent can still recall.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PROTOCOL_EXIT_CODE = 114
 READ_SIZE = 1 << 16
 LINGER_S = 0.0002
 """How long a worker stays awake after a job that was over in no time."""
-# Made once a process, and for forked workers once in their starter: the decoder looks at every message's type.
+# Made once a process, and for forked workers once in their fork server: the decoder looks at every message's type.
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
 

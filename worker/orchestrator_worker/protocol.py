@@ -14,7 +14,7 @@ Direction and order (``docs/protocol.md`` has the bytes)::
 
 The reply to a command is the barrier of product.md: after it the worker blocks in ``read`` until the next
 command, so a parent that reads the worker's memory at that moment reads a process that stands still. A parent that
-does not need that may send further Runs ahead. They wait in the pipe, where the parent can take them back; one that
+does not need that may prefetch further Runs. They wait in the pipe, where the parent can recall them; one that
 the worker had to read past, to find a Cancel, comes back as Returned.
 
 Every message is a tagged msgspec struct; unknown fields are refused, so a mismatch is an error and never

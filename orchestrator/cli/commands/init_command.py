@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from orchestrator.config.template import Started
+    from orchestrator.config.template import NewFolder
 
 
 def init(
@@ -28,7 +28,7 @@ def init(
     report(directory, start_folder(directory, force=force))
 
 
-def report(directory: Path, started: Started) -> None:
+def report(directory: Path, started: NewFolder) -> None:
     """Print what was written on stdout, what was kept and what comes next on stderr."""
     for name in started.written:
         print(directory / name)

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import TextIO
 
 from orchestrator.cli.terminal.display import MB, Display, Wanted
-from orchestrator.cli.terminal.progress import Pace, time_left
-from orchestrator.cli.terminal.verbose_log import Narrator
+from orchestrator.cli.terminal.progress import IterationProgress, time_left
+from orchestrator.cli.terminal.verbose_log import VerboseLog
 from orchestrator.config.types import Experiment, Series, Step
 from orchestrator.experiments.running.observer import LatestRss
 from orchestrator.experiments.storage.records import IterationRecord, SeriesEnd, StepRecord
@@ -27,15 +27,15 @@ class PlainDisplay(Display):
     ) -> None:
         super().__init__(out, log, wanted)
         self._clock = clock
-        self._pace: Pace | None = None
+        self._progress: IterationProgress | None = None
         self._warnings_told: set[tuple[str, str, str]] = set()
-        self._narrator = Narrator(self.say, lambda _text: None) if wanted.verbose else None
+        self._verbose_log = VerboseLog(self.say, lambda _text: None) if wanted.verbose else None
 
     def series_started(
         self, experiment: Experiment, series: Series, first_iteration: int, reason: str, latest: LatestRss
     ) -> None:
         """Say which method begins."""
-        self._pace = Pace(first_iteration, experiment.iterations, self._clock)
+        self._progress = IterationProgress(first_iteration, experiment.iterations, self._clock)
         self.log.write([*method_heading(experiment, series, self.wanted, self.log.width)])
         if reason:
             self.say(Line(reason, "note"))
@@ -44,20 +44,20 @@ class PlainDisplay(Display):
         self, experiment: Experiment, series: Series, iteration: int, step: Step | None, phase: str
     ) -> None:
         """Tell it, with ``-v``."""
-        if self._narrator:
-            self._narrator.phase_started(experiment, series, iteration, step, phase)
+        if self._verbose_log:
+            self._verbose_log.phase_started(experiment, series, iteration, step, phase)
 
     def chunk(self, experiment: Experiment, series: Series, step: Step, text: str, replaces: int) -> None:
         """Keep it: what may still be replaced cannot be unprinted."""
-        if self._narrator:
-            self._narrator.chunk(text, replaces)
+        if self._verbose_log:
+            self._verbose_log.chunk(text, replaces)
 
     def step_done(
         self, experiment: Experiment, series: Series, iteration: int, step: Step, record: StepRecord
     ) -> None:
         """Tell it, with ``-v``; in any case what speaks against its result, once a series."""
-        if self._narrator:
-            self._narrator.step_done(experiment, step, record)
+        if self._verbose_log:
+            self._verbose_log.step_done(experiment, step, record)
         for warning in record.warnings:
             told = (experiment.name, series.key, warning)
             if told not in self._warnings_told:
@@ -66,22 +66,22 @@ class PlainDisplay(Display):
 
     def iteration_done(self, experiment: Experiment, series: Series, record: IterationRecord) -> None:
         """Say how far the series is."""
-        if self._narrator:
-            self._narrator.iteration_done(experiment, record)
-        if self._pace is None:
+        if self._verbose_log:
+            self._verbose_log.iteration_done(experiment, record)
+        if self._progress is None:
             return
-        self._pace.reached(record.iteration)
-        if self._pace.at_tenth and not self._narrator:
+        self._progress.reached(record.iteration)
+        if self._progress.at_tenth and not self._verbose_log:
             words = [
-                f"  Iteration {record.iteration}/{self._pace.total}",
+                f"  Iteration {record.iteration}/{self._progress.total}",
                 f"memory {number(record.memory / MB)} MB",
-                time_left(self._pace),
+                time_left(self._progress),
             ]
             self.say(Line(", ".join(word for word in words if word)))
 
     def series_ended(self, experiment: Experiment, series: Series, end: SeriesEnd) -> None:
         """Say what went wrong, if anything did, or that the series ended early."""
-        self._pace = None
+        self._progress = None
         if end.settled is not None:
             self.say(Line(f"{method_name(series)}: {end.sentence}", "note"))
         elif end.outcome not in {"completed", "unavailable"}:

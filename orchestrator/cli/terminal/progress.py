@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 
-class Pace:
+class IterationProgress:
     """Counts the iterations of one series from ``first`` to ``total``."""
 
     def __init__(self, first: int, total: int, clock: Callable[[], float]) -> None:
@@ -44,6 +44,10 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02} min"
 
 
-def time_left(pace: Pace) -> str:
+def time_left(progress: IterationProgress) -> str:
     """Return ``45 s left``, or nothing before that is known and at the end."""
-    return "" if pace.left_s is None or pace.done >= pace.total else f"{duration(pace.left_s)} left"
+    return (
+        ""
+        if progress.left_s is None or progress.done >= progress.total
+        else f"{duration(progress.left_s)} left"
+    )

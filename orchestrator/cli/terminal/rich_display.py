@@ -18,9 +18,9 @@ from rich.text import Text
 
 from orchestrator.cli.terminal.display import MB, Wanted
 from orchestrator.cli.terminal.plain_display import PlainDisplay
-from orchestrator.cli.terminal.progress import Pace, time_left
+from orchestrator.cli.terminal.progress import IterationProgress, time_left
 from orchestrator.cli.terminal.screen import STYLES
-from orchestrator.cli.terminal.verbose_log import Narrator
+from orchestrator.cli.terminal.verbose_log import VerboseLog
 from orchestrator.config.types import Experiment, Series
 from orchestrator.experiments.running.observer import LatestRss
 from orchestrator.experiments.storage.records import IterationRecord, SeriesEnd
@@ -40,7 +40,7 @@ class RichDisplay(PlainDisplay):
         super().__init__(out, log, wanted, clock)
         self._bar: _SeriesBar | None = None
         if wanted.verbose:
-            self._narrator = Narrator(self.say, self._show)
+            self._verbose_log = VerboseLog(self.say, self._show)
 
     def close(self) -> None:
         """Stop the bar where it stands."""
@@ -62,16 +62,16 @@ class RichDisplay(PlainDisplay):
             super().series_started(experiment, series, first_iteration, reason, latest)
         elif reason:
             self.say(Line(f"{method_name(series)}: {reason}", "note"))
-        self._pace = Pace(first_iteration, experiment.iterations, self._clock)
-        self._bar = _SeriesBar(self, method_name(series), self._pace, latest)
+        self._progress = IterationProgress(first_iteration, experiment.iterations, self._clock)
+        self._bar = _SeriesBar(self, method_name(series), self._progress, latest)
         self._bar.start()
 
     def iteration_done(self, experiment: Experiment, series: Series, record: IterationRecord) -> None:
         """Move the bar."""
-        if self._narrator:
-            self._narrator.iteration_done(experiment, record)
-        if self._pace is not None and self._bar is not None:
-            self._pace.reached(record.iteration)
+        if self._verbose_log:
+            self._verbose_log.iteration_done(experiment, record)
+        if self._progress is not None and self._bar is not None:
+            self._progress.reached(record.iteration)
             self._bar.moved(record.memory)
 
     def series_ended(self, experiment: Experiment, series: Series, end: SeriesEnd) -> None:
@@ -87,27 +87,29 @@ class RichDisplay(PlainDisplay):
 class _SeriesBar(Progress):
     """The live part of the screen: growing text, then name, bar, ``k/N``, memory and time left."""
 
-    def __init__(self, display: RichDisplay, name: str, pace: Pace, latest: LatestRss) -> None:
+    def __init__(
+        self, display: RichDisplay, name: str, progress: IterationProgress, latest: LatestRss
+    ) -> None:
         self.live_text = ""
-        self._pace = pace
+        self._progress = progress
         self._memory = _MemoryColumn(latest)
         super().__init__(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             TextColumn("{task.completed:.0f}/{task.total:.0f}"),
             self._memory,
-            _TimeLeftColumn(pace),
+            _TimeLeftColumn(progress),
             console=display.log.console,
             refresh_per_second=_REFRESHES_PER_S,
             redirect_stdout=False,
             redirect_stderr=False,
         )
-        self._task: TaskID = self.add_task(name, total=pace.total, completed=pace.done)
+        self._task: TaskID = self.add_task(name, total=progress.total, completed=progress.done)
 
     def moved(self, memory_bytes: int) -> None:
-        """Show the pace's last iteration and its memory."""
+        """Show the last iteration and its memory."""
         self._memory.last_bytes = memory_bytes
-        self.update(self._task, completed=self._pace.done)
+        self.update(self._task, completed=self._progress.done)
 
     def get_renderables(self) -> Iterable[RenderableType]:
         """Yield what is drawn, from top to bottom."""
@@ -133,10 +135,10 @@ class _MemoryColumn(ProgressColumn):
 
 
 class _TimeLeftColumn(ProgressColumn):
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, progress: IterationProgress) -> None:
         super().__init__()
-        self._pace = pace
+        self._progress = progress
 
     def render(self, task: Task) -> Text:
         """Return ``45 s left``."""
-        return Text("" if task.finished else time_left(self._pace), "dim")
+        return Text("" if task.finished else time_left(self._progress), "dim")

@@ -2,7 +2,7 @@
 
 Chinese text is shown in zh-TW, and then with its numbers in digits.
 
-The narrator knows the words and their order; where complete lines go, and whether text that still grows can
+The verbose log knows the words and their order; where complete lines go, and whether text that still grows can
 be shown, is decided by the display that owns it.
 """
 
@@ -25,7 +25,7 @@ MB = 1024.0**2
 _LONGEST_ALIGNMENT = 100
 
 
-class Narrator:
+class VerboseLog:
     """Tells one run. ``write`` gets complete lines, ``show`` the text of the running job as it stands."""
 
     def __init__(self, write: Callable[[Line], None], show: Callable[[str], None]) -> None:

@@ -40,7 +40,7 @@ from orchestrator.files.writing import write_problem
 from orchestrator.process.sample_record import RECORDS_FILE, Label
 from orchestrator.process.sampler import Sampler
 from orchestrator.process.samples import SampleWriter
-from orchestrator.process.watch import Reading, Sink
+from orchestrator.process.watch import RssReading, Sink
 
 RunOutcome = Literal["finished", "nothing ran"]
 Records = dict[tuple[str, str], SeriesRecords]
@@ -231,7 +231,7 @@ class _Run:
     def _sink(self, writer: SampleWriter) -> Sink:
         """Write to ``writer``, in the sampler's thread; its errors come out of ``sampler.check``."""
 
-        def write(label: Label, reading: Reading) -> None:
+        def write(label: Label, reading: RssReading) -> None:
             with _writing(self._run.path):
                 writer.write(label, reading)
 

@@ -262,7 +262,7 @@ class SeriesRun:
             return self._explain(error.__cause__, began)
         if isinstance(error, WorkerDiedError):
             return self._ended("crashed", error.cause, began, last_words=error.stderr_tail)
-        said = self._active.last_words if self._active is not None else ""
+        said = self._active.stderr_tail if self._active is not None else ""
         if isinstance(error, JobTimeoutError):
             return self._ended("timeout", f"no answer within {error.limit_s:g} s", began, last_words=said)
         cause = f"protocol broken: {error.problem}" if isinstance(error, ProtocolError) else str(error)

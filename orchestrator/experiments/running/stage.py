@@ -125,9 +125,9 @@ class Stage:
         return f"off ({self._heap.off})" if self._heap.off else self._heap.source
 
     @property
-    def last_words(self) -> str:
+    def stderr_tail(self) -> str:
         """What the live worker has printed last; empty without one."""
-        return self._dialogue.worker.last_words if self._dialogue is not None else ""
+        return self._dialogue.worker.stderr_tail if self._dialogue is not None else ""
 
     def begin_iteration(self) -> None:
         """Forget earlier peaks: VmHWM by the kernel where it lets us, the sampled maximum in any case."""

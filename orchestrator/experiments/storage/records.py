@@ -16,7 +16,7 @@ Boundary = Literal["before_load", "after_load", "after_infer", "after_unload", "
 Outcome = Literal["completed", "crashed", "failed", "timeout", "unavailable", "interrupted"]
 PeakSource = Literal["VmHWM", "sampled"]
 WorkerStart = Literal["exec", "fork"]
-"""How a worker's process began: as a new interpreter, or as a copy of a starter."""
+"""How a worker's process began: as a new interpreter, or as a copy of a fork server."""
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -4,7 +4,7 @@ Reading order: :mod:`.tokens` (which words of the text were heard when), :mod:`.
 next begins), :mod:`.lines` (one or two lines of readable width), :mod:`.formats` (the bytes).
 """
 
-from orchestrator.pipeline.subtitles.cues import Cue, Pace, cues
+from orchestrator.pipeline.subtitles.cues import Cue, ReadingSpeed, cues
 from orchestrator.pipeline.subtitles.formats import FORMATS, render
 
-__all__ = ["FORMATS", "Cue", "Pace", "cues", "render"]
+__all__ = ["FORMATS", "Cue", "ReadingSpeed", "cues", "render"]

@@ -22,7 +22,7 @@ CLOSERS = "\"'”’»)]）」』】》"
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class ReadingSpeed:
     """What a reader can take in.
 
     Args:
@@ -52,12 +52,12 @@ class Cue:
     lines: tuple[str, ...]
 
 
-def cues(document: Document, pace: Pace | None = None) -> list[Cue]:
+def cues(document: Document, speed: ReadingSpeed | None = None) -> list[Cue]:
     """Return the subtitles of a document, in order and without overlap."""
-    pace = pace or Pace()
-    runs = _runs(_joined(document), pace)
-    found = [_cue(group, pace) for run in runs for group in _grouped(run, pace)]
-    return _readable(found, document.duration_ms, pace)
+    speed = speed or ReadingSpeed()
+    runs = _runs(_joined(document), speed)
+    found = [_cue(group, speed) for run in runs for group in _grouped(run, speed)]
+    return _readable(found, document.duration_ms, speed)
 
 
 def _joined(document: Document) -> list[Token]:
@@ -72,28 +72,28 @@ def _joined(document: Document) -> list[Token]:
     return spoken
 
 
-def _runs(spoken: Iterable[Token], pace: Pace) -> list[list[Token]]:
+def _runs(spoken: Iterable[Token], speed: ReadingSpeed) -> list[list[Token]]:
     """Split where nobody speaks for long: no cue reaches over that."""
     runs: list[list[Token]] = []
     for token in spoken:
-        if runs and token.start_ms - runs[-1][-1].end_ms < pace.pause_s * 1000:
+        if runs and token.start_ms - runs[-1][-1].end_ms < speed.pause_s * 1000:
             runs[-1].append(token)
         else:
             runs.append([token])
     return runs
 
 
-def _grouped(run: Sequence[Token], pace: Pace) -> list[Sequence[Token]]:
+def _grouped(run: Sequence[Token], speed: ReadingSpeed) -> list[Sequence[Token]]:
     """Return the cheapest grouping of the run's tokens."""
     best: list[tuple[float, int]] = [(0.0, 0)]
     for end in range(1, len(run) + 1):
         options: list[tuple[float, int]] = []
         for start in range(end - 1, -1, -1):
             group = run[start:end]
-            if len(group) > 1 and not _fits(group, pace):
+            if len(group) > 1 and not _fits(group, speed):
                 break
             after = run[end] if end < len(run) else None
-            options.append((best[start][0] + _cost(group, after, pace), start))
+            options.append((best[start][0] + _cost(group, after, speed), start))
         best.append(min(options))
     groups: list[Sequence[Token]] = []
     end = len(run)
@@ -104,15 +104,15 @@ def _grouped(run: Sequence[Token], pace: Pace) -> list[Sequence[Token]]:
     return groups[::-1]
 
 
-def _fits(group: Sequence[Token], pace: Pace) -> bool:
-    short = group[-1].end_ms - group[0].start_ms <= pace.longest_s * 1000
-    return short and lay_out(_text(group), pace.columns, pace.most_lines) is not None
+def _fits(group: Sequence[Token], speed: ReadingSpeed) -> bool:
+    short = group[-1].end_ms - group[0].start_ms <= speed.longest_s * 1000
+    return short and lay_out(_text(group), speed.columns, speed.most_lines) is not None
 
 
-def _cost(group: Sequence[Token], after: Token | None, pace: Pace) -> float:
+def _cost(group: Sequence[Token], after: Token | None, speed: ReadingSpeed) -> float:
     """Say how bad this cue is: a fixed price, its end, its shortness, sentences that end inside it."""
     text = _text(group)
-    fullness = min(1.0, len(text) / (pace.columns * pace.most_lines))
+    fullness = min(1.0, len(text) / (speed.columns * speed.most_lines))
     inner = sum(_ends(token.text, SENTENCE_END) for token in group[:-1])
     return 1.0 + _end_cost(group[-1], after) + 1.5 * (1 - fullness) ** 2 + 0.8 * inner
 
@@ -132,9 +132,9 @@ def _ends(text: str, marks: frozenset[str]) -> bool:
     return bool(bare) and bare[-1] in marks
 
 
-def _cue(group: Sequence[Token], pace: Pace) -> Cue:
+def _cue(group: Sequence[Token], speed: ReadingSpeed) -> Cue:
     text = _text(group)
-    lines = lay_out(text, pace.columns, pace.most_lines) or (text,)
+    lines = lay_out(text, speed.columns, speed.most_lines) or (text,)
     return Cue(group[0].start_ms, group[-1].end_ms, text, lines)
 
 
@@ -142,11 +142,11 @@ def _text(group: Sequence[Token]) -> str:
     return " ".join("".join(token.text for token in group).split())
 
 
-def _readable(found: Sequence[Cue], duration_ms: int, pace: Pace) -> list[Cue]:
+def _readable(found: Sequence[Cue], duration_ms: int, speed: ReadingSpeed) -> list[Cue]:
     """Let each cue stand until it could be read, where the next one leaves room."""
     shown: list[Cue] = []
     for cue, after in zip_longest(found, found[1:]):
-        wanted_s = max(pace.shortest_s, len(cue.text) / pace.characters_per_s)
+        wanted_s = max(speed.shortest_s, len(cue.text) / speed.characters_per_s)
         room_ms = after.start_ms if after else max(duration_ms, cue.end_ms)
         wanted_ms = max(cue.end_ms, cue.start_ms + round(wanted_s * 1000))
         start_ms = max(cue.start_ms, shown[-1].end_ms if shown else 0)

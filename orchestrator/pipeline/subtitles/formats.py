@@ -17,7 +17,7 @@ import msgspec
 
 from orchestrator.files.writing import to_readable_json
 from orchestrator.pipeline.document import Document, Segment
-from orchestrator.pipeline.subtitles.cues import Cue, Pace, cues
+from orchestrator.pipeline.subtitles.cues import Cue, ReadingSpeed, cues
 from orchestrator_worker.protocol import Word
 
 
@@ -33,7 +33,7 @@ class DocumentFile(msgspec.Struct, frozen=True):
     notes: list[str]
 
 
-def render(document: Document, format_name: str, pace: Pace | None = None) -> str:
+def render(document: Document, format_name: str, speed: ReadingSpeed | None = None) -> str:
     """Return a document in a format; ends with a newline.
 
     Raises:
@@ -43,14 +43,14 @@ def render(document: Document, format_name: str, pace: Pace | None = None) -> st
         write = FORMATS[format_name]
     except KeyError:
         raise ValueError(f"format {format_name!r}: one of {', '.join(FORMATS)}") from None
-    return write(document, pace or Pace())
+    return write(document, speed or ReadingSpeed())
 
 
-def _txt(document: Document, _: Pace) -> str:
+def _txt(document: Document, _: ReadingSpeed) -> str:
     return "".join(f"{segment.text.strip()}\n" for segment in document.segments if segment.text.strip())
 
 
-def _json(document: Document, _: Pace) -> str:
+def _json(document: Document, _: ReadingSpeed) -> str:
     whole = DocumentFile(
         document.source,
         document.duration_ms,
@@ -63,19 +63,19 @@ def _json(document: Document, _: Pace) -> str:
     return to_readable_json(whole).decode()
 
 
-def _srt(document: Document, pace: Pace) -> str:
+def _srt(document: Document, speed: ReadingSpeed) -> str:
     return "\n".join(
-        f"{number}\n{_span(cue, ',')}\n{_body(cue)}\n" for number, cue in enumerate(cues(document, pace), 1)
+        f"{number}\n{_span(cue, ',')}\n{_body(cue)}\n" for number, cue in enumerate(cues(document, speed), 1)
     )
 
 
-def _vtt(document: Document, pace: Pace) -> str:
-    blocks = (f"{_span(cue, '.')}\n{_escaped(_body(cue))}\n" for cue in cues(document, pace))
+def _vtt(document: Document, speed: ReadingSpeed) -> str:
+    blocks = (f"{_span(cue, '.')}\n{_escaped(_body(cue))}\n" for cue in cues(document, speed))
     return "\n".join(["WEBVTT\n", *blocks])
 
 
-def _tsv(document: Document, pace: Pace) -> str:
-    rows = (f"{cue.start_ms}\t{cue.end_ms}\t{_one_line(cue.text)}\n" for cue in cues(document, pace))
+def _tsv(document: Document, speed: ReadingSpeed) -> str:
+    rows = (f"{cue.start_ms}\t{cue.end_ms}\t{_one_line(cue.text)}\n" for cue in cues(document, speed))
     return "".join(["start\tend\ttext\n", *rows])
 
 
@@ -103,7 +103,7 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-FORMATS: dict[str, Callable[[Document, Pace], str]] = {
+FORMATS: dict[str, Callable[[Document, ReadingSpeed], str]] = {
     "txt": _txt,
     "json": _json,
     "srt": _srt,

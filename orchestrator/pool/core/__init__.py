@@ -11,7 +11,7 @@ In reading order:
 - ``scheduling``, ``dispatch``, ``prefetch``: which worker gets which job, and which jobs are sent ahead
 - ``after_job``: what happens to a worker when its job has ended
 - ``termination``, ``exit_reasons``, ``outcomes``: how workers leave, why, and how jobs end
-- ``timers``: all deadlines
+- ``timers``: all timers
 - ``memory_monitor``, ``memory_budget``, ``restart_limit``: limits
 - ``auto_recycling``, ``growth_model``: recycling that is learnt while the pool runs
 - ``histogram``: counts of durations

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 from orchestrator.pool.core.auto_recycling import AutoRecycling
 from orchestrator.pool.core.dispatch import Dispatch
-from orchestrator.pool.core.memory_monitor import MemoryWatch
-from orchestrator.pool.core.prefetch import Lines
-from orchestrator.pool.core.registry import Roster
+from orchestrator.pool.core.memory_monitor import MemoryMonitor
+from orchestrator.pool.core.prefetch import Prefetch
+from orchestrator.pool.core.registry import Registry
 from orchestrator.pool.core.slot import Worker
 from orchestrator.pool.core.states import ExitReason, WorkerEvent, WorkerState
-from orchestrator.pool.core.termination import Departures
+from orchestrator.pool.core.termination import Termination
 from orchestrator.pool.recycling import NO_LIMITS, due, must_stop_working
 from orchestrator_worker.protocol import Cancel, Trim
 
 
-class BetweenJobs:
+class AfterJob:
     """Ends jobs on the worker's side, and decides what comes then."""
 
     def __init__(
-        self, roster: Roster, departures: Departures, dispatch: Dispatch, lines: Lines, memory: MemoryWatch
+        self,
+        registry: Registry,
+        termination: Termination,
+        dispatch: Dispatch,
+        lines: Prefetch,
+        memory: MemoryMonitor,
     ) -> None:
-        self._roster = roster
-        self._departures = departures
+        self._registry = registry
+        self._termination = termination
         self._dispatch = dispatch
-        self._lines = lines
+        self._prefetch = lines
         self._memory = memory
-        self._auto = AutoRecycling(roster)
+        self._auto = AutoRecycling(registry)
 
     def successor_ready(self, successor: Worker, now: float) -> None:
         """Take the place of a predecessor that is due and idle; else wait for it as a reserve."""
@@ -33,14 +38,14 @@ class BetweenJobs:
         if worker is not None and worker.state is WorkerState.IDLE:
             reason = self.due(worker, now)
             if reason is not None:
-                self._departures.dismiss(worker, reason, now)
+                self._termination.dismiss(worker, reason, now)
 
     def end_of_job(self, worker: Worker, now: float) -> None:
-        """The worker has answered, and nothing stands in its line."""
+        """The worker has answered, and nothing is prefetched for it."""
         worker.move(WorkerEvent.JOB_ENDED)  # busy, cancelling -> idle
         worker.job = None
         worker.last_used = now
-        self._roster.deadlines.clear(worker)
+        self._registry.timers.clear(worker)
         if worker.jobs == 1 or worker.limits.rss_bytes is not None or worker.trace is not None:
             self._memory.learn(worker)
             self._auto.job_ended(worker)
@@ -50,9 +55,9 @@ class BetweenJobs:
         if worker.limits is not NO_LIMITS and (self.leaves(worker, now) or self._trims(worker, now)):
             return
         if not self._dispatch.next_for(worker, now) and worker.state is WorkerState.IDLE:
-            self._roster.make_available(worker, now)
-            if self._roster.closing:
-                self._roster.replan = True
+            self._registry.make_available(worker, now)
+            if self._registry.closing:
+                self._registry.replan = True
 
     def due(self, worker: Worker, now: float) -> ExitReason | None:
         """Return why the worker is to be replaced; None while it may stay."""
@@ -71,12 +76,12 @@ class BetweenJobs:
         slot = worker.slot
         if not (must_stop_working(reason) or self._auto.must_stop_working(worker)):
             if slot.successor is None:
-                self._dispatch.prepare_successor(slot, worker.lane, now)
+                self._dispatch.prepare_successor(slot, worker.model_queue, now)
             if slot.successor is not None and slot.successor.state is not WorkerState.IDLE:
                 return False
-        self._departures.dismiss(worker, reason, now)
-        if slot.worker is None and not self._roster.closing:
-            slot.keep = worker.lane
+        self._termination.dismiss(worker, reason, now)
+        if slot.worker is None and not self._registry.closing:
+            slot.keep = worker.model_queue
         return True
 
     def _trims(self, worker: Worker, now: float) -> bool:
@@ -86,16 +91,16 @@ class BetweenJobs:
         worker.jobs_since_trim = 0
         worker.move(WorkerEvent.TRIM_ASKED)  # idle -> trimming
         worker.link.send(Trim(0))
-        self._roster.deadlines.set(worker, now + self._roster.settings.trim_timeout_s)
+        self._registry.timers.set(worker, now + self._registry.settings.trim_timeout_s)
         return True
 
     def ask_to_give_up(self, worker: Worker, reason: ExitReason, now: float) -> None:
         """The job has ended for its caller: the engine may give up by itself, else the worker goes."""
         if worker.state is not WorkerState.BUSY or worker.job is None:
             return
-        if worker.line:
-            self._lines.fix(worker, now)
+        if worker.prefetched:
+            self._prefetch.fix(worker, now)
         worker.move(WorkerEvent.CANCEL_ASKED)  # busy -> cancelling
-        worker.why_asked = reason
+        worker.cancel_reason = reason
         worker.link.send(Cancel(worker.job.id))
-        self._roster.deadlines.set(worker, now + self._roster.settings.cancel_grace_s)
+        self._registry.timers.set(worker, now + self._registry.settings.cancel_grace_s)

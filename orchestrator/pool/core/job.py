@@ -12,7 +12,7 @@ from orchestrator.pool.submission.payload import Payload
 from orchestrator_worker.protocol import Chunk
 
 if TYPE_CHECKING:
-    from orchestrator.pool.core.model_queue import Lane
+    from orchestrator.pool.core.model_queue import ModelQueue
     from orchestrator.pool.core.slot import Worker
 
 
@@ -43,7 +43,7 @@ class JobRecord(msgspec.Struct, eq=False):
     task: str
     frame: bytes
     descriptor: int | None
-    lane: Lane
+    model_queue: ModelQueue
     promise: Promise
     timeout_s: float | None = None
     queue_timeout_s: float | None = None
@@ -59,7 +59,7 @@ class JobRecord(msgspec.Struct, eq=False):
     def of(
         cls,
         payload: Payload,
-        lane: Lane,
+        model_queue: ModelQueue,
         promise: Promise,
         timeout_s: float | None = None,
         queue_timeout_s: float | None = None,
@@ -71,7 +71,7 @@ class JobRecord(msgspec.Struct, eq=False):
             payload.task,
             payload.frame,
             payload.descriptor,
-            lane,
+            model_queue,
             promise,
             timeout_s,
             queue_timeout_s,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from orchestrator.errors import ModelOutOfUseError
 from orchestrator.pool.core.growth_model import Learner
 from orchestrator.pool.core.memory_budget import first_guess, learnt_need
-from orchestrator.pool.core.restart_limit import Intensity
+from orchestrator.pool.core.restart_limit import RestartLimit
 from orchestrator.pool.core.waiting import WaitingJobs
 from orchestrator.pool.models import Model
 
@@ -20,20 +20,20 @@ WEIGHT_OF_THE_NEWEST = 0.2
 """In the moving means of how long starts and jobs take."""
 
 
-class Lane:
-    """One model's lane through the pool."""
+class ModelQueue:
+    """One model's queue, its workers and what was learnt of it."""
 
     __slots__ = (
         "cause",
         "engine_s",
         "exits",
         "idle",
-        "intensity",
         "job_s",
         "learner",
         "measured_bytes",
         "model",
         "out_of_use",
+        "restart_limit",
         "spec",
         "start_s",
         "waiting",
@@ -48,7 +48,7 @@ class Lane:
         """Workers that can be given a job now, least recently used first."""
         self.workers: set[Worker] = set()
         """Workers in a slot, successors not counted."""
-        self.intensity = Intensity()
+        self.restart_limit = RestartLimit()
         self.out_of_use: ModelOutOfUseError | None = None
         self.cause: BaseException | None = None
         self.exits: Counter[str] = Counter()

@@ -17,18 +17,18 @@ from orchestrator.errors import (
     WorkerDiedError,
 )
 from orchestrator.pool.core.job import JobRecord
-from orchestrator.pool.core.registry import Roster
+from orchestrator.pool.core.registry import Registry
 from orchestrator.pool.core.slot import Worker
 from orchestrator.pool.core.states import JobEvent, JobState
 from orchestrator.pool.events import JobEnded
 from orchestrator_worker.protocol import Failed
 
 
-class Endings:
+class Outcomes:
     """Ends jobs and keeps the count of how."""
 
-    def __init__(self, roster: Roster) -> None:
-        self._roster = roster
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
 
     def succeed(self, job: JobRecord, value: Any, now: float) -> None:
         """The job has its result."""
@@ -73,20 +73,20 @@ class Endings:
         self, job: JobRecord, worker: Worker, *, status: int, cause: str, reason: str, now: float
     ) -> None:
         """The job's worker is gone: again, if there is an attempt left, else the end."""
-        words = worker.link.last_words()
+        words = worker.link.stderr_tail()
         attempt = Attempt(
             len(job.attempts) + 1,
             cause=cause,
             reason=reason,
             run_s=now - job.started_at,
-            last_words=words,
+            stderr_tail=words,
             **identity(worker),
         )
         job.attempts = (*job.attempts, attempt)
         assert job.first_started_at is not None
-        retry = self._roster.settings.retry
+        retry = self._registry.settings.retry
         pause_s = retry.next_pause_s(len(job.attempts), now - job.first_started_at)
-        if pause_s is not None and job.lane.out_of_use is None:
+        if pause_s is not None and job.model_queue.out_of_use is None:
             self._put_off(job, pause_s, now)
         elif len(job.attempts) > 1:
             self.fail(job, JobPoisonedError(job.attempts), "poisoned", now)
@@ -99,40 +99,40 @@ class Endings:
     def _put_off(self, job: JobRecord, pause_s: float, now: float) -> None:
         job.move(JobEvent.PUT_OFF)  # running -> delayed
         job.worker = None
-        self._roster.tally.retries += 1
-        self._roster.delayed[job] = None
-        self._roster.deadlines.set(job, now + pause_s)
+        self._registry.metrics.retries += 1
+        self._registry.delayed[job] = None
+        self._registry.timers.set(job, now + pause_s)
 
     def _leave(self, job: JobRecord) -> None:
-        """Take the job out of the books and give back what it held, before its caller hears of it."""
-        roster, was = self._roster, job.state
+        """Remove the job from the registry and give back what it held, before its caller hears of it."""
+        registry, was = self._registry, job.state
         job.move(JobEvent.FINISHED)  # any -> ended
         if was is not JobState.RUNNING:
             if was is JobState.WAITING:
-                roster.left_while_waiting(job)
+                registry.left_while_waiting(job)
             elif was is JobState.DELAYED:
-                del roster.delayed[job]
-            roster.deadlines.clear(job)
-            roster.replan = True
+                del registry.delayed[job]
+            registry.timers.clear(job)
+            registry.replan = True
         if job.first_started_at is None:
-            roster.hands.job_left_queue(job)
+            registry.effects.job_left_queue(job)
         job.frame = b""
         if job.descriptor is not None:
-            roster.hands.close_audio(job)
+            registry.effects.close_audio(job)
 
     def _note(self, job: JobRecord, outcome: str, now: float) -> None:
-        roster = self._roster
+        registry = self._registry
         begun = job.first_started_at
         waited_s = (now if begun is None else begun) - job.submitted_at
         run_s = None if begun is None else now - job.started_at
-        roster.tally.count(job.task, outcome, waited_s, run_s)
-        if roster.hands.listening:
-            roster.hands.tell(
+        registry.metrics.count(job.task, outcome, waited_s, run_s)
+        if registry.effects.listening:
+            registry.effects.tell(
                 JobEnded(
                     at_s=now,
                     job=job.id,
                     task=job.task,
-                    model=job.lane.name,
+                    model=job.model_queue.name,
                     outcome=outcome,
                     waited_s=waited_s,
                     run_s=run_s or 0.0,

@@ -1,6 +1,6 @@
-"""Who is there: slots, lanes, reservations and deadlines of one pool. The supervisor's parts share it.
+"""The state of one pool: its slots, model queues, reservations and timers. The supervisor's parts share it.
 
-It keeps the books straight (which worker is where, what it holds) and decides nothing.
+It keeps the state consistent (which worker is where, what it holds) and decides nothing.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Protocol
 from orchestrator.pool.core.histogram import Histogram
 from orchestrator.pool.core.job import JobRecord
 from orchestrator.pool.core.memory_budget import Budget
-from orchestrator.pool.core.model_queue import Lane
+from orchestrator.pool.core.model_queue import ModelQueue
 from orchestrator.pool.core.settings import Settings
 from orchestrator.pool.core.slot import Link, Slot, Worker
 from orchestrator.pool.core.states import WorkerState
-from orchestrator.pool.core.timers import Deadlines
+from orchestrator.pool.core.timers import Timers
 from orchestrator.pool.events import PoolEvent
 from orchestrator.pool.models import Model
 from orchestrator.pool.recycling import NO_LIMITS, next_check_s
@@ -24,8 +24,8 @@ from orchestrator.pool.recycling import NO_LIMITS, next_check_s
 LATENCIES_KEPT = 1024
 
 
-class Hands(Protocol):
-    """What the supervisor cannot do by thinking. Replaced by a fake in its tests."""
+class Effects(Protocol):
+    """Side effects that the supervisor needs. Tests replace them by a fake."""
 
     def spawn(self, worker: Worker) -> Link:
         """Start a process for ``worker``; replies come to the supervisor.
@@ -35,8 +35,8 @@ class Hands(Protocol):
         """
         ...
 
-    def bury(self, worker: Worker) -> None:
-        """Close everything that was kept of a process that is gone."""
+    def reap(self, worker: Worker) -> None:
+        """Close everything that was kept of a process that has exited."""
         ...
 
     def kernel_killed(self) -> bool:
@@ -65,7 +65,7 @@ class Hands(Protocol):
         ...
 
 
-class Tally:
+class Metrics:
     """Counts of the pool's life."""
 
     def __init__(self) -> None:
@@ -90,27 +90,27 @@ class Tally:
             self.run_durations.add(run_s)
 
 
-class Roster:
-    """The books."""
+class Registry:
+    """All mutable state of one pool."""
 
-    def __init__(self, models: Iterable[Model], settings: Settings, hands: Hands) -> None:
+    def __init__(self, models: Iterable[Model], settings: Settings, effects: Effects) -> None:
         self.settings = settings
-        self.hands = hands
+        self.effects = effects
         self.slots = [Slot(index) for index in range(settings.workers)]
-        self.lanes = {model.name: Lane(model) for model in models}
+        self.model_queues = {model.name: ModelQueue(model) for model in models}
         self.budget = Budget(settings.budget_bytes)
-        self.deadlines: Deadlines[Worker | JobRecord] = Deadlines()
+        self.timers: Timers[Worker | JobRecord] = Timers()
         self.leaving: dict[Worker, None] = {}
-        self.lanes_waiting: dict[Lane, None] = {}
+        self.queues_with_jobs: dict[ModelQueue, None] = {}
         """Lanes with at least one waiting job."""
-        self.with_line: dict[Worker, None] = {}
-        """Workers that have jobs in line."""
+        self.with_prefetched: dict[Worker, None] = {}
+        """Workers that have prefetched jobs."""
         self.delayed: dict[JobRecord, None] = {}
         self.replan = True
         """Whether something changed that the scheduling must look at."""
         self.closing = False
         self.next_sample_at: float | None = None
-        self.tally = Tally()
+        self.metrics = Metrics()
 
     def workers(self) -> Iterator[Worker]:
         """Yield every worker in a slot, successors too."""
@@ -125,9 +125,9 @@ class Roster:
         for worker in [*self.workers(), *self.leaving]:
             if worker.job is not None:
                 yield worker.job
-            yield from worker.line
-        for lane in self.lanes.values():
-            yield from lane.waiting.members()
+            yield from worker.prefetched
+        for model_queue in self.model_queues.values():
+            yield from model_queue.waiting.members()
         yield from self.delayed
 
     @property
@@ -145,49 +145,49 @@ class Roster:
     # ------------------------------------------------------------------ jobs
 
     def enqueue(self, job: JobRecord, *, front: bool = False) -> None:
-        """Put a waiting job into its lane."""
-        lane = job.lane
+        """Add a waiting job to its model's queue."""
+        model_queue = job.model_queue
         if front:
-            lane.waiting.push_front(job)
+            model_queue.waiting.push_front(job)
         else:
-            lane.waiting.push(job)
-        self.lanes_waiting[lane] = None
+            model_queue.waiting.push(job)
+        self.queues_with_jobs[model_queue] = None
 
-    def take_next(self, lane: Lane) -> JobRecord | None:
-        """Take the lane's next job out of its queue."""
-        job = lane.waiting.pop()
-        if not lane.waiting:
-            self.lanes_waiting.pop(lane, None)
+    def take_next(self, model_queue: ModelQueue) -> JobRecord | None:
+        """Take the next job out of a model's queue."""
+        job = model_queue.waiting.pop()
+        if not model_queue.waiting:
+            self.queues_with_jobs.pop(model_queue, None)
         return job
 
     def left_while_waiting(self, job: JobRecord) -> None:
         """Note that a job ended in the queue."""
-        job.lane.waiting.ended_while_waiting()
-        if not job.lane.waiting:
-            self.lanes_waiting.pop(job.lane, None)
+        job.model_queue.waiting.ended_while_waiting()
+        if not job.model_queue.waiting:
+            self.queues_with_jobs.pop(job.model_queue, None)
 
     # ------------------------------------------------------------------ workers
 
     def make_available(self, worker: Worker, now: float, idle_since: float | None = None) -> None:
         """An idle worker in use can be given jobs from now on, and is watched for age and idleness."""
         worker.idle_since = now if idle_since is None else idle_since
-        worker.lane.idle[worker] = None
+        worker.model_queue.idle[worker] = None
         if worker.limits is NO_LIMITS:
             return
         age_s, idle_s = now - worker.started_at, now - worker.idle_since
         wait_s = next_check_s(worker.limits, age_s=age_s, idle_s=idle_s)
         if wait_s is not None:
-            self.deadlines.set(worker, now + wait_s)
+            self.timers.set(worker, now + wait_s)
 
     def remove(self, worker: Worker, now: float) -> None:
         """Take a worker out of its slot; a successor takes its place."""
-        lane = worker.lane
-        lane.idle.pop(worker, None)
-        lane.workers.discard(worker)
-        self.deadlines.clear(worker)
+        model_queue = worker.model_queue
+        model_queue.idle.pop(worker, None)
+        model_queue.workers.discard(worker)
+        self.timers.clear(worker)
         promoted = worker.slot.detach(worker)
         if promoted is not None:
-            promoted.lane.workers.add(promoted)
+            promoted.model_queue.workers.add(promoted)
             if promoted.state is WorkerState.IDLE:
                 self.make_available(promoted, now)
         self.replan = True

@@ -1,4 +1,4 @@
-"""Restart intensity: a model that cannot start k times within a period is taken out of use. Pure.
+"""Restart limit: a model that cannot start k times within a period is taken out of use. Pure.
 
 Without it a broken model means a storm of processes. With it the others go on, and the evidence is kept.
 """
@@ -11,7 +11,7 @@ MOST_FAILED_STARTS = 3
 PERIOD_S = 60.0
 
 
-class Intensity:
+class RestartLimit:
     """Counts the failed starts of one model. Times are seconds of the caller's clock."""
 
     def __init__(self, most: int = MOST_FAILED_STARTS, period_s: float = PERIOD_S) -> None:

@@ -1,7 +1,7 @@
 """A slot of the pool and the workers in it. Facts only; the supervisor alone changes them.
 
 A slot has room for one worker in use. While that is being replaced there is also its ``successor``, which
-loads or stands ready as a reserve; a worker told to go is in no slot any more, but in the roster's ``leaving``
+loads or stands ready as a reserve; a worker told to go is in no slot any more, but in the registry's ``leaving``
 until it is confirmed gone.
 """
 
@@ -18,14 +18,14 @@ from orchestrator_worker.protocol import Command
 
 if TYPE_CHECKING:
     from orchestrator.pool.core.job import JobRecord
-    from orchestrator.pool.core.model_queue import Lane
+    from orchestrator.pool.core.model_queue import ModelQueue
 
 SERIES_LENGTH = 3000
 """Readings kept per slot: a minute at 20 ms."""
 
 
 class Link(Protocol):
-    """The hands of the supervisor on one process. No call blocks."""
+    """What the supervisor can do to one process. No call blocks."""
 
     @property
     def pid(self) -> int:
@@ -45,8 +45,8 @@ class Link(Protocol):
         """Send an encoded command, or several."""
         ...
 
-    def take_back(self, sizes: Sequence[int]) -> int:
-        """Take frames back that were sent last, of these ``sizes``, oldest first; return how many were not begun."""
+    def recall(self, sizes: Sequence[int]) -> int:
+        """Recall frames that were sent last, of these ``sizes``, oldest first; return how many were not begun."""
         ...
 
     @property
@@ -62,7 +62,7 @@ class Link(Protocol):
         """Return the resident bytes now, 0 when the process is gone."""
         ...
 
-    def last_words(self) -> str:
+    def stderr_tail(self) -> str:
         """Return what it printed last."""
         ...
 
@@ -82,21 +82,22 @@ class Worker:
 
     __slots__ = (
         "__weakref__",
+        "cancel_reason",
+        "cause",
         "dismissed_for",
-        "excuse",
         "generation",
         "idle_since",
         "job",
         "jobs",
         "jobs_since_trim",
-        "lane",
         "last_used",
         "limits",
-        "line",
-        "line_is_fixed",
         "link",
+        "model_queue",
         "overtaken",
         "peak_bytes",
+        "prefetch_is_fixed",
+        "prefetched",
         "ready_at",
         "rss_bytes",
         "rung",
@@ -104,22 +105,23 @@ class Worker:
         "started_at",
         "state",
         "trace",
-        "why_asked",
     )
 
     link: Link
 
-    def __init__(self, slot: Slot, generation: int, lane: Lane, limits: Limits, now: float) -> None:
+    def __init__(
+        self, slot: Slot, generation: int, model_queue: ModelQueue, limits: Limits, now: float
+    ) -> None:
         self.slot = slot
         self.generation = generation
-        self.lane = lane
+        self.model_queue = model_queue
         self.limits = limits
         self.state = WorkerState.STARTING
         self.job: JobRecord | None = None
-        self.line: deque[JobRecord] = deque()
-        """Jobs sent ahead: in its pipe, in this order, behind ``job``."""
-        self.line_is_fixed = False
-        """Whether other commands were sent behind the line: then nothing of it can be taken back, or added to it."""
+        self.prefetched: deque[JobRecord] = deque()
+        """Jobs in its pipe, in this order, behind ``job``."""
+        self.prefetch_is_fixed = False
+        """Whether other commands were sent behind the prefetched jobs: then none can be recalled or added."""
         self.started_at = now
         self.ready_at: float | None = None
         self.idle_since = now
@@ -130,9 +132,9 @@ class Worker:
         self.rss_bytes = 0
         self.peak_bytes = 0
         self.dismissed_for: ExitReason | None = None
-        self.excuse = ""
-        """In words why it was dismissed, where the exit status would say nothing."""
-        self.why_asked = ExitReason.CANCEL
+        self.cause = ""
+        """In words why it was dismissed, where the exit status alone would not tell."""
+        self.cancel_reason = ExitReason.CANCEL
         """Why the engine was asked to give up: what the exit counts as if it does not."""
         self.rung = 0
         self.trace: Trace | None = None
@@ -175,7 +177,7 @@ class Slot:
         self.generation = 0
         self.worker: Worker | None = None
         self.successor: Worker | None = None
-        self.keep: Lane | None = None
+        self.keep: ModelQueue | None = None
         """The model to be loaded here again although no job waits for it."""
         self.exits: Counter[str] = Counter()
         self.jobs = 0

@@ -12,7 +12,7 @@ A worker::
 A job::
 
     waiting ─ given ▶ running ─ put_off ▶ delayed ─ released ▶ waiting        any but ended ─ finished ▶ ended
-    waiting ─ sent_ahead ▶ sent ─ given ▶ running                             sent ─ taken_back ▶ waiting
+    waiting ─ prefetched ▶ sent ─ given ▶ running                             sent ─ recalled ▶ waiting
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class JobState(StrEnum):
 
     WAITING = "waiting"
     SENT = "sent"
-    """In the pipe of a worker behind the job that runs; while the worker has not begun it, it can be taken back."""
+    """In the pipe of a worker behind the job that runs; while the worker has not begun it, it can be recalled."""
     RUNNING = "running"
     DELAYED = "delayed"
     """Its worker died; it waits for its next attempt."""
@@ -78,8 +78,8 @@ class JobState(StrEnum):
 class JobEvent(StrEnum):
     """What happened to a job."""
 
-    SENT_AHEAD = "sent_ahead"
-    TAKEN_BACK = "taken_back"
+    PREFETCHED = "prefetched"
+    RECALLED = "recalled"
     GIVEN = "given"
     PUT_OFF = "put_off"
     RELEASED = "released"
@@ -123,9 +123,9 @@ WORKER_TRANSITIONS: dict[tuple[WorkerState, WorkerEvent], WorkerState] = {
 
 JOB_TRANSITIONS: dict[tuple[JobState, JobEvent], JobState] = {
     (JobState.WAITING, JobEvent.GIVEN): JobState.RUNNING,
-    (JobState.WAITING, JobEvent.SENT_AHEAD): JobState.SENT,
+    (JobState.WAITING, JobEvent.PREFETCHED): JobState.SENT,
     (JobState.SENT, JobEvent.GIVEN): JobState.RUNNING,
-    (JobState.SENT, JobEvent.TAKEN_BACK): JobState.WAITING,
+    (JobState.SENT, JobEvent.RECALLED): JobState.WAITING,
     (JobState.RUNNING, JobEvent.PUT_OFF): JobState.DELAYED,
     (JobState.DELAYED, JobEvent.RELEASED): JobState.WAITING,
     **{(state, JobEvent.FINISHED): JobState.ENDED for state in JobState if state is not JobState.ENDED},

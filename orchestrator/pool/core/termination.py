@@ -1,4 +1,4 @@
-"""How workers leave: told to go, down the stop ladder in timed steps, and confirmed gone.
+"""How workers leave: told to go, then the stop ladder in timed steps, then confirmed gone.
 
 ::
 
@@ -18,10 +18,10 @@ from typing import Any
 
 from orchestrator.errors import EngineUnavailableError, ModelOutOfUseError, WorkerDiedError
 from orchestrator.pool.core.exit_reasons import exit_reason
-from orchestrator.pool.core.model_queue import Lane
-from orchestrator.pool.core.outcomes import Endings, identity
-from orchestrator.pool.core.prefetch import Lines
-from orchestrator.pool.core.registry import Roster
+from orchestrator.pool.core.model_queue import ModelQueue
+from orchestrator.pool.core.outcomes import Outcomes, identity
+from orchestrator.pool.core.prefetch import Prefetch
+from orchestrator.pool.core.registry import Registry
 from orchestrator.pool.core.slot import Worker
 from orchestrator.pool.core.states import ExitReason, JobState, WorkerEvent, WorkerState
 from orchestrator.pool.events import ModelTakenOut, WorkerDismissed, WorkerLeft
@@ -49,45 +49,45 @@ class Rung(IntEnum):
     KILL = 2
 
 
-class Departures:
-    """Sees workers off."""
+class Termination:
+    """Ends workers."""
 
-    def __init__(self, roster: Roster, endings: Endings, lines: Lines) -> None:
-        self._roster = roster
-        self._endings = endings
-        self._lines = lines
+    def __init__(self, registry: Registry, outcomes: Outcomes, lines: Prefetch) -> None:
+        self._registry = registry
+        self._outcomes = outcomes
+        self._prefetch = lines
 
     # ------------------------------------------------------------------ told to go
 
     def dismiss(
-        self, worker: Worker, reason: ExitReason, now: float, *, rung: Rung | None = None, excuse: str = ""
+        self, worker: Worker, reason: ExitReason, now: float, *, rung: Rung | None = None, cause: str = ""
     ) -> None:
         """Tell ``worker`` to go; its slot is free for another at once. Nothing when it is leaving already."""
         if worker.state in {WorkerState.LEAVING, WorkerState.GONE}:
             return
         if rung is None:
             rung = Rung.POLITE if worker.state is WorkerState.IDLE else Rung.TERM
-        if worker.line:
-            self._lines.fix(worker, now)
+        if worker.prefetched:
+            self._prefetch.fix(worker, now)
         worker.move(WorkerEvent.DISMISSED)  # any -> leaving
         worker.dismissed_for = reason
-        worker.excuse = excuse
-        self._roster.leaving[worker] = None
-        self._roster.remove(worker, now)
+        worker.cause = cause
+        self._registry.leaving[worker] = None
+        self._registry.remove(worker, now)
         if reason in _UNWANTED:
             self._keep_warm(worker)
-        if self._roster.hands.listening:
-            self._roster.hands.tell(WorkerDismissed(at_s=now, reason=reason, **self._about(worker)))
+        if self._registry.effects.listening:
+            self._registry.effects.tell(WorkerDismissed(at_s=now, reason=reason, **self._about(worker)))
         self._step(worker, rung, now)
 
-    def turn_out(
-        self, worker: Worker, reason: ExitReason, error: Exception, now: float, *, excuse: str
+    def terminate(
+        self, worker: Worker, reason: ExitReason, error: Exception, now: float, *, cause: str
     ) -> None:
         """Kill a worker that must not go on. If it was starting, that start has failed, or it would go on for ever."""
         starting = worker.state in _STARTING
-        self.dismiss(worker, reason, now, rung=Rung.KILL, excuse=excuse)
+        self.dismiss(worker, reason, now, rung=Rung.KILL, cause=cause)
         if starting:
-            self.start_failed(worker.lane, error, now)
+            self.start_failed(worker.model_queue, error, now)
 
     def step_further(self, worker: Worker, now: float) -> None:
         """A leaving worker has not gone in time."""
@@ -99,64 +99,64 @@ class Departures:
             self._step(worker, Rung.KILL, now)
 
     def _step(self, worker: Worker, rung: Rung, now: float) -> None:
-        settings = self._roster.settings
+        settings = self._registry.settings
         worker.rung = rung
         match rung:
             case Rung.POLITE:
                 worker.link.send(Shutdown())
-                self._roster.deadlines.set(worker, now + settings.polite_grace_s)
+                self._registry.timers.set(worker, now + settings.polite_grace_s)
             case Rung.TERM:
                 worker.link.signal(signal.SIGTERM)
-                self._roster.deadlines.set(worker, now + settings.term_grace_s)
+                self._registry.timers.set(worker, now + settings.term_grace_s)
             case Rung.KILL:
                 worker.link.signal(signal.SIGKILL)
 
     # ------------------------------------------------------------------ gone
 
-    def bury(self, worker: Worker, status: int, now: float) -> None:
+    def reap(self, worker: Worker, status: int, now: float) -> None:
         """The process is reaped: give back what it held, settle its job, count why it left."""
         was = worker.state
         kernel = worker.dismissed_for is None and status == -signal.SIGKILL
-        oom = kernel and self._roster.hands.kernel_killed()
+        oom = kernel and self._registry.effects.kernel_killed()
         reason = exit_reason(worker.dismissed_for, was, status, oom_killed=oom)
-        cause = worker.excuse or describe_exit(status)
+        cause = worker.cause or describe_exit(status)
         worker.move(WorkerEvent.EXITED)  # any -> gone
         self._give_back(worker, reason, now)
-        if self._roster.hands.listening:
-            self._roster.hands.tell(self._farewell(worker, reason, cause, now))
+        if self._registry.effects.listening:
+            self._registry.effects.tell(self._farewell(worker, reason, cause, now))
         if was in _STARTING:
             error = WorkerDiedError(
                 cause,
                 exit_status=status,
                 phase="load" if was is WorkerState.LOADING else "start",
-                stderr_tail=worker.link.last_words(),
+                stderr_tail=worker.link.stderr_tail(),
                 **identity(worker),
             )
-            self.start_failed(worker.lane, error, now)
-        self._lines.release(worker, now)
+            self.start_failed(worker.model_queue, error, now)
+        self._prefetch.release(worker, now)
         job, worker.job = worker.job, None
         if job is not None and job.state is JobState.RUNNING:
-            self._endings.worker_died(job, worker, status=status, cause=cause, reason=reason, now=now)
-        self._roster.hands.bury(worker)
+            self._outcomes.worker_died(job, worker, status=status, cause=cause, reason=reason, now=now)
+        self._registry.effects.reap(worker)
 
     def _give_back(self, worker: Worker, reason: ExitReason, now: float) -> None:
-        roster, slot = self._roster, worker.slot
-        if worker in roster.leaving:
-            del roster.leaving[worker]
+        registry, slot = self._registry, worker.slot
+        if worker in registry.leaving:
+            del registry.leaving[worker]
         else:
-            roster.remove(worker, now)
+            registry.remove(worker, now)
             if reason in _UNWANTED:
                 self._keep_warm(worker)
-        roster.deadlines.clear(worker)
-        roster.budget.release(worker)
-        roster.replan = True
+        registry.timers.clear(worker)
+        registry.budget.release(worker)
+        registry.replan = True
         slot.exits[reason] += 1
-        worker.lane.exits[reason] += 1
+        worker.model_queue.exits[reason] += 1
         slot.peak_bytes = max(slot.peak_bytes, worker.peak_bytes)
 
     def _keep_warm(self, worker: Worker) -> None:
-        if worker.slot.worker is None and worker.lane.out_of_use is None:
-            worker.slot.keep = worker.lane
+        if worker.slot.worker is None and worker.model_queue.out_of_use is None:
+            worker.slot.keep = worker.model_queue
 
     def _farewell(self, worker: Worker, reason: ExitReason, cause: str, now: float) -> WorkerLeft:
         return WorkerLeft(
@@ -165,39 +165,43 @@ class Departures:
             cause=cause,
             jobs=worker.jobs,
             peak_bytes=worker.peak_bytes,
-            last_words=worker.link.last_words(),
+            stderr_tail=worker.link.stderr_tail(),
             **self._about(worker),
         )
 
     def _about(self, worker: Worker) -> dict[str, Any]:
-        return {**identity(worker), "model": worker.lane.name}
+        return {**identity(worker), "model": worker.model_queue.name}
 
     # ------------------------------------------------------------------ starts that fail
 
-    def start_failed(self, lane: Lane, error: Exception, now: float) -> None:
+    def start_failed(self, model_queue: ModelQueue, error: Exception, now: float) -> None:
         """Note a failed start. What is missing fails the jobs at once; else it is tried again, but not for ever."""
-        for slot in self._roster.slots:
-            if slot.keep is lane:
+        for slot in self._registry.slots:
+            if slot.keep is model_queue:
                 slot.keep = None
-        self._roster.replan = True
-        lane.cause = error
-        if lane.intensity.start_failed(now, str(error)):
-            count = len(lane.intensity.evidence)
-            self.take_out(lane, f"it could not be started {count} times in a row or in a short time", now)
+        self._registry.replan = True
+        model_queue.cause = error
+        if model_queue.restart_limit.start_failed(now, str(error)):
+            count = len(model_queue.restart_limit.evidence)
+            self.take_out(
+                model_queue, f"it could not be started {count} times in a row or in a short time", now
+            )
         elif isinstance(error, EngineUnavailableError):
-            for job in lane.waiting.members():
+            for job in model_queue.waiting.members():
                 missing = EngineUnavailableError(error.what, error.how_to_get_it)
-                self._endings.fail(job, missing, "refused", now)
+                self._outcomes.fail(job, missing, "refused", now)
 
-    def take_out(self, lane: Lane, why: str, now: float) -> None:
+    def take_out(self, model_queue: ModelQueue, why: str, now: float) -> None:
         """Take a model out of use; its jobs fail with the evidence, other models go on."""
-        lane.out_of_use = ModelOutOfUseError(lane.name, why, lane.intensity.evidence)
-        if self._roster.hands.listening:
-            event = ModelTakenOut(at_s=now, model=lane.name, why=why, evidence=lane.intensity.evidence)
-            self._roster.hands.tell(event)
-        delayed = [job for job in self._roster.delayed if job.lane is lane]
-        for job in [*lane.waiting.members(), *delayed]:
-            self._endings.fail(job, lane.refusal(), "refused", now)
-        for worker in list(self._roster.workers()):
-            if worker.lane is lane and worker.state in _STARTING:
+        model_queue.out_of_use = ModelOutOfUseError(model_queue.name, why, model_queue.restart_limit.evidence)
+        if self._registry.effects.listening:
+            event = ModelTakenOut(
+                at_s=now, model=model_queue.name, why=why, evidence=model_queue.restart_limit.evidence
+            )
+            self._registry.effects.tell(event)
+        delayed = [job for job in self._registry.delayed if job.model_queue is model_queue]
+        for job in [*model_queue.waiting.members(), *delayed]:
+            self._outcomes.fail(job, model_queue.refusal(), "refused", now)
+        for worker in list(self._registry.workers()):
+            if worker.model_queue is model_queue and worker.state in _STARTING:
                 self.dismiss(worker, ExitReason.START_FAILED, now)

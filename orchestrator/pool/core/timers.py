@@ -11,7 +11,7 @@ K = TypeVar("K")
 MOST_STALE = 64
 
 
-class Deadlines(Generic[K]):
+class Timers(Generic[K]):
     """One deadline per key. Moving one later costs a dictionary entry, not a heap operation."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from orchestrator.errors import PoolClosedError, QueueFullError
 
 
-class Gate:
+class Places:
     """Counts places. Safe from every thread."""
 
     def __init__(self, max_queue: int, what: str = "jobs wait") -> None:
@@ -132,18 +132,18 @@ class Gate:
             ) from self._closed_by.__cause__
 
 
-class Gates:
+class Admission:
     """The places of one pool: in the queue, and for jobs with audio in memory.
 
     Each of the latter holds a descriptor until it ends, and a process has not many.
     """
 
     def __init__(self, max_queue: int, max_arrays: int) -> None:
-        self.queue = Gate(max_queue)
-        self.arrays = Gate(max_arrays, "jobs hold audio in memory")
+        self.queue = Places(max_queue)
+        self.arrays = Places(max_arrays, "jobs hold audio in memory")
 
     def enter(self, *, array: bool, block: bool, timeout_s: float | None) -> None:
-        """Take the places a job needs; raises as :meth:`Gate.enter`, and then none is taken."""
+        """Take the places a job needs; raises as :meth:`Places.enter`, and then none is taken."""
         if array:
             self.arrays.enter(block=block, timeout_s=timeout_s)
         try:

@@ -1,6 +1,6 @@
-"""The hands of a real pool: processes, descriptors, the kernel's counts, the event hook.
+"""The side effects of a real pool: processes, descriptors, the kernel's counts, the event hook.
 
-Called by the supervisor alone, in a turn; decides nothing.
+Called by the supervisor alone, on the event loop; decides nothing.
 """
 
 from __future__ import annotations
@@ -13,39 +13,39 @@ from collections.abc import Callable
 from orchestrator.pool.core.job import JobRecord
 from orchestrator.pool.core.slot import Worker
 from orchestrator.pool.events import PoolEvent
-from orchestrator.pool.runtime.admission import Gates
+from orchestrator.pool.runtime.admission import Admission
 from orchestrator.pool.runtime.oom_kills import OomKills
 from orchestrator.pool.runtime.process_link import ProcessLink
-from orchestrator.pool.runtime.selector import Watch
-from orchestrator.pool.runtime.start_method import Starting
+from orchestrator.pool.runtime.selector import Selector
+from orchestrator.pool.runtime.start_method import StartMethod
 
 log = logging.getLogger("orchestrator.pool")
 Hook = Callable[[PoolEvent], object]
 
 
-class PoolHands:
-    """Implements :class:`~orchestrator.pool.core.registry.Hands`."""
+class PoolEffects:
+    """Implements :class:`~orchestrator.pool.core.registry.Effects`."""
 
-    def __init__(self, gates: Gates, on_event: Hook | None, watch: Watch) -> None:
-        self._gates = gates
-        self._leave_queue = gates.queue.leave
+    def __init__(self, admission: Admission, on_event: Hook | None, selector: Selector) -> None:
+        self._admission = admission
+        self._leave_queue = admission.queue.leave
         self._on_event = on_event
-        self._watch = watch
+        self._selector = selector
         self._kills = OomKills()
-        self._starting = Starting()
+        self._start_method = StartMethod()
         self._random = random.Random()  # noqa: S311 - jitter, no secret
         self.blind = False
         """Whether deaths must be looked for, where the system has no pidfd."""
 
     def spawn(self, worker: Worker) -> ProcessLink:
         """Start a process and wait on it."""
-        link = ProcessLink(worker, self._watch.update, self._starting)
+        link = ProcessLink(worker, self._selector.update, self._start_method)
         self.blind = self.blind or not link.process.notices_death
-        self._watch.update(link)
+        self._selector.update(link)
         log.debug("slot %d generation %d: started pid %d", worker.slot.index, worker.generation, link.pid)
         return link
 
-    def bury(self, worker: Worker) -> None:
+    def reap(self, worker: Worker) -> None:
         """Close what was kept of a process that is gone."""
         link = worker.link
         assert isinstance(link, ProcessLink)
@@ -53,7 +53,7 @@ class PoolHands:
 
     def close(self) -> None:
         """Let go what was kept for starting workers."""
-        self._starting.close()
+        self._start_method.close()
 
     def kernel_killed(self) -> bool:
         """Whether the kernel killed for memory since the last call."""
@@ -72,7 +72,7 @@ class PoolHands:
         if job.descriptor is not None:
             os.close(job.descriptor)
             job.descriptor = None
-            self._gates.arrays.leave()
+            self._admission.arrays.leave()
 
     @property
     def listening(self) -> bool:

@@ -13,7 +13,7 @@ that is the pool's thread. But handing a job and its answer from thread to threa
 * one thread that waits in ``result()`` waits on the workers' descriptors and takes the turns itself;
 * so does an event loop that hears the replies, and a ``map`` of short jobs leaves them for when it is back.
 
-The pool's thread stays: for deadlines, for what comes while no caller waits, and for all that a submit cannot do at
+The pool's thread stays: for timers, for what comes while no caller waits, and for all that a submit cannot do at
 once. It takes the replies over from whoever was not back between two readings of memory. Nothing polls: with nothing
 to do it sleeps. It is a daemon, so that it never keeps an interpreter alive; ``pool`` ends it at exit.
 
@@ -41,10 +41,10 @@ from orchestrator.pool.core.states import JobState, WorkerState
 from orchestrator.pool.core.supervisor import Supervisor
 from orchestrator.pool.futures import PoolFuture
 from orchestrator.pool.models import Model
-from orchestrator.pool.runtime.admission import Gates
-from orchestrator.pool.runtime.effects import Hook, PoolHands
+from orchestrator.pool.runtime.admission import Admission
+from orchestrator.pool.runtime.effects import Hook, PoolEffects
 from orchestrator.pool.runtime.process_link import ProcessLink
-from orchestrator.pool.runtime.selector import Bell, Watch
+from orchestrator.pool.runtime.selector import Selector, Waker
 
 log = logging.getLogger("orchestrator.pool")
 POLL_WITHOUT_PIDFD_S = 0.05
@@ -52,17 +52,17 @@ _NEVER = math.inf
 _NO_DESCRIPTOR = -2
 
 
-class Loop:
+class EventLoop:
     """Runs a supervisor."""
 
     def __init__(
-        self, models: Iterable[Model], settings: Settings, gates: Gates, on_event: Hook | None
+        self, models: Iterable[Model], settings: Settings, admission: Admission, on_event: Hook | None
     ) -> None:
         """Prepare; :meth:`start` starts the thread."""
-        self._gates = gates
+        self._admission = admission
         self._inbox: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
-        self._bell, self._callers_bell = Bell(), Bell()
-        self._watch = Watch(self._bell, self._callers_bell)
+        self._waker, self._callers_waker = Waker(), Waker()
+        self._selector = Selector(self._waker, self._callers_waker)
         # Both know their owner: an interrupt can strike between taking one and the block that would let it go.
         self._deciding = threading.RLock()
         self._decider = 0  # the thread that holds it
@@ -77,8 +77,8 @@ class Loop:
         self._ended = False
         self._over = False
         self._owner_pid = os.getpid()
-        self._hands = PoolHands(gates, on_event, self._watch)
-        self.supervisor = Supervisor(models, settings, self._hands)
+        self._effects = PoolEffects(admission, on_event, self._selector)
+        self.supervisor = Supervisor(models, settings, self._effects)
         self._thread = threading.Thread(target=self._run, name="orchestrator-pool", daemon=True)
 
     def start(self) -> None:
@@ -90,7 +90,7 @@ class Loop:
     def post(self, call: Callable[..., object], *arguments: Any) -> None:
         """Have ``call(*arguments, now)`` made in the next turn. Never blocks; nothing after the end."""
         self._inbox.append((call, arguments))
-        self._bell.ring()
+        self._waker.wake()
         if self._over:
             self._drain()
 
@@ -121,7 +121,7 @@ class Loop:
         self._decide(self.supervisor.submit, job)
         self._staying = self._visited = staying
         if staying:
-            self._watch.share(False)
+            self._selector.share(False)
         elif self._awaited is None:
             self._look_once()
         self._leave_the_rest()
@@ -133,7 +133,7 @@ class Loop:
         no turns.
         """
         with self._deciding:
-            return None if self._ended or not self._callers_decide else self._watch.copy_of_replies()
+            return None if self._ended or not self._callers_decide else self._selector.copy_of_replies()
 
     def take_replies(self) -> None:
         """Take what workers have answered; nothing when somebody else decides now, who does it."""
@@ -145,7 +145,7 @@ class Loop:
             try:
                 if not self._ended and self._fault is None:
                     self._staying = self._visited = True
-                    self._decide(self._take_replies, self._watch.wait_for_replies(0))
+                    self._decide(self._take_replies, self._selector.wait_for_replies(0))
                     self._leave_the_rest()
             finally:
                 self._deciding.release()
@@ -157,23 +157,23 @@ class Loop:
         """A caller is about to wait for something else than a reply: let the thread hear them."""
         if self._staying:
             self._staying = self._visited = False
-            self._bell.ring()
+            self._waker.wake()
 
     def _let_go(self) -> None:
         """An interrupt has struck, maybe between taking a lock and noting it; the thread puts the rest right."""
         for lock in (self._deciding, self._seat):
             if _owned(lock):
                 lock.release()
-        self._bell.ring()
+        self._waker.wake()
 
     def _look_once(self) -> None:
         """Take replies that are there already, lest the thread be woken for them; else let it wait for them.
 
         On a busy machine a small job is often done before the write that gave it has returned.
         """
-        if ready := self._watch.wait_for_replies(0):
+        if ready := self._selector.wait_for_replies(0):
             self._decide(self._take_replies, ready)
-        self._watch.share(not self.supervisor.roster.quiet)
+        self._selector.share(not self.supervisor.registry.quiet)
 
     def drive(self, future: PoolFuture[Any], timeout_s: float | None) -> float | None:
         """Take turns on the calling thread until the job has ended, at most ``timeout_s``; return what is left.
@@ -201,27 +201,27 @@ class Loop:
             with self._deciding:
                 self._awaited = future
                 if not self._ended:
-                    self._watch.share(False)
+                    self._selector.share(False)
             while self._wait_as_caller(future, ends_at):
                 pass
         finally:
             try:
-                self._callers_bell.asleep = False
+                self._callers_waker.asleep = False
                 with self._deciding:
                     self._awaited = None
-                    if not (self._ended or self._staying or self.supervisor.roster.quiet):
-                        self._watch.share(True)
+                    if not (self._ended or self._staying or self.supervisor.registry.quiet):
+                        self._selector.share(True)
             finally:
                 self._awaited = None
                 self._seat.release()
 
     def _wait_as_caller(self, future: PoolFuture[Any], ends_at: float | None) -> bool:
         """Wait for replies and take them; False when there is nothing more to wait for."""
-        self._callers_bell.asleep = True
+        self._callers_waker.asleep = True
         left_s = None if ends_at is None else ends_at - time.monotonic()
         if future.done() or self._ended or (left_s is not None and left_s <= 0):
             return False
-        ready = self._watch.wait_for_replies(left_s)
+        ready = self._selector.wait_for_replies(left_s)
         with self._deciding:
             if self._ended or self._fault is not None:
                 return False
@@ -231,10 +231,10 @@ class Loop:
 
     def _leave_the_rest(self) -> None:
         """Wake the thread for what a caller leaves: something to plan, or a deadline before it wakes anyway."""
-        roster = self.supervisor.roster
-        soonest = min(roster.deadlines.earliest, roster.next_sample_at or _NEVER)
-        if roster.replan or soonest < self._wakes_at:
-            self._bell.ring()
+        registry = self.supervisor.registry
+        soonest = min(registry.timers.earliest, registry.next_sample_at or _NEVER)
+        if registry.replan or soonest < self._wakes_at:
+            self._waker.wake()
 
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait for the thread's end; True when it has ended. At once in a forked copy, which has no thread."""
@@ -262,13 +262,13 @@ class Loop:
                     self._check_fault()
                     self._decide(self._turn, ready)
                     self._wakes_at = self.supervisor.next_due() or _NEVER
-                    self._bell.asleep = True
+                    self._waker.asleep = True
                     self._staying, self._visited = self._visited, False
-                    self._watch.share(self._awaited is None and not self._staying)
+                    self._selector.share(self._awaited is None and not self._staying)
                     self._ended = self.supervisor.finished
                     awaited = self._awaited
                     if awaited is not None and awaited.done():
-                        self._callers_bell.ring()
+                        self._callers_waker.wake()
         except BaseException as error:
             log.critical("the pool's loop failed; its jobs end with PoolClosedError", exc_info=True)
             self._break(error)
@@ -284,16 +284,16 @@ class Loop:
         timeout_s: float | None = None
         if self._wakes_at < _NEVER:
             timeout_s = max(0.0, self._wakes_at - time.monotonic())
-        if self._hands.blind:
+        if self._effects.blind:
             timeout_s = POLL_WITHOUT_PIDFD_S if timeout_s is None else min(timeout_s, POLL_WITHOUT_PIDFD_S)
-        if self._inbox or self._fault is not None or self.supervisor.roster.replan:
+        if self._inbox or self._fault is not None or self.supervisor.registry.replan:
             timeout_s = 0.0
-        ready = self._watch.wait(timeout_s)
+        ready = self._selector.wait(timeout_s)
         if (
             self._awaited is None
         ):  # what a caller left unread: nobody has run out of time whose answer is there
-            ready += self._watch.wait_for_replies(0)
-        self._bell.asleep = False
+            ready += self._selector.wait_for_replies(0)
+        self._waker.asleep = False
         return ready
 
     # ------------------------------------------------------------------ a turn, by whoever holds the lock
@@ -305,7 +305,7 @@ class Loop:
             call(argument, time.monotonic())
         except BaseException as error:
             self._fault = error
-            self._bell.ring()
+            self._waker.wake()
             raise
         finally:
             self._decider = 0
@@ -313,8 +313,8 @@ class Loop:
     def _turn(self, ready: list[int], now: float) -> None:
         """Take what happened; decide all that is to be decided."""
         self._take_replies(ready, now)
-        if self._hands.blind:
-            for link in self._watch.links():
+        if self._effects.blind:
+            for link in self._selector.links():
                 self._pump(link, _NO_DESCRIPTOR, now)
         while self._inbox:
             call, arguments = self._inbox.popleft()
@@ -327,7 +327,7 @@ class Loop:
     def _take_replies(self, ready: list[int], now: float) -> None:
         """Take what workers said, and deaths and noise where ``ready`` has them."""
         for descriptor in ready:
-            link = self._watch.link_of(descriptor)
+            link = self._selector.link_of(descriptor)
             if link is not None:
                 self._pump(link, descriptor, now)
 
@@ -340,9 +340,9 @@ class Loop:
                 return
         self._receive(link, link.pump, now)
         if process.returncode is None:
-            self._watch.update(link)
+            self._selector.update(link)
             return
-        self._watch.drop(link)
+        self._selector.drop(link)
         self.supervisor.exited(link.worker, process.returncode, now)
 
     def _receive(self, link: ProcessLink, read: Callable[[], list[Any]], now: float) -> None:
@@ -360,23 +360,23 @@ class Loop:
         """A bug of ours must not leave callers waiting: every job ends, every worker is killed."""
         closed = PoolClosedError(f"the pool broke: {type(error).__name__}: {error}")
         closed.__cause__ = error
-        self._gates.close(closed)
+        self._admission.close(closed)
         with self._deciding:
             self._fault = error
             posted = [argument for _, arguments in self._inbox for argument in arguments]
-            for job in [*posted, *self.supervisor.roster.jobs()]:
+            for job in [*posted, *self.supervisor.registry.jobs()]:
                 if isinstance(job, JobRecord) and job.state is not JobState.ENDED:
                     job.promise.reject(closed)
 
     def _close(self) -> None:
         self._ended = True
-        self._callers_bell.ring()
+        self._callers_waker.wake()
         self._seat.acquire()  # kept: from here on callers wait for nothing but their futures
         with self._deciding:
-            self._watch.close()
-            self._hands.close()
-            self._bell.close()
-            self._callers_bell.close()
+            self._selector.close()
+            self._effects.close()
+            self._waker.close()
+            self._callers_waker.close()
             self._over = True  # from here on whoever posts drains
         self._drain()
 
@@ -388,7 +388,7 @@ class Loop:
             except IndexError:
                 return  # another thread took it
             if call == self.supervisor.submit:
-                self._hands.close_audio(arguments[0])
+                self._effects.close_audio(arguments[0])
                 arguments[0].promise.reject(PoolClosedError("the pool was closed meanwhile"))
             elif getattr(call, "__self__", None) is not self.supervisor:
                 call(*arguments, time.monotonic())

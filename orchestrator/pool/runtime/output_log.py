@@ -11,7 +11,7 @@ log = logging.getLogger("orchestrator.worker")
 LONGEST_LINE = 4096
 
 
-class NoiseLog:
+class OutputLog:
     """The log of one worker. ``whom`` opens each line."""
 
     __slots__ = ("_rest", "_whom")

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 
 from orchestrator.errors import ProtocolError
 from orchestrator.pool.core.slot import Worker
-from orchestrator.pool.runtime.output_log import NoiseLog
+from orchestrator.pool.runtime.output_log import OutputLog
 from orchestrator.pool.runtime.output_log import log as noise_log
-from orchestrator.pool.runtime.start_method import Starting
+from orchestrator.pool.runtime.start_method import StartMethod
 from orchestrator.process.engine_environment import engine_defaults
 from orchestrator.process.memory import ProcessGoneError
 from orchestrator.process.resident import ResidentReader
@@ -25,7 +25,9 @@ class ProcessLink:
 
     __slots__ = ("_noise", "_on_full", "_reader", "pid", "process", "watched", "worker")
 
-    def __init__(self, worker: Worker, on_full: Callable[[ProcessLink], None], starting: Starting) -> None:
+    def __init__(
+        self, worker: Worker, on_full: Callable[[ProcessLink], None], start_method: StartMethod
+    ) -> None:
         """Start the process and limit it. ``on_full`` is called when a command did not fit into its pipe.
 
         Raises:
@@ -33,19 +35,19 @@ class ProcessLink:
         """
         self.worker = worker
         self._on_full = on_full
-        model = worker.lane.model
+        model = worker.model_queue.model
         environment = engine_defaults(model.engine) | dict(model.env)
         self.process = WorkerProcess(
             environment,
             slot=worker.slot.index,
             generation=worker.generation,
-            starter=starting.starter_for(environment, worker.generation),
+            fork_server=start_method.fork_server_for(environment, worker.generation),
         )
         self.pid = self.process.pid
-        self._noise: NoiseLog | None = None
+        self._noise: OutputLog | None = None
         if noise_log.isEnabledFor(logging.DEBUG):
             whom = f"slot {worker.slot.index} generation {worker.generation} pid {self.pid}"
-            self._noise = NoiseLog(whom)
+            self._noise = OutputLog(whom)
             self.process.on_noise = self._noise.add
         self.watched: dict[int, int] = {}
         """Descriptors the loop waits on for this worker, with the events it waits for."""
@@ -109,9 +111,9 @@ class ProcessLink:
         if self.full:
             self._on_full(self)
 
-    def take_back(self, sizes: Sequence[int]) -> int:
+    def recall(self, sizes: Sequence[int]) -> int:
         """Take frames sent last out of the pipe again; return how many the worker had not begun to read."""
-        taken = self.process.take_back(sizes)
+        taken = self.process.recall(sizes)
         if self.full:
             self._on_full(self)
         return taken
@@ -134,9 +136,9 @@ class ProcessLink:
         except ProcessGoneError:
             return 0
 
-    def last_words(self) -> str:
+    def stderr_tail(self) -> str:
         """Return what it printed last."""
-        return self.process.last_words
+        return self.process.stderr_tail
 
     def close(self) -> None:
         """Close everything; the process, if it lives, is killed."""

@@ -1,14 +1,14 @@
-"""What a pool waits on: the descriptors of its workers, in two sets, and a bell for each waiting thread.
+"""What a pool waits on: the descriptors of its workers, in two sets, and a waker for each waiting thread.
 
 ::
 
     everything ─┬─ replies of all workers ─┬─ reply pipes
-                │  (while shared)          └─ the caller's bell
+                │  (while shared)          └─ the caller's waker
                 ├─ deaths, noise, full command pipes
-                └─ the thread's bell
+                └─ the thread's waker
 
-The pool's thread waits on everything. A caller that takes turns (:mod:`.loop`) waits on the replies; those are then
-not *shared*, or each of them would wake both.
+The pool's thread waits on everything. A caller that runs the loop (:mod:`.event_loop`) waits on the replies;
+those are then not *shared*, or each of them would wake both.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _FOREVER_S = -1.0
 _NOTHING = 0
 
 
-class Bell:
+class Waker:
     """Wakes one waiting thread.
 
     ``asleep`` is set by that thread before it looks, for the last time, whether there is a reason not to wait;
-    whoever makes a reason rings afterwards. So a ring is never missed, and costs nothing while nobody sleeps.
+    whoever makes a reason rings afterwards. So a wake is never missed, and costs nothing while nobody sleeps.
     Silent in a forked copy of the process, whose parent would hear it.
     """
 
@@ -39,7 +39,7 @@ class Bell:
         self._owner_pid = os.getpid()
         self.descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Wake the thread if it sleeps."""
         if self.asleep:
             with self._lock:
@@ -47,7 +47,7 @@ class Bell:
                     self.asleep = False
                     os.eventfd_write(self.descriptor, 1)
 
-    def hush(self) -> None:
+    def clear(self) -> None:
         """Stop ringing."""
         try:
             os.eventfd_read(self.descriptor)
@@ -61,17 +61,17 @@ class Bell:
             self.descriptor = -1
 
 
-class Watch:
+class Selector:
     """The two sets. Any thread may wait; all else is for the one that decides."""
 
-    def __init__(self, threads_bell: Bell, callers_bell: Bell) -> None:
+    def __init__(self, threads_waker: Waker, callers_waker: Waker) -> None:
         self._everything, self._replies = select.epoll(), select.epoll()
         self._links: dict[int, ProcessLink] = {}
         self.link_of = self._links.get
         """The worker a descriptor belongs to; None for what is none, and for one no longer watched."""
-        self._bells = {bell.descriptor: bell for bell in (threads_bell, callers_bell)}
-        self._everything.register(threads_bell.descriptor, select.EPOLLIN)
-        self._replies.register(callers_bell.descriptor, select.EPOLLIN)
+        self._wakers = {waker.descriptor: waker for waker in (threads_waker, callers_waker)}
+        self._everything.register(threads_waker.descriptor, select.EPOLLIN)
+        self._replies.register(callers_waker.descriptor, select.EPOLLIN)
         self._everything.register(self._replies.fileno(), select.EPOLLIN)
         self._shared = True
 
@@ -96,8 +96,8 @@ class Watch:
         found: list[int] = []
         for descriptor, _ in epoll.poll(_FOREVER_S if timeout_s is None else timeout_s):
             found.append(descriptor)
-            if descriptor in self._bells:
-                self._bells[descriptor].hush()
+            if descriptor in self._wakers:
+                self._wakers[descriptor].clear()
         return found
 
     def share(self, shared: bool) -> None:

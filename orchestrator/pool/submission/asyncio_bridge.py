@@ -7,19 +7,19 @@ import os
 import threading
 import weakref
 
-from orchestrator.pool.submission.controller import EngineRoom
+from orchestrator.pool.submission.controller import Controller
 
 
-class HeardReplies:
+class AsyncioBridge:
     """One pool's replies, heard by the event loop that submits to it."""
 
-    def __init__(self, room: EngineRoom) -> None:
-        self._room = room
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
         self._changing = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._descriptor = -1
 
-    def heard_by(self, loop: asyncio.AbstractEventLoop) -> bool:
+    def taken_by(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Have ``loop``, which runs here, take the replies from now on.
 
         False where it cannot; then the pool's thread does. Of several event loops at a time in several threads the
@@ -35,12 +35,12 @@ class HeardReplies:
         return self._descriptor >= 0
 
     def _listen(self, loop: asyncio.AbstractEventLoop) -> None:
-        descriptor = self._room.replies_descriptor()
+        descriptor = self._controller.replies_descriptor()
         if descriptor is None:
             return
         try:
             # Held weakly: an event loop must not keep a pool alive that everybody else has forgotten.
-            loop.add_reader(descriptor, _take_replies, weakref.ref(self._room))
+            loop.add_reader(descriptor, _take_replies, weakref.ref(self._controller))
         except BaseException as error:
             os.close(descriptor)
             if not isinstance(error, NotImplementedError):
@@ -70,8 +70,8 @@ class HeardReplies:
         self._forget()
 
 
-def _take_replies(room: weakref.ref[EngineRoom]) -> None:
-    if (found := room()) is not None:
+def _take_replies(controller: weakref.ref[Controller]) -> None:
+    if (found := controller()) is not None:
         found.take_replies()
 
 

@@ -26,22 +26,22 @@ from orchestrator.pool.jobs import Call, Job
 from orchestrator.pool.models import FUNCTION_MODEL, Model, models_by_name
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
-from orchestrator.pool.runtime.admission import Gates
+from orchestrator.pool.runtime.admission import Admission
 from orchestrator.pool.runtime.effects import Hook
-from orchestrator.pool.runtime.event_loop import Loop
+from orchestrator.pool.runtime.event_loop import EventLoop
 from orchestrator.pool.runtime.oom_kills import default_budget_bytes
 from orchestrator.pool.stats import PoolStats, take_stats
-from orchestrator.pool.submission.inspection_view import view_of_room
+from orchestrator.pool.submission.inspection_view import inspection_of
 from orchestrator.pool.submission.payload import Payload, close_audio, make_payload
 
 EXIT_TIMEOUT_S = 5.0
 MOST_OPEN_ARRAYS = 256
 """Jobs with audio in memory that one pool holds at a time: each has a descriptor open until it ends."""
-_open_rooms: weakref.WeakSet[EngineRoom] = weakref.WeakSet()
+_open_controllers: weakref.WeakSet[Controller] = weakref.WeakSet()
 
 
-class EngineRoom:
-    """Settings, gate and loop of one pool."""
+class Controller:
+    """Settings, admission and event loop of one pool."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class EngineRoom:
         known, from_file = _models(config, profile, models)
         self.models = models_by_name(known)
         self._cache_dir = Path(cache_dir) if cache_dir is not None else default_cache_dir()
-        self._gates = Gates(max_queue, MOST_OPEN_ARRAYS)
+        self._admission = Admission(max_queue, MOST_OPEN_ARRAYS)
         self._owner_pid = os.getpid()
         settings = Settings(
             workers=workers,
@@ -78,11 +78,11 @@ class EngineRoom:
             prestart=_prestart(known),
         )
         self.workers = workers
-        self._loop = Loop(self.models.values(), settings, self._gates, on_event)
+        self._loop = EventLoop(self.models.values(), settings, self._admission, on_event)
         self._supervisor = self._loop.supervisor
-        self._lanes = self._supervisor.roster.lanes
+        self._model_queues = self._supervisor.registry.model_queues
         self._loop.start()
-        _open_rooms.add(self)
+        _open_controllers.add(self)
         self._inspection: Inspection | None = self._shown() if inspect else None
 
     # ------------------------------------------------------------------ jobs
@@ -102,12 +102,12 @@ class EngineRoom:
 
         A callback on the pool's own thread never blocks: nobody would make room.
         """
-        if payload.descriptor is None and self._gates.queue.enter_now():
+        if payload.descriptor is None and self._admission.queue.enter_now():
             return
         try:
             may_wait = block and not self._loop.is_current()
             self._loop.stay_no_longer()
-            self._gates.enter(array=payload.descriptor is not None, block=may_wait, timeout_s=timeout_s)
+            self._admission.enter(array=payload.descriptor is not None, block=may_wait, timeout_s=timeout_s)
         except BaseException:
             close_audio(payload)
             raise
@@ -115,7 +115,7 @@ class EngineRoom:
     async def enter_async(self, payload: Payload, *, timeout_s: float | None) -> None:
         """The same for a coroutine."""
         try:
-            await self._gates.enter_async(array=payload.descriptor is not None, timeout_s=timeout_s)
+            await self._admission.enter_async(array=payload.descriptor is not None, timeout_s=timeout_s)
         except BaseException:
             close_audio(payload)
             raise
@@ -131,19 +131,21 @@ class EngineRoom:
         staying: bool = False,
     ) -> None:
         """Hand a job that has its place to the supervisor."""
-        lane = self._lanes[payload.model]
-        record = JobRecord.of(payload, lane, future, timeout_s, queue_timeout_s, priority)
+        model_queue = self._model_queues[payload.model]
+        record = JobRecord.of(payload, model_queue, future, timeout_s, queue_timeout_s, priority)
         future.bind(record, self)
         self._loop.submit(record, staying=staying)
 
     def at_most_queued(self, jobs: int) -> int:
         """Return ``jobs``, or fewer, so that whoever keeps so many under way seldom waits for a place in the queue."""
-        return max(2, min(jobs, self._gates.queue.max_queue * 9 // 10))
+        return max(2, min(jobs, self._admission.queue.max_queue * 9 // 10))
 
     def is_short(self, job: Job) -> bool:
         """Whether jobs of its model have been so short that they are sent ahead."""
-        lane = self._lanes.get(FUNCTION_MODEL if isinstance(job, Call) else getattr(job, "model", ""))
-        return lane is not None and lane.engine_s < SHORT_JOB_S
+        model_queue = self._model_queues.get(
+            FUNCTION_MODEL if isinstance(job, Call) else getattr(job, "model", "")
+        )
+        return model_queue is not None and model_queue.engine_s < SHORT_JOB_S
 
     def cancel(self, record: JobRecord) -> None:
         """Tell the supervisor that a caller gave its job up."""
@@ -179,15 +181,15 @@ class EngineRoom:
     def stats(self) -> PoolStats:
         """Return what the supervisor knows now; of a closed pool, what it knew last."""
         self.check_owner()
-        roster = self._supervisor.roster
+        registry = self._supervisor.registry
         if self._loop.is_current() or self._loop.ended:
-            return take_stats(roster, time.monotonic())
+            return take_stats(registry, time.monotonic())
         answer: Future[PoolStats] = Future()
 
         def look(now: float) -> None:
             try:
-                answer.set_result(take_stats(roster, now))
-            except Exception as error:  # noqa: BLE001 - books that an interrupt left half written
+                answer.set_result(take_stats(registry, now))
+            except Exception as error:  # noqa: BLE001 - state that an interrupt left half written
                 answer.set_exception(error)
 
         self._loop.post(look)
@@ -196,7 +198,7 @@ class EngineRoom:
     def _shown(self) -> Inspection:
         """Let other processes of this user look in; a pool that cannot be looked into as asked is none."""
         try:
-            return view_of_room(self)
+            return inspection_of(self)
         except BaseException:
             self.end(drop=True)
             self.join()
@@ -213,36 +215,36 @@ class EngineRoom:
     @property
     def closed(self) -> bool:
         """Whether no job is taken any more."""
-        return self._gates.closed
+        return self._admission.closed
 
     def end(self, *, drop: bool) -> None:
         """Take no more jobs and finish those there are, or ``drop`` them. Does not wait."""
         if os.getpid() != self._owner_pid:
             return
-        self._gates.close()
+        self._admission.close()
         self._loop.post(self._supervisor.stop if drop else self._supervisor.close)
 
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait until every worker is gone; False when that took longer than ``timeout_s``."""
         ended = self._loop.join(timeout_s)
         if ended:
-            _open_rooms.discard(self)
+            _open_controllers.discard(self)
             self.hide()
         return ended
 
     def __del__(self) -> None:
-        if hasattr(self, "_loop") and not self._gates.closed:
+        if hasattr(self, "_loop") and not self._admission.closed:
             self.end(drop=False)
             self.hide()
 
 
 def _end_at_exit() -> None:
     """Workers die with the process anyway; this spares them the lifeline and us a thread in mid-air."""
-    rooms = list(_open_rooms)
-    for room in rooms:
-        room.end(drop=True)
-    for room in rooms:
-        room.join(EXIT_TIMEOUT_S)
+    controllers = list(_open_controllers)
+    for controller in controllers:
+        controller.end(drop=True)
+    for controller in controllers:
+        controller.join(EXIT_TIMEOUT_S)
 
 
 atexit.register(_end_at_exit)

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 from orchestrator.inspection import Inspection, Snapshot, view_of
 
 if TYPE_CHECKING:
-    from orchestrator.pool.submission.controller import EngineRoom
+    from orchestrator.pool.submission.controller import Controller
 
 
-def view_of_room(room: EngineRoom, title: str = "Pool") -> Inspection:
+def inspection_of(controller: Controller, title: str = "Pool") -> Inspection:
     """Let other processes of this user look into a pool until the returned inspection is closed.
 
     Raises:
         ResultsError: There is no safe place for the socket.
     """
-    there = weakref.ref(room)
+    there = weakref.ref(controller)
 
     def take(uptime_s: float) -> Snapshot:
         pool = there()

@@ -12,7 +12,7 @@ from orchestrator.report.html.markup import Html, bullets, element, facts, folde
 
 _GIB = 1024.0**3
 _HASH_SHOWN = 16
-_STARTS = {"exec": "exec: each a new interpreter", "fork": "fork: copied from a starter"}
+_STARTS = {"exec": "exec: each a new interpreter", "fork": "fork: copied from a fork server"}
 
 
 def provenance_part(content: ReportContent) -> Html:

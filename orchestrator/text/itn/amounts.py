@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from orchestrator.text.itn.characters import NUMERALS
-from orchestrator.text.itn.scene import Reading, Rewrite, Run, Scene, is_letter, is_word
+from orchestrator.text.itn.scene import Interpretation, Rewrite, Run, Scene, is_letter, is_word
 
 _UNIT = re.compile(
     "公里|公斤|公克|公分|公尺|公升|公顷|公亩|公吨|英里|英尺|英寸|英镑|海里|千米|千克|千瓦|千赫|兆|"
@@ -35,16 +35,16 @@ _ALL_UNITS = re.compile("[十百千万亿]+")
 _NOT_MINUS = set("胜担欺背自抱肩辜正减")
 
 
-def read_amount(scene: Scene, index: int) -> Reading | None:
+def read_amount(scene: Scene, index: int) -> Interpretation | None:
     """Read one number, or keep it in words. None: it is no number."""
     run = scene.runs[index]
     if run.cardinal is None and run.spoken != "两":
         return None
     if _stays(scene, run):
-        return Reading(1)
+        return Interpretation(1)
     head = _whole_or_without_one(scene, run)
     fraction = _half_a_unit(scene, index + 1, run)
-    return Reading(1 if fraction is None else 2, (head,) if fraction is None else (head, fraction))
+    return Interpretation(1 if fraction is None else 2, (head,) if fraction is None else (head, fraction))
 
 
 def is_negative(scene: Scene, position: int) -> bool:

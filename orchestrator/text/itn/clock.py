@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from orchestrator.text.itn.characters import NUMERALS
-from orchestrator.text.itn.scene import Reading, Rewrite, Run, Scene, is_word
+from orchestrator.text.itn.scene import Interpretation, Rewrite, Run, Scene, is_word
 
 _PART_OF_DAY = re.compile(
     "(上午|中午|下午|早上|早晨|清晨|凌晨|晚上|晚间|夜里|夜间|半夜|深夜|午夜|傍晚|午后|午前|今早|明早|今晚|明晚|昨晚|当晚|每晚)"
@@ -29,7 +29,7 @@ _HAPPENS = re.compile(
 _LEADS = set("到至在从是才都约于快")
 
 
-def read_clock(scene: Scene, index: int) -> Reading | None:
+def read_clock(scene: Scene, index: int) -> Interpretation | None:
     """Read a time that begins with its hour."""
     hour = scene.runs[index]
     sign = scene.after(hour.end)
@@ -40,14 +40,14 @@ def read_clock(scene: Scene, index: int) -> Reading | None:
     minutes = scene.run_at(index + 1, hour.end + 1)
     head = Rewrite(hour.start, hour.end, _written(hour))
     if minutes is not None and (tail := _minutes(scene, index + 1, minutes, by_day=by_day)) is not None:
-        return Reading(1 + tail.runs, (head, *tail.rewrites))
+        return Interpretation(1 + tail.runs, (head, *tail.rewrites))
     rest = scene.after(hour.end + 1, 8)
     if sign == "时":
-        return Reading(1, (head,)) if by_day else None
+        return Interpretation(1, (head,)) if by_day else None
     if minutes is None and (_stands_alone(scene, hour, by_day=by_day) or _FOLLOWS_HOUR.match(rest)):
-        return Reading(1, (head,))
+        return Interpretation(1, (head,))
     if minutes is not None and _FOLLOWS_HOUR.match(rest):
-        return Reading(1, (head,))
+        return Interpretation(1, (head,))
     return None
 
 
@@ -66,7 +66,7 @@ def _stands_alone(scene: Scene, hour: Run, *, by_day: bool) -> bool:
     return (before in _LEADS and (ends or after in "到至之")) or (ends and not is_word(before))
 
 
-def _minutes(scene: Scene, index: int, run: Run, *, by_day: bool) -> Reading | None:
+def _minutes(scene: Scene, index: int, run: Run, *, by_day: bool) -> Interpretation | None:
     """Read 十五分三十秒, 四十, 零五分; without 分 only what a decimal cannot be."""
     if not _is_sixtieth(run):
         return None
@@ -80,7 +80,7 @@ def _minutes(scene: Scene, index: int, run: Run, *, by_day: bool) -> Reading | N
     seconds = scene.run_at(index + 1, run.end + 1) if signed else None
     if seconds is not None and scene.after(seconds.end) == "秒" and _is_sixtieth(seconds):
         rewrites.append(Rewrite(seconds.start, seconds.end, _written(seconds)))
-    return Reading(len(rewrites), tuple(rewrites))
+    return Interpretation(len(rewrites), tuple(rewrites))
 
 
 def _is_hour(run: Run) -> bool:

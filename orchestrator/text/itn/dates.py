@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 
-from orchestrator.text.itn.scene import Reading, Rewrite, Run, Scene
+from orchestrator.text.itn.scene import Interpretation, Rewrite, Run, Scene
 
 _LUNAR = re.compile("(农历|阴历|旧历|闰)[^，。；,;]{0,8}$")
 _LUNAR_MONTH = ("正月", "腊月")
 _ABOUT = {"一二", "二三", "三四", "四五", "五六", "六七", "七八", "八九", "三五"}
 
 
-def read_year(scene: Scene, index: int) -> Reading | None:
+def read_year(scene: Scene, index: int) -> Interpretation | None:
     """Read 二零二六年 and 九八年, two digits only when they cannot mean "eight or nine years"."""
     run = scene.runs[index]
     if scene.after(run.end) != "年" or run.digits is None or len(run.digits) not in {2, 3, 4}:
@@ -24,11 +24,11 @@ def read_year(scene: Scene, index: int) -> Reading | None:
     if run.spoken in _ABOUT:
         month = scene.run_at(index + 1, run.end + 1)
         if month is None or scene.after(month.end) != "月":
-            return Reading(1)
-    return Reading(1, (_rewrite(run, run.digits),))
+            return Interpretation(1)
+    return Interpretation(1, (_rewrite(run, run.digits),))
 
 
-def read_month(scene: Scene, index: int) -> Reading | None:
+def read_month(scene: Scene, index: int) -> Interpretation | None:
     """Read 十一月, with the day after it."""
     month = scene.runs[index]
     if scene.after(month.end) != "月" or not _in(month, 12) or scene.before(month.start) in {"几", "数"}:
@@ -36,25 +36,25 @@ def read_month(scene: Scene, index: int) -> Reading | None:
     day = scene.run_at(index + 1, month.end + 1)
     named = day is not None and scene.after(day.end) in {"日", "号"}
     if _is_lunar(scene, month.start) or scene.after(month.end + 1) == "初":
-        return Reading(1 if day is None else 2)
+        return Interpretation(1 if day is None else 2)
     if day is None or not _in(day, 31) or (not named and day.single):
-        return Reading(1, (_rewrite(month, _number(month)),))
-    return Reading(2, (_rewrite(month, _number(month)), _rewrite(day, _number(day))))
+        return Interpretation(1, (_rewrite(month, _number(month)),))
+    return Interpretation(2, (_rewrite(month, _number(month)), _rewrite(day, _number(day))))
 
 
-def read_day(scene: Scene, index: int) -> Reading | None:
+def read_day(scene: Scene, index: int) -> Interpretation | None:
     """Read 五号 without a month; 三日 alone may be three days, and stays."""
     run = scene.runs[index]
     if scene.after(run.end) != "号" or run.cardinal is None or not run.single or run.spoken == "零":
         return None
     if scene.after(run.end, 3) == "号人物" or scene.before(run.start) == "头":
-        return Reading(1)
-    return Reading(1, (_rewrite(run, _number(run)),))
+        return Interpretation(1)
+    return Interpretation(1, (_rewrite(run, _number(run)),))
 
 
-def read_lunar_day(scene: Scene, index: int) -> Reading | None:
+def read_lunar_day(scene: Scene, index: int) -> Interpretation | None:
     """Keep the day of a month that has a name of its own: 正月十五."""
-    return Reading(1) if scene.before(scene.runs[index].start, 2) in _LUNAR_MONTH else None
+    return Interpretation(1) if scene.before(scene.runs[index].start, 2) in _LUNAR_MONTH else None
 
 
 def _is_lunar(scene: Scene, position: int) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 
-from orchestrator.text.itn.scene import Reading, Rewrite, Run, Scene, is_letter, is_word
+from orchestrator.text.itn.scene import Interpretation, Rewrite, Run, Scene, is_letter, is_word
 
 _PAUSE = re.compile(r"[ \t\u3000,，\-－–—]{1,2}")
 _SPOKEN_SINGLY = set("零〇幺")
@@ -42,14 +42,14 @@ _GROUPED_DIGITS = 5
 _LONG = 3
 
 
-def read_digits(scene: Scene, index: int) -> Reading | None:
+def read_digits(scene: Scene, index: int) -> Interpretation | None:
     """Read a digit string, its groups together."""
     group = _group(scene, index)
     if _is_dictated(scene, group):
-        return Reading(len(group), tuple(_rewrite(run) for run in group))
+        return Interpretation(len(group), tuple(_rewrite(run) for run in group))
     run = scene.runs[index]
     if run.digits is not None and _is_string(scene, run):
-        return Reading(1, (_rewrite(run),))
+        return Interpretation(1, (_rewrite(run),))
     return None
 
 

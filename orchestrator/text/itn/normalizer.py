@@ -11,9 +11,9 @@ from orchestrator.text.itn.dates import read_day, read_lunar_day, read_month, re
 from orchestrator.text.itn.digit_strings import read_digits
 from orchestrator.text.itn.ranges import is_lower_limit
 from orchestrator.text.itn.ratios import read_decimal, read_score, read_share
-from orchestrator.text.itn.scene import Reading, Rewrite, Scene
+from orchestrator.text.itn.scene import Interpretation, Rewrite, Scene
 
-_Rule = Callable[[Scene, int], Reading | None]
+_Rule = Callable[[Scene, int], Interpretation | None]
 _RULES: tuple[_Rule, ...] = (
     read_share,
     read_year,
@@ -63,16 +63,16 @@ def _rewrites(scene: Scene) -> Iterator[Rewrite]:
         index += reading.runs
 
 
-def _read(scene: Scene, index: int) -> Reading:
-    return next(filter(None, (rule(scene, index) for rule in _RULES)), Reading(1))
+def _read(scene: Scene, index: int) -> Interpretation:
+    return next(filter(None, (rule(scene, index) for rule in _RULES)), Interpretation(1))
 
 
-def _as_its_upper_limit(scene: Scene, index: int) -> Reading:
+def _as_its_upper_limit(scene: Scene, index: int) -> Interpretation:
     """Write a range in one way: 三到5分钟 would be half of each."""
     run, upper = scene.runs[index], _read(scene, index + 1).rewrites
     if not upper or upper[0].start != scene.runs[index + 1].start:
-        return Reading(1)
-    return Reading(1, (Rewrite(run.start, run.end, run.number() or run.source),))
+        return Interpretation(1)
+    return Interpretation(1, (Rewrite(run.start, run.end, run.number() or run.source),))
 
 
 def _signed(scene: Scene, rewrites: tuple[Rewrite, ...]) -> Iterator[Rewrite]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.text.itn.scene import Reading, Rewrite, Run, Scene, is_word
+from orchestrator.text.itn.scene import Interpretation, Rewrite, Run, Scene, is_word
 
 _PER = {"百": "%", "千": "‰"}
 _PARTS = {"万": 10_000, "百万": 1_000_000, "两": 2}
@@ -35,15 +35,15 @@ def decimal(scene: Scene, index: int) -> tuple[int, str, int] | None:
     return used, ".".join(parts), end
 
 
-def read_decimal(scene: Scene, index: int) -> Reading | None:
+def read_decimal(scene: Scene, index: int) -> Interpretation | None:
     """Rewrite a number with a point in it."""
     found = decimal(scene, index)
     if found is None or "." not in found[1]:
         after = scene.runs[index].end
         unclear = scene.after(after) == "点" and scene.run_starting(after + 1) is not None
-        return Reading(2) if unclear else None  # 一点五千
+        return Interpretation(2) if unclear else None  # 一点五千
     used, written, end = found
-    return Reading(used, (Rewrite(scene.runs[index].start, end, written),))
+    return Interpretation(used, (Rewrite(scene.runs[index].start, end, written),))
 
 
 def _fraction(run: Run, *, last: bool) -> str | None:
@@ -58,7 +58,7 @@ def _fraction(run: Run, *, last: bool) -> str | None:
     return digits + run.source[len(spoken) :]
 
 
-def read_share(scene: Scene, index: int) -> Reading | None:
+def read_share(scene: Scene, index: int) -> Interpretation | None:
     """Read 百分之…, 千分之… and A分之B. 几 in either place leaves it in words."""
     below = scene.runs[index]
     if scene.after(below.end, 2) != "分之":
@@ -66,7 +66,7 @@ def read_share(scene: Scene, index: int) -> Reading | None:
     falls = below.spoken in _PER and scene.after(below.end + 2) == "负"
     above = _above(scene, index + 1, below.end + 2 + falls)
     if above is None:
-        return Reading(1)
+        return Interpretation(1)
     used, number, end = above
     number = f"-{number}" if falls else number
     if below.spoken in _PER:
@@ -74,11 +74,11 @@ def read_share(scene: Scene, index: int) -> Reading | None:
     elif (parts := _PARTS.get(below.spoken) or (below.cardinal and below.cardinal.value)) is not None:
         written = f"{number}/{parts}"
     else:
-        return Reading(1 + used)
+        return Interpretation(1 + used)
     start = below.start - 2 if scene.before(below.start, 2) == "负的" else below.start
     share = Rewrite(start, end, f"-{written}" if start < below.start else written)
     limit = _upper_limit(scene, index + 1 + used, end, below)
-    return Reading(1 + used, (share,)) if limit is None else Reading(2 + used, (share, limit))
+    return Interpretation(1 + used, (share,)) if limit is None else Interpretation(2 + used, (share, limit))
 
 
 def _above(scene: Scene, index: int, position: int) -> tuple[int, str, int] | None:
@@ -106,7 +106,7 @@ def _upper_limit(scene: Scene, index: int, end: int, below: Run) -> Rewrite | No
     return Rewrite(run.start, run.end, f"{run.number()}{_PER[below.spoken]}")
 
 
-def read_score(scene: Scene, index: int) -> Reading | None:
+def read_score(scene: Scene, index: int) -> Interpretation | None:
     """Read A比B, both numbers: a ratio or a score. Not a comparison (十比九多)."""
     left = decimal(scene, index)
     if left is None or scene.after(left[2]) != "比":
@@ -115,7 +115,7 @@ def read_score(scene: Scene, index: int) -> Reading | None:
     if right is None or scene.after(right[2]) in {"点", "分"} or _is_compared(scene.after(right[2], 2)):
         return None
     ratio = Rewrite(scene.runs[index].start, right[2], f"{left[1]}:{right[1]}")
-    return Reading(left[0] + right[0], (ratio,))
+    return Interpretation(left[0] + right[0], (ratio,))
 
 
 def _is_compared(after: str) -> bool:

@@ -54,7 +54,7 @@ class Rewrite:
 
 
 @dataclass(frozen=True)
-class Reading:
+class Interpretation:
     """What a rule makes of the next ``runs`` runs. No rewrites: they stay in words."""
 
     runs: int

@@ -266,7 +266,7 @@ def test_waiting_too_long_counts_on_a_node_too_but_not_after_the_start() -> None
     jobs = table.submit(3, queue_timeout_s=5.0)
     table.say(link, Started(jobs[0].id, ()))
     table.now = 6.0
-    table.dispatcher.turns.ring()
+    table.dispatcher.event_loop.run_due()
     assert promise(jobs[0]).error is None
     for job in jobs[1:]:
         assert isinstance(promise(job).error, JobTimeoutError)
@@ -284,9 +284,9 @@ def test_close_finishes_what_there_is_even_before_a_node_is_there() -> None:
     assert link.finished is None
     table.say(link, Ended(job.id, 1))
     assert link.finished is False
-    assert not table.dispatcher.turns.ended.is_set()
+    assert not table.dispatcher.event_loop.ended.is_set()
     table.lose(link)
-    assert table.dispatcher.turns.ended.is_set()
+    assert table.dispatcher.event_loop.ended.is_set()
 
 
 def test_stop_drops_everything_and_starting_nodes_are_abandoned() -> None:

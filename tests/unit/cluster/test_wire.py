@@ -10,7 +10,7 @@ from orchestrator.cluster.routing import LEAST_AHEAD, MOST_AHEAD, limit, smoothe
 from orchestrator.cluster.wire import put_together, take_apart
 
 ATTEMPT = errors.Attempt(
-    1, cause="SIGSEGV", reason="crash", run_s=0.5, last_words="ouch", slot=1, generation=2, pid=3
+    1, cause="SIGSEGV", reason="crash", run_s=0.5, stderr_tail="ouch", slot=1, generation=2, pid=3
 )
 SAMPLES: list[errors.OrchestratorError] = [
     errors.JobError("ValueError", "no", "Traceback …"),

@@ -189,8 +189,8 @@ def test_samples_that_cannot_be_used_are_problems(tmp_path: Path) -> None:
 
 
 def test_what_init_would_write_is_no_problem(tmp_path: Path) -> None:
-    starter = write_wave(tmp_path / "starter.wav")
-    (found,) = look_at_samples([sample(tmp_path / "new.wav", None)], {tmp_path / "new.wav": starter})
+    template = write_wave(tmp_path / "template.wav")
+    (found,) = look_at_samples([sample(tmp_path / "new.wav", None)], {tmp_path / "new.wav": template})
     assert found.state == "ok"
 
 

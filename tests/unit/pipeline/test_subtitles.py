@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from orchestrator.pipeline.document import Document, Segment
-from orchestrator.pipeline.subtitles import Pace, cues, render
+from orchestrator.pipeline.subtitles import ReadingSpeed, cues, render
 from orchestrator.pipeline.subtitles.lines import lay_out
 from orchestrator.pipeline.subtitles.tokens import Token, tokens
 from orchestrator_worker.protocol import Word
@@ -148,11 +148,11 @@ def test_a_cue_ends_where_the_sentence_does() -> None:
 
 
 def test_every_cue_keeps_to_the_width_and_the_length() -> None:
-    pace = Pace()
-    for cue in cues(document(spoken(SPEECH)), pace):
-        assert len(cue.lines) <= pace.most_lines
-        assert all(cell_len(line) <= pace.columns for line in cue.lines)
-        assert cue.end_ms - cue.start_ms <= pace.longest_s * 1000
+    speed = ReadingSpeed()
+    for cue in cues(document(spoken(SPEECH)), speed):
+        assert len(cue.lines) <= speed.most_lines
+        assert all(cell_len(line) <= speed.columns for line in cue.lines)
+        assert cue.end_ms - cue.start_ms <= speed.longest_s * 1000
 
 
 def test_a_long_pause_ends_a_cue_in_the_middle_of_a_sentence() -> None:
@@ -178,7 +178,7 @@ def test_a_short_cue_stands_until_it_could_be_read_but_not_into_the_next() -> No
     first = timed("Yes.", ["yes"], word_ms=100)
     second = timed("No.", ["no"], word_ms=100, start_ms=600)
     third = timed("Well.", ["well"], word_ms=100, start_ms=4000)
-    found = cues(Document("x", 9000, [first, second, third]), Pace(pause_s=0.3))
+    found = cues(Document("x", 9000, [first, second, third]), ReadingSpeed(pause_s=0.3))
     assert [(cue.start_ms, cue.end_ms) for cue in found] == [(0, 600), (600, 1600), (4000, 5000)]
 
 

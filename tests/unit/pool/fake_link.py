@@ -1,7 +1,7 @@
 """A worker process as a record: what lies in its pipe, what it has read of it, what it was told.
 
 The pipe is true to the real one where it matters: bytes in their order, of which the worker has read some and the
-parent takes others back. So a frame that is cut in two, a job that is begun and taken back, or a message that is
+parent takes others back. So a frame that is cut in two, a job that is begun and recalled, or a message that is
 taken for another, fails the test that does it.
 """
 
@@ -47,13 +47,13 @@ class FakeLink:
     start: str = "exec"
     sent: list[Command] = field(default_factory=list)
     frames: list[bytes] = field(default_factory=list)
-    """Every job that was ever sent, also those taken back since."""
+    """Every job that was ever sent, also those recalled since."""
     writes: int = 0
     """System calls it took to send them."""
     signals: list[int] = field(default_factory=list)
     full: bool = False
     pipe: list[Item] = field(default_factory=list)
-    """What was sent and not taken back, from the first job without an answer."""
+    """What was sent and not recalled, from the first job without an answer."""
     read: int = 0
     """Bytes of it that the worker has read."""
     replies: deque[Reply] = field(default_factory=deque)
@@ -71,7 +71,7 @@ class FakeLink:
             self.frames.append(payload.rstrip())
             self.pipe.append(Item(HEADER_SIZE + len(payload), int(payload)))
 
-    def take_back(self, sizes: Sequence[int]) -> int:
+    def recall(self, sizes: Sequence[int]) -> int:
         """As the real one: by what is left in bytes. What it cuts off must be jobs, and whole ones."""
         end = sum(item.size for item in self.pipe)
         kept, taken = end - self.read, 0
@@ -93,7 +93,7 @@ class FakeLink:
     def read_rss(self) -> int:
         return self.rss
 
-    def last_words(self) -> str:
+    def stderr_tail(self) -> str:
         return f"words of {self.pid}"
 
     @property

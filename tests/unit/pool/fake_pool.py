@@ -1,4 +1,4 @@
-"""A supervisor on fake hands: workers are records, the clock is a number, deaths are calls."""
+"""A supervisor with fake effects: workers are records, the clock is a number, deaths are calls."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class FakePromise:
     """The caller's side: records each ending, so that a second one shows."""
 
     cancelled: bool = False
-    endings: list[Any] = field(default_factory=list)
+    outcomes: list[Any] = field(default_factory=list)
     chunks: list[str] = field(default_factory=list)
     begun: int = 0
 
@@ -36,11 +36,11 @@ class FakePromise:
         return not self.cancelled
 
     def resolve(self, value: Any) -> bool:
-        self.endings.append(value)
+        self.outcomes.append(value)
         return not self.cancelled
 
     def reject(self, error: BaseException) -> bool:
-        self.endings.append(error)
+        self.outcomes.append(error)
         return not self.cancelled or isinstance(error, JobCancelledError)
 
     def add_chunk(self, chunk: Chunk) -> None:
@@ -48,7 +48,7 @@ class FakePromise:
 
 
 class FakePool:
-    """Drives a supervisor the way the loop does. Also its hands."""
+    """Drives a supervisor the way the loop does. Also its effects."""
 
     def __init__(self, *names: str, need_mib: int = 50, **settings: Any) -> None:
         models = [Model(name=name, engine="fake") for name in (names or (FUNCTION_MODEL,))]
@@ -65,7 +65,7 @@ class FakePool:
         self.supervisor = Supervisor(models, Settings(**settings), self)
         self.settle()
 
-    # ------------------------------------------------------------------ hands
+    # ------------------------------------------------------------------ effects
 
     def spawn(self, worker: Worker) -> FakeLink:
         if self.spawn_fails:
@@ -75,7 +75,7 @@ class FakePool:
         self.links.append(link)
         return link
 
-    def bury(self, worker: Worker) -> None:
+    def reap(self, worker: Worker) -> None:
         self.links.remove(worker.link)  # type: ignore[arg-type]
 
     def kernel_killed(self) -> bool:
@@ -97,8 +97,8 @@ class FakePool:
     # ------------------------------------------------------------------ what happens
 
     @property
-    def roster(self):
-        return self.supervisor.roster
+    def registry(self):
+        return self.supervisor.registry
 
     def settle(self) -> None:
         self.supervisor.settle(self.now)
@@ -107,7 +107,7 @@ class FakePool:
         """Submit a job whose frame has ``size`` bytes."""
         number = len(self.jobs) + 1
         payload = Payload(number, model, "call", job_frame(number, size), None)
-        job = JobRecord.of(payload, self.roster.lanes[model], FakePromise(), **options)
+        job = JobRecord.of(payload, self.registry.model_queues[model], FakePromise(), **options)
         self.jobs.append(job)
         self.places += 1
         self.supervisor.submit(job, self.now)
@@ -134,7 +134,7 @@ class FakePool:
         """Complete every start, those that follow from it too."""
         while starting := [
             worker
-            for worker in self.roster.workers()
+            for worker in self.registry.workers()
             if worker.state in {WorkerState.STARTING, WorkerState.LOADING}
         ]:
             self.ready(starting[0])
@@ -183,8 +183,8 @@ class FakePool:
 
     def bury_leaving(self) -> None:
         """Everybody told to go goes."""
-        while self.roster.leaving:
-            self.die(next(iter(self.roster.leaving)), 0)
+        while self.registry.leaving:
+            self.die(next(iter(self.registry.leaving)), 0)
 
     def wait(self, seconds: float) -> None:
         """Let time pass, doing what is due at its own moment."""
@@ -198,18 +198,18 @@ class FakePool:
     # ------------------------------------------------------------------ what can be seen
 
     def worker(self, slot: int = 0) -> Worker:
-        worker = self.roster.slots[slot].worker
+        worker = self.registry.slots[slot].worker
         assert worker is not None
         return worker
 
     def exits(self) -> dict[str, int]:
         total: dict[str, int] = {}
-        for slot in self.roster.slots:
+        for slot in self.registry.slots:
             for reason, count in slot.exits.items():
                 total[ExitReason(reason).value] = total.get(reason, 0) + count
         return total
 
     def ending(self, job: JobRecord) -> Any:
-        endings = job.promise.endings  # type: ignore[attr-defined]
-        assert len(endings) == 1
-        return endings[0]
+        outcomes = job.promise.outcomes  # type: ignore[attr-defined]
+        assert len(outcomes) == 1
+        return outcomes[0]

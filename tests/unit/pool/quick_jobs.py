@@ -1,4 +1,4 @@
-"""Pools whose jobs are known to be short, so that their workers have lines."""
+"""Pools whose jobs are known to be short, so that jobs are prefetched for their workers."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ AT_WORK = {WorkerState.BUSY, WorkerState.CANCELLING}
 def quick_pool(*names: str, workers: int = 1, **settings: Any) -> FakePool:
     """Return a pool in which every worker stands idle and has done one tiny job of the first model."""
     pool = FakePool(*names, workers=workers, **settings)
-    first = next(iter(pool.roster.lanes))
+    first = next(iter(pool.registry.model_queues))
     for _ in range(workers):
         pool.submit(first)
     pool.ready_all()
@@ -23,14 +23,14 @@ def quick_pool(*names: str, workers: int = 1, **settings: Any) -> FakePool:
     return pool
 
 
-def with_line(pool: FakePool, count: int, **options: Any) -> list[JobRecord]:
-    """Bring the only worker to a job with ``count`` more in its line; return them, the one that runs first."""
+def with_prefetched(pool: FakePool, count: int, **options: Any) -> list[JobRecord]:
+    """Bring the only worker to a job with ``count`` more prefetched; return them, the one that runs first."""
     opening = pool.submit(**options)
     jobs = [pool.submit(**options) for _ in range(1 + count)]
     pool.done(pool.worker(), seconds=0.0)
     assert opening.state is JobState.ENDED
     assert pool.worker().job is jobs[0]
-    assert list(pool.worker().line) == jobs[1:]
+    assert list(pool.worker().prefetched) == jobs[1:]
     return jobs
 
 
@@ -43,7 +43,7 @@ def work_off(pool: FakePool) -> None:
 
 def everybody(pool: FakePool) -> list[Worker]:
     """Return all living workers."""
-    return [*pool.roster.workers(), *pool.roster.leaving]
+    return [*pool.registry.workers(), *pool.registry.leaving]
 
 
 def states(jobs: list[JobRecord]) -> list[JobState]:
@@ -52,10 +52,10 @@ def states(jobs: list[JobRecord]) -> list[JobState]:
 
 
 def assert_even(pool: FakePool) -> None:
-    """Every job has ended once, and nothing of any is left in the books."""
+    """Every job has ended once, and nothing of any is left in the registry."""
     for job in pool.jobs:
         pool.ending(job)
     assert pool.places == 0
-    assert not pool.roster.with_line
-    assert not pool.roster.lanes_waiting
-    assert pool.supervisor.roster.delayed == {}
+    assert not pool.registry.with_prefetched
+    assert not pool.registry.queues_with_jobs
+    assert pool.supervisor.registry.delayed == {}

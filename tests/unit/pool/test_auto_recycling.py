@@ -19,7 +19,7 @@ def auto_pool(*names: str, budget_mib: int, **settings: Any) -> FakePool:
 
 def work(pool: FakePool, worker: Worker, *, grows_mib: int = 0, takes_s: float = 1.0) -> None:
     """Do one job; memory grows within it."""
-    pool.submit(worker.lane.name)
+    pool.submit(worker.model_queue.name)
     assert worker.state is WorkerState.BUSY
     pool.now += takes_s
     worker.link.rss += grows_mib * MIB  # type: ignore[attr-defined]
@@ -48,7 +48,7 @@ def test_a_worker_that_would_break_the_budget_does_not_one_job_more() -> None:
 def test_where_there_is_room_a_successor_loads_while_the_worker_goes_on() -> None:
     pool = auto_pool("m", budget_mib=400, prestart="m")
     worker = start(pool)
-    while pool.roster.slots[0].successor is None:
+    while pool.registry.slots[0].successor is None:
         work(pool, worker, grows_mib=10)
         assert worker.state is WorkerState.IDLE
     grown = worker.rss_bytes
@@ -57,7 +57,7 @@ def test_where_there_is_room_a_successor_loads_while_the_worker_goes_on() -> Non
     pool.ready_all()
     assert pool.worker().generation == 2
     assert worker.state is WorkerState.LEAVING
-    limit = (400 - pool.roster.lanes["m"].need_bytes(400 * MIB) / MIB) * MIB
+    limit = (400 - pool.registry.model_queues["m"].need_bytes(400 * MIB) / MIB) * MIB
     assert limit - 50 * MIB <= grown <= limit - 10 * MIB, "three jobs more fit into the time of a start"
 
 
@@ -74,7 +74,7 @@ def test_one_that_does_not_grow_stays() -> None:
 def test_while_another_model_waits_for_memory_a_worker_leaves_when_its_start_is_worth_it() -> None:
     """50 MiB, 3 s to start, 1 MiB and 1 s per job: after sqrt(52 * 3 / (1 * 1)), 12.5 jobs."""
     pool = auto_pool("grower", "other", budget_mib=400, workers=2)
-    pool.roster.lanes["other"].learn_memory(280 * MIB)
+    pool.registry.model_queues["other"].learn_memory(280 * MIB)
     pool.submit("grower")
     worker = start(pool)
     pool.now += 1
@@ -90,7 +90,7 @@ def test_while_another_model_waits_for_memory_a_worker_leaves_when_its_start_is_
     assert worker.state is WorkerState.LEAVING
     pool.bury_leaving()
     assert pool.exits() == {"jobs": 1}
-    assert {link.worker.lane.name for link in pool.links} >= {"other"}
+    assert {link.worker.model_queue.name for link in pool.links} >= {"other"}
 
 
 def test_stats_say_what_was_learnt() -> None:
@@ -100,14 +100,14 @@ def test_stats_say_what_was_learnt() -> None:
     worker = start(pool)
     for _ in range(20):
         work(pool, worker, grows_mib=5)
-    (model,) = take_stats(pool.roster, pool.now).models
+    (model,) = take_stats(pool.registry, pool.now).models
     growth = model.growth
     assert growth is not None
     assert (growth.rate, growth.certain, growth.lives) == (5 * MIB, True, 1)
     assert growth.largest_rise_bytes == 5 * MIB
     assert growth.base_bytes == 55 * MIB
     assert growth.best_jobs is not None
-    assert FakePool("m").roster.lanes["m"].learner is None
+    assert FakePool("m").registry.model_queues["m"].learner is None
 
 
 def test_a_trim_is_told_to_the_learner() -> None:

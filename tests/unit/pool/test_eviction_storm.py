@@ -31,7 +31,7 @@ def play(seed: int, *, models: int, slots: int, start_s: float, priorities: int)
                 worker.generation,
                 worker,
             )
-            for worker in pool.roster.workers()
+            for worker in pool.registry.workers()
             if worker.state is not WorkerState.IDLE
         ]
         at, _, _, worker = min(coming)
@@ -49,7 +49,7 @@ def play(seed: int, *, models: int, slots: int, start_s: float, priorities: int)
 def test_a_worker_works_as_long_as_its_start_took(seed: int, models: int, slots: int, start_s: float) -> None:
     pool, seconds = play(seed, models=models, slots=slots, start_s=start_s, priorities=5)
     work_s = JOBS * JOB_S / slots
-    assert pool.roster.tally.evictions * start_s / slots <= 1.25 * work_s
+    assert pool.registry.metrics.evictions * start_s / slots <= 1.25 * work_s
     assert seconds <= 2.5 * work_s
 
 

@@ -10,7 +10,7 @@ from orchestrator.errors import JobCancelledError, JobError
 from orchestrator.pool.futures import JobFuture, PoolFuture
 
 
-class Room:
+class FakeController:
     """Stands in for a pool: counts, and answers when it is asked to drive."""
 
     def __init__(self, answer: Any = None) -> None:
@@ -43,9 +43,9 @@ def test_a_result_that_is_read_when_it_is_there_never_makes_the_lock() -> None:
 
 def test_a_waiting_caller_drives_the_pool_and_gets_the_answer_without_the_lock() -> None:
     future: JobFuture[int] = JobFuture()
-    room = Room(answer=3)
-    future.bind(object(), room)  # type: ignore[arg-type]
-    assert (future.result(), room.drives, made(future)) == (3, 1, False)
+    controller = FakeController(answer=3)
+    future.bind(object(), controller)  # type: ignore[arg-type]
+    assert (future.result(), controller.drives, made(future)) == (3, 1, False)
 
 
 @pytest.mark.parametrize("early", [True, False], ids=["asked before", "asked after"])
@@ -87,10 +87,10 @@ def test_an_error_is_raised_and_returned() -> None:
 
 def test_a_cancel_before_the_result_wins_and_the_pool_is_told_once() -> None:
     future: JobFuture[int] = JobFuture()
-    record, room = object(), Room()
-    future.bind(record, room)  # type: ignore[arg-type]
+    record, controller = object(), FakeController()
+    future.bind(record, controller)  # type: ignore[arg-type]
     assert future.cancel()
-    assert (future.resolve(1), future.cancelled(), room.cancelled) == (False, True, [record])
+    assert (future.resolve(1), future.cancelled(), controller.cancelled) == (False, True, [record])
     with pytest.raises(JobCancelledError):
         future.result()
     with pytest.raises(CancelledError):
@@ -99,10 +99,10 @@ def test_a_cancel_before_the_result_wins_and_the_pool_is_told_once() -> None:
 
 def test_a_cancel_after_the_result_is_refused() -> None:
     future: JobFuture[int] = JobFuture()
-    room = Room()
-    future.bind(object(), room)  # type: ignore[arg-type]
+    controller = FakeController()
+    future.bind(object(), controller)  # type: ignore[arg-type]
     assert future.resolve(1)
-    assert (future.cancel(), room.cancelled, future.result()) == (False, [], 1)
+    assert (future.cancel(), controller.cancelled, future.result()) == (False, [], 1)
 
 
 def test_a_second_result_is_refused_and_the_first_stays() -> None:

@@ -1,4 +1,4 @@
-"""Recycling, retries, intensity, budget, deadlines: numbers in, decisions out."""
+"""Recycling, retries, restart_limit, budget, timers: numbers in, decisions out."""
 
 import random
 
@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from orchestrator.config.types import RecycleConfig, RecycleLimits
 from orchestrator.pool.core.memory_budget import BARE_WORKER_BYTES, Budget, first_guess, learnt_need
-from orchestrator.pool.core.restart_limit import Intensity
+from orchestrator.pool.core.restart_limit import RestartLimit
 from orchestrator.pool.core.states import ExitReason
-from orchestrator.pool.core.timers import Deadlines
+from orchestrator.pool.core.timers import Timers
 from orchestrator.pool.recycling import (
     NO_LIMITS,
     Limits,
@@ -141,7 +141,7 @@ def test_an_idle_worker_is_looked_at_for_whatever_comes_first() -> None:
     assert next_check_s(NO_LIMITS, age_s=70, idle_s=1) is None
 
 
-# ------------------------------------------------------------------ retries, intensity
+# ------------------------------------------------------------------ retries, restart_limit
 
 
 def test_as_many_attempts_as_said_and_no_pause() -> None:
@@ -165,23 +165,23 @@ def test_attempts_are_a_number(wrong: object) -> None:
 
 
 def test_three_failures_within_the_period_are_too_many() -> None:
-    intensity = Intensity(most=3, period_s=60)
-    assert not intensity.start_failed(0, "a")
-    intensity.started()
-    assert not intensity.start_failed(30, "b")
-    intensity.started()
-    assert intensity.start_failed(59, "c")
-    assert intensity.evidence == ("a", "b", "c")
+    restart_limit = RestartLimit(most=3, period_s=60)
+    assert not restart_limit.start_failed(0, "a")
+    restart_limit.started()
+    assert not restart_limit.start_failed(30, "b")
+    restart_limit.started()
+    assert restart_limit.start_failed(59, "c")
+    assert restart_limit.evidence == ("a", "b", "c")
 
 
 def test_failures_far_apart_are_forgiven_unless_none_succeeds() -> None:
-    intensity = Intensity(most=3, period_s=60)
+    restart_limit = RestartLimit(most=3, period_s=60)
     for now in (0, 50, 100, 150, 200):
-        assert not intensity.start_failed(now, "slow")
-        intensity.started()
-    assert not intensity.start_failed(1000, "x")
-    assert not intensity.start_failed(2000, "x")
-    assert intensity.start_failed(3000, "x")
+        assert not restart_limit.start_failed(now, "slow")
+        restart_limit.started()
+    assert not restart_limit.start_failed(1000, "x")
+    assert not restart_limit.start_failed(2000, "x")
+    assert restart_limit.start_failed(3000, "x")
 
 
 # ------------------------------------------------------------------ budget
@@ -221,35 +221,35 @@ def test_overshoot_is_what_lies_above_the_reservation() -> None:
     assert budget.overshoot_bytes("a", 10) == 0
 
 
-# ------------------------------------------------------------------ deadlines
+# ------------------------------------------------------------------ timers
 
 
 @given(st.integers(0, 2**32))
 def test_deadlines_are_what_a_dictionary_would_say(seed: int) -> None:
-    draw, deadlines, model, now = random.Random(seed), Deadlines[int](), {}, 0.0
+    draw, timers, model, now = random.Random(seed), Timers[int](), {}, 0.0
     for _ in range(300):
         key, action = draw.randrange(20), draw.random()
         if action < 0.5:
             model[key] = now + draw.randrange(50)
-            deadlines.set(key, model[key])
+            timers.set(key, model[key])
         elif action < 0.7:
             model.pop(key, None)
-            deadlines.clear(key)
+            timers.clear(key)
         else:
             now += draw.randrange(10)
-            due_now = deadlines.pop_due(now)
+            due_now = timers.pop_due(now)
             assert set(due_now) == {key for key, at in model.items() if at <= now}
             assert [model[key] for key in due_now] == sorted(model[key] for key in due_now)
             for key in due_now:
                 del model[key]
-        assert deadlines.next_due() == min(model.values(), default=None)
-        assert len(deadlines) == len(model)
+        assert timers.next_due() == min(model.values(), default=None)
+        assert len(timers) == len(model)
 
 
 def test_a_deadline_moved_a_million_times_takes_no_room() -> None:
-    deadlines = Deadlines[str]()
+    timers = Timers[str]()
     for number in range(10_000):
-        deadlines.set("one", number)
-        deadlines.set(f"other {number}", number)
-        deadlines.clear(f"other {number}")
-    assert len(deadlines._heap) < 200
+        timers.set("one", number)
+        timers.set(f"other {number}", number)
+        timers.clear(f"other {number}")
+    assert len(timers._heap) < 200

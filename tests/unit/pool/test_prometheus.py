@@ -50,7 +50,7 @@ class Scrape:
 
 
 def scrape(pool: FakePool) -> Scrape:
-    return Scrape(take_stats(pool.roster, pool.now))
+    return Scrape(take_stats(pool.registry, pool.now))
 
 
 def test_exactly_the_names_and_labels_that_are_promised() -> None:
@@ -79,7 +79,7 @@ def test_the_numbers_are_those_of_the_stats() -> None:
     assert found("orchestrator_jobs_total", task="call", outcome="result") == 1
     assert found("orchestrator_jobs_total", task="call", outcome="died") == 1
     assert found("orchestrator_worker_memory_peak_bytes", slot="0") == 64 * 1024 * 1024
-    assert found("orchestrator_worker_spawns_total") == take_stats(pool.roster, pool.now).spawns
+    assert found("orchestrator_worker_spawns_total") == take_stats(pool.registry, pool.now).spawns
     assert found("orchestrator_job_duration_seconds_count") == 2
     assert found("orchestrator_job_duration_seconds_bucket", le="+Inf") == 2
     assert found("orchestrator_queue_wait_seconds_count") == 2

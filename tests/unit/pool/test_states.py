@@ -40,9 +40,9 @@ LEGAL = {
 }
 LEGAL_JOBS = {
     ("waiting", "given"): "running",
-    ("waiting", "sent_ahead"): "sent",
+    ("waiting", "prefetched"): "sent",
     ("sent", "given"): "running",
-    ("sent", "taken_back"): "waiting",
+    ("sent", "recalled"): "waiting",
     ("running", "put_off"): "delayed",
     ("delayed", "released"): "waiting",
     **{(state, "finished"): "ended" for state in ("waiting", "sent", "running", "delayed")},

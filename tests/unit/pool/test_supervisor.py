@@ -98,7 +98,7 @@ def test_a_timeout_counts_from_the_start_of_work() -> None:
     assert isinstance(error, JobTimeoutError)
     assert (error.where, error.limit_s, error.pid) == ("run", 1.0, 100)
     pool.wait(1.0)
-    pool.die(next(iter(pool.roster.leaving)), -15)
+    pool.die(next(iter(pool.registry.leaving)), -15)
     assert pool.exits() == {"timeout": 1}
 
 
@@ -228,7 +228,7 @@ def test_a_system_without_processes_is_no_endless_loop() -> None:
     pool.spawn_fails = 100
     assert isinstance(pool.ending(pool.submit()), ModelOutOfUseError)
     assert pool.spawn_fails == 97
-    assert pool.roster.budget.reserved_bytes == 0
+    assert pool.registry.budget.reserved_bytes == 0
 
 
 def test_a_start_without_end_is_ended() -> None:
@@ -253,7 +253,7 @@ def test_the_successor_is_loaded_while_the_last_job_runs() -> None:
     pool = FakePool(recycle=Recycle(max_jobs=2))
     work(pool, 1)
     pool.submit()
-    slot = pool.roster.slots[0]
+    slot = pool.registry.slots[0]
     assert slot.successor is not None
     old = pool.worker()
     pool.ready(slot.successor)
@@ -282,7 +282,7 @@ def test_at_its_last_job_a_worker_stops_even_if_the_successor_is_not_ready() -> 
     second = pool.submit()
     pool.ready(pool.worker())
     old = pool.worker()
-    assert pool.roster.slots[0].successor is not None
+    assert pool.registry.slots[0].successor is not None
     pool.done(old)
     assert old.state is WorkerState.LEAVING
     assert second.state is JobState.WAITING
@@ -298,10 +298,10 @@ def test_past_its_rss_a_worker_goes_on_until_the_successor_is_loaded() -> None:
     work_job = pool.submit()
     pool.done(old)
     assert pool.ending(work_job) == "value"
-    assert pool.roster.slots[0].successor is not None
+    assert pool.registry.slots[0].successor is not None
     third = pool.submit()
     assert third.worker is old
-    pool.ready(pool.roster.slots[0].successor)
+    pool.ready(pool.registry.slots[0].successor)
     pool.done(old)
     assert old.dismissed_for == "rss"
     assert pool.worker().generation == 2
@@ -379,12 +379,12 @@ def test_a_trim_without_end_costs_the_worker() -> None:
 def test_what_a_model_needs_is_learnt() -> None:
     pool = FakePool(budget_bytes=1000 * MIB, need_mib=300)
     pool.submit()
-    assert pool.roster.budget.reserved_bytes == 64 * MIB
+    assert pool.registry.budget.reserved_bytes == 64 * MIB
     pool.ready_all()
-    assert pool.roster.budget.reserved_bytes == int(330 * MIB)
+    assert pool.registry.budget.reserved_bytes == int(330 * MIB)
     pool.links[0].rss = 400 * MIB
     pool.done(pool.worker())
-    assert pool.roster.budget.reserved_bytes == int(440 * MIB)
+    assert pool.registry.budget.reserved_bytes == int(440 * MIB)
 
 
 def test_an_overshoot_is_reported_not_reserved() -> None:
@@ -392,8 +392,8 @@ def test_an_overshoot_is_reported_not_reserved() -> None:
     pool.submit()
     pool.ready_all()
     pool.wait(0.05)
-    assert pool.roster.budget.reserved_bytes == 100 * MIB
-    assert pool.roster.tally.overshoot_peak_bytes == 200 * MIB
+    assert pool.registry.budget.reserved_bytes == 100 * MIB
+    assert pool.registry.metrics.overshoot_peak_bytes == 200 * MIB
 
 
 # ------------------------------------------------------------------ ending
@@ -405,8 +405,8 @@ def test_close_finishes_what_came_and_sees_everybody_off() -> None:
     pool.supervisor.close(pool.now)
     pool.settle()
     pool.ready_all()
-    while any(worker.job for worker in pool.roster.workers()):
-        pool.done(next(worker for worker in pool.roster.workers() if worker.job))
+    while any(worker.job for worker in pool.registry.workers()):
+        pool.done(next(worker for worker in pool.registry.workers() if worker.job))
     assert [pool.ending(job) for job in jobs] == ["value"] * 3
     assert not pool.supervisor.finished
     pool.bury_leaving()
@@ -456,4 +456,4 @@ def test_events_tell_the_whole_story() -> None:
     ended = next(event for event in pool.events if isinstance(event, JobEnded))
     assert (ended.outcome, ended.slot, ended.attempts) == ("result", 0, 0)
     left = next(event for event in pool.events if isinstance(event, WorkerLeft))
-    assert (left.reason, left.jobs, left.last_words) == ("shutdown", 1, "words of 100")
+    assert (left.reason, left.jobs, left.stderr_tail) == ("shutdown", 1, "words of 100")

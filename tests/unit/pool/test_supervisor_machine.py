@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from orchestrator.errors import ProtocolError
-from orchestrator.pool.core.prefetch import MOST_IN_LINE
+from orchestrator.pool.core.prefetch import MOST_PREFETCHED
 from orchestrator.pool.core.states import JobState, WorkerState
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
@@ -61,10 +61,10 @@ class Pools(RuleBasedStateMachine):
         """Workers that nobody listens to any more."""
 
     def known(self, model: str) -> str:
-        return model if model in self.pool.roster.lanes else "a"
+        return model if model in self.pool.registry.model_queues else "a"
 
     def workers(self):
-        return [*self.pool.roster.workers(), *self.pool.roster.leaving]
+        return [*self.pool.registry.workers(), *self.pool.registry.leaving]
 
     def one(self, number: int, *states: WorkerState):
         """One of the workers in these states, or None."""
@@ -88,7 +88,7 @@ class Pools(RuleBasedStateMachine):
         size=st.sampled_from([60, 60, 2049]),
     )
     def submit(self, model, priority, timeout_s, queue_timeout_s, size) -> None:
-        if not self.pool.roster.closing:
+        if not self.pool.registry.closing:
             self.pool.submit(
                 self.known(model),
                 priority=priority,
@@ -170,14 +170,14 @@ class Pools(RuleBasedStateMachine):
 
     @rule(model=st.sampled_from(MODELS), count=st.integers(5, 40))
     def submit_to_a_pool_at_work(self, model, count) -> None:
-        """So that lines are there, and often: whatever its jobs took before, they are short now."""
-        self.pool.roster.lanes[self.known(model)].engine_s = IN_NO_TIME_S
+        """So that jobs are prefetched, and often: whatever its jobs took before, they are short now."""
+        self.pool.registry.model_queues[self.known(model)].engine_s = IN_NO_TIME_S
         self.submit_some(model, count)
         self.work(2)
 
     @rule(number=numbers, count=st.integers(0, 20), again=numbers)
     def cancel_behind_its_back(self, number, count, again) -> None:
-        """A worker is further than we know, its job is cancelled, and then another of its line."""
+        """A worker is further than we know, its job is cancelled, and then another prefetched one."""
         self.work_unheard(number, count, "its header")
         if worker := self.one(number, *ACTIVE):
             self.pool.cancel(worker.job)
@@ -238,40 +238,44 @@ class Pools(RuleBasedStateMachine):
     @invariant()
     def no_job_ends_twice(self) -> None:
         for job in self.pool.jobs:
-            assert len(job.promise.endings) == (job.state is JobState.ENDED)
+            assert len(job.promise.outcomes) == (job.state is JobState.ENDED)
 
     @invariant()
     def the_budget_holds(self) -> None:
-        budget = self.pool.roster.budget
-        living = [*self.pool.roster.workers(), *self.pool.roster.leaving]
+        budget = self.pool.registry.budget
+        living = [*self.pool.registry.workers(), *self.pool.registry.leaving]
         assert budget.reserved_bytes <= budget.limit_bytes
         assert budget.reserved_bytes == sum(budget.held_by(worker) for worker in living)
         assert all(budget.held_by(worker) > 0 for worker in living)
 
     @invariant()
     def no_worker_and_no_slot_is_lost(self) -> None:
-        roster = self.pool.roster
-        living = [*roster.workers(), *roster.leaving]
+        registry = self.pool.registry
+        living = [*registry.workers(), *registry.leaving]
         assert {worker.link for worker in living} == set(self.pool.links)
-        for slot in roster.slots:
+        for slot in registry.slots:
             for worker in (slot.worker, slot.successor):
                 assert worker is None or worker.state not in {WorkerState.LEAVING, WorkerState.GONE}
             assert slot.worker is not None or slot.successor is None
-        for worker in roster.leaving:
+        for worker in registry.leaving:
             assert worker.state is WorkerState.LEAVING
             assert worker.link.told_to_go
 
     @invariant()
     def workers_and_lanes_agree(self) -> None:
-        roster = self.pool.roster
-        for lane in roster.lanes.values():
-            used = [slot.worker for slot in roster.slots if slot.worker and slot.worker.lane is lane]
-            assert set(lane.workers) == set(used)
-            assert set(lane.idle) == {worker for worker in used if worker.state is WorkerState.IDLE}
+        registry = self.pool.registry
+        for model_queue in registry.model_queues.values():
+            used = [
+                slot.worker
+                for slot in registry.slots
+                if slot.worker and slot.worker.model_queue is model_queue
+            ]
+            assert set(model_queue.workers) == set(used)
+            assert set(model_queue.idle) == {worker for worker in used if worker.state is WorkerState.IDLE}
 
     @invariant()
     def workers_and_jobs_agree(self) -> None:
-        for worker in self.pool.roster.workers():
+        for worker in self.pool.registry.workers():
             if worker.state is WorkerState.BUSY:
                 assert worker.job.state is JobState.RUNNING
                 assert worker.job.worker is worker
@@ -279,35 +283,39 @@ class Pools(RuleBasedStateMachine):
                 assert worker.job.state is JobState.ENDED
             else:
                 assert worker.job is None
-                assert not worker.line
+                assert not worker.prefetched
             limit = worker.limits.jobs
             assert limit is None or worker.jobs <= limit
 
     @invariant()
     def every_job_is_in_one_place(self) -> None:
         """The queues and the delayed are seen to elsewhere: with their states they are what they should be."""
-        roster = self.pool.roster
-        places = Counter(job for lane in roster.lanes.values() for job in lane.waiting.members())
-        places.update(list(roster.delayed))
-        places.update(job for worker in self.workers() for job in worker.line)
+        registry = self.pool.registry
+        places = Counter(
+            job for model_queue in registry.model_queues.values() for job in model_queue.waiting.members()
+        )
+        places.update(list(registry.delayed))
+        places.update(job for worker in self.workers() for job in worker.prefetched)
         places.update(worker.job for worker in self.workers() if worker.job is not None)
         assert all(count == 1 for count in places.values())
-        in_line = {job for worker in self.workers() for job in worker.line if job.state is not JobState.ENDED}
+        prefetched = {
+            job for worker in self.workers() for job in worker.prefetched if job.state is not JobState.ENDED
+        }
         at_front = {worker.job for worker in self.workers() if worker.job is not None}
         for job in self.pool.jobs:
             assert (job in places) or job.state is JobState.ENDED
-            assert (job.state is JobState.SENT) == (job in in_line)
+            assert (job.state is JobState.SENT) == (job in prefetched)
             assert (job.state is not JobState.RUNNING) or job in at_front
 
     @invariant()
     def lines_are_in_the_books(self) -> None:
-        roster = self.pool.roster
-        assert set(roster.with_line) == {worker for worker in self.workers() if worker.line}
+        registry = self.pool.registry
+        assert set(registry.with_prefetched) == {worker for worker in self.workers() if worker.prefetched}
         for worker in self.workers():
-            assert len(worker.line) <= MOST_IN_LINE
-            assert not worker.line or roster.settings.recycle is None
-            for job in worker.line:
-                assert job.lane is worker.lane
+            assert len(worker.prefetched) <= MOST_PREFETCHED
+            assert not worker.prefetched or registry.settings.recycle is None
+            for job in worker.prefetched:
+                assert job.model_queue is worker.model_queue
                 assert job.state in {JobState.SENT, JobState.ENDED}
                 assert job.worker is worker
                 assert job.queue_timeout_s is None
@@ -320,19 +328,23 @@ class Pools(RuleBasedStateMachine):
         for worker in self.workers():
             if worker not in self.mute:
                 expected = [
-                    job.id for job in ([] if worker.job is None else [worker.job]) + list(worker.line)
+                    job.id for job in ([] if worker.job is None else [worker.job]) + list(worker.prefetched)
                 ]
                 assert sorted(expected) == worker.link.awaited
 
     @invariant()
     def the_queue_is_what_waits(self) -> None:
-        roster = self.pool.roster
-        for lane in roster.lanes.values():
-            waiting = [job for job in self.pool.jobs if job.lane is lane and job.state is JobState.WAITING]
-            assert len(lane.waiting) == len(waiting)
-            assert set(lane.waiting.members()) == set(waiting)
-            assert (lane in roster.lanes_waiting) == bool(waiting)
-        assert set(roster.delayed) == {job for job in self.pool.jobs if job.state is JobState.DELAYED}
+        registry = self.pool.registry
+        for model_queue in registry.model_queues.values():
+            waiting = [
+                job
+                for job in self.pool.jobs
+                if job.model_queue is model_queue and job.state is JobState.WAITING
+            ]
+            assert len(model_queue.waiting) == len(waiting)
+            assert set(model_queue.waiting.members()) == set(waiting)
+            assert (model_queue in registry.queues_with_jobs) == bool(waiting)
+        assert set(registry.delayed) == {job for job in self.pool.jobs if job.state is JobState.DELAYED}
         never_started = [
             job for job in self.pool.jobs if job.state is not JobState.ENDED and job.first_started_at is None
         ]
@@ -340,28 +352,28 @@ class Pools(RuleBasedStateMachine):
 
     @invariant()
     def exclusive_means_one_model(self) -> None:
-        roster = self.pool.roster
-        if roster.settings.exclusive:
-            assert len({worker.lane for worker in [*roster.workers(), *roster.leaving]}) <= 1
+        registry = self.pool.registry
+        if registry.settings.exclusive:
+            assert len({worker.model_queue for worker in [*registry.workers(), *registry.leaving]}) <= 1
 
     @invariant()
     def nobody_waits_beside_a_worker_that_could(self) -> None:
         """Work is not left lying: an idle worker has no job of its own model waiting at the same rank."""
-        roster = self.pool.roster
-        if len(roster.lanes_waiting) == 1:
-            (lane,) = roster.lanes_waiting
-            assert not lane.idle
+        registry = self.pool.registry
+        if len(registry.queues_with_jobs) == 1:
+            (model_queue,) = registry.queues_with_jobs
+            assert not model_queue.idle
 
     @invariant()
     def priorities_are_kept(self) -> None:
-        for lane in self.pool.roster.lanes.values():
-            members = lane.waiting.members()
+        for model_queue in self.pool.registry.model_queues.values():
+            members = model_queue.waiting.members()
             ranks = [-job.priority for job in members]
             assert ranks == sorted(ranks)
             fresh = [(-job.priority, job.id) for job in members if not job.attempts]
             assert fresh == sorted(fresh)
             if members:
-                assert lane.waiting.head() is members[0]
+                assert model_queue.waiting.head() is members[0]
 
     def teardown(self) -> None:
         """From wherever it stands the pool comes to an end when the world lets it."""
@@ -374,7 +386,7 @@ class Pools(RuleBasedStateMachine):
             if pool.supervisor.finished:
                 break
             pool.ready_all()
-            for worker in list(pool.roster.workers()):
+            for worker in list(pool.registry.workers()):
                 pool.hear(worker)
                 if worker.state in ACTIVE:
                     pool.done(worker, seconds=IN_NO_TIME_S)
@@ -385,10 +397,10 @@ class Pools(RuleBasedStateMachine):
         assert pool.supervisor.finished
         assert pool.links == []
         assert pool.places == 0
-        assert pool.roster.budget.reserved_bytes == 0
+        assert pool.registry.budget.reserved_bytes == 0
         for job in pool.jobs:
             assert job.state is JobState.ENDED
-            assert len(job.promise.endings) == 1
+            assert len(job.promise.outcomes) == 1
 
 
 Pools.TestCase.settings = settings(

@@ -191,10 +191,10 @@ def test_provenance_has_host_versions_configuration_and_fingerprints(tmp_path: P
     ("starts", "said"),
     [
         (["exec"], "worker processes exec: each a new interpreter schema"),
-        (["fork"], "worker processes fork: copied from a starter schema"),
+        (["fork"], "worker processes fork: copied from a fork server schema"),
         (
             ["exec", "fork"],
-            "worker processes exec: each a new interpreter; fork: copied from a starter schema",
+            "worker processes exec: each a new interpreter; fork: copied from a fork server schema",
         ),
         ([None], "worker processes not known schema"),
     ],

@@ -78,7 +78,7 @@ def life_of(model: ModelSpec) -> Life:
     return _lives[key]
 
 
-class Pace:
+class TimeSpender:
     """Spends time against a schedule, so that delays do not add up."""
 
     def __init__(self, *, spin: bool, cancelled: Callable[[], bool]) -> None:
@@ -137,7 +137,7 @@ class SyntheticEngine(Engine):
         life = self._life = life_of(model)
         options = life.options
         life.begin("load")
-        Pace(spin=options.work == "spin", cancelled=lambda: False).spend(options.load_ms)
+        TimeSpender(spin=options.work == "spin", cancelled=lambda: False).spend(options.load_ms)
         life.happen("load", life.jobs + 1)
         if options.base_kib:
             self._base = Region(source(options.transient_source), options.base_kib)
@@ -148,27 +148,27 @@ class SyntheticEngine(Engine):
         life, options = self._life, self._life.options
         faults = _faults_of(job)
         text = _text(job, options)
-        pace = Pace(spin=options.work == "spin", cancelled=lambda: emit.cancelled)
+        spender = TimeSpender(spin=options.work == "spin", cancelled=lambda: emit.cancelled)
         life.jobs += 1
         life.happen("job", life.jobs)
         for index, chunk in enumerate(split_text(text, options.tokens)):
             life.strike_after(index, faults)
-            pace.spend(options.token_ms if index else options.first_token_ms)
+            spender.spend(options.token_ms if index else options.first_token_ms)
             life.happen("token", life.jobs)
             if chunk:
                 emit(chunk, final=index == options.tokens - 1)
         life.strike_after(options.tokens, faults)
-        self._hold_peak(pace)
-        pace.spend(options.job_ms)
+        self._hold_peak(spender)
+        spender.spend(options.job_ms)
         return _result(job, text, life.jobs)
 
-    def _hold_peak(self, pace: Pace) -> None:
+    def _hold_peak(self, spender: TimeSpender) -> None:
         options = self._life.options
         if not options.peak_kib:
             return
         peak = Region(source(options.transient_source), options.peak_kib)
         try:
-            pace.spend(options.peak_ms)
+            spender.spend(options.peak_ms)
         finally:
             peak.free()
 

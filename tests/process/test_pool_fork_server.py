@@ -1,4 +1,4 @@
-"""Replacements are forked from a starter: as fresh, as well watched and as surely gone as executed workers."""
+"""Replacements are forked from a fork server: as fresh, as well watched and as surely gone as executed workers."""
 
 import os
 import signal
@@ -18,8 +18,8 @@ from orchestrator.pool.models import Model
 from orchestrator.pool.pool import Pool
 from orchestrator.pool.recycling import Recycle
 from orchestrator.process.exit_status import describe_exit
-from orchestrator.process.fork_server import LOST_STATUS, Starter, StarterLostError
-from orchestrator.process.spawn import child_environment, start_starter
+from orchestrator.process.fork_server import LOST_STATUS, ForkServer, ForkServerLostError
+from orchestrator.process.spawn import child_environment, start_fork_server
 from orchestrator.process.worker_process import WorkerProcess
 
 DEADLINE_S = 60.0
@@ -39,8 +39,8 @@ def wait_until(true: Callable[[], Any]) -> None:
         time.sleep(0.005)
 
 
-def starters() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if "starter" in child.cmdline()]
+def fork_servers() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if "fork_server" in child.cmdline()]
 
 
 def parent_of_a_worker(pool: Pool) -> int:
@@ -48,15 +48,15 @@ def parent_of_a_worker(pool: Pool) -> int:
     return int(pool.run(Call("os:getppid")))
 
 
-def use_starter(pool: Pool) -> psutil.Process:
-    """Replace workers until they come from a starter; return that."""
+def use_fork_server(pool: Pool) -> psutil.Process:
+    """Replace workers until they come from a fork server; return that."""
     wait_until(lambda: parent_of_a_worker(pool) != os.getpid())
-    return starters()[0]
+    return fork_servers()[0]
 
 
 @pytest.fixture
-def starter() -> Any:
-    found = start_starter(child_environment({}))
+def fork_server() -> Any:
+    found = start_fork_server(child_environment({}))
     wait_until(lambda: found.ready)
     yield found
     found.close()
@@ -73,22 +73,22 @@ def gone(worker: WorkerProcess) -> int:
     return worker.returncode
 
 
-def test_a_pool_that_replaces_nothing_has_no_starter() -> None:
+def test_a_pool_that_replaces_nothing_has_no_fork_server() -> None:
     with Pool(workers=2) as pool:
         for _ in range(5):
             assert parent_of_a_worker(pool) == os.getpid()
-        assert starters() == []
+        assert fork_servers() == []
 
 
-def test_replacements_come_from_one_starter_and_each_is_a_process_of_its_own() -> None:
+def test_replacements_come_from_one_fork_server_and_each_is_a_process_of_its_own() -> None:
     events: list[Any] = []
     with Pool(workers=2, recycle=FRESH, on_event=events.append) as pool:
-        starter = use_starter(pool)
+        fork_server = use_fork_server(pool)
         parents = {parent_of_a_worker(pool) for _ in range(10)}
         processes = list(pool.map(Call("os:getpid") for _ in range(20)))
-        assert parents - {os.getpid()} == {starter.pid}  # the first worker of the other slot was executed
+        assert parents - {os.getpid()} == {fork_server.pid}  # the first worker of the other slot was executed
         assert len(set(processes)) == 20
-        assert starters() == [starter]
+        assert fork_servers() == [fork_server]
     started = {event.pid: event.start for event in events if isinstance(event, WorkerStarted)}
     # The other slot may still have had its executed worker, and an executed successor of that.
     assert [started[process] for process in processes].count("fork") >= 18
@@ -100,7 +100,7 @@ def test_a_forked_worker_knows_nothing_of_the_host_or_of_jobs_before(tmp_path: P
     sys.path.insert(0, str(tmp_path))
     try:
         with Pool(recycle=FRESH) as pool:
-            use_starter(pool)
+            use_fork_server(pool)
             assert [pool.run(Call("marked:note")) for _ in range(3)] == [1, 1, 1]
     finally:
         sys.path.remove(str(tmp_path))
@@ -117,15 +117,15 @@ def test_a_model_with_an_environment_of_its_own_is_executed() -> None:
 
 def test_what_the_host_sets_in_its_environment_later_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     with Pool(recycle=FRESH) as pool:
-        use_starter(pool)
+        use_fork_server(pool)
         monkeypatch.setenv("ORCHESTRATOR_TEST_LATE", "yes")
         pool.run(Call("os:getpid"))  # the worker that was loaded already
         assert pool.run(Call("os:getenv", "ORCHESTRATOR_TEST_LATE")) == "yes"
 
 
-def test_deaths_are_reported_as_they_were(starter: Starter) -> None:
+def test_deaths_are_reported_as_they_were(fork_server: ForkServer) -> None:
     for number in (signal.SIGSEGV, signal.SIGABRT, signal.SIGKILL, signal.SIGTERM):
-        worker = WorkerProcess(starter=starter)
+        worker = WorkerProcess(fork_server=fork_server)
         assert worker.start == "fork"
         wait_until(worker.pump)
         worker.signal_group(number)
@@ -137,58 +137,58 @@ def test_a_crash_is_told_with_its_signal_and_last_words() -> None:
         wait_until(lambda: parent_of_a_worker(pool) != os.getpid())
         with pytest.raises(WorkerDiedError, match="SIGABRT"):
             pool.run(Call("os:abort"))
-        assert parent_of_a_worker(pool) == starters()[0].pid
+        assert parent_of_a_worker(pool) == fork_servers()[0].pid
         assert pool.stats().exits["crash"] == 1
 
 
-def test_an_exit_code_comes_through(starter: Starter) -> None:
-    worker = WorkerProcess(starter=starter)
+def test_an_exit_code_comes_through(fork_server: ForkServer) -> None:
+    worker = WorkerProcess(fork_server=fork_server)
     wait_until(worker.pump)
     worker.send_frame(b"\xff\xff\xff\xff")
     assert describe_exit(gone(worker)) == "exit code 114"
 
 
-def test_a_dead_worker_keeps_its_number_until_it_is_reaped(starter: Starter) -> None:
-    worker = WorkerProcess(starter=starter)
+def test_a_dead_worker_keeps_its_number_until_it_is_reaped(fork_server: ForkServer) -> None:
+    worker = WorkerProcess(fork_server=fork_server)
     os.kill(worker.pid, signal.SIGKILL)
     wait_until(lambda: psutil.Process(worker.pid).status() == psutil.STATUS_ZOMBIE)
     assert gone(worker) == -signal.SIGKILL
     assert not psutil.pid_exists(worker.pid)
 
 
-def test_when_the_starter_dies_no_job_is_lost_and_another_takes_its_place() -> None:
+def test_when_the_fork_server_dies_no_job_is_lost_and_another_takes_its_place() -> None:
     with Pool(recycle=FRESH) as pool:
-        first = use_starter(pool)
+        first = use_fork_server(pool)
         first.kill()
         assert all(pool.map(Call("os:getpid") for _ in range(10)))
         wait_until(lambda: parent_of_a_worker(pool) not in {os.getpid(), first.pid, 1})
-        assert use_starter(pool).pid != first.pid
+        assert use_fork_server(pool).pid != first.pid
 
 
-def test_a_worker_whose_starter_is_gone_works_on_and_its_end_is_noticed(starter: Starter) -> None:
-    worker = WorkerProcess(starter=starter)
+def test_a_worker_whose_fork_server_is_gone_works_on_and_its_end_is_noticed(fork_server: ForkServer) -> None:
+    worker = WorkerProcess(fork_server=fork_server)
     wait_until(worker.pump)
-    os.kill(starter.pid, signal.SIGKILL)
-    wait_until(lambda: psutil.Process(worker.pid).ppid() != starter.pid)
+    os.kill(fork_server.pid, signal.SIGKILL)
+    wait_until(lambda: psutil.Process(worker.pid).ppid() != fork_server.pid)
     worker.signal_group(signal.SIGTERM)
     assert gone(worker) == LOST_STATUS
-    assert starter.lost
-    with pytest.raises(StarterLostError):
-        starter.fork((0, 1, 2, 3))
-    replacement = WorkerProcess(starter=starter)
+    assert fork_server.lost
+    with pytest.raises(ForkServerLostError):
+        fork_server.fork((0, 1, 2, 3))
+    replacement = WorkerProcess(fork_server=fork_server)
     assert replacement.start == "exec"
     replacement.close()
 
 
-def test_a_forked_worker_dies_with_its_lifeline(starter: Starter) -> None:
-    worker = WorkerProcess(starter=starter)
+def test_a_forked_worker_dies_with_its_lifeline(fork_server: ForkServer) -> None:
+    worker = WorkerProcess(fork_server=fork_server)
     wait_until(worker.pump)
     worker._ends.close_one("lifeline")
     assert gone(worker) == -signal.SIGKILL
 
 
-def test_a_starter_ends_when_its_host_is_gone() -> None:
-    child = start_starter(child_environment({}))
+def test_a_fork_server_ends_when_its_host_is_gone() -> None:
+    child = start_fork_server(child_environment({}))
     wait_until(lambda: child.ready)
     process = psutil.Process(child.pid)
     child._channel.close()  # what the kernel does for a host that was killed

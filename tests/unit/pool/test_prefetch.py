@@ -2,9 +2,9 @@
 
 import pytest
 from fake_pool import MIB, FakePool
-from quick_jobs import assert_even, quick_pool, states, with_line, work_off
+from quick_jobs import assert_even, quick_pool, states, with_prefetched, work_off
 
-from orchestrator.pool.core.prefetch import FEW_IN_LINE, LARGEST_FRAME, MOST_IN_LINE
+from orchestrator.pool.core.prefetch import FEW_PREFETCHED, LARGEST_FRAME, MOST_PREFETCHED
 from orchestrator.pool.core.states import JobState, WorkerState
 from orchestrator.pool.events import JobEnded
 from orchestrator.pool.recycling import Recycle
@@ -14,7 +14,7 @@ SENT, WAITING, RUNNING = JobState.SENT, JobState.WAITING, JobState.RUNNING
 
 
 def line_length(pool: FakePool, slot: int = 0) -> int:
-    return len(pool.worker(slot).line)
+    return len(pool.worker(slot).prefetched)
 
 
 # ------------------------------------------------------------------ which jobs
@@ -71,7 +71,7 @@ def test_some_jobs_never_stand_in_line_and_nothing_passes_them(options: dict[str
 
 def test_a_frame_just_small_enough_stands_in_line() -> None:
     pool = quick_pool()
-    with_line(pool, 3, size=LARGEST_FRAME)
+    with_prefetched(pool, 3, size=LARGEST_FRAME)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_line_has_its_length_and_comes_with_the_job_before_it() -> None:
         pool.submit()
     writes = pool.worker().link.writes
     pool.done(pool.worker(), seconds=0.0)
-    assert line_length(pool) == MOST_IN_LINE
+    assert line_length(pool) == MOST_PREFETCHED
     assert pool.worker().link.writes == writes + 1
 
 
@@ -137,12 +137,12 @@ def test_a_line_is_filled_up_when_few_are_left_and_with_one_write() -> None:
         pool.submit()
     pool.done(pool.worker(), seconds=0.0)
     writes = pool.worker().link.writes
-    for left in range(MOST_IN_LINE - 1, FEW_IN_LINE, -1):
+    for left in range(MOST_PREFETCHED - 1, FEW_PREFETCHED, -1):
         pool.done(pool.worker(), seconds=0.0)
         assert line_length(pool) == left
     assert pool.worker().link.writes == writes
     pool.done(pool.worker(), seconds=0.0)
-    assert line_length(pool) == MOST_IN_LINE
+    assert line_length(pool) == MOST_PREFETCHED
     assert pool.worker().link.writes == writes + 1
     work_off(pool)
     assert_even(pool)
@@ -186,7 +186,7 @@ def test_results_come_in_the_order_of_the_jobs_and_each_has_its_own() -> None:
 
 def test_answers_that_come_together_find_their_jobs() -> None:
     pool = quick_pool()
-    jobs = with_line(pool, 5)
+    jobs = with_prefetched(pool, 5)
     for number in range(4):
         pool.end_job(pool.worker(), value=number, seconds=0.0)
     pool.hear(pool.worker())
@@ -196,7 +196,7 @@ def test_answers_that_come_together_find_their_jobs() -> None:
 
 def test_what_the_engine_raises_ends_its_own_job_and_the_line_goes_on() -> None:
     pool = quick_pool()
-    jobs = with_line(pool, 2)
+    jobs = with_prefetched(pool, 2)
     pool.failed(pool.worker())
     assert "message" in str(pool.ending(jobs[0]))
     assert states(jobs[1:]) == [RUNNING, SENT]
@@ -206,7 +206,7 @@ def test_what_the_engine_raises_ends_its_own_job_and_the_line_goes_on() -> None:
 
 def test_something_urgent_goes_before_what_stands_in_line() -> None:
     pool = quick_pool()
-    jobs = with_line(pool, 4)
+    jobs = with_prefetched(pool, 4)
     urgent = pool.submit(priority=1)
     assert states(jobs) == [RUNNING] + [WAITING] * 4
     pool.done(pool.worker(), seconds=0.0)
@@ -220,7 +220,7 @@ def test_something_urgent_goes_before_what_stands_in_line() -> None:
 
 def test_what_is_as_urgent_as_the_line_goes_behind_it() -> None:
     pool = quick_pool()
-    jobs = with_line(pool, 3, priority=1)
+    jobs = with_prefetched(pool, 3, priority=1)
     late = pool.submit(priority=1)
     pool.submit(priority=0)
     assert states(jobs) == [RUNNING] + [SENT] * 3
@@ -246,7 +246,7 @@ def test_something_urgent_of_another_model_makes_a_line_give_way_too() -> None:
 
 def test_a_worker_says_what_it_is_at_while_it_has_a_line() -> None:
     pool = quick_pool()
-    jobs = with_line(pool, 3)
+    jobs = with_prefetched(pool, 3)
     for job in jobs:
         assert pool.worker().state is WorkerState.BUSY
         assert pool.worker().job is job
@@ -258,18 +258,18 @@ def test_a_worker_says_what_it_is_at_while_it_has_a_line() -> None:
 
 def test_jobs_in_line_wait_in_the_stats_of_the_pool_and_of_their_model() -> None:
     pool = quick_pool()
-    with_line(pool, 5)
-    stats = take_stats(pool.roster, pool.now)
-    assert len(pool.worker().line) > 0
+    with_prefetched(pool, 5)
+    stats = take_stats(pool.registry, pool.now)
+    assert len(pool.worker().prefetched) > 0
     assert stats.queue_length == sum(model.waiting for model in stats.models)
-    assert stats.queue_length == len(pool.worker().line) + sum(
-        len(lane.waiting) for lane in pool.roster.lanes.values()
+    assert stats.queue_length == len(pool.worker().prefetched) + sum(
+        len(model_queue.waiting) for model_queue in pool.registry.model_queues.values()
     )
 
 
 def test_an_engine_that_looks_for_cancels_by_itself_gets_no_lines_for_a_while() -> None:
     pool = quick_pool()
-    with_line(pool, 3)
+    with_prefetched(pool, 3)
     pool.worker().link.look()  # type: ignore[attr-defined]
     pool.hear(pool.worker())
     assert line_length(pool) == 0

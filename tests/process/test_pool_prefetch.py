@@ -1,4 +1,4 @@
-"""Short jobs that stand in line in the pipes of real workers: each is done once, ends once, and is not held up."""
+"""Short jobs that are prefetched into the pipes of real workers: each is done once, ends once, and is not held up."""
 
 import os
 import random
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import JobCancelledError, JobTimeoutError, WorkerDiedError
-from orchestrator.pool.core import prefetch as lines
+from orchestrator.pool.core import prefetch
 from orchestrator.pool.jobs import Call
 from orchestrator.pool.pool import Pool
 
@@ -26,14 +26,14 @@ FIRST = 1_000_000
 
 @pytest.fixture
 def every_job_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a busy machine a tiny job may take long; lines there shall be all the same."""
-    monkeypatch.setattr(lines, "SHORT_JOB_S", inf)
+    """On a busy machine a tiny job may take long; jobs shall be prefetched all the same."""
+    monkeypatch.setattr(prefetch, "SHORT_JOB_S", inf)
 
 
 @pytest.fixture
 def no_job_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line stays where it is, whatever it stands behind."""
-    monkeypatch.setattr(lines, "LONG_JOB_S", inf)
+    """Prefetched jobs stay where they are, whatever they wait behind."""
+    monkeypatch.setattr(prefetch, "LONG_JOB_S", inf)
 
 
 class Notes:
@@ -56,8 +56,8 @@ def notes(tmp_path: Path) -> Notes:
     return Notes(tmp_path / "notes")
 
 
-def roster(pool: Pool) -> Any:
-    return pool._room._supervisor.roster
+def registry(pool: Pool) -> Any:
+    return pool._controller._supervisor.registry
 
 
 def until(true: Callable[[], object]) -> None:
@@ -70,7 +70,7 @@ def until(true: Callable[[], object]) -> None:
 def behind_a_gate(
     pool: Pool, tmp_path: Path, notes: Notes, count: int
 ) -> tuple[Future[Any], list[Future[Any]], Path]:
-    """Bring the only worker to a job that waits for the gate, with ``count`` more in its line."""
+    """Bring the only worker to a job that waits for the gate, with ``count`` more prefetched."""
     opening, gate = tmp_path / "opening", tmp_path / "gate"
     pool.run(Call("pool_functions:pid"))
     first = pool.submit(Call("pool_functions:wait_for", str(opening)))
@@ -79,8 +79,8 @@ def behind_a_gate(
     opening.touch()
     assert first.result(DEADLINE_S)
     until(lambda: notes.counts[0])
-    (worker,) = roster(pool).with_line
-    assert len(worker.line) == count
+    (worker,) = registry(pool).with_prefetched
+    assert len(worker.prefetched) == count
     return blocker, behind, gate
 
 
@@ -96,12 +96,12 @@ def test_among_thousands_with_cancels_each_ends_once_and_with_its_own_value(
     workers: int, notes: Notes
 ) -> None:
     chance = random.Random(workers)
-    endings: Counter[int] = Counter()
+    outcomes: Counter[int] = Counter()
     futures: list[Future[Any]] = []
     with Pool(workers=workers) as pool:
         for number in range(3000):
             futures.append(pool.submit(notes.call(number)))
-            futures[-1].add_done_callback(lambda _, number=number: endings.update([number]))
+            futures[-1].add_done_callback(lambda _, number=number: outcomes.update([number]))
             if chance.random() < 0.15:
                 futures[-1 - chance.randrange(min(60, len(futures)))].cancel()
         all_done(futures)
@@ -109,7 +109,7 @@ def test_among_thousands_with_cancels_each_ends_once_and_with_its_own_value(
     cancelled = {number for number, future in enumerate(futures) if future.cancelled()}
     assert cancelled
     assert all(futures[number].result(0) == number for number in range(3000) if number not in cancelled)
-    assert endings == Counter(range(3000))
+    assert outcomes == Counter(range(3000))
     counts = notes.counts
     assert all(counts[number] == 1 for number in range(3000) if number not in cancelled)
     assert all(counts[number] <= 1 for number in cancelled)
@@ -165,7 +165,7 @@ def test_stop_drops_what_stands_in_line(tmp_path: Path, notes: Notes) -> None:
 def test_a_kill_costs_the_job_at_the_front_and_none_in_line(tmp_path: Path, notes: Notes) -> None:
     with Pool() as pool:
         blocker, behind, _ = behind_a_gate(pool, tmp_path, notes, 15)
-        (worker,) = roster(pool).with_line
+        (worker,) = registry(pool).with_prefetched
         os.kill(worker.pid, signal.SIGKILL)
         with pytest.raises(WorkerDiedError):
             blocker.result(DEADLINE_S)
@@ -301,14 +301,14 @@ def test_timeouts_among_tiny_jobs_touch_none_of_them(notes: Notes) -> None:
 def given_back(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list in which each job is noted that a worker gives back."""
     found: list[int] = []
-    supervisor = pool._room._supervisor
-    returned = supervisor._lines.returned
+    supervisor = pool._controller._supervisor
+    returned = supervisor._prefetch.returned
 
     def note(worker: Any, job_id: int, now: float) -> bool:
         found.append(job_id)
         return returned(worker, job_id, now)
 
-    monkeypatch.setattr(supervisor._lines, "returned", note)
+    monkeypatch.setattr(supervisor._prefetch, "returned", note)
     return found
 
 
@@ -344,7 +344,7 @@ def test_a_generator_that_is_cancelled_gives_its_line_back_and_keeps_its_worker(
         opening.touch()
         assert first.result(DEADLINE_S)
         until(endless.running)
-        until(lambda: not roster(pool).with_line)
+        until(lambda: not registry(pool).with_prefetched)
         assert endless.cancel()
         assert [future.result(DEADLINE_S) for future in behind] == list(range(15))
         assert pool.stats().spawns == 1

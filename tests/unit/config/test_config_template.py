@@ -12,7 +12,7 @@ from orchestrator.cli.commands.init_command import init
 from orchestrator.config.load import load_file
 from orchestrator.config.overrides import Overrides
 from orchestrator.config.resolve import resolve
-from orchestrator.config.template import STARTER_NAMES, start_folder, starter_files
+from orchestrator.config.template import TEMPLATE_NAMES, start_folder, template_files
 from orchestrator.errors import ConfigError
 
 TOP = Path(__file__).parents[3]
@@ -23,31 +23,31 @@ def files_in(folder: Path) -> set[str]:
 
 
 def test_a_checkout_has_every_file() -> None:
-    assert starter_files() == {name: TOP / name for name in STARTER_NAMES}
+    assert template_files() == {name: TOP / name for name in TEMPLATE_NAMES}
 
 
 def test_the_wheel_is_told_to_carry_every_file() -> None:
     project = tomllib.loads((TOP / "pyproject.toml").read_text("utf-8"))
     included = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
-    assert included == {name: f"orchestrator/starter/{name}" for name in STARTER_NAMES}
+    assert included == {name: f"orchestrator/template/{name}" for name in TEMPLATE_NAMES}
 
 
 def test_a_wheel_has_them_inside_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "site-packages" / "orchestrator"
-    start_folder(package / "starter")
+    start_folder(package / "template")
     monkeypatch.setattr(orchestrator, "__file__", str(package / "__init__.py"))
-    assert starter_files() == {name: package / "starter" / name for name in STARTER_NAMES}
-    (package / "starter" / "samples" / "jfk.wav").unlink()
+    assert template_files() == {name: package / "template" / name for name in TEMPLATE_NAMES}
+    (package / "template" / "samples" / "jfk.wav").unlink()
     with pytest.raises(ConfigError, match=r"samples/jfk\.wav: missing in this installation"):
-        starter_files()
+        template_files()
 
 
 def test_a_new_folder_can_be_run_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "some" / "where"
     init(folder)
-    assert files_in(folder) == set(STARTER_NAMES)
+    assert files_in(folder) == set(TEMPLATE_NAMES)
     printed = capsys.readouterr()
-    assert printed.out.splitlines() == [str(folder / name) for name in STARTER_NAMES]
+    assert printed.out.splitlines() == [str(folder / name) for name in TEMPLATE_NAMES]
     assert f"orchestrator run {folder / 'experiments.toml'}" in printed.err
     file = folder / "experiments.toml"
     plan = resolve(load_file(file), file, Overrides(), {}, 2)
@@ -69,7 +69,7 @@ def test_force_adds_what_is_missing_and_says_what_it_kept(
     (tmp_path / "experiments.toml").write_text("mine")
     init(tmp_path, force=True)
     assert (tmp_path / "experiments.toml").read_text() == "mine"
-    assert files_in(tmp_path) == set(STARTER_NAMES)
+    assert files_in(tmp_path) == set(TEMPLATE_NAMES)
     printed = capsys.readouterr()
     assert f"kept as it is: {tmp_path / 'experiments.toml'}" in printed.err
     assert str(tmp_path / "experiments.toml") not in printed.out

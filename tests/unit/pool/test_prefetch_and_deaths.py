@@ -1,9 +1,9 @@
-"""A worker with a line dies or is made to leave: its own job pays, those behind it do not notice."""
+"""A worker with prefetched jobs dies or is made to leave: only its running job is affected."""
 
 import signal
 
 from fake_pool import FakePool
-from quick_jobs import assert_even, quick_pool, states, with_line, work_off
+from quick_jobs import assert_even, quick_pool, states, with_prefetched, work_off
 
 from orchestrator.errors import (
     JobCancelledError,
@@ -22,8 +22,8 @@ SENT, WAITING, RUNNING, ENDED = JobState.SENT, JobState.WAITING, JobState.RUNNIN
 
 
 def leaving_with_a_job_begun(pool: FakePool) -> tuple[Worker, list[JobRecord]]:
-    """A worker had begun the next in its line when it was told to go for the one before; nobody has heard of that."""
-    jobs = with_line(pool, 3)
+    """A worker had begun the next prefetched job when it was told to go for the one before; we do not know yet."""
+    jobs = with_prefetched(pool, 3)
     worker = pool.worker()
     pool.end_job(worker, seconds=0.0)
     pool.cancel(jobs[0])
@@ -39,7 +39,7 @@ def leaving_with_a_job_begun(pool: FakePool) -> tuple[Worker, list[JobRecord]]:
 
 def test_a_death_costs_the_job_at_the_front_and_no_other() -> None:
     pool = quick_pool()
-    jobs = with_line(pool, 5)
+    jobs = with_prefetched(pool, 5)
     pool.die(pool.worker())
     assert isinstance(pool.ending(jobs[0]), WorkerDiedError)
     assert states(jobs[1:]) == [WAITING] * 5
@@ -53,7 +53,7 @@ def test_a_death_costs_the_job_at_the_front_and_no_other() -> None:
 
 def test_the_front_is_the_first_without_an_answer_when_the_last_words_are_heard() -> None:
     pool = quick_pool()
-    jobs = with_line(pool, 5)
+    jobs = with_prefetched(pool, 5)
     for _ in range(3):
         pool.end_job(pool.worker(), seconds=0.0)
     pool.die(pool.worker())
@@ -64,7 +64,7 @@ def test_the_front_is_the_first_without_an_answer_when_the_last_words_are_heard(
 
 def test_the_job_at_the_front_is_tried_again_and_keeps_its_turn() -> None:
     pool = quick_pool(retry=Retry.up_to(2))
-    jobs = with_line(pool, 3)
+    jobs = with_prefetched(pool, 3)
     pool.die(pool.worker())
     pool.wait(0.0)
     assert states(jobs) == [WAITING] * 4
@@ -81,7 +81,7 @@ def test_the_job_at_the_front_is_tried_again_and_keeps_its_turn() -> None:
 
 def test_a_job_that_kills_every_worker_from_within_a_line_is_found_out() -> None:
     pool = quick_pool(retry=Retry.up_to(2))
-    jobs = with_line(pool, 4)
+    jobs = with_prefetched(pool, 4)
     killer = jobs[2]
     while killer.state is not ENDED:
         worker = pool.worker()
@@ -99,7 +99,7 @@ def test_a_job_that_kills_every_worker_from_within_a_line_is_found_out() -> None
 
 def test_garbage_costs_the_job_at_the_front_and_no_other() -> None:
     pool = quick_pool()
-    jobs = with_line(pool, 3)
+    jobs = with_prefetched(pool, 3)
     worker = pool.worker()
     pool.supervisor.broke_protocol(worker, ProtocolError("garbage"), pool.now)
     pool.settle()
@@ -114,29 +114,29 @@ def test_garbage_costs_the_job_at_the_front_and_no_other() -> None:
 
 def test_a_job_that_was_cancelled_when_it_had_begun_dies_unnoticed() -> None:
     pool = quick_pool(retry=Retry.up_to(3))
-    jobs = with_line(pool, 3)
+    jobs = with_prefetched(pool, 3)
     pool.end_job(pool.worker(), seconds=0.0)
     pool.cancel(jobs[1])
     pool.die(pool.worker())
     assert isinstance(pool.ending(jobs[1]), JobCancelledError)
-    assert pool.roster.tally.retries == 0
+    assert pool.registry.metrics.retries == 0
     pool.ready_all()
     work_off(pool)
     assert_even(pool)
 
 
-def line_of_a_model_out_of_use(pool: FakePool) -> tuple[Worker, list[JobRecord]]:
-    """A worker with a line works on, although its model was taken out because no other one could be started."""
+def prefetched_of_a_model_out_of_use(pool: FakePool) -> tuple[Worker, list[JobRecord]]:
+    """A worker with prefetched jobs works on, although its model was taken out: no other could be started."""
     pool.submit()
     pool.submit()
     for _ in range(9):
         pool.submit()
     pool.done(pool.worker(0), seconds=0.0)
     worker = pool.worker(0)
-    while worker.lane.out_of_use is None:
+    while worker.model_queue.out_of_use is None:
         pool.die(pool.worker(1), 1)
         pool.wait(0.0)
-    stood = list(worker.line)
+    stood = list(worker.prefetched)
     assert stood
     assert states(stood) == [SENT] * len(stood), "its own worker may still do them"
     return worker, stood
@@ -144,18 +144,18 @@ def line_of_a_model_out_of_use(pool: FakePool) -> tuple[Worker, list[JobRecord]]
 
 def test_a_line_of_a_model_that_went_out_of_use_is_refused_with_it() -> None:
     pool = quick_pool(workers=2)
-    worker, stood = line_of_a_model_out_of_use(pool)
-    front, spawns = worker.job, pool.roster.tally.spawns
+    worker, stood = prefetched_of_a_model_out_of_use(pool)
+    front, spawns = worker.job, pool.registry.metrics.spawns
     pool.die(worker)
     assert isinstance(pool.ending(front), WorkerDiedError)
     assert all(isinstance(pool.ending(job), ModelOutOfUseError) for job in stood)
-    assert pool.roster.tally.spawns == spawns, "none is started of a model that is out of use"
+    assert pool.registry.metrics.spawns == spawns, "none is started of a model that is out of use"
     assert_even(pool)
 
 
-def test_a_cancel_in_a_line_of_a_model_out_of_use_ends_its_own_job_once() -> None:
+def test_a_cancel_in_a_prefetched_of_a_model_out_of_use_ends_its_own_job_once() -> None:
     pool = quick_pool(workers=2)
-    worker, stood = line_of_a_model_out_of_use(pool)
+    worker, stood = prefetched_of_a_model_out_of_use(pool)
     pool.cancel(stood[1])
     pool.ending(stood[1])
     while worker.job is not None:
@@ -209,7 +209,7 @@ def test_text_of_a_job_in_a_leaving_worker_reaches_its_caller() -> None:
 
 def test_what_a_leaving_worker_gives_back_it_has_not_begun() -> None:
     pool = quick_pool()
-    jobs = with_line(pool, 3)
+    jobs = with_prefetched(pool, 3)
     worker = pool.worker()
     worker.link.look()
     pool.cancel(jobs[0])
@@ -230,7 +230,7 @@ def test_what_a_leaving_worker_gives_back_it_has_not_begun() -> None:
 
 def test_a_worker_killed_by_stop_ends_nobody_twice() -> None:
     pool = quick_pool()
-    jobs = with_line(pool, 3)
+    jobs = with_prefetched(pool, 3)
     pool.end_job(pool.worker(), seconds=0.0)
     worker = pool.worker()
     pool.supervisor.stop(pool.now)

@@ -49,7 +49,7 @@ def test_a_blocked_event_loop_does_not_hold_the_pool_up() -> None:
             limit = time.monotonic() + DEADLINE_S
             done = 0
             while done < 5 and time.monotonic() < limit:  # blocks the event loop, and lets no callback run
-                done = pool._room.stats().outcomes.get("call", {}).get("result", 0) - 1
+                done = pool._controller.stats().outcomes.get("call", {}).get("result", 0) - 1
             await asyncio.gather(*waiting)
             return [done]
 
@@ -107,13 +107,13 @@ def test_an_abandoned_pool_ends_and_leaves_no_descriptor() -> None:
     async def main() -> None:
         pool = AsyncPool()
         await pool.run(Call("operator:add", 1, 1))
-        room = weakref.ref(pool._room)
-        thread = pool._room._loop._thread
+        controller = weakref.ref(pool._controller)
+        thread = pool._controller._loop._thread
         del pool
         gc.collect()
         await asyncio.to_thread(thread.join, DEADLINE_S)
         assert not thread.is_alive()
-        assert room() is None
+        assert controller() is None
 
     asyncio.run(main())
     before = len(os.listdir("/proc/self/fd"))

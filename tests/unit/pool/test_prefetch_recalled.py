@@ -1,12 +1,12 @@
-"""Jobs taken back out of a line: cancelled, overtaken by time, given back by the worker, freed by the pool's end."""
+"""Prefetched jobs that are recalled: cancelled, behind a long job, given back by the worker, at the pool's end."""
 
 import pytest
 from fake_pool import FakePool
-from quick_jobs import assert_even, quick_pool, states, with_line, work_off
+from quick_jobs import assert_even, quick_pool, states, with_prefetched, work_off
 
 from orchestrator.errors import JobCancelledError, JobTimeoutError
 from orchestrator.pool.core.job import JobRecord
-from orchestrator.pool.core.prefetch import LONG_JOB_S, MOST_IN_LINE
+from orchestrator.pool.core.prefetch import LONG_JOB_S, MOST_PREFETCHED
 from orchestrator.pool.core.settings import SAMPLE_INTERVAL_S
 from orchestrator.pool.core.states import JobState, WorkerState
 from orchestrator.pool.events import JobEnded
@@ -17,7 +17,7 @@ SENT, WAITING, RUNNING, ENDED = JobState.SENT, JobState.WAITING, JobState.RUNNIN
 
 
 def stats(pool: FakePool) -> PoolStats:
-    return take_stats(pool.roster, pool.now)
+    return take_stats(pool.registry, pool.now)
 
 
 def order_of_endings(pool: FakePool) -> list[int]:
@@ -40,7 +40,7 @@ def begin_ahead(pool: FakePool, jobs: list[JobRecord]) -> None:
 
 def test_a_job_in_line_is_cancelled_like_one_in_the_queue() -> None:
     pool = quick_pool()
-    jobs = with_line(pool, 4)
+    jobs = with_prefetched(pool, 4)
     pool.cancel(jobs[2])
     assert isinstance(pool.ending(jobs[2]), JobCancelledError)
     assert states(jobs) == [RUNNING, WAITING, ENDED, WAITING, WAITING]
@@ -54,7 +54,7 @@ def test_a_job_in_line_is_cancelled_like_one_in_the_queue() -> None:
 
 def test_all_of_a_line_can_be_cancelled_one_by_one() -> None:
     pool = quick_pool()
-    jobs = with_line(pool, MOST_IN_LINE)
+    jobs = with_prefetched(pool, MOST_PREFETCHED)
     for job in jobs[1:]:
         pool.cancel(job)
     pool.done(pool.worker(), seconds=0.0)
@@ -65,7 +65,7 @@ def test_all_of_a_line_can_be_cancelled_one_by_one() -> None:
 
 def test_a_cancelled_job_that_had_begun_is_given_up_as_soon_as_we_hear_of_it() -> None:
     pool = quick_pool()
-    jobs = with_line(pool, 3)
+    jobs = with_prefetched(pool, 3)
     begin_ahead(pool, jobs[:2])
     pool.cancel(jobs[1])
     assert isinstance(pool.ending(jobs[1]), JobCancelledError), "its caller does not wait"
@@ -83,7 +83,7 @@ def test_a_cancelled_job_that_had_begun_is_given_up_as_soon_as_we_hear_of_it() -
 
 def test_an_answer_for_a_job_that_was_cancelled_when_it_had_begun_is_nobodys() -> None:
     pool = quick_pool()
-    jobs = with_line(pool, 3)
+    jobs = with_prefetched(pool, 3)
     begin_ahead(pool, jobs[:3])
     pool.cancel(jobs[1])
     pool.hear(pool.worker())
@@ -95,7 +95,7 @@ def test_an_answer_for_a_job_that_was_cancelled_when_it_had_begun_is_nobodys() -
 
 def test_a_cancel_that_is_still_on_its_way_to_us_counts_when_its_job_begins() -> None:
     pool = quick_pool()
-    jobs = with_line(pool, 2)
+    jobs = with_prefetched(pool, 2)
     jobs[1].promise.cancelled = True
     pool.done(pool.worker(), seconds=0.0)
     assert isinstance(pool.ending(jobs[1]), JobCancelledError)
@@ -109,7 +109,7 @@ def test_a_cancel_that_is_still_on_its_way_to_us_counts_when_its_job_begins() ->
 
 def test_a_cancel_of_the_job_before_a_line_frees_the_line() -> None:
     pool = quick_pool()
-    jobs = with_line(pool, 3)
+    jobs = with_prefetched(pool, 3)
     pool.cancel(jobs[0])
     assert states(jobs) == [ENDED, WAITING, WAITING, WAITING]
     assert cancels(pool) == [jobs[0].id]
@@ -122,7 +122,7 @@ def test_a_cancel_of_the_job_before_a_line_frees_the_line() -> None:
 def test_behind_a_cancel_nothing_is_taken_back_any_more() -> None:
     """What lies before a Cancel in the pipe could only be reached through it."""
     pool = quick_pool()
-    jobs = with_line(pool, 2)
+    jobs = with_prefetched(pool, 2)
     pool.end_job(pool.worker(), seconds=0.0)
     link = pool.worker().link
     link.read = 0
@@ -131,7 +131,7 @@ def test_behind_a_cancel_nothing_is_taken_back_any_more() -> None:
     assert states(jobs) == [ENDED, SENT, WAITING]
     pool.cancel(jobs[1])
     pool.wait(0.5)
-    assert pool.roster.leaving
+    assert pool.registry.leaving
     pool.bury_leaving()
     pool.ready_all()
     work_off(pool)
@@ -140,17 +140,17 @@ def test_behind_a_cancel_nothing_is_taken_back_any_more() -> None:
 
 def test_behind_a_cancel_nothing_is_sent_ahead_until_the_line_is_done() -> None:
     pool = quick_pool()
-    jobs = with_line(pool, 8)
+    jobs = with_prefetched(pool, 8)
     jobs += [pool.submit() for _ in range(60)]
     begin_ahead(pool, jobs[:3])
     pool.cancel(jobs[0])
     assert states(jobs[:4]) == [ENDED, SENT, SENT, WAITING]
     pool.hear(pool.worker(), 1)
     assert pool.worker().job is jobs[1]
-    assert list(pool.worker().line) == [jobs[2]]
+    assert list(pool.worker().prefetched) == [jobs[2]]
     pool.hear(pool.worker())
     assert pool.worker().job is jobs[2]
-    assert list(pool.worker().line)[:8] == jobs[3:11]
+    assert list(pool.worker().prefetched)[:8] == jobs[3:11]
     work_off(pool)
     assert_even(pool)
 
@@ -179,7 +179,7 @@ def test_a_job_that_was_begun_stays_whole_whoever_wants_its_line() -> None:
 
 def test_a_timeout_counts_from_the_start_and_not_from_the_sending() -> None:
     pool = quick_pool()
-    jobs = with_line(pool, 12, timeout_s=0.05)
+    jobs = with_prefetched(pool, 12, timeout_s=0.05)
     for job in jobs[:-1]:
         assert pool.worker().job is job
         pool.wait(0.009)
@@ -196,7 +196,7 @@ def test_a_timeout_counts_from_the_start_and_not_from_the_sending() -> None:
 
 def test_a_job_whose_time_is_over_costs_its_worker_and_nobody_in_line() -> None:
     pool = quick_pool()
-    jobs = with_line(pool, 3, timeout_s=0.005)
+    jobs = with_prefetched(pool, 3, timeout_s=0.005)
     pool.wait(0.005)
     assert isinstance(pool.ending(jobs[0]), JobTimeoutError)
     assert states(jobs[1:]) == [WAITING] * 3
@@ -213,7 +213,7 @@ def test_a_job_whose_time_is_over_costs_its_worker_and_nobody_in_line() -> None:
 
 def test_a_line_does_not_wait_behind_a_job_that_turns_out_long() -> None:
     pool = quick_pool()
-    jobs = with_line(pool, 4)
+    jobs = with_prefetched(pool, 4)
     pool.wait(LONG_JOB_S + SAMPLE_INTERVAL_S)
     assert states(jobs) == [RUNNING] + [WAITING] * 4
     assert pool.worker().link.jobs == [jobs[0].id]
@@ -226,7 +226,7 @@ def test_another_worker_does_what_stood_behind_a_long_job() -> None:
     pool = quick_pool(workers=2)
     jobs = [pool.submit() for _ in range(2 + 9)]
     pool.done(pool.worker(0), seconds=0.0)
-    long, line = pool.worker(0).job, list(pool.worker(0).line)
+    long, line = pool.worker(0).job, list(pool.worker(0).prefetched)
     assert len(line) == 4
     while pool.worker(1).job is not None:
         pool.done(pool.worker(1), seconds=0.0)
@@ -247,7 +247,7 @@ def test_another_worker_does_what_stood_behind_a_long_job() -> None:
 
 def test_what_a_worker_read_past_it_gives_back_and_does_later() -> None:
     pool = quick_pool()
-    jobs = with_line(pool, 3)
+    jobs = with_prefetched(pool, 3)
     late = pool.submit()
     pool.worker().link.look()
     pool.hear(pool.worker())
@@ -264,7 +264,7 @@ def test_what_is_given_back_goes_to_a_worker_that_is_free() -> None:
     for _ in range(2 + 5):
         pool.submit()
     pool.done(pool.worker(0), seconds=0.0)
-    line = list(pool.worker(0).line)
+    line = list(pool.worker(0).prefetched)
     while pool.worker(1).job is not None:
         pool.done(pool.worker(1), seconds=0.0)
     pool.worker(0).link.look()
@@ -277,7 +277,7 @@ def test_what_is_given_back_goes_to_a_worker_that_is_free() -> None:
 
 def test_a_cancelled_job_that_the_worker_gives_back_is_over() -> None:
     pool = quick_pool()
-    jobs = with_line(pool, 3)
+    jobs = with_prefetched(pool, 3)
     pool.worker().link.look()
     pool.cancel(jobs[2])
     assert states(jobs) == [RUNNING, SENT, ENDED, SENT]
@@ -291,7 +291,7 @@ def test_a_cancelled_job_that_the_worker_gives_back_is_over() -> None:
 @pytest.mark.parametrize("whose", ["the job it is at", "a job of the queue", "nobody's"])
 def test_giving_back_what_was_not_in_line_breaks_the_protocol(whose: str) -> None:
     pool = quick_pool()
-    jobs = with_line(pool, 2)
+    jobs = with_prefetched(pool, 2)
     queued = pool.submit()
     worker = pool.worker()
     number = {"the job it is at": jobs[0].id, "a job of the queue": queued.id}.get(whose, 999)
@@ -324,7 +324,7 @@ def test_close_finishes_lines_too() -> None:
 
 def test_stop_drops_lines_too_and_counts_nothing_that_is_over() -> None:
     pool = quick_pool()
-    jobs = with_line(pool, 5)
+    jobs = with_prefetched(pool, 5)
     begin_ahead(pool, jobs[:2])
     pool.supervisor.stop(pool.now)
     pool.settle()
@@ -338,7 +338,7 @@ def test_stop_drops_lines_too_and_counts_nothing_that_is_over() -> None:
 
 def test_cancelling_all_that_waits_means_lines_too() -> None:
     pool = quick_pool()
-    jobs = with_line(pool, 5)
+    jobs = with_prefetched(pool, 5)
     pool.supervisor.cancel_waiting(pool.now)
     pool.settle()
     assert states(jobs) == [RUNNING] + [ENDED] * 5
@@ -353,7 +353,7 @@ def test_cancelling_all_that_waits_means_lines_too() -> None:
 
 def test_a_job_in_line_counts_as_one_that_waits() -> None:
     pool = quick_pool()
-    jobs = with_line(pool, 5)
+    jobs = with_prefetched(pool, 5)
     queued = pool.submit()
     assert (stats(pool).queue_length, stats(pool).running) == (6, 1)
     assert pool.places == 6
@@ -371,7 +371,7 @@ def test_a_job_in_line_counts_as_one_that_waits() -> None:
 
 def test_a_job_that_is_over_for_its_caller_waits_for_nothing() -> None:
     pool = quick_pool()
-    jobs = with_line(pool, 3)
+    jobs = with_prefetched(pool, 3)
     begin_ahead(pool, jobs[:2])
     pool.cancel(jobs[1])
     assert stats(pool).queue_length == 2

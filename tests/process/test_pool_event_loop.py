@@ -157,7 +157,7 @@ def test_an_interrupt_in_the_middle_of_a_decision_ends_the_pool_and_leaves_nobod
     pool = Pool(workers=2)
     other = pool.submit(Call("time:sleep", 60.0))
     running = pool.submit(Call("time:sleep", 0.1))
-    supervisor = pool._room._supervisor
+    supervisor = pool._controller._supervisor
 
     def strike(*_: object) -> None:
         raise InterruptedHereError
@@ -193,15 +193,15 @@ def test_interrupts_at_any_moment_leave_answers_or_a_pool_that_says_it_is_over(
 def test_a_pool_that_broke_is_asked_to_stop_in_the_same_moment() -> None:
     pool = Pool()
     pool.run(Call("operator:add", 0, 0))
-    loop, supervisor = pool._room._loop, pool._room._supervisor
+    loop, supervisor = pool._controller._loop, pool._controller._supervisor
 
     def strike(_: float) -> None:
         loop._inbox.append((supervisor.stop, ()))
-        supervisor._lines = None  # type: ignore[assignment] # books that nobody can go on with
+        supervisor._prefetch = None  # type: ignore[assignment] # state that nobody can go on with
         raise InterruptedHereError
 
     supervisor.tick = strike  # type: ignore[method-assign]
-    loop._bell.ring()
-    assert pool._room.join(DEADLINE_S)
+    loop._waker.ring()
+    assert pool._controller.join(DEADLINE_S)
     with pytest.raises(PoolClosedError):
         pool.submit(Call("operator:add", 1, 1))

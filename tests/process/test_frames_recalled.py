@@ -62,7 +62,7 @@ def hear(process: WorkerProcess, count: int) -> list[Reply]:
         ready = select.select(process.readable_fds, writable, [], DEADLINE_S)
         assert any(ready), f"no more than {found} was said"
         found += process.pump()
-        assert process.returncode is None, process.last_words
+        assert process.returncode is None, process.stderr_tail
     return found
 
 
@@ -92,7 +92,7 @@ def test_all_that_was_not_read_is_taken_back(process: WorkerProcess) -> None:
     stop(process)
     frames = [job(number) for number in range(1, 6)]
     process.send_frame(b"".join(frames))
-    assert process.take_back(sizes(frames)) == 5
+    assert process.recall(sizes(frames)) == 5
     assert process.writable_fd is None
     process.send_frame(job(9))
     go_on(process)
@@ -104,7 +104,7 @@ def test_the_latest_are_taken_and_what_was_sent_before_stays(process: WorkerProc
     frames = [job(number) for number in range(1, 6)]
     for one in frames:
         process.send_frame(one)
-    assert process.take_back(sizes(frames[3:])) == 2
+    assert process.recall(sizes(frames[3:])) == 2
     go_on(process)
     assert numbers(hear(process, 3)) == [1, 2, 3]
     process.send_frame(job(4))
@@ -112,10 +112,10 @@ def test_the_latest_are_taken_and_what_was_sent_before_stays(process: WorkerProc
 
 
 def test_nothing_can_be_taken_from_an_empty_pipe(process: WorkerProcess) -> None:
-    assert process.take_back([]) == 0
+    assert process.recall([]) == 0
     process.send_frame(job(1))
     assert numbers(hear(process, 1)) == [1]
-    assert process.take_back([len(job(1))]) == 0
+    assert process.recall([len(job(1))]) == 0
 
 
 @pytest.mark.parametrize("read", ["one byte of the header", "the header", "half of it"])
@@ -126,7 +126,7 @@ def test_a_frame_that_was_begun_is_not_taken_and_stays_whole(process: WorkerProc
     until_read(process)
     stop(process)
     process.send_frame(frames[0][begun:] + frames[1] + frames[2])
-    assert process.take_back(sizes(frames)) == 2
+    assert process.recall(sizes(frames)) == 2
     go_on(process)
     assert numbers(hear(process, 1)) == [1]
     process.send_frame(frames[2])
@@ -139,7 +139,7 @@ def test_frames_that_overfill_the_pipe_are_taken_from_where_they_wait(process: W
     for one in frames:
         process.send_frame(one)
     assert process.writable_fd is not None
-    assert process.take_back(sizes(frames[4:])) == 7
+    assert process.recall(sizes(frames[4:])) == 7
     go_on(process)
     assert numbers(hear(process, 4)) == [1, 2, 3, 4]
     assert process.writable_fd is None
@@ -149,7 +149,7 @@ def test_an_overfull_pipe_can_be_emptied_altogether(process: WorkerProcess) -> N
     stop(process)
     frames = [job(number, pad=30_000) for number in range(1, 12)]
     process.send_frame(b"".join(frames))
-    assert process.take_back(sizes(frames)) == 11
+    assert process.recall(sizes(frames)) == 11
     assert process.writable_fd is None
     process.send_frame(job(12))
     go_on(process)
@@ -161,7 +161,7 @@ def test_a_job_larger_than_the_pipe_is_finished_although_those_behind_it_are_tak
 ) -> None:
     frames = [job(1, pad=MORE_THAN_A_PIPE_HOLDS), job(2), job(3)]
     process.send_frame(b"".join(frames))
-    assert process.take_back(sizes(frames[1:])) == 2
+    assert process.recall(sizes(frames[1:])) == 2
     assert numbers(hear(process, 1)) == [1]
     process.send_frame(job(4))
     assert numbers(hear(process, 1)) == [4]
@@ -174,7 +174,7 @@ def test_what_a_dead_worker_has_not_read_is_taken_back(process: WorkerProcess) -
     process.signal_group(signal.SIGKILL)
     while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
         pass
-    assert process.take_back(sizes(frames[1:])) == 2
+    assert process.recall(sizes(frames[1:])) == 2
 
 
 def test_without_proc_what_is_in_the_pipe_stays(
@@ -189,7 +189,7 @@ def test_without_proc_what_is_in_the_pipe_stays(
         process.send_frame(one)
     with monkeypatch.context() as patch:
         patch.setattr(worker_process.os, "open", no_proc)
-        taken = process.take_back(sizes(frames))
+        taken = process.recall(sizes(frames))
     assert 0 < taken < 5
     go_on(process)
     assert numbers(hear(process, 5 - taken)) == list(range(1, 6 - taken))
@@ -199,7 +199,7 @@ def test_without_proc_what_is_in_the_pipe_stays(
 def test_while_the_worker_reads_on_none_is_lost_and_none_is_done_twice(
     process: WorkerProcess, target: str
 ) -> None:
-    """Sent, taken back and sent again at random. A generator also reads on, and gives jobs back itself."""
+    """Sent, recalled and sent again at random. A generator also reads on, and gives jobs back itself."""
     chance = random.Random(7)
     todo = list(range(1, 1501))
     sent: list[int] = []
@@ -210,7 +210,7 @@ def test_while_the_worker_reads_on_none_is_lost_and_none_is_done_twice(
             process.send_frame(job(sent[-1], target))
         if len(sent) > 1 and chance.random() < 0.4:
             line = sent[chance.randrange(1, len(sent)) :]
-            for _ in range(process.take_back([len(job(number, target)) for number in line])):
+            for _ in range(process.recall([len(job(number, target)) for number in line])):
                 todo.insert(0, sent.pop())
         for reply in hear(process, 1) if sent else []:
             assert isinstance(reply, Done | Returned)
@@ -226,13 +226,13 @@ def test_while_the_worker_reads_on_none_is_lost_and_none_is_done_twice(
 def test_a_look_into_a_pipe_that_is_emptied_meanwhile_does_not_hang(
     process: WorkerProcess, tmp_path: Path
 ) -> None:
-    """A generator looks all the time whether it is cancelled, while jobs behind it come and are taken back."""
+    """A generator looks all the time whether it is cancelled, while jobs behind it come and are recalled."""
     gate = tmp_path / "gate"
     process.send_frame(job(1, "pool_functions:generate_until", str(gate)))
     one = job(2)
     for _ in range(3000):
         process.send_frame(one)
-        if process.take_back([len(one)]) == 0:
+        if process.recall([len(one)]) == 0:
             assert hear(process, 1) == [Returned(2)]
     gate.touch()
     (done,) = hear(process, 1)
