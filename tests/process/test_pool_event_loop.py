@@ -201,7 +201,7 @@ def test_a_pool_that_broke_is_asked_to_stop_in_the_same_moment() -> None:
         raise InterruptedHereError
 
     supervisor.tick = strike  # type: ignore[method-assign]
-    loop._waker.ring()
+    loop._waker.wake()
     assert pool._controller.join(DEADLINE_S)
     with pytest.raises(PoolClosedError):
         pool.submit(Call("operator:add", 1, 1))
