@@ -84,7 +84,7 @@ def test_an_engine_that_raises_leaves_the_worker_alive(where: str, how: str, typ
         with pytest.raises(JobError) as caught:
             drive(dialogue, where, {"how": how})
         assert caught.value.type_name == type_name
-        assert "synthetic_faults.py" in caught.value.remote_traceback
+        assert "synthetic/faults.py" in caught.value.remote_traceback
         assert dialogue.ask(Check(9, model()), Checked, timeout_s=PATIENCE_S, phase="check").id == 9
         assert dialogue.stop() == 0
 
