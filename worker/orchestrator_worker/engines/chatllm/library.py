@@ -10,7 +10,7 @@
 
 What would abort or corrupt the process cannot be reached from here: a second object while one lives, a start
 after one that failed, a call without an object, a second destroy. Nothing is imported from chatllm.cpp; what
-the text means is :mod:`.chatllm_output`'s business, and what is asked is :mod:`.chatllm`'s.
+the text means is :mod:`.output`'s business, and what is asked is :mod:`.engine`'s.
 """
 
 from __future__ import annotations

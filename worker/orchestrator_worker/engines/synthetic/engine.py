@@ -1,8 +1,8 @@
 """An engine without a model that behaves exactly as told: the ground truth for all that we claim to measure.
 
-It leaks, pools, fragments, stalls and crashes for real, at rates that are options (:mod:`.synthetic_options`
-has the table, :mod:`.synthetic_faults` the faults), and deterministically: the same options and seed do the
-same in every process. This file has the order of events; :mod:`.synthetic_memory` has what they cost.
+It leaks, pools, fragments, stalls and crashes for real, at rates that are options (:mod:`.options`
+has the table, :mod:`.faults` the faults), and deterministically: the same options and seed do the
+same in every process. This file has the order of events; :mod:`.memory` has what they cost.
 
 A job::
 

@@ -1,7 +1,7 @@
 """The memory behaviours of the synthetic engine: one small class each.
 
 A behaviour reacts to one kind of event (a load, a job, a token, a restart) by taking or freeing real memory
-(:mod:`.synthetic_blocks`). It decides how much, when and whether it comes back; it knows no clock and no
+(:mod:`.blocks`). It decides how much, when and whether it comes back; it knows no clock and no
 engine. :func:`make_behaviours` builds those that the options ask for.
 """
 

@@ -51,7 +51,7 @@ job_ms                0         work after the last token. A job takes first_tok
 text                            the text answered; absent: the job's own text, else a fixed sentence. ``{digest}``
                                 in it becomes eight digits that depend on the audio's bytes
 --------------------- --------- ---- faults ------------------------------------------------------------------
-faults                []        list of tables, see :mod:`.synthetic_faults`
+faults                []        list of tables, see :mod:`.faults`
 ===================== ========= ==============================================================================
 """
 
