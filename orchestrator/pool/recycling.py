@@ -156,6 +156,12 @@ class Limits:
     slack: float = 0.0
     """Share of the room to grow that a worker recycled automatically leaves unused: its share of jitter."""
 
+    @property
+    def only_learnt(self) -> bool:
+        """Whether there is no other limit than what the pool learns of the model's growth."""
+        said = (self.jobs, self.rss_bytes, self.hard_rss_bytes, self.age_s, self.idle_s, self.trim_every)
+        return all(limit is None for limit in said)
+
 
 NO_LIMITS = Limits(None, None, None, None, None, None)
 

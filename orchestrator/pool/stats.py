@@ -64,10 +64,10 @@ class LearnedGrowth(msgspec.Struct, frozen=True, kw_only=True):
     """What the pool has learnt of a model that is recycled automatically. Bytes; rates are bytes per job.
 
     ``rate`` with its 95 % interval is None while readings are few; ``certain`` says whether memory surely grows.
-    ``base_bytes`` is a worker's RSS after its first job, ``largest_rise_bytes`` the most that one job has added,
-    ``peak_above_base_bytes`` the highest peak within a job above the reading before it, ``limit_bytes`` what a worker
-    may take, ``best_jobs`` the period while others wait for memory. Of the newest worker; ``lives`` counts those that
-    told something.
+    ``base_bytes`` is a worker's RSS after its first job, ``largest_rise_bytes`` the most that one job has gone above
+    the readings before it, ``peak_above_base_bytes`` the highest peak within a job above them, ``limit_bytes`` what a
+    worker may take, ``best_jobs`` the period while others wait for memory. Of the newest worker; ``lives``
+    counts those that told something.
     """
 
     readings: int

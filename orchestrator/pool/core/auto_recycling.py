@@ -1,14 +1,23 @@
-"""Recycling by what the pool itself has learnt: gathers the facts for :mod:`.growth_model` and acts on its word.
+"""Recycling by what the pool itself has learnt: gathers the facts, asks, and acts on the answer.
 
-What is learnt and what follows from it is decided there, without a pool.
+What is learnt is in :mod:`.growth_model`, what follows from it in :mod:`orchestrator.pool.learned_recycling`; both
+know no pool.
 """
 
 from __future__ import annotations
 
-from orchestrator.pool.core.growth_model import Due, Learner, Standing, best_jobs, learned_due, limit_for
+from orchestrator.pool.core.growth_model import Learner
 from orchestrator.pool.core.registry import Registry
 from orchestrator.pool.core.slot import Worker
 from orchestrator.pool.core.states import ExitReason
+from orchestrator.pool.learned_recycling import (
+    Due,
+    Standing,
+    best_jobs,
+    learned_due,
+    limit_for,
+    unwatched_jobs,
+)
 
 
 class AutoRecycling:
@@ -22,16 +31,23 @@ class AutoRecycling:
                 model_queue.learner = Learner(len(registry.slots))
 
     def job_ended(self, worker: Worker) -> None:
-        """Take the reading after a job; it was read already."""
-        if worker.trace is not None and worker.model_queue.learner is not None:
-            worker.model_queue.learner.job_ended(worker.trace, worker.rss_bytes)
+        """Take the reading after a job, or after a line of short ones; it was read already."""
+        trace, learner = worker.trace, worker.model_queue.learner
+        if trace is None or learner is None:
+            return
+        learner.job_ended(trace, worker.rss_bytes, max(1, worker.jobs - trace.jobs))
+        trace.unwatched = unwatched_jobs(trace, learner.growth, worker_limit(self._registry, worker))
 
     def due(self, worker: Worker) -> ExitReason | None:
         """Return why a worker between two jobs is to be replaced; None while it may stay."""
         due = self._due(worker)
         if due is None or not (due.at_once or worker.slot.successor or self._room_for_a_successor(worker)):
             return None
-        return ExitReason.JOBS if due.by_cost else ExitReason.RSS
+        if due.by_cost:
+            return ExitReason.JOBS
+        if worker.trace is not None:
+            worker.trace.outgrew = True
+        return ExitReason.RSS
 
     def must_stop_working(self, worker: Worker) -> bool:
         """Whether one more job could take the worker past its limit."""
@@ -43,8 +59,9 @@ class AutoRecycling:
         if trace is None or model_queue.learner is None or not trace.jobs:
             return None
         limit = worker_limit(self._registry, worker)
+        crowded = self._others_wait_for_memory(worker)
         standing = Standing(
-            limit, model_queue.start_s, model_queue.job_s, self._others_wait_for_memory(worker)
+            limit, model_queue.start_s, model_queue.job_s, crowded, model_queue.learner.outgrown
         )
         return learned_due(trace, model_queue.learner.growth, standing)
 
@@ -72,6 +89,7 @@ def worker_limit(registry: Registry, worker: Worker) -> int:
         workers=len(registry.slots),
         need_bytes=worker.model_queue.need_bytes(budget.limit_bytes),
         free_bytes=budget.held_by(worker) + budget.room_bytes,
+        outgrown=worker.model_queue.learner is not None and worker.model_queue.learner.outgrown,
     )
 
 

@@ -204,7 +204,8 @@ class Dispatch:
             return False
         slot.generation += 1
         if model_queue.learner is not None:
-            worker.trace = model_queue.learner.begin(worker.limits.slack)
+            alone = len(registry.slots) == 1  # nobody to leave at the same time with
+            worker.trace = model_queue.learner.begin(0.0 if alone else worker.limits.slack)
         try:
             worker.link = registry.effects.spawn(worker)
         except SpawnError as error:

@@ -69,7 +69,7 @@ class Prefetch:
     def _may_send(self, worker: Worker) -> bool:
         return (
             worker.model_queue.engine_s < SHORT_JOB_S
-            and worker.limits is NO_LIMITS
+            and _unlimited(worker)
             and len(self._registry.queues_with_jobs) == 1
             and not worker.prefetch_is_fixed
             and not worker.link.full
@@ -181,6 +181,21 @@ class Prefetch:
         self._registry.replan = True
         if job.model_queue.out_of_use is not None:
             self._outcomes.fail(job, job.model_queue.refusal(), "refused", now)
+
+
+def _unlimited(worker: Worker) -> bool:
+    """Whether nothing needs to be looked at between the next jobs of a worker.
+
+    One that is recycled automatically is read again after as many jobs as fit in any case.
+    """
+    if worker.limits is NO_LIMITS:
+        return True
+    trace = worker.trace
+    return (
+        trace is not None
+        and worker.limits.only_learnt
+        and worker.jobs + len(worker.prefetched) + MOST_PREFETCHED <= trace.jobs + trace.unwatched
+    )
 
 
 def _may_be_sent(job: JobRecord) -> bool:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterable
 
 import pytest
 
-from orchestrator.pool.core.growth_model import (
-    MOST_POINTS,
+from orchestrator.pool.core.growth_model import MOST_POINTS, Learner, Trace
+from orchestrator.pool.learned_recycling import (
+    UNWATCHED_JOBS,
     Due,
-    Learner,
     Standing,
-    Trace,
     best_jobs,
     learned_due,
     limit_for,
+    unwatched_jobs,
 )
 
 MIB = 1 << 20
@@ -209,3 +210,90 @@ def test_what_a_worker_may_take(
         free_bytes=free * MIB,
     )
     assert found == limit * MIB
+
+
+def lives_of(
+    size_mib: Callable[[int], float], room_mib: float, *, jobs: int, start_s: float = 0.4, job_s: float = 0.02
+) -> tuple[int, float]:
+    """Do ``jobs`` jobs in as many lives as that takes, one worker; return the replacements and the highest reading."""
+    learner = Learner()
+    replaced, highest, trace, age = 0, 0.0, learner.begin(), 0
+    for _ in range(jobs):
+        age += 1
+        size = BASE + size_mib(age)
+        highest = max(highest, size)
+        learner.job_ended(trace, int(size * MIB))
+        limit = limit_for(
+            trace,
+            budget_bytes=int((BASE + room_mib) * MIB),
+            workers=1,
+            need_bytes=int(1.1 * BASE * MIB),
+            free_bytes=int((BASE + room_mib) * MIB),
+            outgrown=learner.outgrown,
+        )
+        standing = Standing(limit, start_s, job_s, outgrown=learner.outgrown)
+        if learned_due(trace, learner.growth, standing) is not None:
+            trace.outgrew = True
+            replaced, trace, age = replaced + 1, learner.begin(), 0
+    return replaced, highest - BASE
+
+
+@pytest.mark.parametrize("job_s", [0.001, 0.02, 1.0])
+@pytest.mark.parametrize("room_mib", [70, 130, 400, 900])
+@pytest.mark.parametrize(
+    "cache",
+    [
+        lambda job: min(60.0, 0.25 * job),
+        lambda job: min(60.0, 4.0 * job),
+        lambda job: 60 * (1 - math.exp(-job / 80)),
+        lambda job: 60 / (1 + math.exp(-(job - 150) / 25)),
+    ],
+    ids=["slow", "fast", "exponential", "s-shaped"],
+)
+def test_a_cache_that_fits_its_budget_fills_and_its_worker_stays(
+    cache: Callable[[int], float], room_mib: float, job_s: float
+) -> None:
+    replaced, highest = lives_of(cache, room_mib, jobs=800, job_s=job_s)
+    assert replaced == 0
+    assert highest == pytest.approx(60, abs=1)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("room_mib", [35, 80, 300])
+def test_noise_is_allowed_for_once(room_mib: float, seed: int) -> None:
+    draw = random.Random(seed)
+    replaced, _ = lives_of(lambda _job: draw.uniform(0, 30), room_mib, jobs=2000)
+    assert replaced <= 1, "one, before any reading has fallen"
+    leaky, highest = lives_of(lambda job: 0.1 * job + draw.uniform(0, 20), 60, jobs=4000)
+    assert leaky <= 15, "0.1 MiB a job and 40 MiB of room above the noise: ten times, or a little more"
+    assert highest <= 60 + 2
+
+
+def test_growth_that_has_slowed_down_is_not_extrapolated() -> None:
+    learner = Learner()
+    trace = live(learner, [BASE + 80 * (1 - math.exp(-job / 30)) for job in range(1, 91)])
+    assert trace.slows_down
+    near = Standing(int((BASE + 85) * MIB), start_s=30.0, job_s=0.5)
+    assert learned_due(trace, learner.growth, near) is None
+    steady = live(Learner(), [BASE + 0.9 * job for job in range(1, 91)])
+    assert not steady.slows_down
+
+
+def test_a_leak_with_room_for_short_jobs_is_read_now_and_then_only() -> None:
+    learner = Learner()
+    trace = live(learner, [BASE + 0.01 * job for job in range(1, 40)])
+    assert unwatched_jobs(trace, learner.growth, 200 * MIB) == UNWATCHED_JOBS
+    assert unwatched_jobs(trace, learner.growth, int(trace.last + 0.1 * MIB)) == 0
+    learner.job_ended(trace, trace.last + MIB, 64)
+    assert trace.jobs == 39 + 64
+    assert learner.growth.rise == MIB
+
+
+def test_a_peak_that_no_new_process_could_hold_replaces_none() -> None:
+    """One job of 500 MiB in a budget of 300: replacing after every few jobs would not make it fit."""
+    learner = Learner()
+    trace = live(learner, [BASE + 0.2 * job for job in range(1, 20)])
+    trace.saw(500 * MIB)
+    for job in range(20, 200):
+        learner.job_ended(trace, int((BASE + 0.2 * job) * MIB))
+        assert learned_due(trace, learner.growth, Standing(300 * MIB)) is None
