@@ -7,13 +7,23 @@ Expected errors print what they say and nothing else; an unexpected one keeps it
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from orchestrator.cli.command_table import CommandsOnDemand
 from orchestrator.cli.exit_codes import ExitCode, exit_code_for
+from orchestrator.cli.streams import (
+    OutputError,
+    abandon_output,
+    flush_streams,
+    prepare_streams,
+    say_last,
+)
 from orchestrator.errors import OrchestratorError
+
+# typer has brought a copy of click along since 0.26, before it used the installed one: take whichever is its base.
+ClickException: Any = next(each for each in typer.BadParameter.__mro__ if each.__name__ == "ClickException")
 
 app = typer.Typer(
     name="orchestrator",
@@ -49,15 +59,34 @@ def _root(
     pass
 
 
-def run_app() -> None:
+def run_app() -> NoReturn:
     """Run the application and end the process with its exit code."""
+    prepare_streams()
     try:
-        app()
+        code = _exit_code()
+        flush_streams()
+    except OutputError as error:
+        code = _output_lost(error)
+    sys.exit(code)
+
+
+def _exit_code() -> int:
+    try:
+        return int(app(standalone_mode=False) or ExitCode.DONE)
+    except ClickException as error:
+        error.show(file=sys.stderr)
+        return int(error.exit_code)
     except OrchestratorError as error:
         print(f"orchestrator: {error}", file=sys.stderr)
-        sys.exit(exit_code_for(error))
-    except KeyboardInterrupt:
-        sys.exit(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(ExitCode.DONE)
+        return exit_code_for(error)
+    except (KeyboardInterrupt, typer.Abort):
+        return ExitCode.INTERRUPTED
+
+
+def _output_lost(error: OutputError) -> ExitCode:
+    """A reader who has seen enough is told nothing, as by any command in a pipe; everybody else hears the reason."""
+    abandon_output()
+    if error.nobody_reads:
+        return ExitCode.NOBODY_READS
+    say_last(f"orchestrator: {error}")
+    return ExitCode.USAGE

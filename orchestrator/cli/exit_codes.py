@@ -15,7 +15,7 @@ class ExitCode(IntEnum):
     BROKEN = 1
     """A gate is broken, some files of a batch failed, or doctor says not ready."""
     USAGE = 2
-    """Wrong usage, a wrong configuration, or a place that cannot be written."""
+    """Wrong usage, a wrong configuration, or a place or an output that cannot be written."""
     NOTHING_RAN = 3
     """Nothing could run: everything it takes is missing."""
     INCONCLUSIVE = 4
@@ -24,6 +24,8 @@ class ExitCode(IntEnum):
     """Another run holds the results folder."""
     INTERRUPTED = 130
     """Interrupted; resumable."""
+    NOBODY_READS = 141
+    """The reader of the output left before its end (``| head -1``): the code that shells show for SIGPIPE."""
 
 
 def exit_code_for(error: OrchestratorError) -> ExitCode:

@@ -6,21 +6,16 @@ A command that keeps what it has done on disk turns all of them into the exit co
 from __future__ import annotations
 
 import errno
-import os
 import signal
-import sys
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import FrameType
 
 from orchestrator.cli.exit_codes import ExitCode
+from orchestrator.cli.streams import OutputError, abandon_output, say_last
 
-OUTPUT_GONE = {
-    errno.EPIPE: "nobody reads the output any more",
-    errno.EIO: "the terminal has gone",
-    errno.ENOSPC: "the output cannot be written, its disk is full",
-}
-"""What an OSError of a stream (one that names no file) says about it."""
+_GONE = {errno.EPIPE, errno.EIO}
+"""The reader or the terminal went away, which is no mistake in the command: as with Ctrl-C it can go on."""
 
 
 class Interrupted(KeyboardInterrupt):
@@ -37,19 +32,19 @@ def interruptible(work: Callable[[], ExitCode], *, kept: str = "") -> ExitCode:
 
     ``kept`` tells the user what has become of what was done so far; by default that --resume goes on.
 
-    ``work`` sees a ``KeyboardInterrupt`` (once, however many signals come) or an ``OSError``, and must have
+    ``work`` sees a ``KeyboardInterrupt`` (once, however many signals come) or an ``OutputError``, and must have
     everything on disk when it lets it pass. Other errors pass.
     """
     with _terminated_like_interrupted():
         try:
             return work()
         except KeyboardInterrupt:
-            _say(f"interrupted; {kept or 'everything measured is on disk, --resume goes on'}")
-        except OSError as error:
-            if error.errno not in OUTPUT_GONE or error.filename is not None:
-                raise
-            _let_go_of_stdout()
-            _say(f"stopped: {OUTPUT_GONE[error.errno]}; {kept or '--resume goes on'}")
+            say_last(f"interrupted; {kept or 'everything measured is on disk, --resume goes on'}")
+        except OutputError as error:
+            abandon_output()
+            say_last(f"stopped: {error}; {kept or '--resume goes on'}")
+            if error.number not in _GONE:
+                return ExitCode.USAGE
         return ExitCode.INTERRUPTED
 
 
@@ -73,13 +68,3 @@ def _terminated_like_interrupted() -> Generator[None]:
         if not seen:  # else the process is about to end, and must not be hit on its way out
             for name, handler in before.items():
                 signal.signal(name, handler)
-
-
-def _say(words: str) -> None:
-    with suppress(OSError):  # stderr may have gone as well
-        print(words, file=sys.stderr)
-
-
-def _let_go_of_stdout() -> None:
-    """Point stdout to nowhere, or the interpreter would complain about its rest when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

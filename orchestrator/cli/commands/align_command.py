@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -59,7 +60,8 @@ def _spoken(text: str | None, text_file: Path | None) -> str:
             text = sys.stdin.read() if str(text_file) == "-" else text_file.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise typer.BadParameter(f"--text-file {text_file}: {error}") from None
-    spoken = " ".join((text or "").split())
+    # An argument that the locale cannot decode (LANG=C) comes with its bytes in disguise; they are UTF-8 all the same.
+    spoken = " ".join(os.fsencode(text or "").decode("utf-8", "replace").split())
     if not spoken:
         raise typer.BadParameter("the text is empty")
     return spoken

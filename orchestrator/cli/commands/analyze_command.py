@@ -41,7 +41,7 @@ def analyze(
             continue
         finding = judge_measured(found, channels)
         if as_json:
-            out.write_text(to_json(finding).decode())
+            out.write_json(to_json(finding))
         else:
             out.write([*([BLANK] if judged else []), *finding_lines(finding)])
         judged += 1

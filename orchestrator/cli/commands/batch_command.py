@@ -247,11 +247,13 @@ class PipelineFor:
 def _conclude(journal: Journal, *, as_json: bool) -> ExitCode:
     """Say what has become of it all."""
     from orchestrator.cli.terminal.batch_display import with_path
+    from orchestrator.cli.terminal.screen import Screen
     from orchestrator.files.writing import to_json
 
     if as_json:
+        out = Screen(sys.stdout)
         for entry in journal.entries():
-            sys.stdout.write(to_json(entry).decode() + "\n")
+            out.write_json(to_json(entry))
     bad = journal.in_state("failed", "poisoned")
     for entry in bad:
         times = "1 attempt" if entry.attempts == 1 else f"{entry.attempts} attempts"

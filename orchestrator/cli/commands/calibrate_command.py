@@ -64,7 +64,7 @@ def run_calibration(effort: Effort, results: Path, *, as_json: bool, quiet: bool
         calibration = run(effort, tell)
         path = write_calibration(results, calibration)
     if as_json:
-        out.write_text(to_json(calibration).decode())
+        out.write_json(to_json(calibration))
     else:
         out.write(calibration_lines(calibration, out.width))
     tell(f"took {duration(calibration.seconds)}; kept in {path}, shown in every report made from now on")

@@ -32,7 +32,7 @@ def compare(
     compared = compare_runs(load_run(run_a), load_run(run_b))
     screen = Screen(sys.stdout)
     if as_json:
-        screen.write_text(to_json(compared).decode())
+        screen.write_json(to_json(compared))
         return
     for warning in compared.warnings:
         print(f"warning: {warning}", file=sys.stderr)

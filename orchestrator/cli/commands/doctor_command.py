@@ -42,9 +42,10 @@ def doctor(
         cores=usable_cores(),
     )
     if as_json:
+        from orchestrator.cli.terminal.screen import Screen
         from orchestrator.files.writing import to_readable_json
 
-        print(to_readable_json(examination).decode(), end="")
+        Screen(sys.stdout).write_json(to_readable_json(examination))
     else:
         show(examination, sys.stdout)
     raise typer.Exit(ExitCode.DONE if examination.ready else ExitCode.BROKEN)

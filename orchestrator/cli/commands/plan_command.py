@@ -45,7 +45,7 @@ def plan(
     made = plan_run(run, budget_bytes=budget_bytes, workers=workers, model=model)
     out = Screen(sys.stdout)
     if as_json:
-        out.write_text(to_json(made).decode())
+        out.write_json(to_json(made))
         return
     words = Screen(sys.stderr)
     words.write([*plan_report(made, words.width), BLANK])

@@ -44,10 +44,10 @@ def top(
 
 def _print_one(snapshot: Snapshot, *, as_json: bool) -> None:
     if as_json:
-        import msgspec
+        from orchestrator.cli.terminal.screen import Screen
+        from orchestrator.files.writing import to_json
 
-        sys.stdout.write(msgspec.json.encode(snapshot).decode() + "\n")
-        sys.stdout.flush()
+        Screen(sys.stdout).write_json(to_json(snapshot))
         return
     from rich.console import Console
 

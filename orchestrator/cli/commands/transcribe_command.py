@@ -114,6 +114,11 @@ class Outlet:
         text = render(document, self.format_name)
         if several:
             text = _one_of_several(file, text, self.format_name)
+        if self.format_name == "json":
+            from orchestrator.cli.terminal.screen import Screen
+
+            Screen(sys.stdout).write_json(text.encode())
+            return
         sys.stdout.write(text)
         sys.stdout.flush()
 

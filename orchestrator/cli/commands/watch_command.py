@@ -48,7 +48,7 @@ def watch(
     finding = judge_measured(recording.series())
     screen = Screen(sys.stdout)
     if as_json:
-        screen.write_text(to_json(finding).decode())
+        screen.write_json(to_json(finding))
     else:
         screen.write(finding_lines(finding))
 

@@ -6,10 +6,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from orchestrator.cli.pipeline_setup import shown
+from orchestrator.cli.streams import OutputError
 from orchestrator.cli.terminal.progress import duration
 
 if TYPE_CHECKING:
@@ -92,12 +94,13 @@ class BatchDisplay:
 
     def _keep_telling(self) -> None:
         interval_s = LIVE_INTERVAL_S if self._live is not None else PLAIN_INTERVAL_S
-        while not self._over.wait(interval_s):
-            lines = self.lines()
-            if self._live is not None:
-                self._live.update("\n".join(lines), refresh=True)
-            else:
-                self._say("; ".join(lines))
+        with suppress(OutputError):  # the command hears of it by its own next line
+            while not self._over.wait(interval_s):
+                lines = self.lines()
+                if self._live is not None:
+                    self._live.update("\n".join(lines), refresh=True)
+                else:
+                    self._say("; ".join(lines))
 
     def _say(self, words: str) -> None:
         words = shown(words)

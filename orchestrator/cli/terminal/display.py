@@ -22,6 +22,7 @@ from orchestrator.config.types import Experiment, Plan
 from orchestrator.experiments.judging.summary import summarize_all
 from orchestrator.experiments.running.observer import SilentObserver
 from orchestrator.experiments.storage.records import SeriesRecords
+from orchestrator.files.writing import to_json
 from orchestrator.report.headers import experiment_header
 from orchestrator.report.layout import BLANK, Line
 from orchestrator.report.names import method_name
@@ -98,8 +99,8 @@ class Display(SilentObserver):
             self.data.write([*tables, BLANK, Line(f"Results saved to {output}")])
         if self._json_out is not None:
             found = {"experiment": experiment.name, "title": experiment.title, "profile": self._profile}
-            report = msgspec.json.encode({**found, "output": output, "summary": summaries})
-            self._json_out.write_text(report.decode())
+            report = to_json({**found, "output": output, "summary": summaries})
+            self._json_out.write_json(report)
 
     def run_ended(self, run_dir: str, outputs: Sequence[str], outcome: str) -> None:
         """Say how the run ended and where its raw data is."""

@@ -6,6 +6,7 @@ a character its encoding lacks becomes a question mark instead of an error.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
@@ -58,3 +59,22 @@ class Screen:
         encoding = self._stream.encoding or "utf-8"
         self._stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
         self._stream.flush()
+
+    def write_json(self, document: bytes) -> None:
+        """Print a JSON document and a line's end; what the encoding lacks is escaped, so that it reads back whole."""
+        text = document.decode().rstrip("\n")
+        try:
+            text.encode(self._stream.encoding or "utf-8")
+        except UnicodeEncodeError:
+            text = _BEYOND_ASCII.sub(_escaped, text)
+        self._stream.write(text + "\n")
+        self._stream.flush()
+
+
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
+
+
+def _escaped(found: re.Match[str]) -> str:
+    """Return a character as JSON escapes it: two surrogates beyond the first 65,536."""
+    units = found[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at] << 8 | units[at + 1]:04x}" for at in range(0, len(units), 2))
