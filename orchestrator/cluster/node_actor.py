@@ -31,7 +31,7 @@ from orchestrator.cluster.wire import (
     take_apart,
 )
 from orchestrator.errors import EngineUnavailableError, JobCancelledError
-from orchestrator.pool.core.job import JobRecord
+from orchestrator.pool.core.entities import JobRecord
 from orchestrator.pool.events import PoolEvent, WorkerLeft, WorkerLoaded
 from orchestrator.pool.futures import JobController, JobFuture
 from orchestrator.pool.models import Model

@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 from orchestrator.cluster.cluster_stats import ClusterStats
 from orchestrator.cluster.controller import ClusterController, ClusterSettings
-from orchestrator.pool.core.settings import START_TIMEOUT_S
 from orchestrator.pool.futures import JobFuture
 from orchestrator.pool.jobs import Job
 from orchestrator.pool.models import Model, models_by_name
+from orchestrator.pool.options import START_TIMEOUT_S
 from orchestrator.pool.pool import JOBS_AHEAD, Pool
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry

@@ -1,5 +1,6 @@
 """The pool: jobs in isolated, recycled workers. ``docs/architecture.md`` has the reading order.
 
-Pure policy: states, scheduling, budget, recycling, retries, restart_limit, exits, deadlines. What owns workers:
-supervisor (decides), loop (the one thread), process_link (the real worker). Doors: pool, async_pool, executor.
+The doors are ``pool``, ``async_pool``, ``executor`` and ``prometheus``; what users handle are ``jobs``, ``results``,
+``models``, ``recycling``, ``retries``, ``futures``, ``stream``, ``async_stream``, ``stats`` and ``events``. Behind the
+doors: ``submission`` (a job made ready), ``runtime`` (threads and processes), ``core`` (every decision).
 """

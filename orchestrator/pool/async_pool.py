@@ -9,10 +9,10 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from orchestrator.pool.async_stream import AsyncJobStream
-from orchestrator.pool.core.settings import START_TIMEOUT_S
 from orchestrator.pool.futures import JobFuture
 from orchestrator.pool.jobs import Call, Job
 from orchestrator.pool.models import Model
+from orchestrator.pool.options import START_TIMEOUT_S
 from orchestrator.pool.pool import JOBS_AHEAD, UNSENDABLE
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry

@@ -17,7 +17,7 @@ from concurrent.futures import CancelledError, Future, InvalidStateError
 from typing import Any, Generic, Protocol, TypeVar
 
 from orchestrator.errors import JobCancelledError
-from orchestrator.pool.core.job import JobRecord
+from orchestrator.pool.core.entities import JobRecord
 from orchestrator.pool.core.states import JobState
 from orchestrator_worker.protocol import Chunk
 

@@ -12,10 +12,10 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from orchestrator.errors import AudioError
-from orchestrator.pool.core.settings import START_TIMEOUT_S
 from orchestrator.pool.futures import JobFuture
 from orchestrator.pool.jobs import Job
 from orchestrator.pool.models import Model
+from orchestrator.pool.options import START_TIMEOUT_S
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
 from orchestrator.pool.runtime.effects import Hook

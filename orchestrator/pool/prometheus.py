@@ -15,7 +15,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import EngineUnavailableError
-from orchestrator.pool.core.histogram import HistogramStats
+from orchestrator.pool.core.metrics import HistogramStats
 from orchestrator.pool.core.states import ExitReason, WorkerState
 from orchestrator.pool.stats import PoolStats, WorkerStats
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from orchestrator_worker.protocol import Alignment, Done, Phone, Plain, Transcript, Word
-
-if TYPE_CHECKING:
-    from orchestrator.pool.core.slot import Worker
 
 
 class WorkerTag(msgspec.Struct, frozen=True):
@@ -64,12 +61,11 @@ class AlignmentResult(msgspec.Struct, frozen=True):
     srt: str | None = None
 
 
-def as_result(done: Done, waited_s: float, by: Worker) -> Any:
+def as_result(done: Done, waited_s: float, worker: WorkerTag) -> Any:
     """Return what the caller gets for a worker's answer; of a plain one the value itself."""
     found = done.result
     if isinstance(found, Plain):
         return found.value
-    worker = WorkerTag(by.slot.index, by.generation, by.pid, by.model_queue.name)
     times = done.times
     timings = Timings(waited_s, done.seconds, times.first_s, times.last_s)
     if isinstance(found, Transcript):

@@ -9,10 +9,9 @@ from math import isfinite
 import msgspec
 
 from orchestrator.pool.core.auto_recycling import worker_best_jobs, worker_limit
-from orchestrator.pool.core.histogram import HistogramStats
-from orchestrator.pool.core.model_queue import ModelQueue
+from orchestrator.pool.core.entities import ModelQueue, Sample, Slot, Worker
+from orchestrator.pool.core.metrics import HistogramStats
 from orchestrator.pool.core.registry import Registry
-from orchestrator.pool.core.slot import Sample, Slot, Worker
 from orchestrator.pool.core.states import JobState
 
 FREE = "free"

@@ -19,8 +19,9 @@ from orchestrator_worker import __version__
 from orchestrator_worker.emitter import Emitter
 from orchestrator_worker.engines.base import Engine, EngineUnavailableError, JobCancelledError, restarts
 from orchestrator_worker.framing import FramingError
-from orchestrator_worker.pipe import PROTOCOL_EXIT_CODE, Pipe, leave
+from orchestrator_worker.pipe import Pipe, leave
 from orchestrator_worker.protocol import (
+    PROTOCOL_EXIT_CODE,
     PROTOCOL_VERSION,
     Alignment,
     Cancel,

@@ -19,10 +19,8 @@ import msgspec
 
 from orchestrator_worker.framing import DEFAULT_CAP, HEADER_SIZE, FramingError, frame, payload_size
 from orchestrator_worker.lifeline import PARENT_GONE_EXIT_CODE
-from orchestrator_worker.protocol import Command, Message
+from orchestrator_worker.protocol import PROTOCOL_EXIT_CODE, Command, Message
 
-PROTOCOL_EXIT_CODE = 114
-"""Exit code of a worker that was sent bytes it cannot understand."""
 READ_SIZE = 1 << 16
 LINGER_S = 0.0002
 """How long a worker stays awake after a job that was over in no time."""

@@ -28,6 +28,8 @@ from typing import Any, Literal
 import msgspec
 
 PROTOCOL_VERSION = 3
+PROTOCOL_EXIT_CODE = 114
+"""Exit code of a worker that was sent bytes it cannot understand."""
 
 Encoding = Literal["wav", "s16le", "f32le"]
 

@@ -1,18 +1,21 @@
 """Every decision of a pool: events come in, effects go out.
 
-Sans-I/O: no thread, no select, no process and no clock, held by an import contract.
+Sans-I/O: no thread, no select, no process and no clock. An import contract in pyproject.toml holds it.
 
 In reading order:
 
 - ``states``: the states of workers and jobs, and the reasons why a worker exits
-- ``job``, ``slot``, ``waiting``, ``model_queue``, ``registry``: the entities, and where all of them are found
-- ``settings``: what a pool was told
+- ``job_queue``: waiting jobs by priority
+- ``entities``: job, worker, slot and model queue
+- ``registry``: where all of them are found
 - ``supervisor``: takes each event, asks the modules below, returns the effects
-- ``scheduling``, ``dispatch``, ``prefetch``: which worker gets which job, and which jobs are sent ahead
+- ``scheduling``, ``dispatch``: which worker gets which job, decided and carried out
+- ``prefetch``: short jobs that are sent before the worker is free
 - ``after_job``: what happens to a worker when its job has ended
-- ``termination``, ``exit_reasons``, ``outcomes``: how workers leave, why, and how jobs end
-- ``timers``: all timers
+- ``termination``, ``outcomes``: how workers leave and why, and how jobs end
+- ``timers``: when which worker or job must be looked at
 - ``memory_monitor``, ``memory_budget``, ``restart_limit``: limits
-- ``auto_recycling``, ``growth_model``: recycling that is learnt while the pool runs
-- ``histogram``: counts of durations
+- ``recycling_rules``: when a worker is due to be replaced
+- ``auto_recycling``, ``learned_recycling``, ``growth_model``: recycling that is learnt while the pool runs
+- ``metrics``: counts and durations
 """

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from orchestrator.pool.core.auto_recycling import AutoRecycling
 from orchestrator.pool.core.dispatch import Dispatch
+from orchestrator.pool.core.entities import Worker
 from orchestrator.pool.core.memory_monitor import MemoryMonitor
 from orchestrator.pool.core.prefetch import Prefetch
+from orchestrator.pool.core.recycling_rules import NO_LIMITS, due, must_stop_working
 from orchestrator.pool.core.registry import Registry
-from orchestrator.pool.core.slot import Worker
 from orchestrator.pool.core.states import ExitReason, WorkerEvent, WorkerState
 from orchestrator.pool.core.termination import Termination
-from orchestrator.pool.recycling import NO_LIMITS, due, must_stop_working
 from orchestrator_worker.protocol import Cancel, Trim
 
 

@@ -1,16 +1,14 @@
 """Recycling by what the pool itself has learnt: gathers the facts, asks, and acts on the answer.
 
-What is learnt is in :mod:`.growth_model`, what follows from it in :mod:`orchestrator.pool.learned_recycling`; both
+What is learnt is in :mod:`.growth_model`, what follows from it in :mod:`orchestrator.pool.core.learned_recycling`; both
 know no pool.
 """
 
 from __future__ import annotations
 
+from orchestrator.pool.core.entities import Worker
 from orchestrator.pool.core.growth_model import Learner
-from orchestrator.pool.core.registry import Registry
-from orchestrator.pool.core.slot import Worker
-from orchestrator.pool.core.states import ExitReason
-from orchestrator.pool.learned_recycling import (
+from orchestrator.pool.core.learned_recycling import (
     Due,
     Standing,
     best_jobs,
@@ -18,6 +16,8 @@ from orchestrator.pool.learned_recycling import (
     limit_for,
     unwatched_jobs,
 )
+from orchestrator.pool.core.registry import Registry
+from orchestrator.pool.core.states import ExitReason
 
 
 class AutoRecycling:

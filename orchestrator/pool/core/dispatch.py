@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from orchestrator.config.sizes import format_size
 from orchestrator.errors import SpawnError
-from orchestrator.pool.core.job import JobRecord
-from orchestrator.pool.core.model_queue import ModelQueue
+from orchestrator.pool.core.entities import JobRecord, ModelQueue, Slot, Worker
 from orchestrator.pool.core.outcomes import Outcomes, identity
 from orchestrator.pool.core.prefetch import Prefetch
+from orchestrator.pool.core.recycling_rules import Limits, draw_limits, time_to_prepare
 from orchestrator.pool.core.registry import Registry
 from orchestrator.pool.core.scheduling import (
     KEEP_WARM_PRIORITY,
@@ -23,11 +23,9 @@ from orchestrator.pool.core.scheduling import (
     Step,
     next_step,
 )
-from orchestrator.pool.core.slot import Slot, Worker
 from orchestrator.pool.core.states import ExitReason, JobEvent, WorkerEvent, WorkerState
 from orchestrator.pool.core.termination import Termination
 from orchestrator.pool.events import WorkerStarted
-from orchestrator.pool.recycling import Limits, draw_limits, time_to_prepare
 from orchestrator_worker.protocol import Load
 
 _BEHIND_ALL = 1 << 62

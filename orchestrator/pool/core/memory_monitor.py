@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from orchestrator.config.sizes import format_size
 from orchestrator.errors import SpawnError
+from orchestrator.pool.core.entities import Sample, Worker
 from orchestrator.pool.core.outcomes import identity
 from orchestrator.pool.core.registry import Registry
-from orchestrator.pool.core.slot import Sample, Worker
 from orchestrator.pool.core.states import ExitReason, WorkerState
 from orchestrator.pool.core.termination import Termination
 

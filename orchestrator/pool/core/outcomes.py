@@ -16,9 +16,8 @@ from orchestrator.errors import (
     JobTimeoutError,
     WorkerDiedError,
 )
-from orchestrator.pool.core.job import JobRecord
+from orchestrator.pool.core.entities import JobRecord, Worker
 from orchestrator.pool.core.registry import Registry
-from orchestrator.pool.core.slot import Worker
 from orchestrator.pool.core.states import JobEvent, JobState
 from orchestrator.pool.events import JobEnded
 from orchestrator_worker.protocol import Failed

@@ -12,12 +12,11 @@ read any more.)
 
 from __future__ import annotations
 
-from orchestrator.pool.core.job import JobRecord
+from orchestrator.pool.core.entities import JobRecord, Worker
 from orchestrator.pool.core.outcomes import Outcomes
+from orchestrator.pool.core.recycling_rules import NO_LIMITS
 from orchestrator.pool.core.registry import Registry
-from orchestrator.pool.core.slot import Worker
 from orchestrator.pool.core.states import JobEvent, JobState, WorkerEvent, WorkerState
-from orchestrator.pool.recycling import NO_LIMITS
 
 SHORT_JOB_S = 0.002
 """A model whose engine takes less for a job on average has them sent ahead."""

@@ -5,23 +5,18 @@ It keeps the state consistent (which worker is where, what it holds) and decides
 
 from __future__ import annotations
 
-from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from orchestrator.pool.core.histogram import Histogram
-from orchestrator.pool.core.job import JobRecord
+from orchestrator.pool.core.entities import JobRecord, Link, ModelQueue, Slot, Worker
 from orchestrator.pool.core.memory_budget import Budget
-from orchestrator.pool.core.model_queue import ModelQueue
-from orchestrator.pool.core.settings import Settings
-from orchestrator.pool.core.slot import Link, Slot, Worker
+from orchestrator.pool.core.metrics import Metrics
+from orchestrator.pool.core.recycling_rules import NO_LIMITS, next_check_s
 from orchestrator.pool.core.states import WorkerState
 from orchestrator.pool.core.timers import Timers
 from orchestrator.pool.events import PoolEvent
 from orchestrator.pool.models import Model
-from orchestrator.pool.recycling import NO_LIMITS, next_check_s
-
-LATENCIES_KEPT = 1024
+from orchestrator.pool.options import Settings
 
 
 class Effects(Protocol):
@@ -63,31 +58,6 @@ class Effects(Protocol):
     def tell(self, event: PoolEvent) -> None:
         """Hand an event to the hook."""
         ...
-
-
-class Metrics:
-    """Counts of the pool's life."""
-
-    def __init__(self) -> None:
-        self.outcomes: Counter[tuple[str, str]] = Counter()  # (task, outcome)
-        self.spawns = 0
-        self.evictions = 0
-        self.retries = 0
-        self.overshoot_peak_bytes = 0
-        self.waits_s: deque[float] = deque(maxlen=LATENCIES_KEPT)
-        self.runs_s: deque[float] = deque(maxlen=LATENCIES_KEPT)
-        self.wait_durations = Histogram()
-        self.run_durations = Histogram()
-        self.load_durations = Histogram()
-
-    def count(self, task: str, outcome: str, waited_s: float, run_s: float | None) -> None:
-        """Count a job that ended; ``run_s`` is None when it never began."""
-        self.outcomes[task, outcome] += 1
-        self.waits_s.append(waited_s)
-        self.wait_durations.add(waited_s)
-        if run_s is not None:
-            self.runs_s.append(run_s)
-            self.run_durations.add(run_s)
 
 
 class Registry:

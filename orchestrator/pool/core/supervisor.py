@@ -2,7 +2,7 @@
 
 It has no thread, no clock and no process of its own. The event loop (:mod:`orchestrator.pool.runtime.event_loop`)
 calls it, from one thread at a time, with the time. :class:`~orchestrator.pool.core.registry.Effects` and
-:class:`~orchestrator.pool.core.slot.Link` carry out what it decides, so its tests need no process and no sleep.
+:class:`~orchestrator.pool.core.entities.Link` carry out what it decides, so its tests need no process and no sleep.
 
 ::
 
@@ -22,18 +22,17 @@ from collections.abc import Iterable
 from orchestrator.errors import EngineUnavailableError, JobError, ProtocolError, SpawnError, WorkerError
 from orchestrator.pool.core.after_job import AfterJob
 from orchestrator.pool.core.dispatch import Dispatch
-from orchestrator.pool.core.job import JobRecord
+from orchestrator.pool.core.entities import JobRecord, Worker
 from orchestrator.pool.core.memory_monitor import MemoryMonitor
 from orchestrator.pool.core.outcomes import Outcomes, identity
 from orchestrator.pool.core.prefetch import FEW_PREFETCHED, Prefetch
 from orchestrator.pool.core.registry import Effects, Registry
-from orchestrator.pool.core.settings import Settings
-from orchestrator.pool.core.slot import Worker
 from orchestrator.pool.core.states import ExitReason, JobEvent, JobState, WorkerEvent, WorkerState
 from orchestrator.pool.core.termination import Rung, Termination
 from orchestrator.pool.events import WorkerLoaded
 from orchestrator.pool.models import Model
-from orchestrator.pool.results import as_result
+from orchestrator.pool.options import Settings
+from orchestrator.pool.results import WorkerTag, as_result
 from orchestrator_worker.protocol import Chunk, Done, Failed, Loaded, Ready, Reply, Returned, Trimmed
 
 _SETTLED = {WorkerState.LEAVING, WorkerState.GONE}
@@ -185,9 +184,9 @@ class Supervisor:
             worker, ExitReason.PROTOCOL, error, now, cause=f"a broken protocol ({error.problem})"
         )
 
-    def exited(self, worker: Worker, status: int, now: float) -> None:
-        """A worker's process is reaped."""
-        self._termination.reap(worker, status, now)
+    def exited(self, worker: Worker, status: int, words: str, now: float) -> None:
+        """A worker's process is reaped. ``words`` name its exit status (``SIGSEGV``, ``exit code 3``)."""
+        self._termination.reap(worker, status, words, now)
 
     def _loaded(self, worker: Worker, loaded: Loaded, now: float) -> None:
         worker.move(WorkerEvent.LOADED)  # loading -> idle
@@ -236,7 +235,7 @@ class Supervisor:
             self._outcomes.engine_failed(job, answer, worker, now)
             return
         assert job.first_started_at is not None
-        result = as_result(answer, job.first_started_at - job.submitted_at, worker)
+        result = as_result(answer, job.first_started_at - job.submitted_at, _tag(worker))
         self._outcomes.succeed(job, result, now)
 
     def _next_prefetched(self, worker: Worker, now: float) -> None:
@@ -368,3 +367,7 @@ class Supervisor:
         for worker in list(self.registry.workers()):
             if worker.state in idle:
                 self._termination.dismiss(worker, ExitReason.SHUTDOWN, now)
+
+
+def _tag(worker: Worker) -> WorkerTag:
+    return WorkerTag(worker.slot.index, worker.generation, worker.pid, worker.model_queue.name)

@@ -17,16 +17,13 @@ from enum import IntEnum
 from typing import Any
 
 from orchestrator.errors import EngineUnavailableError, ModelOutOfUseError, WorkerDiedError
-from orchestrator.pool.core.exit_reasons import exit_reason
-from orchestrator.pool.core.model_queue import ModelQueue
+from orchestrator.pool.core.entities import ModelQueue, Worker
 from orchestrator.pool.core.outcomes import Outcomes, identity
 from orchestrator.pool.core.prefetch import Prefetch
 from orchestrator.pool.core.registry import Registry
-from orchestrator.pool.core.slot import Worker
 from orchestrator.pool.core.states import ExitReason, JobState, WorkerEvent, WorkerState
 from orchestrator.pool.events import ModelTakenOut, WorkerDismissed, WorkerLeft
-from orchestrator.process.exit_status import describe_exit
-from orchestrator_worker.protocol import Shutdown
+from orchestrator_worker.protocol import PROTOCOL_EXIT_CODE, Shutdown
 
 _UNWANTED = {
     ExitReason.TIMEOUT,
@@ -113,13 +110,13 @@ class Termination:
 
     # ------------------------------------------------------------------ gone
 
-    def reap(self, worker: Worker, status: int, now: float) -> None:
+    def reap(self, worker: Worker, status: int, words: str, now: float) -> None:
         """The process is reaped: give back what it held, settle its job, count why it left."""
         was = worker.state
         kernel = worker.dismissed_for is None and status == -signal.SIGKILL
         oom = kernel and self._registry.effects.kernel_killed()
         reason = exit_reason(worker.dismissed_for, was, status, oom_killed=oom)
-        cause = worker.cause or describe_exit(status)
+        cause = worker.cause or words
         worker.move(WorkerEvent.EXITED)  # any -> gone
         self._give_back(worker, reason, now)
         if self._registry.effects.listening:
@@ -205,3 +202,23 @@ class Termination:
         for worker in list(self._registry.workers()):
             if worker.model_queue is model_queue and worker.state in _STARTING:
                 self.dismiss(worker, ExitReason.START_FAILED, now)
+
+
+def exit_reason(
+    dismissed_for: ExitReason | None, state: WorkerState, status: int, *, oom_killed: bool
+) -> ExitReason:
+    """Return why a worker left.
+
+    ``dismissed_for`` is our own reason if we told it to go, ``state`` what it was before, ``status`` its
+    ``Popen.returncode``. ``oom_killed`` says that the kernel's count of out-of-memory kills went up in the
+    worker's control group since the last death; with it a SIGKILL is the kernel's, without it of unknown origin.
+    """
+    if dismissed_for is not None:
+        return dismissed_for
+    if status == -signal.SIGKILL:
+        return ExitReason.OOM if oom_killed else ExitReason.KILLED
+    if state in {WorkerState.STARTING, WorkerState.LOADING}:
+        return ExitReason.START_FAILED
+    if status == PROTOCOL_EXIT_CODE:
+        return ExitReason.PROTOCOL
+    return ExitReason.CRASH

@@ -10,8 +10,7 @@ import os
 import random
 from collections.abc import Callable
 
-from orchestrator.pool.core.job import JobRecord
-from orchestrator.pool.core.slot import Worker
+from orchestrator.pool.core.entities import JobRecord, Worker
 from orchestrator.pool.events import PoolEvent
 from orchestrator.pool.runtime.admission import Admission
 from orchestrator.pool.runtime.oom_kills import OomKills

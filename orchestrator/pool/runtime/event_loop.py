@@ -35,16 +35,17 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from orchestrator.errors import PoolClosedError, ProtocolError
-from orchestrator.pool.core.job import JobRecord
-from orchestrator.pool.core.settings import Settings
+from orchestrator.pool.core.entities import JobRecord
 from orchestrator.pool.core.states import JobState, WorkerState
 from orchestrator.pool.core.supervisor import Supervisor
 from orchestrator.pool.futures import PoolFuture
 from orchestrator.pool.models import Model
+from orchestrator.pool.options import Settings
 from orchestrator.pool.runtime.admission import Admission
 from orchestrator.pool.runtime.effects import Hook, PoolEffects
 from orchestrator.pool.runtime.process_link import ProcessLink
 from orchestrator.pool.runtime.selector import Selector, Waker
+from orchestrator.process.exit_status import describe_exit
 
 log = logging.getLogger("orchestrator.pool")
 POLL_WITHOUT_PIDFD_S = 0.05
@@ -343,7 +344,7 @@ class EventLoop:
             self._selector.update(link)
             return
         self._selector.drop(link)
-        self.supervisor.exited(link.worker, process.returncode, now)
+        self.supervisor.exited(link.worker, process.returncode, describe_exit(process.returncode), now)
 
     def _receive(self, link: ProcessLink, read: Callable[[], list[Any]], now: float) -> None:
         supervisor, worker = self.supervisor, link.worker

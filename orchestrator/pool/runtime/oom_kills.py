@@ -1,28 +1,16 @@
-"""What control groups mean for a pool: the memory it may use, and whether the kernel killed in its group.
+"""Whether the kernel killed a process of our control group for lack of memory.
 
-Which groups there are, and their limits, is :mod:`orchestrator.process.cgroup`'s part.
+Which groups there are is :mod:`orchestrator.process.cgroup`'s part.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrator.process.cgroup import cgroup_limits, memory_groups, read_lines
+from orchestrator.process.cgroup import memory_groups, read_lines
 
-RESERVE_SHARE = 0.1
-LEAST_RESERVE_BYTES = 256 * 1024 * 1024
-"""Kept back from the machine or the group for the host process and the system."""
 EVENT_FILES = ("memory.events", "memory.oom_control")
-
-
-def default_budget_bytes() -> int:
-    """Return what a pool may use when the user does not say: the tightest limit there is, less a reserve."""
-    total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    limit = min(total, cgroup_limits().memory_bytes or total)
-    reserve = min(max(LEAST_RESERVE_BYTES, int(limit * RESERVE_SHARE)), limit // 2)
-    return max(1, limit - reserve)
 
 
 def oom_kills(folders: Sequence[Path]) -> int | None:

@@ -8,7 +8,7 @@ import resource
 from collections.abc import Callable, Sequence
 
 from orchestrator.errors import ProtocolError
-from orchestrator.pool.core.slot import Worker
+from orchestrator.pool.core.entities import Worker
 from orchestrator.pool.runtime.output_log import OutputLog
 from orchestrator.pool.runtime.output_log import log as noise_log
 from orchestrator.pool.runtime.start_method import StartMethod
@@ -21,7 +21,7 @@ from orchestrator_worker.protocol import PROTOCOL_VERSION, Command, Configure, H
 
 
 class ProcessLink:
-    """One worker process. Implements :class:`~orchestrator.pool.core.slot.Link`."""
+    """One worker process. Implements :class:`~orchestrator.pool.core.entities.Link`."""
 
     __slots__ = ("_noise", "_on_full", "_reader", "pid", "process", "watched", "worker")
 

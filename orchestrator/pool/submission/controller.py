@@ -18,21 +18,21 @@ from typing import Any, Literal
 from orchestrator.config.sizes import parse_size
 from orchestrator.errors import ForkedPoolError
 from orchestrator.inspection import Inspection
-from orchestrator.pool.core.job import JobRecord
+from orchestrator.pool.core.entities import JobRecord
 from orchestrator.pool.core.prefetch import SHORT_JOB_S
-from orchestrator.pool.core.settings import START_TIMEOUT_S, Settings
 from orchestrator.pool.futures import PoolFuture
 from orchestrator.pool.jobs import Call, Job
 from orchestrator.pool.models import FUNCTION_MODEL, Model, models_by_name
+from orchestrator.pool.options import START_TIMEOUT_S, Settings
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
 from orchestrator.pool.runtime.admission import Admission
 from orchestrator.pool.runtime.effects import Hook
 from orchestrator.pool.runtime.event_loop import EventLoop
-from orchestrator.pool.runtime.oom_kills import default_budget_bytes
 from orchestrator.pool.stats import PoolStats, take_stats
 from orchestrator.pool.submission.inspection_view import inspection_of
-from orchestrator.pool.submission.payload import Payload, close_audio, make_payload
+from orchestrator.pool.submission.payload import Payload, close_audio, job_record, make_payload
+from orchestrator.process.usable_memory import default_budget_bytes
 
 EXIT_TIMEOUT_S = 5.0
 MOST_OPEN_ARRAYS = 256
@@ -132,7 +132,7 @@ class Controller:
     ) -> None:
         """Hand a job that has its place to the supervisor."""
         model_queue = self._model_queues[payload.model]
-        record = JobRecord.of(payload, model_queue, future, timeout_s, queue_timeout_s, priority)
+        record = job_record(payload, model_queue, future, timeout_s, queue_timeout_s, priority)
         future.bind(record, self)
         self._loop.submit(record, staying=staying)
 

@@ -7,26 +7,32 @@ from __future__ import annotations
 
 import os
 import weakref
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from orchestrator.inspection import Inspection, Snapshot, view_of
-
-if TYPE_CHECKING:
-    from orchestrator.pool.submission.controller import Controller
+from orchestrator.pool.stats import PoolStats
 
 
-def inspection_of(controller: Controller, title: str = "Pool") -> Inspection:
+class HasStats(Protocol):
+    """What of a pool is shown."""
+
+    def stats(self) -> PoolStats:
+        """Return what the pool looks like now."""
+        ...
+
+
+def inspection_of(pool: HasStats, title: str = "Pool") -> Inspection:
     """Let other processes of this user look into a pool until the returned inspection is closed.
 
     Raises:
         ResultsError: There is no safe place for the socket.
     """
-    there = weakref.ref(controller)
+    held = weakref.ref(pool)
 
     def take(uptime_s: float) -> Snapshot:
-        pool = there()
-        if pool is None:
+        living = held()
+        if living is None:
             raise ConnectionAbortedError("the pool has ended")
-        return view_of(pool.stats(), pid=os.getpid(), title=title, uptime_s=uptime_s)
+        return view_of(living.stats(), pid=os.getpid(), title=title, uptime_s=uptime_s)
 
     return Inspection(take)

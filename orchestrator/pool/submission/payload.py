@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from orchestrator.pool import jobs
+from orchestrator.pool.core.entities import JobRecord, ModelQueue, Promise
 from orchestrator.pool.models import FUNCTION_MODEL
 from orchestrator_worker import protocol
 from orchestrator_worker.framing import FramingError, frame
@@ -41,6 +42,28 @@ class Payload(msgspec.Struct, frozen=True, gc=False):
     task: str
     frame: bytes
     descriptor: int | None
+
+
+def job_record(
+    payload: Payload,
+    model_queue: ModelQueue,
+    promise: Promise,
+    timeout_s: float | None = None,
+    queue_timeout_s: float | None = None,
+    priority: int = 0,
+) -> JobRecord:
+    """Return the supervisor's record of a job that is to be sent."""
+    return JobRecord(
+        payload.id,
+        payload.task,
+        payload.frame,
+        payload.descriptor,
+        model_queue,
+        promise,
+        timeout_s,
+        queue_timeout_s,
+        priority,
+    )
 
 
 def make_payload(job: jobs.Job, *, stream: bool, cache_dir: Path) -> Payload:

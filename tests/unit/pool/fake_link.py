@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from orchestrator.pool.core.slot import Worker
+from orchestrator.pool.core.entities import Worker
 from orchestrator_worker.framing import HEADER_SIZE, FrameDecoder, frame
 from orchestrator_worker.protocol import Command, Done, Failed, Reply, Returned, Shutdown
 

@@ -9,14 +9,14 @@ from typing import Any
 from fake_link import MIB, SMALLEST_JOB, FakeLink, job_frame
 
 from orchestrator.errors import JobCancelledError, SpawnError
-from orchestrator.pool.core.job import JobRecord
-from orchestrator.pool.core.settings import Settings
-from orchestrator.pool.core.slot import Worker
+from orchestrator.pool.core.entities import JobRecord, Worker
 from orchestrator.pool.core.states import ExitReason, JobState, WorkerState
 from orchestrator.pool.core.supervisor import Supervisor
 from orchestrator.pool.events import PoolEvent
 from orchestrator.pool.models import FUNCTION_MODEL, Model
-from orchestrator.pool.submission.payload import Payload
+from orchestrator.pool.options import Settings
+from orchestrator.pool.submission.payload import Payload, job_record
+from orchestrator.process.exit_status import describe_exit
 from orchestrator_worker.protocol import Chunk, ChunkTimes, Done, Failed, Loaded, Plain, Ready, Trimmed
 
 __all__ = ["MIB", "FakeLink", "FakePool", "FakePromise"]
@@ -107,7 +107,7 @@ class FakePool:
         """Submit a job whose frame has ``size`` bytes."""
         number = len(self.jobs) + 1
         payload = Payload(number, model, "call", job_frame(number, size), None)
-        job = JobRecord.of(payload, self.registry.model_queues[model], FakePromise(), **options)
+        job = job_record(payload, self.registry.model_queues[model], FakePromise(), **options)
         self.jobs.append(job)
         self.places += 1
         self.supervisor.submit(job, self.now)
@@ -178,7 +178,7 @@ class FakePool:
     def die(self, worker: Worker, status: int = -signal.SIGSEGV) -> None:
         """Its process is gone; all that it said is heard first."""
         self.hear(worker)
-        self.supervisor.exited(worker, status, self.now)
+        self.supervisor.exited(worker, status, describe_exit(status), self.now)
         self.settle()
 
     def bury_leaving(self) -> None:

@@ -4,8 +4,7 @@ from typing import Any
 
 from fake_pool import FakePool
 
-from orchestrator.pool.core.job import JobRecord
-from orchestrator.pool.core.slot import Worker
+from orchestrator.pool.core.entities import JobRecord, Worker
 from orchestrator.pool.core.states import JobState, WorkerState
 
 AT_WORK = {WorkerState.BUSY, WorkerState.CANCELLING}

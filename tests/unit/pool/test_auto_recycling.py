@@ -6,7 +6,7 @@ from typing import Any
 
 from fake_pool import MIB, FakePool
 
-from orchestrator.pool.core.slot import Worker
+from orchestrator.pool.core.entities import Worker
 from orchestrator.pool.core.states import WorkerState
 from orchestrator.pool.recycling import Recycle
 

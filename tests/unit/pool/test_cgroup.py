@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.pool.runtime.oom_kills import OomKills, default_budget_bytes, oom_kills
+from orchestrator.pool.runtime.oom_kills import OomKills, oom_kills
+from orchestrator.process.usable_memory import default_budget_bytes
 
 
 def group(folder: Path, name: str, text: str) -> Path:

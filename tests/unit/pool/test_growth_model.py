@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from orchestrator.pool.core.growth_model import MOST_POINTS, Learner, Trace
-from orchestrator.pool.learned_recycling import (
+from orchestrator.pool.core.learned_recycling import (
     UNWATCHED_JOBS,
     Due,
     Standing,

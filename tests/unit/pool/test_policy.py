@@ -9,19 +9,19 @@ from hypothesis import strategies as st
 
 from orchestrator.config.types import RecycleConfig, RecycleLimits
 from orchestrator.pool.core.memory_budget import BARE_WORKER_BYTES, Budget, first_guess, learnt_need
-from orchestrator.pool.core.restart_limit import RestartLimit
-from orchestrator.pool.core.states import ExitReason
-from orchestrator.pool.core.timers import Timers
-from orchestrator.pool.recycling import (
+from orchestrator.pool.core.recycling_rules import (
     NO_LIMITS,
     Limits,
-    Recycle,
     draw_limits,
     due,
     must_stop_working,
     next_check_s,
     time_to_prepare,
 )
+from orchestrator.pool.core.restart_limit import RestartLimit
+from orchestrator.pool.core.states import ExitReason
+from orchestrator.pool.core.timers import Timers
+from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
 
 MIB = 1024 * 1024

@@ -12,8 +12,7 @@ from orchestrator.errors import (
     ProtocolError,
     WorkerDiedError,
 )
-from orchestrator.pool.core.job import JobRecord
-from orchestrator.pool.core.slot import Worker
+from orchestrator.pool.core.entities import JobRecord, Worker
 from orchestrator.pool.core.states import JobState, WorkerState
 from orchestrator.pool.retries import Retry
 from orchestrator_worker.protocol import Chunk

@@ -5,11 +5,11 @@ from fake_pool import FakePool
 from quick_jobs import assert_even, quick_pool, states, with_prefetched, work_off
 
 from orchestrator.errors import JobCancelledError, JobTimeoutError
-from orchestrator.pool.core.job import JobRecord
+from orchestrator.pool.core.entities import JobRecord
 from orchestrator.pool.core.prefetch import LONG_JOB_S, MOST_PREFETCHED
-from orchestrator.pool.core.settings import SAMPLE_INTERVAL_S
 from orchestrator.pool.core.states import JobState, WorkerState
 from orchestrator.pool.events import JobEnded
+from orchestrator.pool.options import SAMPLE_INTERVAL_S
 from orchestrator.pool.stats import PoolStats, take_stats
 from orchestrator_worker.protocol import Cancel, Returned
 

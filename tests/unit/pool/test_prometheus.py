@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from orchestrator.errors import EngineUnavailableError
-from orchestrator.pool.core.histogram import BOUNDS_S, Histogram
+from orchestrator.pool.core.metrics import BOUNDS_S, Histogram
 from orchestrator.pool.core.states import ExitReason
 from orchestrator.pool.prometheus import PoolCollector, metrics_of
 from orchestrator.pool.stats import PoolStats, take_stats

@@ -4,7 +4,6 @@ import itertools
 
 import pytest
 
-from orchestrator.pool.core.exit_reasons import exit_reason
 from orchestrator.pool.core.states import (
     JOB_TRANSITIONS,
     WORKER_TRANSITIONS,
@@ -17,6 +16,7 @@ from orchestrator.pool.core.states import (
     next_job_state,
     next_state,
 )
+from orchestrator.pool.core.termination import exit_reason
 
 LEGAL = {
     ("starting", "readied"): "loading",

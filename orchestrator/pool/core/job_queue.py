@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import Generic, Protocol, TypeVar
 
-from orchestrator.pool.core.job import JobRecord
 from orchestrator.pool.core.states import JobState
 
 MOST_LEFT_BEHIND = 64
 
 
-class WaitingJobs:
+class Waits(Protocol):
+    """What the queue needs to know of its members."""
+
+    id: int
+    priority: int
+    state: JobState
+
+
+J = TypeVar("J", bound=Waits)
+
+
+class JobQueue(Generic[J]):
     """A queue whose members may end while they wait: those are skipped, and swept out before they pile up."""
 
     __slots__ = ("_by_priority", "_held", "_live", "_priorities")
 
     def __init__(self) -> None:
-        self._by_priority: dict[int, deque[JobRecord]] = {}
+        self._by_priority: dict[int, deque[J]] = {}
         self._priorities: list[int] = []  # highest first
         self._live = 0
         self._held = 0
@@ -24,7 +35,7 @@ class WaitingJobs:
     def __len__(self) -> int:
         return self._live
 
-    def push(self, job: JobRecord) -> None:
+    def push(self, job: J) -> None:
         """Add at the end of its priority."""
         queue = self._by_priority.get(job.priority)
         if queue is None:
@@ -33,7 +44,7 @@ class WaitingJobs:
         self._live += 1
         self._held += 1
 
-    def push_front(self, job: JobRecord) -> None:
+    def push_front(self, job: J) -> None:
         """Add at the front of its priority, behind older ones only: a job that had its turn already."""
         queue = self._queue_of(job.priority)
         older = next((place for place, other in enumerate(queue) if other.id > job.id), len(queue))
@@ -41,7 +52,7 @@ class WaitingJobs:
         self._live += 1
         self._held += 1
 
-    def head(self) -> JobRecord | None:
+    def head(self) -> J | None:
         """Return the job whose turn it is; it stays."""
         for priority in self._priorities:
             queue = self._by_priority[priority]
@@ -52,7 +63,7 @@ class WaitingJobs:
                 self._held -= 1
         return None
 
-    def pop(self) -> JobRecord | None:
+    def pop(self) -> J | None:
         """Take the job whose turn it is."""
         job = self.head()
         if job is not None:
@@ -67,7 +78,7 @@ class WaitingJobs:
         if self._held > MOST_LEFT_BEHIND + 2 * self._live:
             self._sweep()
 
-    def members(self) -> list[JobRecord]:
+    def members(self) -> list[J]:
         """Return all that wait, in their order."""
         return [
             job
@@ -76,7 +87,7 @@ class WaitingJobs:
             if job.state is JobState.WAITING
         ]
 
-    def _queue_of(self, priority: int) -> deque[JobRecord]:
+    def _queue_of(self, priority: int) -> deque[J]:
         queue = self._by_priority.get(priority)
         if queue is None:
             queue = self._by_priority[priority] = deque()

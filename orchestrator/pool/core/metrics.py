@@ -1,11 +1,14 @@
-"""Durations counted into fixed buckets, over a pool's whole life. Who counts what is decided elsewhere."""
+"""Counts of a pool's whole life: how jobs ended, and durations in fixed buckets."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter, deque
 
 import msgspec
 
+LATENCIES_KEPT = 1024
+"""Latest durations kept one by one, for percentiles."""
 BOUNDS_S = (
     0.001,
     0.0025,
@@ -58,3 +61,28 @@ class Histogram:
     def stats(self) -> HistogramStats:
         """Return what was counted so far."""
         return HistogramStats(BOUNDS_S, tuple(self._counts), self._sum_s)
+
+
+class Metrics:
+    """Counts of the pool's life."""
+
+    def __init__(self) -> None:
+        self.outcomes: Counter[tuple[str, str]] = Counter()  # (task, outcome)
+        self.spawns = 0
+        self.evictions = 0
+        self.retries = 0
+        self.overshoot_peak_bytes = 0
+        self.waits_s: deque[float] = deque(maxlen=LATENCIES_KEPT)
+        self.runs_s: deque[float] = deque(maxlen=LATENCIES_KEPT)
+        self.wait_durations = Histogram()
+        self.run_durations = Histogram()
+        self.load_durations = Histogram()
+
+    def count(self, task: str, outcome: str, waited_s: float, run_s: float | None) -> None:
+        """Count a job that ended; ``run_s`` is None when it never began."""
+        self.outcomes[task, outcome] += 1
+        self.waits_s.append(waited_s)
+        self.wait_durations.add(waited_s)
+        if run_s is not None:
+            self.runs_s.append(run_s)
+            self.run_durations.add(run_s)

@@ -1,0 +1,339 @@
+"""The entities of a pool: job, worker, slot and model queue. Facts only; the supervisor alone changes them.
+
+They refer to each other, which is why they share a file::
+
+    JobRecord ── model_queue ──▶ ModelQueue ── workers, idle ──▶ Worker ── slot ──▶ Slot
+        ▲                             │ waiting                   │
+        └─────────────────────────────┴──── job, prefetched ──────┘
+
+A slot has room for one worker in use. While that is being replaced there is also its ``successor``, which loads or
+stands ready as a reserve. A worker that was told to go is in no slot any more, but in the registry's ``leaving`` until
+its process is confirmed gone.
+
+``Promise`` and ``Link`` are what the outside offers for a job and for a process.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, deque
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import msgspec
+
+from orchestrator.errors import Attempt, ModelOutOfUseError
+from orchestrator.pool.core.growth_model import Learner, Trace
+from orchestrator.pool.core.job_queue import JobQueue
+from orchestrator.pool.core.memory_budget import first_guess, learnt_need
+from orchestrator.pool.core.recycling_rules import Limits
+from orchestrator.pool.core.restart_limit import RestartLimit
+from orchestrator.pool.core.states import (
+    JOB_TRANSITIONS,
+    WORKER_TRANSITIONS,
+    ExitReason,
+    JobEvent,
+    JobState,
+    WorkerEvent,
+    WorkerState,
+    next_job_state,
+    next_state,
+)
+from orchestrator.pool.models import Model
+from orchestrator_worker.protocol import Chunk, Command
+
+SERIES_LENGTH = 3000
+"""Readings kept per slot: a minute at 20 ms."""
+WEIGHT_OF_THE_NEWEST = 0.2
+"""In the moving means of how long starts and jobs take."""
+
+
+class Promise(Protocol):
+    """The caller's side of a job. Each call says whether the caller still waits: False after a cancel."""
+
+    def begin(self) -> bool:
+        """Work is about to start."""
+        ...
+
+    def resolve(self, value: Any) -> bool:
+        """The job has its result."""
+        ...
+
+    def reject(self, error: BaseException) -> bool:
+        """The job has failed; ``error`` says how."""
+        ...
+
+    def add_chunk(self, chunk: Chunk) -> None:
+        """A piece of text came."""
+        ...
+
+
+class JobRecord(msgspec.Struct, eq=False):
+    """A job between submit and end. Times are seconds of the supervisor's clock."""
+
+    id: int
+    task: str
+    frame: bytes
+    descriptor: int | None
+    model_queue: ModelQueue
+    promise: Promise
+    timeout_s: float | None = None
+    queue_timeout_s: float | None = None
+    priority: int = 0
+    submitted_at: float = 0.0
+    started_at: float = 0.0
+    first_started_at: float | None = None
+    state: JobState = JobState.WAITING
+    attempts: tuple[Attempt, ...] = ()
+    worker: Worker | None = None
+
+    def move(self, event: JobEvent) -> None:
+        """Change the state as the table says."""
+        self.state = JOB_TRANSITIONS.get((self.state, event)) or next_job_state(self.state, event)
+
+
+class Link(Protocol):
+    """What the supervisor can do to one process. No call blocks."""
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        ...
+
+    @property
+    def start(self) -> str:
+        """How the process began: ``exec`` or ``fork``."""
+        ...
+
+    def send(self, command: Command) -> None:
+        """Send a command. Nothing happens to the dead."""
+        ...
+
+    def send_frame(self, frame: bytes) -> None:
+        """Send an encoded command, or several."""
+        ...
+
+    def recall(self, sizes: Sequence[int]) -> int:
+        """Recall frames that were sent last, of these ``sizes``, oldest first; return how many were not begun."""
+        ...
+
+    @property
+    def full(self) -> bool:
+        """Whether something waits for room in the pipe."""
+        ...
+
+    def signal(self, number: int) -> None:
+        """Signal the process and its group."""
+        ...
+
+    def read_rss(self) -> int:
+        """Return the resident bytes now, 0 when the process is gone."""
+        ...
+
+    def stderr_tail(self) -> str:
+        """Return what it printed last."""
+        ...
+
+
+class Sample(NamedTuple):
+    """One reading of a slot's memory. ``at_s`` is the pool's monotonic clock, ``job`` the job's number or None."""
+
+    at_s: float
+    rss_bytes: int
+    generation: int
+    state: str
+    job: int | None
+
+
+class Worker:
+    """One process: a generation of a slot, with one model."""
+
+    __slots__ = (
+        "__weakref__",
+        "cancel_reason",
+        "cause",
+        "dismissed_for",
+        "generation",
+        "idle_since",
+        "job",
+        "jobs",
+        "jobs_since_trim",
+        "last_used",
+        "limits",
+        "link",
+        "model_queue",
+        "overtaken",
+        "peak_bytes",
+        "prefetch_is_fixed",
+        "prefetched",
+        "ready_at",
+        "rss_bytes",
+        "rung",
+        "slot",
+        "started_at",
+        "state",
+        "trace",
+    )
+
+    link: Link
+
+    def __init__(
+        self, slot: Slot, generation: int, model_queue: ModelQueue, limits: Limits, now: float
+    ) -> None:
+        self.slot = slot
+        self.generation = generation
+        self.model_queue = model_queue
+        self.limits = limits
+        self.state = WorkerState.STARTING
+        self.job: JobRecord | None = None
+        self.prefetched: deque[JobRecord] = deque()
+        """Jobs in its pipe, in this order, behind ``job``."""
+        self.prefetch_is_fixed = False
+        """Whether other commands were sent behind the prefetched jobs: then none can be recalled or added."""
+        self.started_at = now
+        self.ready_at: float | None = None
+        self.idle_since = now
+        self.last_used = now
+        self.jobs = 0
+        self.jobs_since_trim = 0
+        self.overtaken = 0
+        self.rss_bytes = 0
+        self.peak_bytes = 0
+        self.dismissed_for: ExitReason | None = None
+        self.cause = ""
+        """In words why it was dismissed, where the exit status alone would not tell."""
+        self.cancel_reason = ExitReason.CANCEL
+        """Why the engine was asked to give up: what the exit counts as if it does not."""
+        self.rung = 0
+        self.trace: Trace | None = None
+        """Its memory job by job, where its model is recycled by what is learnt."""
+
+    def move(self, event: WorkerEvent) -> None:
+        """Change the state as the table says."""
+        self.state = WORKER_TRANSITIONS.get((self.state, event)) or next_state(self.state, event)
+
+    def saw_rss(self, rss_bytes: int) -> None:
+        """Take a reading."""
+        self.rss_bytes = rss_bytes
+        self.peak_bytes = max(self.peak_bytes, rss_bytes)
+        if self.trace is not None:
+            self.trace.saw(rss_bytes)
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self.link.pid
+
+
+class Slot:
+    """One place for a worker in use."""
+
+    __slots__ = (
+        "exits",
+        "generation",
+        "index",
+        "jobs",
+        "keep",
+        "peak_bytes",
+        "series",
+        "successor",
+        "worker",
+    )
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.generation = 0
+        self.worker: Worker | None = None
+        self.successor: Worker | None = None
+        self.keep: ModelQueue | None = None
+        """The model to be loaded here again although no job waits for it."""
+        self.exits: Counter[str] = Counter()
+        self.jobs = 0
+        self.peak_bytes = 0
+        self.series: deque[Sample] = deque(maxlen=SERIES_LENGTH)
+
+    def detach(self, worker: Worker) -> Worker | None:
+        """Take ``worker`` out of the slot; return its successor if that took its place."""
+        if worker is self.successor:
+            self.successor = None
+        elif worker is self.worker:
+            self.worker, self.successor = self.successor, None
+            return self.worker
+        return None
+
+
+class ModelQueue:
+    """One model's queue, its workers and what was learnt of it."""
+
+    __slots__ = (
+        "cause",
+        "engine_s",
+        "exits",
+        "idle",
+        "job_s",
+        "learner",
+        "measured_bytes",
+        "model",
+        "out_of_use",
+        "restart_limit",
+        "spec",
+        "start_s",
+        "waiting",
+        "workers",
+    )
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.spec = model.spec()
+        self.waiting = JobQueue[JobRecord]()
+        self.idle: dict[Worker, None] = {}
+        """Workers that can be given a job now, least recently used first."""
+        self.workers: set[Worker] = set()
+        """Workers in a slot, successors not counted."""
+        self.restart_limit = RestartLimit()
+        self.out_of_use: ModelOutOfUseError | None = None
+        self.cause: BaseException | None = None
+        self.exits: Counter[str] = Counter()
+        self.measured_bytes = 0
+        self.start_s: float | None = None
+        self.job_s: float | None = None
+        self.engine_s = math.inf
+        self.learner: Learner | None = None
+        """What its workers have shown of its growth, where it is recycled by that."""
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.model.name
+
+    def need_bytes(self, budget_bytes: int) -> int:
+        """Return what a worker of this model needs: measured, or a first guess."""
+        if self.measured_bytes:
+            return learnt_need(self.measured_bytes, budget_bytes)
+        return first_guess(self.model.file_bytes())
+
+    def learn_start(self, seconds: float) -> None:
+        """Note how long a worker took from spawn to loaded."""
+        known = self.start_s
+        self.start_s = seconds if known is None else known + WEIGHT_OF_THE_NEWEST * (seconds - known)
+
+    def learn_job(self, seconds: float, engine_s: float) -> None:
+        """Note how long a job took, from the moment it was begun to its answer, and what the engine says of that."""
+        known, engine = self.job_s, self.engine_s
+        if known is None:
+            self.job_s, self.engine_s = seconds, engine_s
+        else:
+            self.job_s = known + WEIGHT_OF_THE_NEWEST * (seconds - known)
+            self.engine_s = engine + WEIGHT_OF_THE_NEWEST * (engine_s - engine)
+
+    def learn_memory(self, peak_bytes: int) -> None:
+        """Note the peak of a load and of a first job."""
+        self.measured_bytes = max(self.measured_bytes, peak_bytes)
+
+    def refusal(self) -> ModelOutOfUseError:
+        """Return the error for one more job of a model that is out of use; each caller gets its own."""
+        known = self.out_of_use
+        assert known is not None
+        error = ModelOutOfUseError(known.model, known.why, known.evidence)
+        error.__cause__ = self.cause
+        return error
