@@ -30,7 +30,7 @@ import importlib
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -67,10 +67,33 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def leak_bytes(self) -> int:
-        """What the leak series is made of: anonymous and swapped bytes where both are told, else RSS."""
-        if self.rss_anon is None or self.swap is None:
-            return self.rss
-        return self.rss_anon + self.swap
+        """What the leak series is made of: see :func:`leak_bytes`."""
+        return leak_bytes(self)
+
+
+class _Parts(Protocol):
+    """What the leak series is made of, wherever it was read or kept."""
+
+    @property
+    def rss(self) -> int: ...
+    @property
+    def rss_anon(self) -> int | None: ...
+    @property
+    def rss_shmem(self) -> int | None: ...
+    @property
+    def swap(self) -> int | None: ...
+
+
+def leak_bytes(reading: _Parts) -> int:
+    """Return the bytes that a leak is looked for in: anonymous, shared and swapped ones, else RSS.
+
+    Shared memory is what shared mappings, memfd, POSIX and System V segments hold resident, CUDA's pinned memory
+    among it: nothing that the kernel drops, unlike the pages of mapped files. A reading from before it was kept, or a
+    kernel that does not tell it (Linux before 4.5), has None there, which counts as 0.
+    """
+    if reading.rss_anon is None:
+        return reading.rss + (reading.swap or 0)
+    return reading.rss_anon + (reading.rss_shmem or 0) + (reading.swap or 0)
 
 
 def read_boundary(pid: int) -> Memory:

@@ -10,7 +10,7 @@ from orchestrator.report.cells import number, with_interval
 
 CHANNELS: Mapping[str, str] = {
     "rss": "RSS",
-    "rss_anon": "anonymous memory",
+    "rss_anon": "anonymous and shared memory",
     "live": "the live heap",
     "nonmalloc": "memory outside malloc",
     "file": "file-backed memory",
@@ -21,6 +21,7 @@ PARTS: Mapping[str, str] = {
     "live_heap": "live heap",
     "held_free": "held but free",
     "outside_malloc": "outside malloc",
+    "shared_memory": "shared memory",
     "file_pages": "file pages",
     "swap": "swap",
 }

@@ -1,7 +1,8 @@
 """CSV files with named columns: one series each.
 
-``rss_mb`` is needed; ``iteration, rss_anon_mb, swap_mb, live_mb, held_mb, elapsed_s, descriptors, threads`` are
-used where they are there, any other column is left alone. Recordings of ``orchestrator watch`` are such files.
+``rss_mb`` is needed; ``iteration, rss_anon_mb, rss_shmem_mb, swap_mb, live_mb, held_mb, elapsed_s, descriptors,
+threads`` are used where they are there, any other column is left alone. Recordings of ``orchestrator watch`` are
+such files.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ NEEDED = "rss_mb"
 ITERATION = "iteration"
 ELAPSED = "elapsed_s"
 COUNTS = ("descriptors", "threads")
-OPTIONAL = ("rss_anon_mb", "swap_mb", "live_mb", "held_mb", ELAPSED, *COUNTS)
+OPTIONAL = ("rss_anon_mb", "rss_shmem_mb", "swap_mb", "live_mb", "held_mb", ELAPSED, *COUNTS)
 """Columns that are used where every row has a value in them."""
 
 _HEADER_NEEDED = f"name the columns in the first line: {ITERATION}, {NEEDED}[, {', '.join(OPTIONAL)}]"
@@ -59,6 +60,7 @@ def read_csv(path: Path) -> MeasuredSeries:
         file=str(path),
         rss=rss,
         rss_anon=channels["rss_anon_mb"],
+        rss_shmem=channels["rss_shmem_mb"],
         swap=channels["swap_mb"],
         live=channels["live_mb"],
         held=channels["held_mb"],

@@ -86,7 +86,11 @@ def _against(series: MeasuredSeries, judged: Verdict, channels: Channels) -> Aga
 
 def _judge(series: MeasuredSeries, channels: Channels) -> Verdict:
     if channels == "rss":
-        return judge(MemorySeries.of(series.rss, rss_anon_mb=series.rss_anon))
+        return judge(
+            MemorySeries.of(
+                series.rss, rss_anon_mb=series.rss_anon, rss_shmem_mb=series.rss_shmem, swap_mb=series.swap
+            )
+        )
     off = series.heap_off
     if off is None and series.live is not None and not series.live.any():
         off = _ZERO_HEAP
@@ -94,6 +98,7 @@ def _judge(series: MeasuredSeries, channels: Channels) -> Verdict:
         MemorySeries.of(
             series.rss,
             rss_anon_mb=series.rss_anon,
+            rss_shmem_mb=series.rss_shmem,
             swap_mb=series.swap,
             live_mb=series.live,
             held_mb=series.held,

@@ -33,6 +33,7 @@ class MeasuredSeries:
         experiment: The experiment it belongs to, where the file says so.
         rss: RSS.
         rss_anon: Its anonymous part.
+        rss_shmem: Its shared part: shared mappings, memfd, shared memory segments.
         swap: Memory in swap.
         live: Live bytes of the C allocator.
         held: Free bytes it holds.
@@ -50,6 +51,7 @@ class MeasuredSeries:
     experiment: str | None = None
     rss: FloatArray
     rss_anon: FloatArray | None = None
+    rss_shmem: FloatArray | None = None
     swap: FloatArray | None = None
     live: FloatArray | None = None
     held: FloatArray | None = None

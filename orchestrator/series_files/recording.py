@@ -22,7 +22,16 @@ from orchestrator.process.memory import Memory, ProcessGoneError, read_boundary
 from orchestrator.series_files.measured import MeasuredSeries
 
 MB = 1024.0**2
-COLUMNS = ("iteration", "elapsed_s", "rss_mb", "rss_anon_mb", "swap_mb", "threads", "descriptors")
+COLUMNS = (
+    "iteration",
+    "elapsed_s",
+    "rss_mb",
+    "rss_anon_mb",
+    "rss_shmem_mb",
+    "swap_mb",
+    "threads",
+    "descriptors",
+)
 
 Clock = Callable[[], float]
 Wait = Callable[[float], bool]
@@ -76,6 +85,7 @@ class Recording:
             file=self._name,
             rss=np.array([row.memory.rss / MB for row in self._rows], dtype=np.float64),
             rss_anon=self._channel(lambda memory: memory.rss_anon),
+            rss_shmem=self._channel(lambda memory: memory.rss_shmem),
             swap=self._channel(lambda memory: memory.swap),
             descriptors=self._counts(lambda memory: memory.descriptors),
             threads=self._counts(lambda memory: memory.threads),
@@ -164,7 +174,7 @@ def record(
 
 
 def _cells(number: int, elapsed_s: float, memory: Memory) -> list[str]:
-    sizes = (memory.rss, memory.rss_anon, memory.swap)
+    sizes = (memory.rss, memory.rss_anon, memory.rss_shmem, memory.swap)
     counts = (memory.threads, memory.descriptors)
     return [
         str(number),

@@ -65,6 +65,7 @@ def _measured(read: _Entries, boundary: str, file: str, key: str) -> MeasuredSer
         series=key,
         rss=np.empty(0) if rss is None else rss,
         rss_anon=_channel(read, "rss_anon_mb", boundary),
+        rss_shmem=_channel(read, "rss_shmem_mb", boundary),
         swap=_channel(read, "swap_mb", boundary),
         live=_channel(read, "heap_live_mb", boundary),
         held=_channel(read, "heap_held_mb", boundary),

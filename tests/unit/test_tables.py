@@ -29,8 +29,8 @@ Verdict                                     leak          flat                fl
 Peak Memory (MB)                         1418.42       1356.05               13.00
 Final CER (%)                               0.00          0.00                0.00
 Recycle (baseline) read after infer, as Restart(): 0.00 ± 0.00 MB/iter.
-Destroy+Recreate: leak: anonymous memory grows by 6.93 ± 0.00 MB per iteration; fresh processes by 0.00
-    beyond fresh processes: anonymous memory 6.93 ± 0.00, RSS 6.93 ± 0.00 MB per iteration
+Destroy+Recreate: leak: anonymous and shared memory grows by 6.93 ± 0.00 MB per iteration; fresh processes by 0.00
+    beyond fresh processes: anonymous and shared memory 6.93 ± 0.00, RSS 6.93 ± 0.00 MB per iteration
     RSS stands 1405 MB above a fresh process after 10 iterations
     because: grows by 6.93 MB per iteration from the first iteration on and does not slow down
     10 iterations; accepted: 0.139 MB per iteration

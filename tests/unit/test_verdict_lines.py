@@ -53,7 +53,9 @@ def test_growth_that_fresh_processes_show_too_is_said_to_be_theirs():
 
 def test_without_baseline_and_heap_there_is_less_to_say():
     first, *rest = lines(experiment("recreate"), growing("recreate", 40, rate_mb=2.0))
-    assert first == "Destroy+Recreate: leak: anonymous memory grows by 2.00 ± 0.00 MB per iteration"
+    assert (
+        first == "Destroy+Recreate: leak: anonymous and shared memory grows by 2.00 ± 0.00 MB per iteration"
+    )
     assert not any("fresh" in line for line in rest)
 
 
@@ -85,7 +87,10 @@ def test_descriptors_that_stay_open_are_worth_one_whatever_memory_does():
 
 def test_an_inconclusive_one_says_what_would_settle_it():
     first, *rest = lines(experiment("recreate"), growing("recreate", 6, rate_mb=2.0))
-    assert first == "Destroy+Recreate: inconclusive: anonymous memory grows by 2.00 ± 0.00 MB per iteration"
+    assert (
+        first
+        == "Destroy+Recreate: inconclusive: anonymous and shared memory grows by 2.00 ± 0.00 MB per iteration"
+    )
     assert "    to settle it: at least 4 more iterations" in rest
     assert "    to settle it: a run with the heap channel on" in rest
 

@@ -1,4 +1,4 @@
-"""What the growth is made of: live heap, free but held, outside malloc, file pages, swap."""
+"""What the growth is made of: live heap, free but held, outside malloc, shared memory, file pages, swap."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ class Composition:
     """Growth by part, MB per iteration; None where a channel is missing.
 
     The parts are ordinary least-squares slopes over the same iterations. That is not the most careful
-    slope, but a linear one: the parts that are there add up to the growth of RSS plus swap.
+    slope, but a linear one: the parts that are there, without ``swap``, add up to the growth of RSS plus swap.
 
     Attributes:
         live_heap: Bytes the program holds from malloc.
         held_free: Free chunks the allocator keeps.
         outside_malloc: Anonymous memory that did not come from malloc.
+        shared_memory: Shared mappings, memfd and shared memory segments: no file's pages, and nobody drops them.
         file_pages: Pages of mapped files; the kernel can drop them.
-        swap: Memory moved out to swap.
+        swap: Memory moved out to swap: bytes of the parts above that are not resident.
     """
 
     live_heap: float | None
@@ -31,26 +32,32 @@ class Composition:
     outside_malloc: float | None
     file_pages: float | None
     swap: float | None
+    shared_memory: float | None = None
 
 
-def compose(parts: dict[str, FloatArray | None], warm_up: int) -> Composition:
+def compose(
+    parts: dict[str, FloatArray | None], warm_up: int, positions: FloatArray | None = None
+) -> Composition:
     """Return the growth of every part after ``warm_up`` iterations.
 
     Args:
         parts: Readings in MB by the attribute names of ``Composition``, or None.
-        warm_up: Iterations left out at the start.
+        warm_up: Readings left out at the start.
+        positions: The iteration of each reading; None for consecutive ones.
     """
+    rest = None if positions is None else positions[warm_up:]
     return Composition(
         **{
-            name: None if values is None else ordinary_slope(values[warm_up:])
+            name: None if values is None else ordinary_slope(values[warm_up:], rest)
             for name, values in parts.items()
         }
     )
 
 
-def ordinary_slope(values: FloatArray) -> float:
+def ordinary_slope(values: FloatArray, positions: FloatArray | None = None) -> float:
     """Return the ordinary least-squares slope per iteration; 0 below three readings."""
     if values.size < _FEWEST:
         return 0.0
-    position = np.arange(values.size) - (values.size - 1) / 2
+    at = np.arange(values.size, dtype=np.float64) if positions is None else positions
+    position = at - at.mean()
     return float(position @ values) / float(position @ position)

@@ -32,6 +32,7 @@ class Growth(msgspec.Struct, frozen=True):
     outside_malloc: float | None = None
     file_pages: float | None = None
     swap: float | None = None
+    shared_memory: float | None = None
 
 
 class CountJudgement(msgspec.Struct, frozen=True, kw_only=True):
@@ -243,4 +244,5 @@ def _growth(composition: Composition) -> Growth:
         outside_malloc=finite(composition.outside_malloc),
         file_pages=finite(composition.file_pages),
         swap=finite(composition.swap),
+        shared_memory=finite(composition.shared_memory),
     )

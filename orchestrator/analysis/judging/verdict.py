@@ -1,7 +1,7 @@
 """Judge all channels of one series together.
 
-    rss, rss_anon, swap  -- outside -->  lead = rss_anon + swap, else rss + swap
-    live, held           -- inside  -->  live;  nonmalloc = lead - live - held
+    rss, rss_anon, shmem, swap  -- outside -->  lead = rss_anon + shmem + swap, else rss + swap
+    live, held                  -- inside  -->  live;  nonmalloc = lead - live - held
 
 A leak is memory that is not given back: live heap that grows, or memory outside malloc that grows.
 Growth of the lead alone, with both of them at rest, is memory the allocator holds free: not a leak, but
@@ -25,12 +25,15 @@ from orchestrator.analysis.judging.tolerance import (
     live_tolerance_mb,
     tolerance_mb,
 )
+from orchestrator.analysis.series import FloatArray
 
 _STILL_GROWING = 0.75
 """Above this probability of growth of the lead, a heap at rest does not make a series clean."""
 
 _CLEARLY_GROWING = 0.8
-_FILES = "anonymous memory is at rest: what grows are pages of mapped files, which end with the files"
+_FILES = (
+    "anonymous and shared memory are at rest: what grows are pages of mapped files, which end with the files"
+)
 _STEPS = ("step", "steps")
 HELD_PROBE = "a heap trim at the end (malloc_trim), or a run with MALLOC_TRIM_THRESHOLD_=131072"
 """What would settle growth of memory that the allocator holds free. A run that did so already knows better."""
@@ -242,9 +245,15 @@ def _composition(series: MemorySeries, warm_up: int) -> Composition:
         {
             "live_heap": series.live,
             "held_free": series.held,
-            "outside_malloc": nonmalloc if believed else None,
+            "outside_malloc": _private(nonmalloc, series.shmem) if believed else None,
+            "shared_memory": series.shmem,
             "file_pages": series.file,
             "swap": series.swap,
         },
         warm_up,
+        series.positions,
     )
+
+
+def _private(nonmalloc: FloatArray | None, shared: FloatArray | None) -> FloatArray | None:
+    return nonmalloc if nonmalloc is None or shared is None else nonmalloc - shared

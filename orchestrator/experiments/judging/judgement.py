@@ -5,10 +5,10 @@ is judged is :mod:`orchestrator.analysis`' business.
 
 ::
 
-    records  --[method's own boundary]-->  rss, rss_anon, swap, live, held  --judge-->  Judgement
-                                           descriptors, threads  --judge_count------>
-    baseline  --[the same boundary]----->  the same  --------------hold_against----->
-    outcome  ------------------------------------------------------------------------>  crashed | unavailable
+    records  --[method's own boundary]-->  rss, rss_anon, rss_shmem, swap, live, held  --judge-->  Judgement
+                                           descriptors, threads  --judge_count----------------->
+    baseline  --[the same boundary]----->  the same  --------------hold_against---------------->
+    outcome  ----------------------------------------------------------------------------------->  crashed | unavailable
 """
 
 from __future__ import annotations
@@ -16,10 +16,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 
-from orchestrator.analysis import MemorySeries, Verdict, judge
+from orchestrator.analysis import Verdict, judge
 from orchestrator.analysis.judging.baseline import hold_against, level_above_fresh
 from orchestrator.analysis.judging.judged import (
     AgainstBaseline,
@@ -30,7 +28,13 @@ from orchestrator.analysis.judging.judged import (
 )
 from orchestrator.analysis.judging.judgement import Judgement
 from orchestrator.config.types import Experiment, MethodName
-from orchestrator.experiments.judging.leak_rate import MB, boundary_readings, read_boundary
+from orchestrator.experiments.judging.leak_rate import (
+    MB,
+    boundary_readings,
+    heap_off_reason,
+    memory_series,
+    read_boundary,
+)
 from orchestrator.experiments.judging.untried import what_would_settle
 from orchestrator.experiments.storage.records import Boundary, IterationRecord, Reading, SeriesRecords
 from orchestrator.report.shape import pairs_of
@@ -88,7 +92,7 @@ def judge_series(
         boundary=where,
         iterations=len(readings),
         reasons=[] if outcome == "completed" else [sentence],
-        heap_off=_heap_off(readings),
+        heap_off=heap_off_reason(readings),
         descriptors=count_judgement(_counts(readings, lambda reading: reading.descriptors), "descriptors"),
         threads=count_judgement(_counts(readings, lambda reading: reading.threads), "threads"),
     )
@@ -186,35 +190,6 @@ def _judge_readings(readings: Sequence[Reading]) -> Verdict | None:
     return None if series is None else judge(series)
 
 
-def memory_series(readings: Sequence[Reading]) -> MemorySeries | None:
-    """Return the channels that every reading has, in MB; None without a reading.
-
-    A channel that is missing from one of them counts as missing.
-    """
-    rss = _channel(readings, lambda reading: reading.rss)
-    if rss is None:
-        return None
-    return MemorySeries.of(
-        rss,
-        rss_anon_mb=_channel(readings, lambda reading: reading.rss_anon),
-        swap_mb=_channel(readings, lambda reading: reading.swap),
-        live_mb=_channel(readings, lambda reading: reading.heap_live),
-        held_mb=_channel(readings, lambda reading: reading.heap_held),
-        heap_off=_heap_off(readings),
-    )
-
-
-def _channel(readings: Sequence[Reading], pick: _Pick) -> npt.NDArray[np.float64] | None:
-    sizes = [size for reading in readings if (size := pick(reading)) is not None]
-    if not sizes or len(sizes) < len(readings):
-        return None
-    return np.asarray(sizes, dtype=np.float64) / MB
-
-
 def _counts(readings: Sequence[Reading], pick: _Pick) -> list[int] | None:
     counts = [count for reading in readings if (count := pick(reading)) is not None]
     return counts if counts and len(counts) == len(readings) else None
-
-
-def _heap_off(readings: Sequence[Reading]) -> str | None:
-    return next((reading.heap_off for reading in readings if reading.heap_off), None)

@@ -7,18 +7,21 @@ at both, so that each in-process method can be held against the baseline at its 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from orchestrator.analysis import judge_channel
+from orchestrator.analysis import MemorySeries, judge_channel
 from orchestrator.analysis.fitting.slope import FEWEST_READINGS
 from orchestrator.analysis.judging.tolerance import RSS_FLOOR_MB, tolerance_mb
 from orchestrator.config.types import MethodName
 from orchestrator.experiments.storage.records import Boundary, IterationRecord, Reading
 
 MB = 1024.0**2
+
+_Pick = Callable[[Reading], int | None]
 
 _BOUNDARIES: dict[MethodName, tuple[Boundary, ...]] = {
     "recreate": ("after_unload",),
@@ -53,6 +56,38 @@ def boundary_readings(iterations: Sequence[IterationRecord], boundary: Boundary)
     return [step.readings[boundary] for step in steps if boundary in step.readings]
 
 
+def memory_series(readings: Sequence[Reading]) -> MemorySeries | None:
+    """Return the channels that every reading has, in MB; None without a reading.
+
+    A channel that is missing from one of them counts as missing: a run that an older version began does not have
+    shared memory in its first readings, and would else seem to grow by it where it was resumed.
+    """
+    rss = _channel(readings, lambda reading: reading.rss)
+    if rss is None:
+        return None
+    return MemorySeries.of(
+        rss,
+        rss_anon_mb=_channel(readings, lambda reading: reading.rss_anon),
+        rss_shmem_mb=_channel(readings, lambda reading: reading.rss_shmem),
+        swap_mb=_channel(readings, lambda reading: reading.swap),
+        live_mb=_channel(readings, lambda reading: reading.heap_live),
+        held_mb=_channel(readings, lambda reading: reading.heap_held),
+        heap_off=heap_off_reason(readings),
+    )
+
+
+def _channel(readings: Sequence[Reading], pick: _Pick) -> npt.NDArray[np.float64] | None:
+    sizes = [size for reading in readings if (size := pick(reading)) is not None]
+    if not sizes or len(sizes) < len(readings):
+        return None
+    return np.asarray(sizes, dtype=np.float64) / MB
+
+
+def heap_off_reason(readings: Sequence[Reading]) -> str | None:
+    """Return why there is no heap channel; None when there is one or nothing is said."""
+    return next((reading.heap_off for reading in readings if reading.heap_off), None)
+
+
 def leak_rate(
     method: MethodName, iterations: Sequence[IterationRecord], boundary: Boundary | None = None
 ) -> dict[str, Any]:
@@ -73,9 +108,11 @@ def leak_rate(
 
 def _slope(readings: Sequence[Reading]) -> dict[str, Any]:
     """Return the slope after the warm-up, found as the judgement of the same readings finds it."""
-    series = np.asarray([reading.leak_bytes / MB for reading in readings], dtype=np.float64)
-    rss = np.asarray([reading.rss / MB for reading in readings], dtype=np.float64)
-    judged = judge_channel(series, tolerance_mb(rss), noise_floor=RSS_FLOOR_MB, name="leak series")
+    series = memory_series(readings)
+    assert series is not None, "callers have readings"
+    judged = judge_channel(
+        series.lead, tolerance_mb(series.rss), noise_floor=RSS_FLOOR_MB, name="leak series"
+    )
     return {
         "rate_mb_per_iter": judged.slope.rate,
         "low_mb_per_iter": judged.slope.low,

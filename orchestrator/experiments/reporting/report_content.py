@@ -195,11 +195,13 @@ def points_of(iterations: Sequence[IterationRecord], boundary: Boundary) -> list
 
 def _point(iteration: int, reading: Reading) -> Point:
     off = reading.heap_off is not None
+    shared = reading.rss_shmem or 0
     return Point(
         iteration=iteration,
         rss_mb=reading.rss / MB,
         lead_mb=reading.leak_bytes / MB,
-        file_mb=_mb(None if reading.rss_anon is None else reading.rss - reading.rss_anon),
+        file_mb=_mb(None if reading.rss_anon is None else reading.rss - reading.rss_anon - shared),
+        shared_mb=_mb(reading.rss_shmem),
         swap_mb=_mb(reading.swap),
         live_mb=None if off else _mb(reading.heap_live),
         held_mb=None if off else _mb(reading.heap_held),

@@ -20,6 +20,7 @@ _SIZES: dict[str, Callable[[Reading], int | None]] = {
     "rss_mb": lambda reading: reading.rss,
     "rss_anon_mb": lambda reading: reading.rss_anon,
     "rss_file_mb": lambda reading: reading.rss_file,
+    "rss_shmem_mb": lambda reading: reading.rss_shmem,
     "swap_mb": lambda reading: reading.swap,
     "uss_mb": lambda reading: reading.uss,
     "pss_mb": lambda reading: reading.pss,

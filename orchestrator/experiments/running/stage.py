@@ -240,6 +240,7 @@ class Stage:
             rss=memory.rss,
             rss_anon=memory.rss_anon,
             rss_file=memory.rss_file,
+            rss_shmem=memory.rss_shmem,
             swap=memory.swap,
             uss=memory.uss,
             pss=memory.pss,

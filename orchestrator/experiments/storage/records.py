@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from orchestrator.process.memory import leak_bytes
+
 RECORDS_SCHEMA = 1
 
 Boundary = Literal["before_load", "after_load", "after_infer", "after_unload", "after_trim"]
@@ -32,6 +34,7 @@ class Reading(Record, frozen=True):
     rss: int
     rss_anon: int | None = None
     rss_file: int | None = None
+    rss_shmem: int | None = None
     swap: int | None = None
     uss: int | None = None
     pss: int | None = None
@@ -44,8 +47,8 @@ class Reading(Record, frozen=True):
 
     @property
     def leak_bytes(self) -> int:
-        """What the leak series is made of: anonymous memory and swap where the system tells them, else RSS."""
-        return self.rss if self.rss_anon is None else self.rss_anon + (self.swap or 0)
+        """What the leak series is made of: see :func:`~orchestrator.process.memory.leak_bytes`."""
+        return leak_bytes(self)
 
 
 class Phases(Record, frozen=True):

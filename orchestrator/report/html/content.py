@@ -17,7 +17,7 @@ from orchestrator.report.html.decimation import Bucket
 class Point:
     """One iteration of a series, read at the method's own boundary; None: the system does not tell.
 
-    ``lead_mb`` is what the leak is judged by: anonymous memory and swap, else RSS.
+    ``lead_mb`` is what the leak is judged by: anonymous and shared memory and swap, else RSS.
     """
 
     iteration: int
@@ -27,13 +27,14 @@ class Point:
     swap_mb: float | None = None
     live_mb: float | None = None
     held_mb: float | None = None
+    shared_mb: float | None = None
 
     @property
     def outside_mb(self) -> float | None:
-        """Anonymous memory that is not the C allocator's; None when a channel is missing."""
+        """Anonymous memory, swapped or not, that is not the C allocator's; None when a channel is missing."""
         if self.live_mb is None or self.held_mb is None:
             return None
-        return self.lead_mb - self.live_mb - self.held_mb
+        return self.lead_mb - self.live_mb - self.held_mb - (self.shared_mb or 0.0)
 
 
 @dataclass(frozen=True, slots=True)

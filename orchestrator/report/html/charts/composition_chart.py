@@ -14,8 +14,8 @@ HEIGHT = 150
 def parts_of(points: Sequence[Point]) -> dict[str, list[float]]:
     """Return the parts in MB by name, one value a point; they add up to RSS plus swap.
 
-    Heap and memory outside malloc are only told apart where all three are known and none is negative; else
-    anonymous memory is one part. Parts that are 0 throughout are left out.
+    Heap and memory outside malloc are only told apart where all three are known and none is negative; what of them
+    is swapped is in them. Else anonymous memory is one part, and swap another. Parts that are 0 throughout are left out.
     """
     told = bool(points) and all(point.outside_mb is not None and point.outside_mb >= 0 for point in points)
     parts: dict[str, list[float]] = {}
@@ -24,9 +24,13 @@ def parts_of(points: Sequence[Point]) -> dict[str, list[float]]:
         parts["held but free"] = [point.held_mb or 0.0 for point in points]
         parts["outside malloc"] = [point.outside_mb or 0.0 for point in points]
     else:
-        parts["anonymous"] = [max(0.0, point.lead_mb - (point.swap_mb or 0.0)) for point in points]
+        apart = [(point.swap_mb or 0.0) + (point.shared_mb or 0.0) for point in points]
+        parts["anonymous"] = [
+            max(0.0, point.lead_mb - size) for point, size in zip(points, apart, strict=True)
+        ]
+        parts["swap"] = [point.swap_mb or 0.0 for point in points]
+    parts["shared memory"] = [point.shared_mb or 0.0 for point in points]
     parts["file pages"] = [point.file_mb or 0.0 for point in points]
-    parts["swap"] = [point.swap_mb or 0.0 for point in points]
     return {name: values for name, values in parts.items() if any(value > 0 for value in values)}
 
 

@@ -77,6 +77,7 @@ PARTS: dict[str, str] = {
     "held but free": "sky",
     "outside malloc": "purple",
     "anonymous": "orange",
+    "shared memory": "green",
     "file pages": "baseline",
     "swap": "gold",
 }
