@@ -153,6 +153,14 @@ def _read_proc(pid: int) -> Memory:
     )
 
 
+def read_shared(pid: int) -> int:
+    """Return RssShmem in bytes; 0 when the process is gone or the kernel does not tell."""
+    try:
+        return _sizes(Path(f"/proc/{pid}/status").read_bytes()).get(b"RssShmem", 0)
+    except OSError:
+        return 0
+
+
 def _sizes(text: bytes) -> dict[bytes, int]:
     """Return the numbers of a ``Key:  123 kB`` file; those in kB (1024 bytes) as bytes."""
     found: dict[bytes, int] = {}

@@ -10,7 +10,7 @@ import importlib
 import os
 from typing import Any
 
-from orchestrator.process.memory import ON_LINUX, ProcessGoneError, open_portable
+from orchestrator.process.memory import ON_LINUX, ProcessGoneError, open_portable, read_shared
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -23,7 +23,7 @@ class ResidentReader:
     """
 
     # Between two rounds the processor's caches fill with other work: fewer objects are fewer misses.
-    __slots__ = ("_descriptor", "_psutil_process", "_resident", "_text", "pid")
+    __slots__ = ("_descriptor", "_psutil_process", "_resident", "_shared", "_text", "pid")
 
     def __init__(self, pid: int) -> None:
         """Start to read ``pid``.
@@ -36,6 +36,10 @@ class ResidentReader:
         self._psutil_process: Any = None
         self._text = b""
         self._resident = (0, 0)
+        self._shared = (
+            0,
+            0,
+        )  # resident pages that are not anonymous, and how many bytes of them are shared memory
         if ON_LINUX:
             try:
                 self._descriptor = os.open(f"/proc/{pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
@@ -66,6 +70,18 @@ class ResidentReader:
         self._resident = rss_pages * _PAGE_BYTES, (rss_pages - int(fields[2])) * _PAGE_BYTES
         self._text = text
         return self._resident
+
+    def shared(self) -> int:
+        """Return the bytes of shared memory in the RSS read last; 0 where the system does not tell.
+
+        ``statm`` has one number for pages of files and for shared memory, so ``status`` is asked which of the two,
+        and only when that number has changed: rarely, outside a process that fills shared memory.
+        """
+        rss, anonymous = self._resident
+        apart = rss - anonymous
+        if self._descriptor >= 0 and apart != self._shared[0]:
+            self._shared = (apart, read_shared(self.pid))
+        return self._shared[1]
 
     def _read_portable(self) -> tuple[int, int]:
         if self._psutil_process is None:

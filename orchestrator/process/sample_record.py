@@ -1,8 +1,8 @@
 """One record of the time series: what it holds, how its bytes lie, and the names of the codes in it.
 
 A record is ``time_ns`` (since the start of the run), ``rss``, ``rss_anon`` (0: not known), ``tree_rss`` (with
-descendants; bytes), then what was going on: ``iteration``, ``generation``, ``experiment``, ``series``,
-``step`` and ``phase``. The last four are codes whose names stand in ``samples.json``.
+descendants), ``rss_shmem`` (0: none, or not known; bytes), then what was going on: ``iteration``, ``generation``,
+``experiment``, ``series``, ``step`` and ``phase``. The last four are codes whose names stand in ``samples.json``.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ _FIELDS = (
     ("rss", "<u8", "Q"),
     ("rss_anon", "<u8", "Q"),
     ("tree_rss", "<u8", "Q"),
+    ("rss_shmem", "<u8", "Q"),
     ("iteration", "<u4", "I"),
     ("generation", "<u4", "I"),
     ("experiment", "<u2", "H"),
@@ -34,6 +35,9 @@ _FIELDS = (
     ("step", "<u2", "H"),
     ("phase", "u1", "B"),
 )
+_LATER = "rss_shmem"
+"""Files of before this field have none; they are read, and a resumed run goes on without it."""
+
 RECORD = struct.Struct("<" + "".join(code for _, _, code in _FIELDS) + "x")
 RECORD_SIZE = RECORD.size
 
@@ -70,13 +74,34 @@ class Dtype(msgspec.Struct, frozen=True):
     itemsize: int
 
 
+class Layout(NamedTuple):
+    """How the records of one file lie: for numpy, for struct, and whether shared memory is in them."""
+
+    dtype: Dtype
+    record: struct.Struct
+    has_shared: bool
+
+
+def _layout(*, has_shared: bool) -> Layout:
+    fields = [field for field in _FIELDS if has_shared or field[0] != _LATER]
+    record = struct.Struct("<" + "".join(code for _, _, code in fields) + "x")
+    sizes = [struct.calcsize("<" + code) for _, _, code in fields]
+    offsets = [sum(sizes[:index]) for index in range(len(sizes))]
+    dtype = Dtype(
+        [name for name, _, _ in fields], [format_ for _, format_, _ in fields], offsets, record.size
+    )
+    return Layout(dtype, record, has_shared)
+
+
 def our_dtype() -> Dtype:
     """Return the record as this version writes it."""
-    sizes = [struct.calcsize("<" + code) for _, _, code in _FIELDS]
-    offsets = [sum(sizes[:index]) for index in range(len(sizes))]
-    return Dtype(
-        [name for name, _, _ in _FIELDS], [format_ for _, format_, _ in _FIELDS], offsets, RECORD_SIZE
-    )
+    return _layout(has_shared=True).dtype
+
+
+def layout_of(dtype: Dtype) -> Layout | None:
+    """Return how to go on with a file of these records; None when they are not ours."""
+    every = (_layout(has_shared=True), _layout(has_shared=False))
+    return next((layout for layout in every if layout.dtype == dtype), None)
 
 
 class SampleNames(msgspec.Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 ::
 
-    samples.bin     record | record | record | …           48 bytes each, little-endian, nothing else
+    samples.bin     record | record | record | …           56 bytes each, little-endian, nothing else
     samples.json    {"schema", "dtype", "phases", "experiments", "series", "resumed_at"}
 
 There is no header and no footer, so that a process killed at any moment leaves a file that is right up to its
@@ -25,12 +25,10 @@ from orchestrator.errors import ResultsError
 from orchestrator.process.sample_record import (
     NAMES_FILE,
     PHASES,
-    RECORD,
-    RECORD_SIZE,
     RECORDS_FILE,
     Label,
     SampleNames,
-    our_dtype,
+    layout_of,
     read_names,
     write_names,
 )
@@ -62,10 +60,12 @@ class SampleWriter:
         found = (self._folder / NAMES_FILE).exists()
         self._names = read_names(self._folder) if found else SampleNames()
         known_phases = list(PHASES[: len(self._names.phases)])
-        if self._names.dtype != our_dtype() or self._names.phases != known_phases:
+        layout = layout_of(self._names.dtype)
+        if layout is None or self._names.phases != known_phases:
             raise ResultsError(
                 f"{self._folder / NAMES_FILE} has other records than ours; choose a new --results DIR"
             )
+        self._record, self._has_shared = layout.record, layout.has_shared
         self._descriptor = os.open(self._folder / RECORDS_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
             self._offset_ns = self._go_on()
@@ -77,13 +77,14 @@ class SampleWriter:
     def _go_on(self) -> int:
         """Cut off a partial record and return the time to go on from."""
         size = os.fstat(self._descriptor).st_size
-        self._size = size - size % RECORD_SIZE
+        self._size = size - size % self._record.size
         os.ftruncate(self._descriptor, self._size)
         self._names = msgspec.structs.replace(self._names, phases=list(PHASES))
         last_ns = 0
         if self._size:
-            last_ns = RECORD.unpack(os.pread(self._descriptor, RECORD_SIZE, self._size - RECORD_SIZE))[0]
-            resumed_at = [*self._names.resumed_at, self._size // RECORD_SIZE]
+            width = self._record.size
+            last_ns = self._record.unpack(os.pread(self._descriptor, width, self._size - width))[0]
+            resumed_at = [*self._names.resumed_at, self._size // width]
             self._names = msgspec.structs.replace(self._names, resumed_at=resumed_at)
         write_names(self._folder, self._names)
         return last_ns
@@ -110,18 +111,18 @@ class SampleWriter:
                 known = getattr(names, kind)
             return known.index(name)
 
-    def write(self, label: Label, reading: tuple[int, int, int, int]) -> None:
+    def write(self, label: Label, reading: tuple[int, int, int, int, int]) -> None:
         """Add one record: a :class:`~orchestrator.process.watch.RssReading` and its label. Blocks once a second.
 
         Raises:
             OSError: The disk is full, or an earlier write failed.
         """
-        time_ns, rss, rss_anon, tree_rss = reading
+        time_ns, *sizes = reading
         time_ns += self._offset_ns
         experiment, series, iteration, step, generation, phase = label
-        record = RECORD.pack(
-            time_ns, rss, rss_anon, tree_rss, iteration, generation, experiment, series, step, phase
-        )
+        if not self._has_shared:
+            sizes.pop()
+        record = self._record.pack(time_ns, *sizes, iteration, generation, experiment, series, step, phase)
         with self._lock:
             if self._refusal is not None:
                 raise self._refusal
@@ -168,7 +169,7 @@ class SampleWriter:
             self._refusal = error
             self._buffer.clear()
             with contextlib.suppress(OSError):  # the reader copes with a partial record as well
-                os.ftruncate(self._descriptor, self._size - self._size % RECORD_SIZE)
+                os.ftruncate(self._descriptor, self._size - self._size % self._record.size)
             raise
 
 

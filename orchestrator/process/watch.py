@@ -16,13 +16,14 @@ class RssReading(NamedTuple):
     """One reading of the time series. ``rss_anon`` is 0 where the system does not tell it cheaply.
 
     ``time_ns`` counts from the sampler's origin; the rest is bytes. ``tree_rss`` is the process and its known
-    descendants together.
+    descendants together. ``rss_shmem`` is the shared memory in ``rss``, which ``rss_anon`` does not hold.
     """
 
     time_ns: int
     rss: int
     rss_anon: int
     tree_rss: int
+    rss_shmem: int = 0
 
 
 class Peak(NamedTuple):
@@ -84,7 +85,7 @@ class Watch:
         except ProcessGoneError:
             self.close()
             raise
-        self.latest = RssReading(now_ns, rss, rss_anon, rss)
+        self.latest = RssReading(now_ns, rss, rss_anon, rss, self._reader.shared())
 
     def label(
         self,
@@ -142,7 +143,7 @@ class Watch:
             if tree_rss > self.tree_peak_bytes:  # noqa: PLR1730
                 self.tree_peak_bytes = tree_rss
             self._readings += 1
-            self.latest = reading = RssReading(time_ns, rss, rss_anon, tree_rss)
+            self.latest = reading = RssReading(time_ns, rss, rss_anon, tree_rss, self._reader.shared())
             if sink is not None:
                 sink(label, reading)
         return True

@@ -4,6 +4,7 @@ import mmap
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -27,6 +28,22 @@ class Contents:
     def share(self, size_bytes: int) -> None:
         block = mmap.mmap(-1, size_bytes)
         block[:: mmap.PAGESIZE] = b"x" * len(range(0, size_bytes, mmap.PAGESIZE))
+        self.blocks.append(block)
+
+    def memfd(self, size_bytes: int) -> None:
+        descriptor = os.memfd_create("kept")
+        os.ftruncate(descriptor, size_bytes)
+        block = mmap.mmap(descriptor, size_bytes)
+        os.close(descriptor)
+        block[:: mmap.PAGESIZE] = b"x" * len(range(0, size_bytes, mmap.PAGESIZE))
+        self.blocks.append(block)
+
+    def map_file(self, size_bytes: int) -> None:
+        with tempfile.TemporaryFile(dir=Path(__file__).parent) as file:
+            file.write(b"x" * size_bytes)
+            file.flush()
+            block = mmap.mmap(file.fileno(), size_bytes, prot=mmap.PROT_READ)
+        assert sum(block[:: mmap.PAGESIZE]) > 0
         self.blocks.append(block)
 
     def free(self, count: int) -> None:

@@ -57,12 +57,43 @@ def test_what_is_allocated_and_touched_is_anonymous_private_and_proportional(
 
 
 @linux
-def test_shared_memory_is_not_in_the_leak_series(child: MemoryChild) -> None:
+@pytest.mark.parametrize("verb", ["share", "memfd"])
+def test_shared_memory_is_in_the_leak_series(child: MemoryChild, verb: str) -> None:
     before = read_boundary(child.pid)
-    child.tell("share", 16 * MB)
+    child.tell(verb, 16 * MB)
     after = read_boundary(child.pid)
     assert after.rss_shmem - before.rss_shmem == pytest.approx(16 * MB, abs=MB // 4)
+    assert after.rss_anon - before.rss_anon == pytest.approx(0, abs=MB // 4)
+    assert after.leak_bytes - before.leak_bytes == pytest.approx(16 * MB, abs=MB // 4)
+
+
+@linux
+def test_pages_of_a_mapped_file_are_not_in_the_leak_series(child: MemoryChild) -> None:
+    before = read_boundary(child.pid)
+    child.tell("map_file", 16 * MB)
+    after = read_boundary(child.pid)
+    assert after.rss_file - before.rss_file == pytest.approx(16 * MB, abs=MB // 4)
     assert after.leak_bytes - before.leak_bytes == pytest.approx(0, abs=MB // 4)
+
+
+@linux
+def test_the_fast_reading_tells_shared_memory_from_files(child: MemoryChild) -> None:
+    reader = ResidentReader(child.pid)
+    try:
+        for verb in ("share", "map_file", "memfd", "allocate"):
+            child.tell(verb, 8 * MB)
+            full = read_boundary(child.pid)
+            reader.read()
+            assert reader.shared() == full.rss_shmem
+    finally:
+        reader.close()
+
+
+def test_what_is_not_told_counts_as_nothing_in_the_leak_series() -> None:
+    assert Memory(rss=10).leak_bytes == 10
+    assert Memory(rss=10, rss_anon=4).leak_bytes == 4
+    assert Memory(rss=10, rss_anon=4, swap=3).leak_bytes == 7
+    assert Memory(rss=10, rss_anon=4, rss_shmem=2, swap=3).leak_bytes == 9
 
 
 @linux
@@ -201,12 +232,6 @@ def test_elsewhere_the_gone_are_gone_too(zombie: int, reaped: int, monkeypatch: 
             read_boundary(pid)
     with pytest.raises(ProcessGoneError):
         ResidentReader(reaped)
-
-
-def test_without_the_anonymous_part_the_leak_series_is_rss() -> None:
-    assert Memory(rss=10).leak_bytes == 10
-    assert Memory(rss=10, rss_anon=6).leak_bytes == 10
-    assert Memory(rss=10, rss_anon=6, swap=3).leak_bytes == 9
 
 
 def test_sizes_are_read_in_bytes_whatever_else_stands_there() -> None:

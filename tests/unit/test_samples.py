@@ -33,6 +33,7 @@ FIELDS = [
     "rss",
     "rss_anon",
     "tree_rss",
+    "rss_shmem",
     "iteration",
     "generation",
     "experiment",
@@ -60,11 +61,11 @@ def test_every_field_comes_back(tmp_path: Path) -> None:
         generation=3,
         phase=phase_code("infer"),
     )
-    writer.write(label, RssReading(5, 1 << 40, 60, 1 << 41))
+    writer.write(label, RssReading(5, 1 << 40, 60, 1 << 41, 70))
     writer.close()
     records, names = read_samples(tmp_path)
     assert list(records.dtype.names or ()) == FIELDS
-    assert records[0].item() == (5, 1 << 40, 60, 1 << 41, 7, 3, 0, 0, 1, 2)
+    assert records[0].item() == (5, 1 << 40, 60, 1 << 41, 70, 7, 3, 0, 0, 1, 2)
     assert names.experiments == ["exp2"]
     assert names.series == ["exp2/restart"]
     assert names.phases[:5] == ["spawn", "load", "infer", "unload", "exit"]
@@ -81,7 +82,7 @@ def test_the_documented_way_to_read_needs_only_numpy_and_json(tmp_path: Path) ->
 @given(
     st.lists(
         st.tuples(
-            st.tuples(st.integers(0, 2**63 - 1), *[st.integers(0, 2**64 - 1)] * 3),
+            st.tuples(st.integers(0, 2**63 - 1), *[st.integers(0, 2**64 - 1)] * 4),
             st.tuples(
                 *[st.integers(0, 2**16 - 1)] * 2, *[st.integers(0, 2**32 - 1)], st.integers(0, 2**16 - 1)
             ),
@@ -98,7 +99,7 @@ def test_any_values_come_back(tmp_path_factory: pytest.TempPathFactory, rows: li
         writer.write(Label(*label, generation, phase), RssReading(*reading))
     writer.close()
     found = read_samples(folder).records
-    assert [found[list(FIELDS[:4])][i].item() for i in range(len(rows))] == [row[0] for row in rows]
+    assert [found[list(FIELDS[:5])][i].item() for i in range(len(rows))] == [row[0] for row in rows]
     assert found["generation"].tolist() == [row[2] for row in rows]
     assert found["iteration"].tolist() == [row[1][2] for row in rows]
 
@@ -196,7 +197,7 @@ from orchestrator.process.samples import Label, SampleWriter
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 writer = SampleWriter(sys.argv[1])
 for number in range(1000):
-    writer.write(Label(iteration=number), (0, 1, 1, 1))
+    writer.write(Label(iteration=number), (0, 1, 1, 1, 0))
 resource.setrlimit(resource.RLIMIT_FSIZE, ({100 * RECORD_SIZE + 5}, {resource.RLIM_INFINITY}))
 try:
     writer.flush()
@@ -247,6 +248,28 @@ def test_records_of_another_shape_are_not_appended_to(tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match="other records"):
         SampleWriter(tmp_path)
     assert (tmp_path / RECORDS_FILE).stat().st_size == RECORD_SIZE
+
+
+def test_a_run_from_before_shared_memory_was_kept_is_read_and_gone_on_with(tmp_path: Path) -> None:
+    write(tmp_path, 1)
+    document = json.loads((tmp_path / NAMES_FILE).read_text())
+    dtype = document["dtype"]
+    lost = dtype["names"].index("rss_shmem")
+    later = dtype["offsets"][lost + 1 :]
+    document["dtype"] = {
+        "names": [name for name in dtype["names"] if name != "rss_shmem"],
+        "formats": [each for index, each in enumerate(dtype["formats"]) if index != lost],
+        "offsets": [*dtype["offsets"][:lost], *(offset - 8 for offset in later)],
+        "itemsize": dtype["itemsize"] - 8,
+    }
+    (tmp_path / NAMES_FILE).write_text(json.dumps(document))
+    whole = (tmp_path / RECORDS_FILE).read_bytes()
+    at = dtype["offsets"][lost]
+    (tmp_path / RECORDS_FILE).write_bytes(whole[:at] + whole[at + 8 :])
+    write(tmp_path, 2, first=7)
+    records = read_samples(tmp_path).records
+    assert records["iteration"].tolist() == [0, 7, 8]
+    assert records["rss"].tolist() == [100, 107, 108]
 
 
 def test_a_version_with_more_phases_goes_on_and_one_with_others_does_not(tmp_path: Path) -> None:

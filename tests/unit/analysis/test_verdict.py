@@ -104,6 +104,38 @@ def test_swap_counts_as_memory() -> None:
     assert found.composition.file_pages == pytest.approx(0.0, abs=1e-9)
 
 
+def test_shared_memory_that_grows_is_a_leak_not_pages_of_files() -> None:
+    shared = 20 + 0.8 * T
+    found = judge(MemorySeries.of(150 + shared, rss_anon_mb=np.full(N, 100.0), rss_shmem_mb=shared))
+    assert (found.verdict, found.rate_channel) == ("leak", "rss_anon")
+    assert found.composition.shared_memory == pytest.approx(0.8)
+    assert found.composition.file_pages == pytest.approx(0.0, abs=1e-9)
+
+
+def test_shared_memory_is_apart_from_what_is_outside_malloc() -> None:
+    still, shared = np.full(N, 100.0), 20 + 0.8 * T
+    found = judge(
+        MemorySeries.of(
+            150 + shared, rss_anon_mb=still, rss_shmem_mb=shared, live_mb=still - 40, held_mb=still - 90
+        )
+    )
+    assert (found.verdict, found.rate_channel) == ("leak", "nonmalloc")
+    assert found.composition.outside_malloc == pytest.approx(0.0, abs=1e-9)
+    assert found.composition.shared_memory == pytest.approx(0.8)
+
+
+def test_positions_and_times_must_increase_and_steps_of_one_are_dropped() -> None:
+    assert MemorySeries.of(np.ones(4), positions=[3, 4, 5, 6]).positions is None
+    spread = MemorySeries.of(np.ones(4), positions=[10, 20, 40, 50], elapsed_s=[0, 1, 5, 9]).first(3)
+    assert spread.positions is not None
+    assert spread.elapsed_s is not None
+    assert (spread.positions.tolist(), spread.elapsed_s.tolist()) == ([10, 20, 40], [0, 1, 5])
+    with pytest.raises(ValueError, match="positions: reading 3 is 2, not above 2"):
+        MemorySeries.of(np.ones(3), positions=[1, 2, 2])
+    with pytest.raises(ValueError, match="elapsed_s: reading 2 is 0, not above 5"):
+        MemorySeries.of(np.ones(3), elapsed_s=[5, 0, 9])
+
+
 def test_heap_channel_that_is_off_is_not_believed() -> None:
     zeros = np.zeros(N)
     rss = TWINS["steady"](True)

@@ -15,7 +15,7 @@ def parts_of(points: Sequence[Point]) -> dict[str, list[float]]:
     """Return the parts in MB by name, one value a point; they add up to RSS plus swap.
 
     Heap and memory outside malloc are only told apart where all three are known and none is negative; what of them
-    is swapped is in them. Else anonymous memory is one part, and swap another. Parts that are 0 throughout are left out.
+    is swapped is in them. Else anonymous memory is one part, swap another. Parts that are 0 throughout are left out.
     """
     told = bool(points) and all(point.outside_mb is not None and point.outside_mb >= 0 for point in points)
     parts: dict[str, list[float]] = {}

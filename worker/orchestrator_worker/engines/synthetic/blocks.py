@@ -6,6 +6,7 @@ What is allocated here is exactly what the readings must show:
   chunk *with* its header has the wanted size: ``uordblks`` rises by just that. One large malloc would be
   mapped instead, rounded up to a page, until the first such free raises the threshold.
 * ``mmap`` regions are whole pages outside the allocator: RssAnon rises, mallinfo2 does not.
+* ``shared`` regions are the same as shared mappings: RssShmem rises, RssAnon does not.
 
 Pages are filled with random bytes, each page with others, so that neither the zero page nor same-page
 merging nor a compressing swap can make them cheaper than they look. A :class:`Region` that is dropped
@@ -103,11 +104,11 @@ class MmapSource(Source):
     """Private anonymous mappings, unknown to the allocator."""
 
     granule_bytes = mmap.PAGESIZE
+    _flags: ClassVar[int] = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 
     def take(self, size: int) -> list[tuple[int, int]]:
         """Map one region of ``size`` bytes."""
-        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-        address = libc.mmap(None, size, mmap.PROT_READ | mmap.PROT_WRITE, flags, -1, 0)
+        address = libc.mmap(None, size, mmap.PROT_READ | mmap.PROT_WRITE, self._flags, -1, 0)
         if address is None or address == _MAP_FAILED:
             raise MemoryError(f"mmap of {size} bytes failed: {os.strerror(ctypes.get_errno())}")
         _filler.fill(address, size)
@@ -116,6 +117,12 @@ class MmapSource(Source):
     def give_back(self, address: int, size: int) -> None:
         """Unmap the piece; the system has it at once."""
         libc.munmap(address, size)
+
+
+class SharedSource(MmapSource):
+    """Shared mappings without a file: the kernel counts their pages as shared memory."""
+
+    _flags = mmap.MAP_SHARED | mmap.MAP_ANONYMOUS
 
 
 class Region:
@@ -138,6 +145,13 @@ class Region:
             self._source.give_back(*self._pieces.pop())
 
 
+_SOURCES: dict[SourceName, type[Source]] = {
+    "malloc": MallocSource,
+    "mmap": MmapSource,
+    "shared": SharedSource,
+}
+
+
 def source(name: SourceName) -> Source:
-    """Return the source called ``malloc`` or ``mmap``."""
-    return MallocSource() if name == "malloc" else MmapSource()
+    """Return the source of that name."""
+    return _SOURCES[name]()

@@ -17,7 +17,8 @@ leak_shape            constant  ``constant``: each time the same; ``chunks``: th
                                 ``chunk_kib``, one at a random place in every ``chunk_kib / rate`` events
 chunk_kib             1024      size of a piece
 leak_starts_at_job    1         before this job nothing leaks (memory, descriptors, threads)
-leak_source           malloc    ``malloc``, or ``mmap``: outside what the allocator knows; also of the pool
+leak_source           malloc    ``malloc``; ``mmap``: outside what the allocator knows; ``shared``: pages of a shared
+                                mapping, as memfd and CUDA's pinned memory have them; also of the pool
 pool_kib              0         a pool that grows by the same amount each job and then stops
 pool_fill_jobs        10        after so many jobs it is full
 fragment_kib          0         per job: malloc many small blocks, free almost all of each; the held but free
@@ -66,7 +67,7 @@ Kib = Annotated[float, Meta(ge=0)]
 Milliseconds = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=0)]
 Positive = Annotated[int, Meta(ge=1)]
-SourceName = Literal["malloc", "mmap"]
+SourceName = Literal["malloc", "mmap", "shared"]
 
 
 class SyntheticOptions(msgspec.Struct, frozen=True):
