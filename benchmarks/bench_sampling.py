@@ -27,8 +27,9 @@ from recording import host, record, show
 
 from orchestrator.process.descendants import descendants
 from orchestrator.process.memory import read_boundary, reset_peak
+from orchestrator.process.sample_record import RECORD_SIZE
 from orchestrator.process.sampler import Sampler
-from orchestrator.process.samples import RECORD_SIZE, SampleWriter
+from orchestrator.process.samples import SampleWriter
 
 MB = 1024 * 1024
 KB = 1024

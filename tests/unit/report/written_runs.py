@@ -119,5 +119,5 @@ class Written:
             for step, phase in enumerate(("load", "load", "infer", "infer", "unload")):
                 label = Label(*codes, record.iteration, 0, record.steps[0].generation, phase_code(phase))
                 at_ns = (record.iteration * 5 + step) * 20_000_000
-                writer.write(label, (at_ns, record.memory, record.memory, record.memory))
+                writer.write(label, (at_ns, record.memory, record.memory, record.memory, 0))
         writer.close()
