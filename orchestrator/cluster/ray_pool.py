@@ -16,7 +16,7 @@ from orchestrator.pool.options import START_TIMEOUT_S
 from orchestrator.pool.pool import JOBS_AHEAD, Pool
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
-from orchestrator.pool.submission.controller import default_cache_dir, positive_s
+from orchestrator.pool.submission.checked_options import default_cache_dir, models_and_recycle, positive_s
 
 
 class RayPool(Pool):
@@ -73,7 +73,7 @@ class RayPool(Pool):
             raise ValueError(f"workers={workers!r}: a whole number, at least 1, or None")
         if node_cpus < 0:
             raise ValueError(f"node_cpus={node_cpus!r}: a number of CPUs, or 0")
-        known, from_file = _models(config, profile, models)
+        known, from_file = models_and_recycle(config, profile, models)
         self._cluster = ClusterController(
             ClusterSettings(
                 address=address,
@@ -154,17 +154,3 @@ class RayPool(Pool):
     def __del__(self) -> None:
         if hasattr(self, "_cluster") and not self._cluster.closed:
             self._cluster.end(drop=False)
-
-
-def _models(
-    config: str | os.PathLike[str] | None, profile: str, models: Iterable[Model] | None
-) -> tuple[list[Model], Recycle | None]:
-    """Return the models of the file, replaced and followed by those given, and the file's [recycle]."""
-    given = models_by_name(models or ())
-    if config is None:
-        return list(given.values())[1:], None
-    from orchestrator.pool.submission.model_configuration import load_models  # noqa: PLC0415 - only who has a file pays for it
-
-    bound, file = load_models(config, profile)
-    recycle = None if file.recycle is None else Recycle.from_config(file.recycle, file.recycle.models)
-    return [model for model in bound if model.name not in given] + list(given.values())[1:], recycle

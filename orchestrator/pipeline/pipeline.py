@@ -14,7 +14,7 @@ from orchestrator.pipeline.document import Document
 from orchestrator.pipeline.recording import Recording
 from orchestrator.pipeline.steps import Step
 from orchestrator.pipeline.work import JobRunner, PartialText, Work
-from orchestrator.pool.submission.controller import default_cache_dir
+from orchestrator.pool.submission.checked_options import default_cache_dir
 
 RECORDINGS_AHEAD = 4
 """Recordings that ``map`` works on at a time: enough that one's last piece leaves no worker idle."""

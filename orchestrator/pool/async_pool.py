@@ -3,67 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import functools
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from types import TracebackType
 from typing import Any, Literal, Self
 
 from orchestrator.pool.async_stream import AsyncJobStream
+from orchestrator.pool.door import PoolDoor
 from orchestrator.pool.futures import JobFuture
 from orchestrator.pool.jobs import Call, Job
-from orchestrator.pool.models import Model
-from orchestrator.pool.options import START_TIMEOUT_S
 from orchestrator.pool.pool import JOBS_AHEAD, UNSENDABLE
-from orchestrator.pool.recycling import Recycle
-from orchestrator.pool.retries import Retry
-from orchestrator.pool.runtime.effects import Hook
 from orchestrator.pool.stats import PoolStats
 from orchestrator.pool.stream import JobStream, StreamFuture
 from orchestrator.pool.submission.asyncio_bridge import AsyncioBridge
-from orchestrator.pool.submission.controller import Controller, positive_s
+from orchestrator.pool.submission.checked_options import positive_s
 from orchestrator.pool.submission.payload import Payload
 
 
-class AsyncPool:
+class AsyncPool(PoolDoor):
     """:class:`Pool` for coroutines: the same arguments, the same results and errors.
 
     Cancelling a task cancels the job it waits for. A full queue suspends the submitting coroutine. Audio is
     decoded in a thread.
     """
 
-    def __init__(
-        self,
-        config: str | os.PathLike[str] | None = None,
-        *,
-        profile: str = "auto",
-        models: Iterable[Model] | None = None,
-        workers: int = 1,
-        memory_budget: int | str | None = None,
-        exclusive: bool = False,
-        recycle: Recycle | Literal["auto"] | None = None,
-        max_queue: int = 1000,
-        max_attempts: int | Retry = 1,
-        start_timeout_s: float = START_TIMEOUT_S,
-        cache_dir: str | os.PathLike[str] | None = None,
-        on_event: Hook | None = None,
-        inspect: bool = False,
-    ) -> None:
-        self._controller = Controller(
-            config,
-            profile=profile,
-            models=models,
-            workers=workers,
-            memory_budget=memory_budget,
-            exclusive=exclusive,
-            recycle=recycle,
-            max_queue=max_queue,
-            max_attempts=max_attempts,
-            start_timeout_s=start_timeout_s,
-            cache_dir=cache_dir,
-            on_event=on_event,
-            inspect=inspect,
-        )
-        self._replies = AsyncioBridge(self._controller)
+    @functools.cached_property
+    def _replies(self) -> AsyncioBridge:
+        return AsyncioBridge(self._controller)
 
     async def submit(
         self,

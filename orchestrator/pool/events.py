@@ -6,6 +6,8 @@ What it raises is logged and hurts nobody.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 
@@ -78,3 +80,5 @@ class ModelTakenOut(msgspec.Struct, frozen=True, kw_only=True):
 
 
 PoolEvent = WorkerStarted | WorkerLoaded | WorkerDismissed | WorkerLeft | JobEnded | ModelTakenOut
+Hook = Callable[[PoolEvent], object]
+"""What ``on_event`` is: called with each event."""

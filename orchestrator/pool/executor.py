@@ -8,11 +8,12 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any, Literal, TypeVar
 
+from orchestrator.pool.events import Hook
 from orchestrator.pool.futures import PoolFuture
 from orchestrator.pool.jobs import Call
+from orchestrator.pool.options import PoolOptions
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
-from orchestrator.pool.runtime.effects import Hook
 from orchestrator.pool.stats import PoolStats
 from orchestrator.pool.submission.controller import Controller
 
@@ -47,13 +48,15 @@ class PoolExecutor(Executor):
     ) -> None:
         self._timeout_s = timeout_s
         self._controller = Controller(
-            workers=max_workers,
-            recycle=recycle,
-            max_attempts=max_attempts,
-            memory_budget=memory_budget,
-            max_queue=max_queue,
-            on_event=on_event,
-            inspect=inspect,
+            PoolOptions(
+                workers=max_workers,
+                recycle=recycle,
+                max_attempts=max_attempts,
+                memory_budget=memory_budget,
+                max_queue=max_queue,
+                on_event=on_event,
+                inspect=inspect,
+            )
         )
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:

@@ -1,9 +1,17 @@
-"""What a pool was told to be, checked once."""
+"""What a pool is told to be: the options as a caller gives them, and the settings that are made of them.
+
+``Pool``, ``AsyncPool`` and ``PoolExecutor`` differ in how their callers wait; all three make one :class:`PoolOptions`.
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Literal
 
+from orchestrator.pool.events import Hook
+from orchestrator.pool.models import Model
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
 
@@ -33,3 +41,25 @@ class Settings:
     trim_timeout_s: float = TRIM_TIMEOUT_S
     prestart: str | None = None
     """The model to load into every slot at once, when there is only one it could be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PoolOptions:
+    """Options of a pool, as a caller gives them; :class:`~orchestrator.pool.pool.Pool` says what each means.
+
+    Nothing is checked here: that is done where settings are made of them (``submission/checked_options``).
+    """
+
+    config: str | os.PathLike[str] | None = None
+    profile: str = "auto"
+    models: Iterable[Model] | None = None
+    workers: int = 1
+    memory_budget: int | str | None = None
+    exclusive: bool = False
+    recycle: Recycle | Literal["auto"] | None = None
+    max_queue: int = 1000
+    max_attempts: int | Retry = 1
+    start_timeout_s: float = START_TIMEOUT_S
+    cache_dir: str | os.PathLike[str] | None = None
+    on_event: Hook | None = None
+    inspect: bool = False

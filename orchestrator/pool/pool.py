@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -12,16 +11,12 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from orchestrator.errors import AudioError
+from orchestrator.pool.door import PoolDoor
 from orchestrator.pool.futures import JobFuture
 from orchestrator.pool.jobs import Job
-from orchestrator.pool.models import Model
-from orchestrator.pool.options import START_TIMEOUT_S
-from orchestrator.pool.recycling import Recycle
-from orchestrator.pool.retries import Retry
-from orchestrator.pool.runtime.effects import Hook
 from orchestrator.pool.stats import PoolStats
 from orchestrator.pool.stream import JobStream, StreamFuture
-from orchestrator.pool.submission.controller import Controller, positive_s
+from orchestrator.pool.submission.checked_options import positive_s
 
 UNSENDABLE = (AudioError, TypeError, ValueError)
 """What is wrong with one job and says nothing about the next."""
@@ -31,7 +26,7 @@ SMALL_JOBS_AHEAD = 48
 """As many where jobs are so short that they are sent ahead: enough to keep pipes full."""
 
 
-class Pool:
+class Pool(PoolDoor):
     """Runs jobs in worker processes that are isolated, recycled and replaced.
 
     Args:
@@ -59,44 +54,6 @@ class Pool:
         ResultsError: ``inspect``, and there is no safe place for its socket.
         ValueError, TypeError: An option makes no sense; named.
     """
-
-    def __init__(
-        self,
-        config: str | os.PathLike[str] | None = None,
-        *,
-        profile: str = "auto",
-        models: Iterable[Model] | None = None,
-        workers: int = 1,
-        memory_budget: int | str | None = None,
-        exclusive: bool = False,
-        recycle: Recycle | Literal["auto"] | None = None,
-        max_queue: int = 1000,
-        max_attempts: int | Retry = 1,
-        start_timeout_s: float = START_TIMEOUT_S,
-        cache_dir: str | os.PathLike[str] | None = None,
-        on_event: Hook | None = None,
-        inspect: bool = False,
-    ) -> None:
-        self._controller = Controller(
-            config,
-            profile=profile,
-            models=models,
-            workers=workers,
-            memory_budget=memory_budget,
-            exclusive=exclusive,
-            recycle=recycle,
-            max_queue=max_queue,
-            max_attempts=max_attempts,
-            start_timeout_s=start_timeout_s,
-            cache_dir=cache_dir,
-            on_event=on_event,
-            inspect=inspect,
-        )
-
-    @property
-    def models(self) -> tuple[Model, ...]:
-        """The models this pool knows, the one of ``Call`` jobs first."""
-        return tuple(self._controller.models.values())
 
     # ------------------------------------------------------------------ jobs
 

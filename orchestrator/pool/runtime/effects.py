@@ -8,10 +8,9 @@ from __future__ import annotations
 import logging
 import os
 import random
-from collections.abc import Callable
 
 from orchestrator.pool.core.entities import JobRecord, Worker
-from orchestrator.pool.events import PoolEvent
+from orchestrator.pool.events import Hook, PoolEvent
 from orchestrator.pool.runtime.admission import Admission
 from orchestrator.pool.runtime.oom_kills import OomKills
 from orchestrator.pool.runtime.process_link import ProcessLink
@@ -19,7 +18,6 @@ from orchestrator.pool.runtime.selector import Selector
 from orchestrator.pool.runtime.start_method import StartMethod
 
 log = logging.getLogger("orchestrator.pool")
-Hook = Callable[[PoolEvent], object]
 
 
 class PoolEffects:

@@ -38,11 +38,12 @@ from orchestrator.errors import PoolClosedError, ProtocolError
 from orchestrator.pool.core.entities import JobRecord
 from orchestrator.pool.core.states import JobState, WorkerState
 from orchestrator.pool.core.supervisor import Supervisor
+from orchestrator.pool.events import Hook
 from orchestrator.pool.futures import PoolFuture
 from orchestrator.pool.models import Model
 from orchestrator.pool.options import Settings
 from orchestrator.pool.runtime.admission import Admission
-from orchestrator.pool.runtime.effects import Hook, PoolEffects
+from orchestrator.pool.runtime.effects import PoolEffects
 from orchestrator.pool.runtime.process_link import ProcessLink
 from orchestrator.pool.runtime.selector import Selector, Waker
 from orchestrator.process.exit_status import describe_exit

@@ -3,6 +3,7 @@
 In reading order:
 
 - ``controller``: what Pool, AsyncPool and PoolExecutor share
+- ``checked_options``: options made into settings
 - ``payload``, ``audio_input``: a job turned into what the worker gets
 - ``model_configuration``: models taken from experiments.toml
 - ``asyncio_bridge``: replies handed to an event loop

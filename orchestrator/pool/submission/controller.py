@@ -1,38 +1,31 @@
-"""One pool's machinery behind its three front doors: options made into settings, jobs made into records.
+"""What ``Pool``, ``AsyncPool`` and ``PoolExecutor`` share: jobs go in, statistics come out, the pool ends.
 
-The doors differ in how they wait; what they do is the same and is here.
+The three differ in how their callers wait.
 """
 
 from __future__ import annotations
 
 import atexit
-import math
 import os
 import time
 import weakref
-from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from orchestrator.config.sizes import parse_size
 from orchestrator.errors import ForkedPoolError
 from orchestrator.inspection import Inspection
 from orchestrator.pool.core.entities import JobRecord
 from orchestrator.pool.core.prefetch import SHORT_JOB_S
 from orchestrator.pool.futures import PoolFuture
 from orchestrator.pool.jobs import Call, Job
-from orchestrator.pool.models import FUNCTION_MODEL, Model, models_by_name
-from orchestrator.pool.options import START_TIMEOUT_S, Settings
-from orchestrator.pool.recycling import Recycle
-from orchestrator.pool.retries import Retry
+from orchestrator.pool.models import FUNCTION_MODEL
+from orchestrator.pool.options import PoolOptions
 from orchestrator.pool.runtime.admission import Admission
-from orchestrator.pool.runtime.effects import Hook
 from orchestrator.pool.runtime.event_loop import EventLoop
 from orchestrator.pool.stats import PoolStats, take_stats
+from orchestrator.pool.submission.checked_options import check_options
 from orchestrator.pool.submission.inspection_view import inspection_of
 from orchestrator.pool.submission.payload import Payload, close_audio, job_record, make_payload
-from orchestrator.process.usable_memory import default_budget_bytes
 
 EXIT_TIMEOUT_S = 5.0
 MOST_OPEN_ARRAYS = 256
@@ -43,47 +36,24 @@ _open_controllers: weakref.WeakSet[Controller] = weakref.WeakSet()
 class Controller:
     """Settings, admission and event loop of one pool."""
 
-    def __init__(
-        self,
-        config: str | os.PathLike[str] | None = None,
-        *,
-        profile: str = "auto",
-        models: Iterable[Model] | None = None,
-        workers: int = 1,
-        memory_budget: int | str | None = None,
-        exclusive: bool = False,
-        recycle: Recycle | Literal["auto"] | None = None,
-        max_queue: int = 1000,
-        max_attempts: int | Retry = 1,
-        start_timeout_s: float = START_TIMEOUT_S,
-        cache_dir: str | os.PathLike[str] | None = None,
-        on_event: Hook | None = None,
-        inspect: bool = False,
-    ) -> None:
-        """See :class:`~orchestrator.pool.pool.Pool`."""
-        _check(workers, recycle)
-        said = Recycle(auto=True) if recycle == "auto" else recycle
-        known, from_file = _models(config, profile, models)
-        self.models = models_by_name(known)
-        self._cache_dir = Path(cache_dir) if cache_dir is not None else default_cache_dir()
-        self._admission = Admission(max_queue, MOST_OPEN_ARRAYS)
+    def __init__(self, options: PoolOptions) -> None:
+        """Check the options and start the pool.
+
+        Raises:
+            ConfigError, ResultsError, ValueError, TypeError: As :class:`~orchestrator.pool.pool.Pool`.
+        """
+        checked = check_options(options)
+        self.models = checked.models
+        self.workers = checked.settings.workers
+        self._cache_dir = checked.cache_dir
+        self._admission = Admission(options.max_queue, MOST_OPEN_ARRAYS)
         self._owner_pid = os.getpid()
-        settings = Settings(
-            workers=workers,
-            budget_bytes=_budget(memory_budget),
-            exclusive=exclusive,
-            recycle=_meant(said, self.models) or from_file,
-            retry=max_attempts if isinstance(max_attempts, Retry) else Retry.up_to(max_attempts),
-            start_timeout_s=positive_s("start_timeout_s", start_timeout_s) or START_TIMEOUT_S,
-            prestart=_prestart(known),
-        )
-        self.workers = workers
-        self._loop = EventLoop(self.models.values(), settings, self._admission, on_event)
+        self._loop = EventLoop(self.models.values(), checked.settings, self._admission, options.on_event)
         self._supervisor = self._loop.supervisor
         self._model_queues = self._supervisor.registry.model_queues
         self._loop.start()
         _open_controllers.add(self)
-        self._inspection: Inspection | None = self._shown() if inspect else None
+        self._inspection: Inspection | None = self._shown() if options.inspect else None
 
     # ------------------------------------------------------------------ jobs
 
@@ -248,66 +218,3 @@ def _end_at_exit() -> None:
 
 
 atexit.register(_end_at_exit)
-
-
-def _check(workers: object, recycle: object) -> None:
-    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
-        raise ValueError(f"workers={workers!r}: a whole number, at least 1")
-    if not (recycle is None or recycle == "auto" or isinstance(recycle, Recycle)):
-        raise TypeError(f'recycle={recycle!r}: give a Recycle(…), "auto", or leave it out')
-
-
-def _meant(recycle: Recycle | None, models: Mapping[str, Model]) -> Recycle | None:
-    """Return ``recycle``, unless it is for models that are all unknown here; a few more than there are do no harm."""
-    if recycle is not None and recycle.models and not recycle.models.keys() & models.keys():
-        named, known = ", ".join(recycle.models), ", ".join(models)
-        raise ValueError(f"recycle: limits for {named}, and none of them is a model of this pool: {known}")
-    return recycle
-
-
-def _models(
-    config: str | os.PathLike[str] | None, profile: str, models: Iterable[Model] | None
-) -> tuple[list[Model], Recycle | None]:
-    """Return the models of the file, replaced and followed by those given, and the file's [recycle]."""
-    given = list(models or ())
-    if config is None:
-        return given, None
-    from orchestrator.pool.submission.model_configuration import load_models  # noqa: PLC0415 - only who has a file pays for it
-
-    bound, file = load_models(config, profile)
-    names = {model.name for model in given if isinstance(model, Model)}  # pyright: ignore[reportUnnecessaryIsInstance]
-    recycle = None if file.recycle is None else Recycle.from_config(file.recycle, file.recycle.models)
-    return [model for model in bound if model.name not in names] + given, recycle
-
-
-def _prestart(models: list[Model]) -> str | None:
-    """Load at once what will surely be wanted: the only model, or Python itself when there is none."""
-    if not models:
-        return FUNCTION_MODEL
-    return models[0].name if len(models) == 1 else None
-
-
-def _budget(memory_budget: int | str | None) -> int:
-    if memory_budget is None:
-        return default_budget_bytes()
-    try:
-        return parse_size(memory_budget)
-    except ValueError as error:
-        raise ValueError(f"memory_budget={memory_budget!r}: {error}") from None
-
-
-def positive_s(name: str, seconds: float | None) -> float | None:
-    """Return ``seconds`` if it is a duration.
-
-    Raises:
-        ValueError: It is not.
-    """
-    if seconds is not None and not 0 < seconds < math.inf:
-        raise ValueError(f"{name}={seconds!r}: a number of seconds above 0, or None")
-    return seconds
-
-
-def default_cache_dir() -> Path:
-    """Return where converted audio is kept: XDG_CACHE_HOME or ~/.cache."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "orchestrator" / "audio"

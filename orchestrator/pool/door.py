@@ -1,0 +1,58 @@
+"""What ``Pool`` and ``AsyncPool`` have in common: the keywords they are made with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Literal
+
+from orchestrator.pool.events import Hook
+from orchestrator.pool.models import Model
+from orchestrator.pool.options import START_TIMEOUT_S, PoolOptions
+from orchestrator.pool.recycling import Recycle
+from orchestrator.pool.retries import Retry
+from orchestrator.pool.submission.controller import Controller
+
+
+class PoolDoor:
+    """A pool to be made. The keywords are spelt out, so that editors and ``help()`` show them."""
+
+    def __init__(
+        self,
+        config: str | os.PathLike[str] | None = None,
+        *,
+        profile: str = "auto",
+        models: Iterable[Model] | None = None,
+        workers: int = 1,
+        memory_budget: int | str | None = None,
+        exclusive: bool = False,
+        recycle: Recycle | Literal["auto"] | None = None,
+        max_queue: int = 1000,
+        max_attempts: int | Retry = 1,
+        start_timeout_s: float = START_TIMEOUT_S,
+        cache_dir: str | os.PathLike[str] | None = None,
+        on_event: Hook | None = None,
+        inspect: bool = False,
+    ) -> None:
+        self._controller = Controller(
+            PoolOptions(
+                config=config,
+                profile=profile,
+                models=models,
+                workers=workers,
+                memory_budget=memory_budget,
+                exclusive=exclusive,
+                recycle=recycle,
+                max_queue=max_queue,
+                max_attempts=max_attempts,
+                start_timeout_s=start_timeout_s,
+                cache_dir=cache_dir,
+                on_event=on_event,
+                inspect=inspect,
+            )
+        )
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """The models this pool knows, the one of ``Call`` jobs first."""
+        return tuple(self._controller.models.values())

@@ -1,0 +1,113 @@
+"""The options of a pool, checked and made into settings."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.config.sizes import parse_size
+from orchestrator.pool.models import FUNCTION_MODEL, Model, models_by_name
+from orchestrator.pool.options import START_TIMEOUT_S, PoolOptions, Settings
+from orchestrator.pool.recycling import Recycle
+from orchestrator.pool.retries import Retry
+from orchestrator.process.usable_memory import default_budget_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedOptions:
+    """What a pool is made of. ``models`` are by name, the one of ``Call`` jobs first."""
+
+    models: Mapping[str, Model]
+    settings: Settings
+    cache_dir: Path
+
+
+def check_options(options: PoolOptions) -> CheckedOptions:
+    """Read the file, if there is one, and check every option.
+
+    Raises:
+        ConfigError: The file cannot be used.
+        ValueError, TypeError: An option makes no sense; named.
+    """
+    _check(options.workers, options.recycle)
+    said = Recycle(auto=True) if options.recycle == "auto" else options.recycle
+    known, from_file = models_and_recycle(options.config, options.profile, options.models)
+    models = models_by_name(known)
+    tries = options.max_attempts
+    settings = Settings(
+        workers=options.workers,
+        budget_bytes=_budget(options.memory_budget),
+        exclusive=options.exclusive,
+        recycle=_for_known_models(said, models) or from_file,
+        retry=tries if isinstance(tries, Retry) else Retry.up_to(tries),
+        start_timeout_s=positive_s("start_timeout_s", options.start_timeout_s) or START_TIMEOUT_S,
+        prestart=_prestart(known),
+    )
+    cache_dir = default_cache_dir() if options.cache_dir is None else Path(options.cache_dir)
+    return CheckedOptions(models, settings, cache_dir)
+
+
+def _check(workers: object, recycle: object) -> None:
+    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+        raise ValueError(f"workers={workers!r}: a whole number, at least 1")
+    if not (recycle is None or recycle == "auto" or isinstance(recycle, Recycle)):
+        raise TypeError(f'recycle={recycle!r}: give a Recycle(…), "auto", or leave it out')
+
+
+def _for_known_models(recycle: Recycle | None, models: Mapping[str, Model]) -> Recycle | None:
+    """Return ``recycle``, unless it is for models that are all unknown here; a few more than there are do no harm."""
+    if recycle is not None and recycle.models and not recycle.models.keys() & models.keys():
+        named, known = ", ".join(recycle.models), ", ".join(models)
+        raise ValueError(f"recycle: limits for {named}, and none of them is a model of this pool: {known}")
+    return recycle
+
+
+def models_and_recycle(
+    config: str | os.PathLike[str] | None, profile: str, models: Iterable[Model] | None
+) -> tuple[list[Model], Recycle | None]:
+    """Return the models of the file, replaced and followed by those given, and the file's [recycle]."""
+    given = list(models or ())
+    if config is None:
+        return given, None
+    from orchestrator.pool.submission.model_configuration import load_models  # noqa: PLC0415 - only who has a file pays for it
+
+    bound, file = load_models(config, profile)
+    names = {model.name for model in given if isinstance(model, Model)}  # pyright: ignore[reportUnnecessaryIsInstance]
+    recycle = None if file.recycle is None else Recycle.from_config(file.recycle, file.recycle.models)
+    return [model for model in bound if model.name not in names] + given, recycle
+
+
+def _prestart(models: list[Model]) -> str | None:
+    """Load at once what will surely be wanted: the only model, or Python itself when there is none."""
+    if not models:
+        return FUNCTION_MODEL
+    return models[0].name if len(models) == 1 else None
+
+
+def _budget(memory_budget: int | str | None) -> int:
+    if memory_budget is None:
+        return default_budget_bytes()
+    try:
+        return parse_size(memory_budget)
+    except ValueError as error:
+        raise ValueError(f"memory_budget={memory_budget!r}: {error}") from None
+
+
+def positive_s(name: str, seconds: float | None) -> float | None:
+    """Return ``seconds`` if it is a duration.
+
+    Raises:
+        ValueError: It is not.
+    """
+    if seconds is not None and not 0 < seconds < math.inf:
+        raise ValueError(f"{name}={seconds!r}: a number of seconds above 0, or None")
+    return seconds
+
+
+def default_cache_dir() -> Path:
+    """Return where converted audio is kept: XDG_CACHE_HOME or ~/.cache."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "orchestrator" / "audio"
