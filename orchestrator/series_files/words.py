@@ -9,10 +9,10 @@ from orchestrator.series_files.finding import Finding
 
 _VERDICTS = {
     "leak": "leak: memory grows with every iteration and is not given back",
-    "plateau": "plateau: it grew at first and has stopped; no leak",
-    "flat": "flat: it does not grow; no leak",
+    "plateau": "plateau: it grew at first and then came to rest; no leak",
+    "flat": "flat: it does not grow beyond what is accepted; no leak",
     "bounded": "bounded: it goes up and down within limits; no leak",
-    "slow-growth": "slow growth: it grows, ever more slowly or for another reason than a leak",
+    "slow-growth": "slow growth: it grows, but ever more slowly, by less than is accepted, or otherwise than a leak",
     "inconclusive": "inconclusive: these readings do not decide it",
     "crashed": "crashed: it did not come to its end",
     "unavailable": "unavailable: it could not run",

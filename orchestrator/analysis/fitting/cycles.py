@@ -10,7 +10,6 @@ distances; two levels taken in turn; and a wave.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
@@ -30,6 +29,7 @@ _REFINEMENTS = 3
 _WORTH_REFINING = 0.3
 _WORTH_SORTING = 0.8
 _FINE_TURNS = 12
+_QUARTERS = 4  # of a turn: how finely waves are looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,6 @@ def _teeth(count: int, turns: FloatArray, phase: FloatArray) -> FloatArray:
     return np.asarray((np.outer(np.arange(count), turns) / count + phase) % 1.0)
 
 
-@lru_cache(maxsize=64)
 def _tooth_grid(count: int) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     turns = np.unique(
         np.concatenate(
@@ -238,13 +237,6 @@ def _refined(target: FloatArray, turn: float, shift: float) -> tuple[float, floa
     return turn, shift
 
 
-@lru_cache(maxsize=64)
-def _waves(count: int) -> tuple[FloatArray, FloatArray]:
-    """Return the numbers of waves tried, and their sines and cosines side by side."""
-    turns = np.arange(_FEWEST_WAVES, 0.42 * count, 0.25)
-    return turns, _off_line(_sines(count, turns))
-
-
 def _sines(count: int, turns: FloatArray) -> FloatArray:
     angle = 2 * np.pi * np.outer(np.arange(count), turns) / count
     return np.concatenate((np.sin(angle), np.cos(angle)), axis=1)
@@ -260,11 +252,27 @@ def _explained_by_waves(residual: FloatArray, both: FloatArray) -> FloatArray:
     return np.asarray((cc * sy**2 - 2 * sc * sy * cy + ss * cy**2) / np.maximum(ss * cc - sc**2, 1e-9))
 
 
+def _likely_turns(residual: FloatArray) -> FloatArray:
+    """Return the numbers of waves, in quarters, where the periodogram is highest: its peak and what lies beside it.
+
+    The Fourier transform of the residual, padded with zeros to four times its length, has them all at the cost of a
+    sort; only the few that are left are fitted beside the line.
+    """
+    count = residual.size
+    power = np.abs(np.fft.rfft(residual, _QUARTERS * count)) ** 2
+    first, beyond = int(_QUARTERS * _FEWEST_WAVES), int(np.ceil(_QUARTERS * 0.42 * count))
+    if beyond <= first:
+        return np.empty(0)
+    peak = first + int(np.argmax(power[first:beyond]))
+    near = np.arange(max(first, peak - _QUARTERS), min(beyond, peak + _QUARTERS + 1))
+    return np.asarray(near / _QUARTERS, dtype=np.float64)
+
+
 def _wave(tail: FloatArray, residual: FloatArray) -> Cycle | None:
-    turns, both = _waves(tail.size)
+    turns = _likely_turns(residual)
     if not turns.size:
         return None
-    explained = _explained_by_waves(residual, both)
+    explained = _explained_by_waves(residual, _off_line(_sines(tail.size, turns)))
     turn = float(turns[int(np.argmax(explained))])
     if explained.max() < _WORTH_REFINING * float(residual @ residual):
         return None

@@ -10,7 +10,6 @@ one autocorrelation are fitted at once by projection.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from math import exp, log, sqrt
 from typing import NamedTuple
 
@@ -103,9 +102,9 @@ def weigh_shapes(
 ) -> ShapeWeights:
     """Fit and weigh all shapes on ``tail``, which begins ``start`` iterations into the record."""
     bank = _bank(start + tail.size, start)
-    best = _fit(tail, start, bank, _PHI_GRID[0], noise_floor)
+    best = _fit(tail, bank, _PHI_GRID[0], noise_floor)
     for phi in _PHI_GRID[1:]:
-        other = _fit(tail, start, bank, phi, noise_floor)
+        other = _fit(tail, bank, phi, noise_floor)
         better = other.score < best.score
         best = _Fit(*(np.where(better, new, old) for new, old in zip(other, best, strict=True)))
     error = np.where(bank.future == 0.0, best.error, np.hypot(best.error, slope_error))
@@ -150,10 +149,8 @@ class _Projected(NamedTuple):
     error: FloatArray  # standard error of the growth ahead for unit noise
 
 
-@lru_cache(maxsize=192)
-def _projected(total: int, start: int, phi: float) -> _Projected:
-    bank = _bank(total, start)
-    count = total - start
+def _projected(bank: _Bank, phi: float) -> _Projected:
+    count = bank.columns.shape[0]
     constant = _filtered(np.ones((count, 1)), phi)[:, 0]
     constant /= sqrt(float(constant @ constant))
     line = _filtered((np.arange(count, dtype=np.float64) - (count - 1) / 2)[:, None], phi)[:, 0]
@@ -181,10 +178,10 @@ def _filtered(columns: FloatArray, phi: float) -> FloatArray:
     return result
 
 
-def _fit(tail: FloatArray, start: int, bank: _Bank, phi: float, noise_floor: float) -> _Fit:
+def _fit(tail: FloatArray, bank: _Bank, phi: float, noise_floor: float) -> _Fit:
     """Fit every candidate at one autocorrelation."""
     count = tail.size
-    under = _projected(start + count, start, phi)
+    under = _projected(bank, phi)
     target = _filtered((tail - tail.mean())[:, None], phi)[:, 0]
     target = target - under.constant * float(under.constant @ target)
     on_line = float(under.line @ target)
@@ -201,7 +198,6 @@ def _fit(tail: FloatArray, start: int, bank: _Bank, phi: float, noise_floor: flo
     return _Fit(score + bank.parameters * log(count), future, error, degrees)
 
 
-@lru_cache(maxsize=128)
 def _bank(total: int, start: int) -> _Bank:
     t = np.arange(start + 1, total + 1, dtype=np.float64)
     far = float(HORIZON * total)

@@ -8,13 +8,15 @@ from math import sqrt
 import numpy as np
 from scipy.special import stdtrit
 
+from orchestrator.analysis.fitting.drift import drift
 from orchestrator.analysis.fitting.jumps import find_jumps, random_events
 from orchestrator.analysis.fitting.shapes import ShapeWeights
-from orchestrator.analysis.fitting.slope import SlopeEstimate, fgls_slope
+from orchestrator.analysis.fitting.slope import SlopeEstimate, fgls_slope, line_residuals
 from orchestrator.analysis.series import FloatArray
 
 _ENDS_IN_A_LINE = ("line", "late", "two lines", "line and step", "line after decay")
 _STEPS = ("step", "steps")
+_BENDING = ("late", "two lines")
 _MOSTLY_JUMPS = 0.5
 _LIKELY_GROWING = 0.5
 _COMPARABLE = 4.0  # in BIC: the worse shape still has an eighth of the weight
@@ -53,12 +55,30 @@ def tail_slope(
     if steps and shapes.growing > _LIKELY_GROWING and steps.deficit < deficits.min() + _COMPARABLE:
         estimate = _widened(estimate, steps.future, *random_events(steps.degrees_of_freedom))
     jumps = find_jumps(rest, noise_floor, 3 * noise_floor)
+    estimate = _with_drift(estimate, rest, shapes, noise_floor)
     if rate > 0 and jumps.share > _MOSTLY_JUMPS and 1 < len(jumps.at) < rest.size / 2:
         least, most = jumps.factors(estimate.confidence)
         if shapes.best in _STEPS:
             return replace(estimate, low=rate * least, high=rate * most)
         estimate = _widened(estimate, rate, least, most)
     return estimate
+
+
+def _with_drift(
+    estimate: SlopeEstimate, rest: FloatArray, shapes: ShapeWeights, noise_floor: float
+) -> SlopeEstimate:
+    """Return the estimate with an interval that also holds that of a level which wanders by itself.
+
+    Growth that sets in late has no single drift over the record, so it keeps the interval of its shape.
+    """
+    if shapes.best in _BENDING and shapes.shapes["line"].deficit > _COMPARABLE:
+        return estimate
+    if float(np.std(line_residuals(rest))) < noise_floor:
+        return estimate  # as straight as readings can be: nothing wanders
+    wandering = drift(rest, noise_floor, estimate.confidence)
+    low, high = min(estimate.low, wandering.low), max(estimate.high, wandering.high)
+    half = float(stdtrit(estimate.degrees_of_freedom, 0.5 + estimate.confidence / 2))
+    return replace(estimate, low=low, high=high, standard_error=(high - low) / (2.0 * half))
 
 
 def _widened(estimate: SlopeEstimate, rate: float, least: float, most: float) -> SlopeEstimate:

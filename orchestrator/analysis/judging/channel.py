@@ -1,7 +1,7 @@
 """Judge one channel: is this series a leak, and how fast does it grow?
 
-    readings -> spikes out -> warm-up cut -> cycle out -+-> slope and interval
-                                                        +-> shapes weighed -> probability of
+    readings -> spikes out -> blocks, if long -> warm-up cut -> cycle out -+-> slope and interval
+                                                                             +-> shapes weighed -> probability of
                                                               growth ahead -> decision
 
 Combining several channels is left to ``verdict``.
@@ -11,13 +11,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from orchestrator.analysis.fitting.blocks import in_blocks
 from orchestrator.analysis.fitting.cycles import find_cycle
 from orchestrator.analysis.fitting.shapes import weigh_shapes
 from orchestrator.analysis.fitting.slope import FEWEST_READINGS, SlopeEstimate, fgls_slope
 from orchestrator.analysis.fitting.spikes import remove_spikes
 from orchestrator.analysis.fitting.tail_slope import tail_slope
 from orchestrator.analysis.fitting.warm_up import find_warm_up
-from orchestrator.analysis.judging.decision import CLEAN_BELOW, ChannelVerdict, Evidence, decide
+from orchestrator.analysis.judging.channel_verdict import ChannelVerdict
+from orchestrator.analysis.judging.decision import CLEAN_BELOW, decide
+from orchestrator.analysis.judging.evidence import Evidence
+from orchestrator.analysis.judging.reasons import Reason, Settling, iterations_words
 from orchestrator.analysis.series import FloatArray, SeriesLike, as_series
 
 FEWEST_ITERATIONS = 10
@@ -32,6 +36,7 @@ def judge_channel(
     unit: str = "MB",
     name: str = "series",
     clean_below: float = CLEAN_BELOW,
+    clean_within: float | None = None,
 ) -> ChannelVerdict:
     """Judge one series of readings.
 
@@ -42,6 +47,8 @@ def judge_channel(
         unit: What the readings count, for the reasons.
         name: What the readings are, for an error.
         clean_below: Probability of growth ahead below which the series is clean.
+        clean_within: Growth per iteration within which the whole interval of a clean series must lie; by default
+            the tolerance.
 
     Raises:
         ValueError: A reading is not finite, the shape is wrong, or the tolerance is not above zero.
@@ -50,20 +57,36 @@ def judge_channel(
     if not tolerance > 0:
         raise ValueError(f"{name}: the tolerance must be above zero, found {tolerance}")
     if series.size < FEWEST_ITERATIONS:
-        return _too_short(series, tolerance, noise_floor)
-    cleaned = remove_spikes(series, noise_floor)
-    warm_up = find_warm_up(cleaned, noise_floor)
-    tail = cleaned[warm_up.length :]
+        return _too_short(series, tolerance, noise_floor, unit)
+    readings, block, skipped = in_blocks(remove_spikes(series, noise_floor))
+    warm_up = find_warm_up(readings, noise_floor)
+    tail = readings[warm_up.length :]
     cycle = find_cycle(tail)
     rest = cycle.rest if cycle else tail
     slope_error = cycle.slope_error if cycle else 0.0
     doubt = 0.0 if cycle and cycle.level else slope_error
-    shapes = weigh_shapes(rest, warm_up.length, tolerance, noise_floor, doubt)
+    shapes = weigh_shapes(rest, warm_up.length, tolerance * block, noise_floor, doubt)
     slope = tail_slope(rest, shapes, noise_floor, slope_error)
-    return decide(Evidence(cleaned, tail, warm_up, cycle, shapes, slope, tolerance, unit, clean_below))
+    return decide(
+        Evidence(
+            readings,
+            tail,
+            warm_up,
+            cycle,
+            shapes,
+            slope,
+            tolerance,
+            noise_floor,
+            unit,
+            clean_below,
+            clean_within or tolerance,
+            block,
+            skipped,
+        )
+    )
 
 
-def _too_short(series: FloatArray, tolerance: float, noise_floor: float) -> ChannelVerdict:
+def _too_short(series: FloatArray, tolerance: float, noise_floor: float, unit: str) -> ChannelVerdict:
     if series.size >= FEWEST_READINGS:
         slope = fgls_slope(series, noise_floor=noise_floor)
     else:
@@ -78,10 +101,7 @@ def _too_short(series: FloatArray, tolerance: float, noise_floor: float) -> Chan
         0.5,
         "line",
         slope.rate,
-        (f"only {_iterations(series.size)}: too few to tell a leak from a warm-up",),
-        (f"at least {_iterations(more, ' more')}",),
+        (Reason("too-few", {"count": iterations_words(series.size)}),),
+        (Settling("at-least", {"count": iterations_words(more, " more")}),),
+        unit,
     )
-
-
-def _iterations(count: int, more: str = "") -> str:
-    return f"{count}{more} iteration{'' if count == 1 else 's'}"

@@ -1,28 +1,34 @@
 """Turn the evidence about one series into a verdict with reasons.
 
-One number decides: the probability that the mean growth ahead exceeds the tolerance. Above one bound it
-is a leak, below another the series is clean, between them it is inconclusive and the verdict says what
-would settle it.
+One number leads: the probability that the mean growth ahead exceeds the tolerance. Above one bound the series looks
+like a leak, below another like one at rest, between them it is open. Then the rate is asked. A leak needs an interval
+above zero, and must neither have been given back nor slow down. A clean series needs an interval within the tolerance,
+and one that is seen to grow within it is told as growing, never as at rest.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import ceil
-from typing import Literal
 
 import numpy as np
 
-from orchestrator.analysis.fitting.cycles import Cycle
-from orchestrator.analysis.fitting.shapes import ShapeWeights
-from orchestrator.analysis.fitting.slope import SlopeEstimate
-from orchestrator.analysis.fitting.warm_up import WarmUp
-from orchestrator.analysis.series import FloatArray
+from orchestrator.analysis.fitting.returns import GivenBack, Slowing, given_back, slowing, start_of
+from orchestrator.analysis.judging.at_rest import at_rest, within
+from orchestrator.analysis.judging.channel_verdict import CLEAN, ChannelVerdict, VerdictName
+from orchestrator.analysis.judging.evidence import (
+    BENDING,
+    CLEARLY,
+    SHORT_RECORD,
+    STEPS,
+    Evidence,
+    as_many,
+    cycle_fact,
+    verdict_of,
+)
+from orchestrator.analysis.judging.reasons import Reason, Settling, since_words
+from orchestrator.analysis.judging.unsettled import MOST_TIMES_LONGER, more_iterations, unsettled
 
-VerdictName = Literal["leak", "plateau", "flat", "bounded", "slow-growth", "inconclusive"]
-
-CLEAN: frozenset[str] = frozenset({"flat", "plateau", "bounded"})
-"""The verdicts that say there is no leak."""
+__all__ = ["CHECKED_CLEAN_BELOW", "CLEAN", "CLEAN_BELOW", "ChannelVerdict", "VerdictName", "decide"]
 
 LEAK_ABOVE = 0.76
 STEPS_LEAK_ABOVE = 0.65
@@ -35,184 +41,66 @@ already. A channel whose parts and whole are judged as well (live heap, memory o
 little sooner.
 """
 
-_CLEARLY = 6.0  # difference in BIC that leaves no doubt
-_STEPS = ("step", "steps")
-_BENDING = ("late", "two lines")
-_SLOWING = ("log", "power", "saturating")
-MOST_TIMES_LONGER = 20
-"""A forecast beyond this says nothing any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChannelVerdict:
-    """What one series says.
-
-    Attributes:
-        verdict: ``leak``, ``plateau``, ``flat``, ``bounded``, ``slow-growth`` or ``inconclusive``.
-        slope: Growth per iteration after the warm-up, with its interval, unit of the series.
-        warm_up: Iterations at the start that were left out.
-        tolerance: Growth per iteration above which it counts as a leak.
-        growing: Probability (0 to 1) that growth goes on beyond the tolerance.
-        shape: Kind of the shape that fits best, as named in ``shapes``.
-        future: Growth per iteration expected ahead, by that shape.
-        reasons: Why, in plain words.
-        settle: What would settle an inconclusive verdict; empty otherwise.
-    """
-
-    verdict: VerdictName
-    slope: SlopeEstimate
-    warm_up: int
-    tolerance: float
-    growing: float
-    shape: str
-    future: float
-    reasons: tuple[str, ...]
-    settle: tuple[str, ...] = ()
-
-    @property
-    def clean(self) -> bool:
-        """Whether the verdict says that there is no leak."""
-        return self.verdict in CLEAN
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What was found out about a series.
-
-    Attributes:
-        values: All readings, spikes taken out.
-        tail: Those after the warm-up.
-        warm_up: The warm-up.
-        cycle: The movement that repeats, if there is one.
-        shapes: The shapes weighed on the tail without the cycle.
-        slope: Slope at the end of the record.
-        tolerance: Accepted growth per iteration.
-        unit: What the readings count.
-        clean_below: Probability of growth ahead below which the series is clean.
-    """
-
-    values: FloatArray
-    tail: FloatArray
-    warm_up: WarmUp
-    cycle: Cycle | None
-    shapes: ShapeWeights
-    slope: SlopeEstimate
-    tolerance: float
-    unit: str
-    clean_below: float = CLEAN_BELOW
-
 
 def decide(found: Evidence) -> ChannelVerdict:
     """Return the verdict that the evidence carries."""
     growing = found.shapes.growing
-    if growing > (STEPS_LEAK_ABOVE if found.shapes.best in _STEPS else LEAK_ABOVE):
+    if growing > (STEPS_LEAK_ABOVE if found.shapes.best in STEPS else LEAK_ABOVE):
         return _growth(found)
     if growing < found.clean_below:
-        return _clean(found)
-    return _unsettled(found)
-
-
-def _result(found: Evidence, verdict: VerdictName, reasons: list[str], settle: str = "") -> ChannelVerdict:
-    shapes = found.shapes
-    return ChannelVerdict(
-        verdict,
-        found.slope,
-        found.warm_up.length,
-        found.tolerance,
-        shapes.growing,
-        shapes.best,
-        shapes.shapes[shapes.best].future,
-        tuple(reasons),
-        (settle,) if settle else (),
-    )
+        return at_rest(found) or unsettled(found)
+    return unsettled(found)
 
 
 def _growth(found: Evidence) -> ChannelVerdict:
-    shapes, slope = found.shapes, found.slope
-    rate = f"{slope.rate:.3g} {found.unit} per iteration"
-    if shapes.best in _SLOWING and shapes.shapes["line"].deficit > _CLEARLY:
-        ahead = shapes.shapes[shapes.best].future
-        why = f"grows by {rate} and slows down, with {ahead:.3g} per iteration still to be expected ahead"
-        settle = f"{found.values.size} more iterations, to see whether it comes to rest"
-        return _result(found, "slow-growth", [why], settle)
-    if slope.low <= 0:
-        why = f"seems to grow by {rate}, but the interval of the rate includes 0"
-        return _result(found, "inconclusive", [why], more_iterations(found))
-    reasons = [f"grows by {rate} {_since(found.warm_up.length)} and does not slow down"]
+    """Decide on a series that looks like a leak."""
+    shapes, rate = found.shapes, found.rate
+    if rate.high < found.tolerance and rate.low > 0:
+        return within(found, rate)
+    if found.slows_down:
+        ahead = shapes.shapes[shapes.best].future / found.block
+        why = Reason("grows-and-slows", {"rate": rate.rate, "ahead": ahead})
+        return verdict_of(found, "slow-growth", [why], as_many("as-many-rest", found))
+    start = start_of(found.values.size, found.warm_up.length)
+    back = given_back(found.rest if found.cycle else found.values[start:])
+    if back:
+        return _given_back(found, back, found.warm_up.length if found.cycle else start)
+    slower = slowing(found.values[start:], found.rest, found.noise_floor, cut_at_limit=found.warm_up.at_limit)
+    if slower:
+        return _slowing(found, slower)
+    if rate.low <= 0:
+        why = Reason("interval-holds-zero", {"rate": rate.rate})
+        return verdict_of(found, "inconclusive", [why], more_iterations(found))
+    return verdict_of(found, "leak", _leak_facts(found))
+
+
+def _leak_facts(found: Evidence) -> list[Reason]:
+    shapes = found.shapes
+    facts = [Reason("grows", {"rate": found.rate.rate, "since": since_words(found.left_out)})]
     best, line = shapes.shapes[shapes.best], shapes.shapes["line"]
-    if shapes.best in _BENDING and best.future > line.future and line.deficit > _CLEARLY:
-        reasons.append("the growth sets in, or quickens, late in the record")
-    if shapes.best in _STEPS:
-        reasons.append("the growth comes in steps that keep coming")
+    if shapes.best in BENDING and best.future > line.future and line.deficit > CLEARLY:
+        facts.append(Reason("sets-in-late"))
+    if shapes.best in STEPS:
+        facts.append(Reason("grows-in-steps"))
     if found.cycle:
-        reasons.append(_cycle_words(found.cycle, found.unit))
-    return _result(found, "leak", reasons)
+        facts.append(cycle_fact(found.cycle))
+    if found.iterations <= SHORT_RECORD:
+        facts.append(Reason("grows-unseen-end", {"iterations": found.iterations}))
+    return facts
 
 
-def _since(warm_up: int) -> str:
-    if not warm_up:
-        return "from the first iteration on"
-    return f"after {warm_up} iteration{'s' if warm_up > 1 else ''} of warm-up"
+def _given_back(found: Evidence, back: GivenBack, start: int) -> ChannelVerdict:
+    at = (start + back.at + 1) * found.block + found.skipped
+    why = Reason("given-back", {"fall": back.fall, "span": back.span, "at": at})
+    level = float(np.max(found.values))
+    settling = Settling("as-many-back", {"iterations": found.iterations, "level": level})
+    return verdict_of(found, "inconclusive", [why], settling)
 
 
-def _clean(found: Evidence) -> ChannelVerdict:
-    name, why = _clean_kind(found)
-    limit = f"growth ahead beyond {found.tolerance:.3g} {found.unit} per iteration is improbable"
-    return _result(found, name, [why, limit])
-
-
-def _clean_kind(found: Evidence) -> tuple[VerdictName, str]:
-    """Tell flat, plateau and bounded apart, and say why."""
-    tail = found.cycle.rest if found.cycle else found.tail
-    level = abs(float(np.median(tail[tail.size // 2 :])))
-    noise = float(np.std(np.diff(tail))) / np.sqrt(2.0)
-    rise = float(np.median(tail[tail.size // 2 :])) - float(found.values[0])
-    if found.cycle and found.cycle.size > max(4.0 * noise, 0.002 * level):
-        return "bounded", _cycle_words(found.cycle, found.unit)
-    if rise > max(3.0 * noise, 10.0 * found.tolerance, 0.01 * level):
-        return "plateau", f"rose by {rise:.3g} {found.unit} and then came to rest"
-    spread = float(np.std(found.tail))
-    if spread > min(max(5.0 * found.tolerance, 0.002 * level), 3.0 * max(noise, found.tolerance)):
-        return "bounded", "moves up and down within bounds that do not rise"
-    return "flat", "stays where it began"
-
-
-def _cycle_words(cycle: Cycle, unit: str) -> str:
-    return f"a movement that repeats ({cycle.form}, {cycle.size:.3g} {unit}) was taken out of the trend"
-
-
-def _unsettled(found: Evidence) -> ChannelVerdict:
-    shapes, slope, size = found.shapes, found.slope, found.values.size
-    if shapes.best in _STEPS:
-        why = "growth comes in a few steps: a filling pool and a leak of large blocks look the same so far"
-        settle = f"{size} more iterations: no further step would mean a pool, three more a leak"
-    elif shapes.best in _SLOWING and shapes.shapes["flat"].deficit > _CLEARLY:
-        why = "the growth slows down, but is not seen to have come to rest"
-        settle = f"{size} more iterations"
-    elif found.warm_up.at_limit:
-        why = "the warm-up may not be over"
-        settle = f"{size} more iterations"
-    elif slope.low > 0:
-        why = f"grows by {slope.rate:.3g} {found.unit} per iteration so far, but may be coming to rest"
-        settle = more_iterations(found)
-    else:
-        between = f"between {slope.low:.3g} and {slope.high:.3g} {found.unit} per iteration"
-        why = f"the noise hides the slope: {between}"
-        settle = more_iterations(found)
-    return _result(found, "inconclusive", [why], settle)
-
-
-def more_iterations(found: Evidence) -> str:
-    """Say about how many more iterations would resolve the slope.
-
-    The error of a slope falls with the number of readings to the power 1.5, under random-walk noise to
-    the power 0.5. It has to become half of what lies between slope and tolerance.
-    """
-    slope, tolerance = found.slope, found.tolerance
-    gap = tolerance - min(abs(slope.rate), tolerance / 2)
-    ratio = max(2.0 * slope.standard_error / gap, 1.0)
-    power = 2.0 if slope.autocorrelation >= 1 else 2.0 / 3.0
-    if ratio**power > MOST_TIMES_LONGER:
-        return f"over {MOST_TIMES_LONGER} times as many iterations: in noise of this size another lever tells sooner"
-    needed = ceil(slope.count * ratio**power) - slope.count
-    return f"about {max(needed, slope.count // 4)} more iterations"
+def _slowing(found: Evidence, slower: Slowing) -> ChannelVerdict:
+    facts = [Reason("slowing", {"before": slower.before / found.block, "after": slower.after / found.block})]
+    more = slower.readings_until(found.tolerance * found.block) * found.block
+    if 0 < more < MOST_TIMES_LONGER * found.iterations:
+        numbers = {"iterations": ceil(more), "tolerance": found.tolerance}
+        return verdict_of(found, "slow-growth", facts, Settling("until-slower", numbers))
+    return verdict_of(found, "slow-growth", facts, as_many("as-many-rest", found))

@@ -129,6 +129,7 @@ def _judge_channels(series: MemorySeries, tolerance: float) -> tuple[dict[str, C
         noise_floor=LIVE_FLOOR_MB,
         name="live",
         clean_below=CHECKED_CLEAN_BELOW,
+        clean_within=tolerance,
     )
     nonmalloc = series.nonmalloc
     if nonmalloc is None:
@@ -179,8 +180,12 @@ def _heap_at_rest(channels: dict[str, ChannelVerdict], lead_name: str) -> _Choic
         return _Choice("inconclusive", lead_name, (held,), (HELD_PROBE,))
     if channels["rss"].verdict in ("leak", "slow-growth") or channels["rss"].growing > limit:
         return _Choice("slow-growth", "rss", (_FILES,))
+    speaker = max(("live", "nonmalloc"), key=lambda name: channels[name].slope.high)
+    if channels[speaker].slope.low > 0:
+        hardly = "live heap and memory outside malloc hardly grow; what RSS still does is noise or retention"
+        return _Choice("flat", speaker, (hardly,))
     rest = "live heap and memory outside malloc are at rest; what RSS still does is noise or retention"
-    return _Choice("plateau" if lead.shape in _STEPS else "bounded", lead_name, (rest,))
+    return _Choice("plateau" if lead.shape in _STEPS else "bounded", speaker, (rest,))
 
 
 def _live_at_rest(lead: ChannelVerdict, lead_name: str) -> _Choice:

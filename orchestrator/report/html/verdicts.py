@@ -12,7 +12,7 @@ from orchestrator.report.judged_words import CHANNELS, leaking_counts, level_wor
 
 _MEANINGS: dict[str, str] = {
     "leak": "leaks",
-    "slow-growth": "grows ever more slowly, but is not at rest",
+    "slow-growth": "grows, but not as a leak does",
     "plateau": "does not leak",
     "flat": "does not leak",
     "bounded": "does not leak",

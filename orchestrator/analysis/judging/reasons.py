@@ -1,0 +1,151 @@
+"""Why a verdict was given, as facts with numbers; the one place that puts those of a single series into words.
+
+A fact is what the analysis found: its kind, and the numbers that belong to it. Words are made of it when they are
+shown, so that no sentence can say anything that its numbers do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+ReasonKind = Literal[
+    "too-few",
+    "grows",
+    "sets-in-late",
+    "grows-in-steps",
+    "has-a-cycle",
+    "grows-unseen-end",
+    "grows-and-slows",
+    "slowing",
+    "given-back",
+    "interval-holds-zero",
+    "within-tolerance",
+    "within-tolerance-slowing",
+    "stays",
+    "hardly-grows",
+    "falls",
+    "rose-and-rests",
+    "rose-and-hardly-grows",
+    "within-bounds",
+    "growth-ahead-improbable",
+    "keeps-its-largest",
+    "rare-events-unseen",
+    "few-steps",
+    "may-be-coming-to-rest",
+    "slows-down",
+    "warm-up-not-over",
+    "noise-hides",
+    "growth-cannot-be-excluded",
+]
+
+_WORDS: Mapping[ReasonKind, str] = {
+    "too-few": "only {count}: too few to tell a leak from a warm-up",
+    "grows": "grows by {rate:.3g} {unit} per iteration {since} and does not slow down",
+    "sets-in-late": "the growth sets in, or quickens, late in the record",
+    "grows-in-steps": "the growth comes in steps that keep coming",
+    "has-a-cycle": "a movement that repeats ({form}, {size:.3g} {unit}) was taken out of the trend",
+    "grows-unseen-end": "a buffer or cache that is given back only after more than {iterations:.0f}"
+    " iterations would look the same",
+    "grows-and-slows": "grows by {rate:.3g} {unit} per iteration and slows down, with {ahead:.3g}"
+    " per iteration still to be expected ahead",
+    "slowing": "grew by {before:.3g} {unit} per iteration before and by {after:.3g} since: it slows"
+    " down, as a cache that fills does",
+    "given-back": "{fall:.3g} of {span:.3g} {unit} were given back by iteration {at:.0f}: what was"
+    " freed once was not lost",
+    "interval-holds-zero": "seems to grow by {rate:.3g} {unit} per iteration, but the interval of"
+    " the rate includes 0",
+    "within-tolerance": "grows by {rate:.3g} ± {half:.2g} {unit} per iteration, within the accepted"
+    " {tolerance:.3g}: {thousand:.3g} {unit} in 1,000 iterations",
+    "within-tolerance-slowing": "grows by {rate:.3g} ± {half:.2g} {unit} per iteration and slows"
+    " down, within the accepted {tolerance:.3g}",
+    "stays": "stays where it began: growth, if there is any, is below {high:.2g} {unit} per iteration",
+    "hardly-grows": "grows by less than {high:.2g} {unit} per iteration, far within the accepted"
+    " {tolerance:.3g}",
+    "falls": "falls by {rate:.3g} {unit} per iteration",
+    "rose-and-rests": "rose by {rise:.3g} {unit} and then came to rest",
+    "rose-and-hardly-grows": "rose by {rise:.3g} {unit}, and grows by less than {high:.2g} per"
+    " iteration since, far within the accepted {tolerance:.3g}",
+    "within-bounds": "moves up and down within bounds that do not rise",
+    "growth-ahead-improbable": "growth ahead beyond {tolerance:.3g} {unit} per iteration is improbable",
+    "keeps-its-largest": "it keeps the most that it ever needed, last raised at iteration {at:.0f}:"
+    " within ten times as many iterations more is needed with a probability of 90 %; plan for about"
+    " {more:.3g} {unit} more",
+    "rare-events-unseen": "what happens less often than once in {iterations:.0f} iterations may not"
+    " have shown",
+    "few-steps": "growth comes in a few steps: a filling pool and a leak of large blocks look the"
+    " same so far; if such steps went on at random it would be up to {bound:.3g} {unit} per iteration",
+    "may-be-coming-to-rest": "grows by {rate:.3g} {unit} per iteration so far, but may be coming to rest",
+    "slows-down": "the growth slows down, but is not seen to have come to rest",
+    "warm-up-not-over": "the warm-up may not be over",
+    "noise-hides": "the noise hides the slope: between {low:.3g} and {high:.3g} {unit} per iteration",
+    "growth-cannot-be-excluded": "between {low:.3g} and {high:.3g} {unit} per iteration so far, but"
+    " growth that set in late cannot be excluded",
+}
+
+SettleKind = Literal[
+    "at-least",
+    "as-many",
+    "as-many-rest",
+    "as-many-steps",
+    "as-many-back",
+    "until-slower",
+    "about",
+    "too-many",
+    "tolerance",
+]
+
+_SETTLE: Mapping[SettleKind, str] = {
+    "at-least": "at least {count}",
+    "as-many": "{iterations:.0f} more iterations",
+    "as-many-rest": "{iterations:.0f} more iterations, to see whether it comes to rest",
+    "as-many-steps": "{iterations:.0f} more iterations: no further step would mean a pool, three more a leak",
+    "as-many-back": "{iterations:.0f} more iterations: a leak rises above the {level:.4g} {unit} it"
+    " came down from and stays there",
+    "until-slower": "about {iterations:.0f} more iterations: if it goes on slowing down like this,"
+    " it is then within the accepted {tolerance:.3g} {unit} per iteration",
+    "about": "about {iterations:.0f} more iterations",
+    "too-many": "over {times:.0f} times as many iterations: in noise of this size another lever tells sooner",
+    "tolerance": "nothing more to measure: a smaller or larger tolerance says whether growth of this"
+    " size matters",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One fact about a series.
+
+    Attributes:
+        kind: What was found.
+        numbers: Its numbers by name, per iteration where they are rates, and texts that belong to it.
+    """
+
+    kind: ReasonKind
+    numbers: Mapping[str, float | str] = field(default_factory=dict[str, "float | str"])
+
+    def words(self, unit: str) -> str:
+        """Return the fact as a sentence without a stop; ``unit`` is what the readings count."""
+        return _WORDS[self.kind].format(unit=unit, **self.numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """What would settle an open verdict; fields as those of :class:`Reason`."""
+
+    kind: SettleKind
+    numbers: Mapping[str, float | str] = field(default_factory=dict[str, "float | str"])
+
+    def words(self, unit: str) -> str:
+        """Return it as words that can follow ``to settle it:``."""
+        return _SETTLE[self.kind].format(unit=unit, **self.numbers)
+
+
+def iterations_words(count: int, more: str = "") -> str:
+    """Return ``1 iteration``, ``7 iterations``, ``1 more iteration``."""
+    return f"{count}{more} iteration{'' if count == 1 else 's'}"
+
+
+def since_words(warm_up: int) -> str:
+    """Return from when on growth is meant, after so many iterations of warm-up."""
+    return f"after {iterations_words(warm_up)} of warm-up" if warm_up else "from the first iteration on"
