@@ -10,8 +10,11 @@ job at a time. Prints a table and writes ``benchmarks/results/ray.json``. Needs 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -27,8 +30,11 @@ TRIPS = 200
 OBJECT_STORE_BYTES = 80 * 1024 * 1024
 
 
-def start_cluster() -> Any:
+def start_cluster(folder: Path) -> Any:
     """Return a cluster of a head that does no work and four nodes; 1, 2 and all 4 of them share a resource's name."""
+    # Ray keeps the address of "the" cluster of a machine in a folder that it does not always make, nor share well.
+    (folder / "ray").mkdir()
+    os.environ["RAY_TMPDIR"] = str(folder)
     small = {"num_cpus": 0, "object_store_memory": OBJECT_STORE_BYTES}
     cluster = Cluster(initialize_head=True, head_node_args={**small, "include_dashboard": False})
     for number in range(max(NODES)):
@@ -79,7 +85,21 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=200, help="jobs of 20 ms for each worker and round")
     parser.add_argument("--calls", type=int, default=2000, help="no-op jobs in each round")
     said = parser.parse_args()
-    cluster = start_cluster()
+    with tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True) as folder:
+        turns = measure_all(start_cluster(Path(folder)), said)
+    report(turns, said)
+
+
+def measure_all(cluster: Any, said: argparse.Namespace) -> dict[str, dict[str, list[dict[str, float]]]]:
+    """Return each turn's figures by number of workers and pool; end the cluster, whatever happens."""
+    try:
+        return _measure_all(cluster, said)
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+def _measure_all(cluster: Any, said: argparse.Namespace) -> dict[str, dict[str, list[dict[str, float]]]]:
     turns: dict[str, dict[str, list[dict[str, float]]]] = {}
     for count in NODES:
         both = pools(count, cluster.address)
@@ -89,8 +109,11 @@ def main() -> None:
                 turns[str(count)][name].append(measure(both[name], count, said.jobs, said.calls))
         for pool in both.values():
             pool.close()
-    ray.shutdown()
-    cluster.shutdown()
+    return turns
+
+
+def report(turns: dict[str, dict[str, list[dict[str, float]]]], said: argparse.Namespace) -> None:
+    """Print the table and write it down."""
     header = [
         "workers",
         "pool",

@@ -1,8 +1,9 @@
 """What a node's loss means: for its jobs, and for the node itself. Decides; moves nothing.
 
 A job that was at work when its node was lost has had an attempt, as with the death of a worker. One that had only
-been sent there has had none, and moves on: but not for ever, because the news of its start may have died with
-the node, and a job may be what kills them.
+been sent there has had none, and moves on. The news of its start may have died with the node, so it may begin twice:
+``docs/scaling.md`` promises no more than that it ends once. It does not move for ever, because a job may be what kills
+the nodes.
 """
 
 from __future__ import annotations

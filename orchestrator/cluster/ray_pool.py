@@ -26,14 +26,16 @@ class RayPool(Pool):
         config: An experiments.toml, read here; its models' files are looked for on each node, under the same path.
         profile: A profile's name, or ``auto``.
         models: Models built in code; of two with one name these win over the file's.
-        address: ``ray://HOST:10001``, ``HOST:6379`` or ``auto``. None: the cluster of this machine, or a new one. A
-            process that is connected already keeps its connection, and it stays when this pool goes.
+        address: ``ray://HOST:10001``, ``HOST:6379``, ``auto`` or ``local``. None: that of ``RAY_ADDRESS``, else the
+            cluster that this user or root started on this machine, else a new one, as with ``local``. A process that is
+            connected already keeps its connection, and it stays when this pool goes.
         workers: Slots of each node; None: by its cores.
         memory_budget: Of each node, as for ``Pool``. Default: by the node's own control group or memory.
         exclusive: Keep only one model loaded at a time on each node.
         recycle: When workers are replaced, as for ``Pool``; each node does it by what it measures.
         max_queue: Jobs that may wait, here and on the nodes together; then ``submit`` blocks or raises.
-        max_attempts: How often a job is tried whose worker or node dies, all nodes together.
+        max_attempts: How often a job is tried whose worker or node dies, all nodes together. A job whose node is
+            lost before it has told of the job's start counts as not begun, and may begin once more.
         start_timeout_s: Seconds a worker may take until its model is loaded.
         cache_dir: Where converted audio is kept, on this machine.
         node_cpus: CPUs that Ray accounts for each node's actor. 0 leaves all of them to Ray's other work.
@@ -45,7 +47,7 @@ class RayPool(Pool):
     those of ``Pool``; ``docs/scaling.md`` has what differs.
 
     Raises:
-        EngineUnavailableError: Ray is not installed, or no cluster answers.
+        EngineUnavailableError: Ray is not installed, no cluster answers, or none could be started.
         ConfigError: The file cannot be used.
         ValueError, TypeError: An option makes no sense; named.
     """

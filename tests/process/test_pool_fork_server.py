@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,12 @@ def wait_until(true: Callable[[], Any]) -> None:
 
 
 def fork_servers() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if "fork_server" in child.cmdline()]
+    found = []
+    for child in psutil.Process().children():
+        with suppress(psutil.Error):  # a worker that is just ending has no command line any more
+            if "fork_server" in child.cmdline():
+                found.append(child)
+    return found
 
 
 def parent_of_a_worker(pool: Pool) -> int:

@@ -1,5 +1,8 @@
 """The dispatcher without Ray, threads or time: nodes that are told what to say, a clock that is set."""
 
+import itertools
+import random
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -171,6 +174,17 @@ def test_lost_jobs_that_had_not_begun_move_at_their_old_place_and_uncounted() ->
     assert not first.attempts
 
 
+def test_a_job_whose_start_was_not_heard_begins_once_more_even_with_one_attempt() -> None:
+    table = Table(attempts=1)
+    one, two = table.nodes("one", "two")
+    (job,) = table.submit()
+    assert one.sent == [job.id], "and it begins there, which the driver does not hear"
+    table.lose(one)
+    assert two.sent == [job.id]
+    table.say(two, Started(job.id, ()), Ended(job.id, "value"))
+    assert (promise(job).ends, promise(job).value) == (1, "value")
+
+
 def test_what_a_lost_node_still_says_is_not_heard() -> None:
     table = Table(attempts=2)
     one, two = table.nodes("one", "two")
@@ -200,6 +214,50 @@ def test_a_running_job_is_tried_so_often_and_no_more(attempts: int, error: type[
     assert len(job.attempts) == attempts
     assert table.left.count((job.id, "queue")) == 1
     assert table.left.count((job.id, "audio")) == 1
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_every_job_ends_once_and_begins_again_only_when_its_node_was_lost_before_its_outcome_came(
+    seed: int,
+) -> None:
+    """Nodes work, are heard late and are lost at random: what ``docs/scaling.md`` promises of jobs that begin twice."""
+    chance = random.Random(seed)
+    attempts = chance.choice([1, 2, 3])
+    table = Table(attempts)
+    jobs = {job.id: job for job in table.submit(60)}
+    begun: Counter[int] = Counter()
+    may_begin_again: Counter[int] = Counter()
+    told_begun: Counter[int] = Counter()
+    names = itertools.count()
+    present: list[str] = []
+    unheard: dict[str, list[Any]] = {}
+    links: dict[str, FakeLink] = {}
+    while any(promise(job).ends == 0 for job in jobs.values()):
+        while len(present) < 3:
+            present.append(f"node {next(names)}")
+            (links[present[-1]],) = table.nodes(*present)
+            unheard[present[-1]] = []
+        name = chance.choice(present)
+        link, news = links[name], unheard[name]
+        if link.sent and chance.random() < 0.5:  # it does a job, from beginning to end
+            number = link.sent.pop(0)
+            assert promise(jobs[number]).ends == 0, "what has its outcome is never begun again"
+            begun[number] += 1
+            news += [Started(number, jobs[number].attempts), Ended(number, number)]
+        elif news and chance.random() < 0.8:
+            told_begun[news[0].id] += isinstance(news[0], Started)
+            table.say(link, news.pop(0))
+        elif chance.random() < 0.1:
+            may_begin_again.update({event.id for event in news})
+            present.remove(name)
+            table.lose(link)
+    for number, job in jobs.items():
+        assert promise(job).ends == 1
+        assert begun[number] <= 1 + may_begin_again[number]
+        assert told_begun[number] <= attempts
+        assert promise(job).value == number or isinstance(
+            promise(job).error, NodeDiedError | JobPoisonedError
+        )
 
 
 def test_a_job_under_which_node_after_node_is_lost_does_not_move_for_ever() -> None:
