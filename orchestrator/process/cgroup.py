@@ -13,6 +13,8 @@ import msgspec
 _UNLIMITED_BYTES = 1 << 60
 """Version 1 says "no limit" by a number close to 2^63."""
 _MEMORY_LIMITS = ("memory.max", "memory.limit_in_bytes")
+_MEMORY_USED = (("memory.current", "inactive_file"), ("memory.usage_in_bytes", "total_inactive_file"))
+"""What a group uses, and which part of that (in ``memory.stat``) are file pages that the kernel takes back at once."""
 
 
 class CgroupLimits(msgspec.Struct, frozen=True):
@@ -50,6 +52,25 @@ def memory_groups(root: Path = Path("/")) -> list[Path]:
     On mixed systems those of version 2 come first; they simply have no memory files there.
     """
     return [*_way_up(root, ""), *_way_up(root, "memory")]
+
+
+def group_room_bytes(root: Path = Path("/")) -> int | None:
+    """Return what the groups of the calling process still leave: the least of limit less use; None without a limit."""
+    rooms: list[int] = []
+    for folder in memory_groups(root):
+        limits = [size for name in _MEMORY_LIMITS for size in _bytes_in(folder / name)]
+        if limits:
+            rooms.append(max(0, min(limits) - _used_in(folder)))
+    return min(rooms, default=None)
+
+
+def _used_in(folder: Path) -> int:
+    stat = dict(line.split(maxsplit=1) for line in read_lines(folder / "memory.stat") if " " in line)
+    for name, idle in _MEMORY_USED:
+        for used in _bytes_in(folder / name):
+            reclaimed = stat.get(idle, "0")
+            return max(0, used - (int(reclaimed) if reclaimed.isdigit() else 0))
+    return 0
 
 
 def _way_up(root: Path, controller: str) -> list[Path]:

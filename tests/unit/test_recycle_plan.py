@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 import pytest
 
 from orchestrator.analysis.planning.model_plan import ModelPlan, RunPlan
@@ -147,11 +148,29 @@ def test_the_upper_end_of_the_interval_counts_and_a_leak_hidden_in_free_memory_t
     assert only(plan_of(series("reuse", hidden, rate=0), BASELINE)).rate_mb_per_job == 3.2
 
 
+def test_growth_that_varies_is_measured_from_job_to_job() -> None:
+    """5 MB a job on average: 1 MB, and 41 MB with every tenth."""
+    key, about, entries = series(count=41)
+    sizes = [200.0 + number + 40 * (number // 10) for number in range(41)]
+    for entry, size in zip(entries, sizes, strict=True):
+        entry["steps"][0]["rss_mb"]["after_infer"] = size
+        entry["steps"][0]["vm_hwm_mb"]["after_infer"] = entry["peak_mb"] = size + 30
+    plan = only(plan_of((key, about, entries), BASELINE))
+    assert plan.max_rss_mb == pytest.approx(1000 - 30 - 41)
+    assert "in a single one" in plan.reason
+
+
+def test_the_budget_without_one_is_what_is_free() -> None:
+    made = plan_results({"e": results(series(), BASELINE)}, source="test")
+    free = psutil.virtual_memory().available / MB
+    assert 0 < made.budget_mb < free + 512
+
+
 @pytest.mark.parametrize("verdict", ["flat", "plateau", "bounded"])
 def test_what_is_clean_need_not_be_recycled(verdict: str) -> None:
     plan = only(plan_of(series("reuse", judged(verdict, rate=0.01, spread=0.02), rate=0), BASELINE))
-    assert (plan.max_jobs, plan.max_rss_mb, plan.hard_rss_mb) == (None, None, 1000)
-    assert plan.recycle == {"hard_rss": "1000MiB"}
+    assert (plan.max_jobs, plan.max_rss_mb, plan.hard_rss_mb) == (None, None, 1.5 * 230)
+    assert plan.recycle == {"hard_rss": "345MiB"}
     assert "Nothing need be recycled" in " ".join(plan.advice)
     assert "nothing to recycle" in plan_sentence(plan)
 
@@ -164,7 +183,9 @@ def test_an_open_verdict_is_planned_on_the_safe_side_and_says_how_to_settle_it()
     unknown = judged("inconclusive", rss_ci_low=None, rss_ci_high=None)
     bare = only(plan_of(series("reuse", unknown, count=2), BASELINE))
     assert (bare.rate_mb_per_job, bare.max_jobs) == (None, None)
-    assert bare.recycle == {"max_rss": "970MiB", "hard_rss": "1000MiB"}
+    assert bare.recycle == {"max_rss": "430MiB", "hard_rss": "690MiB"}, (
+        "twice its size, not all that there is"
+    )
 
 
 def test_a_worker_leaves_before_the_job_that_crashed() -> None:

@@ -1,12 +1,13 @@
 """Plan recycling from a measured growth: when to start afresh, what that costs, how much memory it needs.
 
 Pure arithmetic. Growth is taken at the upper end of the interval of the RSS rate: a plan that is wrong on the
-safe side recycles a little early, one that is wrong on the other side breaks the budget. What the figures are
-read from, and what else could be done, is decided elsewhere.
+safe side recycles a little early, one that is wrong on the other side breaks the budget. Where growth varies from job
+to job, one more job counts with an upper quantile, and many jobs with what their sum may stray (:mod:`.job_growth`).
+What the figures are read from, and what else could be done, is decided elsewhere.
 
 The period, in jobs, is the smaller of two::
 
-    what fits    (share - base - peak above base) / rate      the share is budget / workers
+    what fits    (share - base - peak above base) / rate      the share is budget / workers; less, where growth varies
     what pays    max(square-root rule, a start costs 1 %)     when memory is not what binds
 """
 
@@ -15,14 +16,26 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, floor, inf, isfinite, sqrt
 
+from orchestrator.analysis.planning.job_growth import jobs_within_spread
+
 COST_SHARE = 0.01
 """Share of the time that starting afresh may take where nothing but the cost speaks against it."""
 HARD_MARGIN = 1.2
 """A hard limit kills a job: it is only advised this far above all that is expected."""
+HARD_ROOM = 1.5
+"""A hard limit lies this far above all that is expected, where the share allows: beyond that something is wrong."""
+VARIES = 1.5
+"""A single job that may add so many times the mean is mentioned."""
+HARD_PEAKS = 3.0
+"""And at least so many times the peak within a job above the worker's size: other inputs are longer."""
+STRAY_Z = 2.33
+"""The growth of a whole period is within what fits in 99 % of the lives."""
 SOFT_MARGIN = 1.1
 """A soft limit is at least so far above the planned size: no two runs are the same to the page."""
 UNKNOWN_GROWTH = 1.25
 """Room for a worker of unknown growth, as a multiple of what one job takes."""
+UNKNOWN_SIZE = 2.0
+"""A worker of unknown growth is recycled when it has come to so many times its size: no matter what would fit."""
 MOST_WORKERS = 1024
 
 
@@ -37,6 +50,9 @@ class WorkerFigures:
         peak_above_base_mb: How far RSS rises above that within a job, MB.
         start_s: Time to start a worker and load its model, seconds.
         job_s: Time of one job, seconds, > 0.
+        job_high_mb: What is to be kept free for the growth of one job, MB, see :func:`.job_growth.upper_job_growth`;
+            what is less than the rate counts as the rate.
+        spread_mb: By how much the growth of many jobs strays, MB per square root of their number.
 
     Raises:
         ValueError: A number is not finite, or negative where it must not be.
@@ -47,6 +63,8 @@ class WorkerFigures:
     peak_above_base_mb: float
     start_s: float
     job_s: float
+    job_high_mb: float = 0.0
+    spread_mb: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse numbers that make no sense."""
@@ -55,6 +73,8 @@ class WorkerFigures:
             peak_above_base_mb=self.peak_above_base_mb,
             start_s=self.start_s,
             job_s=self.job_s,
+            job_high_mb=self.job_high_mb,
+            spread_mb=self.spread_mb,
         )
         if self.rate_high_mb is not None and not isfinite(self.rate_high_mb):
             raise ValueError(f"rate_high_mb: expected a finite number, found {self.rate_high_mb}")
@@ -67,6 +87,17 @@ class WorkerFigures:
         return max(self.rate_high_mb or 0.0, 0.0)
 
     @property
+    def one_job_mb(self) -> float:
+        """MB to keep free for one more job; 0 where nothing grows."""
+        return max(self.growth_mb, self.job_high_mb) if self.growth_mb else 0.0
+
+    def grown_mb(self, jobs: int | None) -> float:
+        """Return by how much ``jobs`` jobs let a worker grow, with what their sum may stray, MB."""
+        if not jobs or not self.growth_mb:
+            return 0.0
+        return max(self.growth_mb * jobs + STRAY_Z * self.spread_mb * sqrt(jobs), self.one_job_mb)
+
+    @property
     def busy_mb(self) -> float:
         """RSS of a warm worker at the peak of a job, before any growth, MB."""
         return self.base_mb + self.peak_above_base_mb
@@ -74,7 +105,7 @@ class WorkerFigures:
     @property
     def single_mb(self) -> float:
         """The least memory with which a worker can be planned: for one job, or with room for unknown growth, MB."""
-        return self.busy_mb * UNKNOWN_GROWTH if self.rate_high_mb is None else self.busy_mb + self.growth_mb
+        return self.busy_mb * UNKNOWN_GROWTH if self.rate_high_mb is None else self.busy_mb + self.one_job_mb
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +116,8 @@ class RecyclePlan:
         max_jobs: Recycle after so many jobs; None when growth does not make it necessary.
         max_rss_mb: Recycle when RSS is above this after a job, MB: one more job could pass the worker's share of
             the budget, or it has grown twice as much as planned. None when nothing grows.
-        hard_rss_mb: RSS that is never to be passed, MB: the worker's share, where that is far enough above what
-            is expected; else None.
+        hard_rss_mb: RSS that is never to be passed, MB: half as much again as all that is expected, at most the
+            worker's share; None where the share is too near to what is expected.
         memory_per_worker_mb: Most memory one worker is expected to take, the peak within a job included, MB.
         workers: Workers planned for.
         workers_that_fit: Workers of that size that the budget holds.
@@ -131,11 +162,11 @@ def plan_recycling(
         )
     share_mb = budget_mb / count
     jobs = _period(figures, share_mb)
-    memory_mb = figures.busy_mb + figures.growth_mb * (jobs or 0)
+    memory_mb = figures.busy_mb + figures.grown_mb(jobs)
     return RecyclePlan(
         max_jobs=jobs,
         max_rss_mb=_soft_limit(figures, share_mb, jobs),
-        hard_rss_mb=share_mb if share_mb >= memory_mb * HARD_MARGIN else None,
+        hard_rss_mb=_hard_limit(figures, share_mb, jobs),
         memory_per_worker_mb=memory_mb,
         workers=count,
         workers_that_fit=workers_within(budget_mb, memory_mb) if memory_mb else count,
@@ -148,12 +179,15 @@ def plan_recycling(
 
 def _reason(figures: WorkerFigures, share_mb: float, jobs: int | None) -> str:
     if figures.rate_high_mb is None:
-        return f"the growth is not known, so only the worker's share of {share_mb:.0f} MB limits it"
+        soft = _soft_limit(figures, share_mb, jobs) or share_mb
+        return f"the growth is not known, so only its size limits it: {soft:.0f} MB of a share of {share_mb:.0f} MB"
     if jobs is None:
         return "no growth is to be expected, so recycling is not needed for memory"
     room_mb = share_mb - figures.busy_mb
-    fits = jobs_within(figures.growth_mb, room_mb)
+    fits = _fitting_jobs(figures, room_mb)
     grows = f"grows by at most {figures.growth_mb:.3g} MB per job"
+    if figures.one_job_mb > VARIES * figures.growth_mb:
+        grows += f" on average and {figures.one_job_mb:.3g} MB in a single one"
     if fits == jobs:
         return f"{grows}; {room_mb:.0f} MB of room per worker last for {jobs} jobs"
     cost = throughput_cost(jobs, figures.start_s, figures.job_s)
@@ -212,25 +246,55 @@ def workers_within(budget_mb: float, memory_per_worker_mb: float) -> int:
 
 
 def _period(figures: WorkerFigures, share_mb: float) -> int | None:
-    fits = jobs_within(figures.growth_mb, share_mb - figures.busy_mb)
+    fits = _fitting_jobs(figures, share_mb - figures.busy_mb)
     best = best_period(figures)
     if fits is None or best is None:
         return None
     return max(1, min(fits, max(ceil(best), jobs_for_cost(COST_SHARE, figures.start_s, figures.job_s))))
 
 
+def _fitting_jobs(figures: WorkerFigures, room_mb: float) -> int | None:
+    """Return how many jobs fit, with what their growth may stray; None when nothing grows."""
+    if not figures.growth_mb or not figures.spread_mb:
+        return jobs_within(figures.growth_mb, room_mb)
+    return floor(jobs_within_spread(figures.growth_mb, figures.spread_mb, room_mb, z=STRAY_Z) + 1e-9)
+
+
+def _hard_limit(figures: WorkerFigures, share_mb: float, jobs: int | None) -> float | None:
+    """RSS that only a worker with something wrong comes to; None where the share does not leave so much room."""
+    if figures.rate_high_mb is None:
+        soft = _soft_limit(figures, share_mb, jobs)
+        expected = (soft or 0.0) + figures.peak_above_base_mb
+        return min(share_mb, HARD_ROOM * expected)
+    expected = figures.busy_mb + figures.grown_mb(jobs)
+    if share_mb < HARD_MARGIN * expected:
+        return None
+    soft = _soft_limit(figures, share_mb, jobs) or 0.0
+    most = max(
+        HARD_ROOM * expected,
+        expected + (HARD_PEAKS - 1) * figures.peak_above_base_mb,
+        soft + figures.peak_above_base_mb + figures.one_job_mb,
+    )
+    return min(share_mb, most)
+
+
 def _soft_limit(figures: WorkerFigures, share_mb: float, jobs: int | None) -> float | None:
     """RSS after a job above which one more job, its growth and its peak, could pass the share.
 
-    Less, where the plan needs far less: twice the planned growth, or a tenth above the planned size.
+    Less, where the plan needs far less: twice the planned growth, or a tenth above the planned size. A worker that is
+    above it works on while a successor loads, if there is room for one: what those jobs add must fit into that room.
     """
     if figures.rate_high_mb is None:
-        return share_mb - figures.peak_above_base_mb
+        return min(
+            share_mb - figures.peak_above_base_mb, UNKNOWN_SIZE * figures.base_mb + figures.peak_above_base_mb
+        )
     if jobs is None:
         return None
-    growth_mb = figures.growth_mb * jobs
-    planned_mb = max(figures.base_mb + 2 * growth_mb, SOFT_MARGIN * (figures.base_mb + growth_mb))
-    return min(share_mb - figures.peak_above_base_mb - figures.growth_mb, planned_mb)
+    grown_mb = figures.grown_mb(jobs)
+    planned_mb = max(figures.base_mb + 2 * grown_mb, SOFT_MARGIN * (figures.base_mb + grown_mb))
+    meanwhile_mb = figures.growth_mb * ceil(figures.start_s / figures.job_s)
+    left_mb = figures.one_job_mb + max(0.0, meanwhile_mb - figures.base_mb)
+    return min(max(share_mb - figures.peak_above_base_mb - left_mb, figures.base_mb), planned_mb)
 
 
 def _best_count(figures: WorkerFigures, budget_mb: float, most: int | None) -> int:

@@ -31,7 +31,7 @@ from orchestrator.experiments.planning.worker_figures import BASELINE, MeasuredW
 from orchestrator.experiments.results.results_file import Results
 from orchestrator.experiments.results.run_results import load_run
 from orchestrator.process.cores import usable_cores
-from orchestrator.process.usable_memory import default_budget_bytes
+from orchestrator.process.usable_memory import free_budget_bytes
 
 _INFORMS = {"reuse": 0, "restart": 1, "recreate": 2, BASELINE: 3}
 
@@ -43,8 +43,8 @@ def plan_run(
 
     Args:
         path: A run's folder, a results folder (its newest run), or a result file.
-        budget_bytes: Memory for all workers together; default what a pool takes: the tightest limit of machine
-            and control group, less a reserve.
+        budget_bytes: Memory for all workers together; default what machine and control group leave at the
+            moment, less a reserve.
         workers: Workers side by side; default the number that does most within the budget and the cores.
         model: Only this model.
 
@@ -80,7 +80,7 @@ def plan_results(
     if model is not None and model not in by_role:
         known = ", ".join(by_role) or "none"
         raise ResultsError(f"{source}: no model {model!r} in it; there are: {known}")
-    budget_mb = (budget_bytes if budget_bytes is not None else default_budget_bytes()) / MB
+    budget_mb = (budget_bytes if budget_bytes is not None else free_budget_bytes()) / MB
     left_out: list[str] = []
     chosen: list[tuple[MeasuredWorker, list[MeasuredWorker], RecyclePlan]] = []
     for role, every in by_role.items():

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from math import sqrt
 from typing import Any
 
 import msgspec
 
 from orchestrator.analysis.judging.decision import CLEAN
 from orchestrator.analysis.judging.judgement import Judgement
+from orchestrator.analysis.planning.job_growth import growth_spread, upper_job_growth
 from orchestrator.analysis.planning.recycling import WorkerFigures
 from orchestrator.errors import ResultsError
 from orchestrator.experiments.judging.model_summary import mean
@@ -191,12 +194,16 @@ def _figures(
     growth = None if method == BASELINE else growth_high_mb(judgement)
     base_mb = _base_mb(sizes, judgement)
     above = own.above[judgement.warm_up :] or own.above
+    warm = sizes[min(judgement.warm_up, len(sizes) - 1) :]
+    steps = [later - earlier for earlier, later in pairwise(warm)] if growth else []
     figures = WorkerFigures(
         rate_high_mb=None if growth is None else growth / own.jobs_per_iteration,
         base_mb=base_mb,
         peak_above_base_mb=max([*above, *baseline.above]),
         start_s=(starts[0].seconds("spawn_s") or 0.0) + (starts[0].seconds("load_s") or 0.0),
         job_s=job_s,
+        job_high_mb=upper_job_growth(steps),
+        spread_mb=growth_spread(steps) / sqrt(own.jobs_per_iteration),
     )
     return figures, ""
 

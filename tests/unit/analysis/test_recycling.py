@@ -37,7 +37,9 @@ def test_plan_by_what_pays() -> None:
     assert plan.max_jobs == 198
     assert plan.memory_per_worker_mb == 400 + 198 * 6
     assert plan.max_rss_mb == 300 + 2 * 198 * 6, "twice the growth that is planned"
-    assert plan.hard_rss_mb == 8192
+    assert plan.hard_rss_mb == plan.max_rss_mb + 100 + 6, (
+        "one job more than the soft limit allows, not the budget"
+    )
     assert plan.workers_that_fit == 5
     assert "1298 jobs" in plan.reason
     assert "1.0%" in plan.reason
@@ -83,6 +85,36 @@ def test_without_growth_there_is_nothing_to_recycle() -> None:
     assert (plan.max_jobs, plan.max_rss_mb, plan.workers, plan.throughput_cost) == (None, None, 2, 0.0)
     assert plan.hard_rss_mb == 500
     assert plan.best_jobs is None
+
+
+@pytest.mark.parametrize("budget", [4_000, 22_000, 500_000])
+@pytest.mark.parametrize("rate", [0.0, 0.5, None])
+def test_a_hard_limit_follows_from_what_was_measured_and_not_from_the_machine(
+    rate: float | None, budget: float
+) -> None:
+    figures = WorkerFigures(rate_high_mb=rate, base_mb=300, peak_above_base_mb=100, start_s=2, job_s=1)
+    plan = plan_recycling(figures, budget_mb=budget, workers=1)
+    assert plan.hard_rss_mb is not None
+    assert 1.2 * plan.memory_per_worker_mb <= plan.hard_rss_mb <= 4 * plan.memory_per_worker_mb
+    assert plan.max_rss_mb is None or plan.max_rss_mb + 100 <= plan.hard_rss_mb
+
+
+def test_growth_that_varies_keeps_more_free_than_one_mean_job() -> None:
+    varies = WorkerFigures(6.0, 300, 100, 2.0, 1.0, job_high_mb=40.0, spread_mb=12.0)
+    plan = plan_recycling(varies, budget_mb=900, workers=1)
+    assert plan.max_rss_mb == 900 - 100 - 40
+    assert plan.max_jobs is not None
+    assert plan.max_jobs < 83, "what fits of mean jobs"
+    assert plan.memory_per_worker_mb == pytest.approx(900, abs=8)
+    assert "40 MB in a single one" in plan.reason
+    with pytest.raises(ValueError, match="440 MB for a single job"):
+        plan_recycling(varies, budget_mb=430)
+
+
+def test_jobs_done_while_a_successor_loads_fit_into_its_room() -> None:
+    slow_start = WorkerFigures(6.0, 300, 100, start_s=60.0, job_s=0.5)
+    plan = plan_recycling(slow_start, budget_mb=2000, workers=1)
+    assert plan.max_rss_mb == 2000 - 100 - 6 - (120 * 6 - 300)
 
 
 def test_unknown_growth_is_limited_by_the_share() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.pool.runtime.oom_kills import OomKills, oom_kills
-from orchestrator.process.usable_memory import default_budget_bytes
+from orchestrator.process.usable_memory import default_budget_bytes, free_budget_bytes
 
 
 def group(folder: Path, name: str, text: str) -> Path:
@@ -48,3 +48,19 @@ def test_a_look_tells_of_what_came_since_the_last(tmp_path: Path) -> None:
 
 def test_a_pool_leaves_some_memory_to_others() -> None:
     assert 0 < default_budget_bytes() < 2**50
+
+
+GIB = 1 << 30
+
+
+def test_what_is_free_is_the_machines_or_the_groups_less_what_is_used(tmp_path: Path) -> None:
+    proc = group(tmp_path / "proc", "meminfo", f"MemTotal: {16 << 20} kB\nMemAvailable: {8 << 20} kB\n")
+    assert free_budget_bytes(tmp_path) == 8 * GIB - int(0.8 * GIB)
+    group(proc / "self", "cgroup", "0::/job\n")
+    group(proc / "self", "mountinfo", "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n")
+    job = group(tmp_path / "sys/fs/cgroup/job", "memory.max", f"{4 * GIB}\n")
+    group(job, "memory.current", f"{3 * GIB}\n")
+    group(job, "memory.stat", f"anon 5\ninactive_file {2 * GIB}\n")
+    assert free_budget_bytes(tmp_path) == 3 * GIB - int(0.3 * GIB), (
+        "4 GiB less 3 used, 2 of which can be taken back"
+    )
