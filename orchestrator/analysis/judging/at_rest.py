@@ -20,6 +20,7 @@ from orchestrator.analysis.judging.evidence import SHORT_RECORD, Evidence, as_ma
 from orchestrator.analysis.judging.reasons import Reason, Settling
 
 _MATERIAL = 5.0  # iterations' worth of tolerance: a measured rise of more is told as growth
+_MATERIAL_FLOORS = 100.0  # and with a clock, where the tolerance says nothing of an amount: 0.4 MB of RSS
 _RULE_OF_THREE = 3.0
 _NEW_LARGEST = log(HORIZON)  # expected number of new maxima in ten times the record (Rényi 1962)
 _MOSTLY_UP = 0.1
@@ -27,16 +28,21 @@ _MOSTLY_UP = 0.1
 
 def at_rest(found: Evidence) -> ChannelVerdict | None:
     """Return the verdict, or None where the interval reaches beyond what is accepted: that is open."""
-    ahead = found.per_iteration(growth_ahead(found.shapes, found.slope, found.noise_floor))
+    ahead = found.per_unit(growth_ahead(found.shapes, found.slope, found.noise_floor))
     if ahead.high >= found.clean_within:
         return None
-    seen_growing = ahead.low > 0 and ahead.rate * ahead.count > _MATERIAL * found.tolerance
-    if seen_growing:
+    if ahead.low > 0 and ahead.rate * ahead.count * found.pace.step > _material(found):
         return within(
             found, found.rate if found.rate.low > 0 and found.rate.high < found.clean_within else ahead
         )
     name, facts = _clean_kind(found, ahead)
     return verdict_of(found, name, [*facts, *_caveats(found)], rate=ahead)
+
+
+def _material(found: Evidence) -> float:
+    """Return the measured rise from which on growth is told, unit of the series."""
+    by_hour = found.pace.per == "hour"
+    return _MATERIAL_FLOORS * found.noise_floor if by_hour else _MATERIAL * found.tolerance
 
 
 def within(found: Evidence, rate: SlopeEstimate) -> ChannelVerdict:
@@ -49,7 +55,7 @@ def within(found: Evidence, rate: SlopeEstimate) -> ChannelVerdict:
     if found.slows_down:
         why = Reason("within-tolerance-slowing", numbers)
         return verdict_of(found, "slow-growth", [why], as_many("as-many-rest", found), rate)
-    why = Reason("within-tolerance", {**numbers, "thousand": 1000.0 * rate.rate})
+    why = Reason("within-tolerance", numbers)
     return verdict_of(found, "slow-growth", [why], Settling("tolerance"), rate)
 
 
@@ -88,9 +94,8 @@ def _caveats(found: Evidence) -> list[Reason]:
     largest = _keeps_its_largest(found)
     if largest:
         facts.append(largest)
-    if found.iterations <= SHORT_RECORD:
-        rarely = max(2, round(found.iterations / _RULE_OF_THREE))
-        facts.append(Reason("rare-events-unseen", {"iterations": rarely}))
+    if found.readings <= SHORT_RECORD:
+        facts.append(Reason("rare-events-unseen", {"span": found.length / _RULE_OF_THREE}))
     return facts
 
 
@@ -103,9 +108,9 @@ def _keeps_its_largest(found: Evidence) -> Reason | None:
     """
     start = start_of(found.values.size, found.warm_up.length)
     seen = found.values[start:]
-    jumps = find_jumps(seen, found.noise_floor, max(found.tolerance * found.block, found.noise_floor))
+    jumps = find_jumps(seen, found.noise_floor, max(found.tolerance * found.units, found.noise_floor))
     fall = float((np.maximum.accumulate(seen) - seen).max(initial=0.0))
     if not jumps.sizes or jumps.share < 1 - 2 * _MOSTLY_UP or fall > _MOSTLY_UP * float(np.ptp(seen)):
         return None
-    at = (start + jumps.at[-1] + 1) * found.block + found.skipped
-    return Reason("keeps-its-largest", {"at": at, "more": float(np.mean(jumps.sizes[-3:])) * _NEW_LARGEST})
+    room = float(np.mean(jumps.sizes[-3:])) * _NEW_LARGEST
+    return Reason("keeps-its-largest", {"at": found.place(start + jumps.at[-1]), "room": room})

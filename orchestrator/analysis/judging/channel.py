@@ -9,6 +9,8 @@ Combining several channels is left to ``verdict``.
 
 from __future__ import annotations
 
+from math import sqrt
+
 import numpy as np
 
 from orchestrator.analysis.fitting.blocks import in_blocks
@@ -21,7 +23,8 @@ from orchestrator.analysis.fitting.warm_up import find_warm_up
 from orchestrator.analysis.judging.channel_verdict import ChannelVerdict
 from orchestrator.analysis.judging.decision import CLEAN_BELOW, decide
 from orchestrator.analysis.judging.evidence import Evidence
-from orchestrator.analysis.judging.reasons import Reason, Settling, iterations_words
+from orchestrator.analysis.judging.pace import EACH_ITERATION, Pace
+from orchestrator.analysis.judging.reasons import Reason, Settling
 from orchestrator.analysis.series import FloatArray, SeriesLike, as_series
 
 FEWEST_ITERATIONS = 10
@@ -37,18 +40,20 @@ def judge_channel(
     name: str = "series",
     clean_below: float = CLEAN_BELOW,
     clean_within: float | None = None,
+    pace: Pace = EACH_ITERATION,
 ) -> ChannelVerdict:
     """Judge one series of readings.
 
     Args:
         values: One reading per iteration.
-        tolerance: Growth per iteration that is still accepted, > 0, unit of the readings.
+        tolerance: Growth per iteration, or per hour, that is still accepted, > 0, unit of the readings.
         noise_floor: The smallest difference a reading can show, same unit.
         unit: What the readings count, for the reasons.
         name: What the readings are, for an error.
         clean_below: Probability of growth ahead below which the series is clean.
         clean_within: Growth per iteration within which the whole interval of a clean series must lie; by default
             the tolerance.
+        pace: How far apart two readings are; tolerance, rates and words are per iteration, or per hour.
 
     Raises:
         ValueError: A reading is not finite, the shape is wrong, or the tolerance is not above zero.
@@ -57,15 +62,16 @@ def judge_channel(
     if not tolerance > 0:
         raise ValueError(f"{name}: the tolerance must be above zero, found {tolerance}")
     if series.size < FEWEST_ITERATIONS:
-        return _too_short(series, tolerance, noise_floor, unit)
+        return _too_short(series, tolerance, noise_floor, unit, pace)
     readings, block, skipped = in_blocks(remove_spikes(series, noise_floor))
+    noise_floor /= sqrt(block)
     warm_up = find_warm_up(readings, noise_floor)
     tail = readings[warm_up.length :]
     cycle = find_cycle(tail)
     rest = cycle.rest if cycle else tail
     slope_error = cycle.slope_error if cycle else 0.0
     doubt = 0.0 if cycle and cycle.level else slope_error
-    shapes = weigh_shapes(rest, warm_up.length, tolerance * block, noise_floor, doubt)
+    shapes = weigh_shapes(rest, warm_up.length, tolerance * block * pace.step, noise_floor, doubt)
     slope = tail_slope(rest, shapes, noise_floor, slope_error)
     return decide(
         Evidence(
@@ -80,19 +86,24 @@ def judge_channel(
             unit,
             clean_below,
             clean_within or tolerance,
+            pace,
             block,
             skipped,
         )
     )
 
 
-def _too_short(series: FloatArray, tolerance: float, noise_floor: float, unit: str) -> ChannelVerdict:
+def _too_short(
+    series: FloatArray, tolerance: float, noise_floor: float, unit: str, pace: Pace
+) -> ChannelVerdict:
     if series.size >= FEWEST_READINGS:
         slope = fgls_slope(series, noise_floor=noise_floor)
     else:
         rate = float(series[-1] - series[0]) / max(series.size - 1, 1) if series.size else 0.0
         slope = SlopeEstimate(rate, -np.inf, np.inf, np.inf, 1.0, 0.0, int(series.size))
+    slope = slope.scaled(1.0 / pace.step)
     more = FEWEST_ITERATIONS - series.size
+    what = "iteration" if pace.per == "iteration" else "reading"
     return ChannelVerdict(
         "inconclusive",
         slope,
@@ -101,7 +112,12 @@ def _too_short(series: FloatArray, tolerance: float, noise_floor: float, unit: s
         0.5,
         "line",
         slope.rate,
-        (Reason("too-few", {"count": iterations_words(series.size)}),),
-        (Settling("at-least", {"count": iterations_words(more, " more")}),),
+        (Reason("too-few", {"count": _counted(series.size, what)}),),
+        (Settling("at-least", {"count": _counted(more, f"more {what}")}),),
         unit,
+        pace.per,
     )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

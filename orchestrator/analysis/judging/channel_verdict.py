@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from orchestrator.analysis.fitting.slope import SlopeEstimate
+from orchestrator.analysis.judging.pace import Per
 from orchestrator.analysis.judging.reasons import Reason, Settling
 
 VerdictName = Literal["leak", "plateau", "flat", "bounded", "slow-growth", "inconclusive"]
@@ -30,6 +31,7 @@ class ChannelVerdict:
         facts: Why, the weightiest first.
         settling: What would settle an open verdict; empty otherwise.
         unit: What the readings count.
+        per: What the rates of ``facts`` count by; the other rates here are per reading where that is an hour.
     """
 
     verdict: VerdictName
@@ -42,18 +44,24 @@ class ChannelVerdict:
     facts: tuple[Reason, ...]
     settling: tuple[Settling, ...] = ()
     unit: str = "MB"
+    per: Per = "iteration"
 
     @property
     def clean(self) -> bool:
         """Whether the verdict says that there is no leak."""
         return self.verdict in CLEAN
 
+    def rescaled(self, factor: float) -> ChannelVerdict:
+        """Return the same with rates and tolerance in another unit; the facts keep theirs."""
+        slope, future = self.slope.scaled(factor), self.future * factor
+        return replace(self, slope=slope, tolerance=self.tolerance * factor, future=future)
+
     @property
     def reasons(self) -> tuple[str, ...]:
         """The facts in words."""
-        return tuple(fact.words(self.unit) for fact in self.facts)
+        return tuple(fact.words(self.unit, self.per) for fact in self.facts)
 
     @property
     def settle(self) -> tuple[str, ...]:
         """What would settle it, in words."""
-        return tuple(what.words(self.unit) for what in self.settling)
+        return tuple(what.words(self.unit, self.per) for what in self.settling)

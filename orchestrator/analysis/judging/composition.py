@@ -35,29 +35,25 @@ class Composition:
     shared_memory: float | None = None
 
 
-def compose(
-    parts: dict[str, FloatArray | None], warm_up: int, positions: FloatArray | None = None
-) -> Composition:
+def compose(parts: dict[str, FloatArray | None], warm_up: int, per_step: float = 1.0) -> Composition:
     """Return the growth of every part after ``warm_up`` iterations.
 
     Args:
         parts: Readings in MB by the attribute names of ``Composition``, or None.
         warm_up: Readings left out at the start.
-        positions: The iteration of each reading; None for consecutive ones.
+        per_step: What makes growth from reading to reading growth per iteration.
     """
-    rest = None if positions is None else positions[warm_up:]
     return Composition(
         **{
-            name: None if values is None else ordinary_slope(values[warm_up:], rest)
+            name: None if values is None else per_step * ordinary_slope(values[warm_up:])
             for name, values in parts.items()
         }
     )
 
 
-def ordinary_slope(values: FloatArray, positions: FloatArray | None = None) -> float:
+def ordinary_slope(values: FloatArray) -> float:
     """Return the ordinary least-squares slope per iteration; 0 below three readings."""
     if values.size < _FEWEST:
         return 0.0
-    at = np.arange(values.size, dtype=np.float64) if positions is None else positions
-    position = at - at.mean()
+    position = np.arange(values.size) - (values.size - 1) / 2
     return float(position @ values) / float(position @ position)

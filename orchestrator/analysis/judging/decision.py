@@ -8,8 +8,6 @@ and one that is seen to grow within it is told as growing, never as at rest.
 
 from __future__ import annotations
 
-from math import ceil
-
 import numpy as np
 
 from orchestrator.analysis.fitting.returns import GivenBack, Slowing, given_back, slowing, start_of
@@ -25,7 +23,7 @@ from orchestrator.analysis.judging.evidence import (
     cycle_fact,
     verdict_of,
 )
-from orchestrator.analysis.judging.reasons import Reason, Settling, since_words
+from orchestrator.analysis.judging.reasons import Reason, Settling
 from orchestrator.analysis.judging.unsettled import MOST_TIMES_LONGER, more_iterations, unsettled
 
 __all__ = ["CHECKED_CLEAN_BELOW", "CLEAN", "CLEAN_BELOW", "ChannelVerdict", "VerdictName", "decide"]
@@ -58,7 +56,7 @@ def _growth(found: Evidence) -> ChannelVerdict:
     if rate.high < found.tolerance and rate.low > 0:
         return within(found, rate)
     if found.slows_down:
-        ahead = shapes.shapes[shapes.best].future / found.block
+        ahead = shapes.shapes[shapes.best].future / found.units
         why = Reason("grows-and-slows", {"rate": rate.rate, "ahead": ahead})
         return verdict_of(found, "slow-growth", [why], as_many("as-many-rest", found))
     start = start_of(found.values.size, found.warm_up.length)
@@ -76,7 +74,7 @@ def _growth(found: Evidence) -> ChannelVerdict:
 
 def _leak_facts(found: Evidence) -> list[Reason]:
     shapes = found.shapes
-    facts = [Reason("grows", {"rate": found.rate.rate, "since": since_words(found.left_out)})]
+    facts = [Reason("grows", {"rate": found.rate.rate, "since": found.left_out * found.pace.step})]
     best, line = shapes.shapes[shapes.best], shapes.shapes["line"]
     if shapes.best in BENDING and best.future > line.future and line.deficit > CLEARLY:
         facts.append(Reason("sets-in-late"))
@@ -84,23 +82,23 @@ def _leak_facts(found: Evidence) -> list[Reason]:
         facts.append(Reason("grows-in-steps"))
     if found.cycle:
         facts.append(cycle_fact(found.cycle))
-    if found.iterations <= SHORT_RECORD:
-        facts.append(Reason("grows-unseen-end", {"iterations": found.iterations}))
+    if found.readings <= SHORT_RECORD:
+        facts.append(Reason("grows-unseen-end", {"span": found.length}))
     return facts
 
 
 def _given_back(found: Evidence, back: GivenBack, start: int) -> ChannelVerdict:
-    at = (start + back.at + 1) * found.block + found.skipped
-    why = Reason("given-back", {"fall": back.fall, "span": back.span, "at": at})
+    numbers = {"fall": back.fall, "range": back.span, "at": found.place(start + back.at)}
+    why = Reason("given-back", numbers)
     level = float(np.max(found.values))
-    settling = Settling("as-many-back", {"iterations": found.iterations, "level": level})
+    settling = Settling("as-many-back", {"more": found.length, "level": level})
     return verdict_of(found, "inconclusive", [why], settling)
 
 
 def _slowing(found: Evidence, slower: Slowing) -> ChannelVerdict:
-    facts = [Reason("slowing", {"before": slower.before / found.block, "after": slower.after / found.block})]
-    more = slower.readings_until(found.tolerance * found.block) * found.block
-    if 0 < more < MOST_TIMES_LONGER * found.iterations:
-        numbers = {"iterations": ceil(more), "tolerance": found.tolerance}
+    facts = [Reason("slowing", {"before": slower.before / found.units, "after": slower.after / found.units})]
+    more = slower.readings_until(found.tolerance * found.units) * found.units
+    if 0 < more < MOST_TIMES_LONGER * found.length:
+        numbers = {"more": more, "tolerance": found.tolerance}
         return verdict_of(found, "slow-growth", facts, Settling("until-slower", numbers))
     return verdict_of(found, "slow-growth", facts, as_many("as-many-rest", found))

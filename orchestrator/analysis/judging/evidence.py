@@ -10,6 +10,7 @@ from orchestrator.analysis.fitting.shapes import ShapeWeights
 from orchestrator.analysis.fitting.slope import SlopeEstimate
 from orchestrator.analysis.fitting.warm_up import WarmUp
 from orchestrator.analysis.judging.channel_verdict import ChannelVerdict, VerdictName
+from orchestrator.analysis.judging.pace import EACH_ITERATION, Pace
 from orchestrator.analysis.judging.reasons import Reason, Settling
 from orchestrator.analysis.series import FloatArray
 
@@ -27,7 +28,7 @@ SHORT_RECORD = 200
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was found out about a series. Readings may be means of blocks of ``block`` iterations.
+    """What was found out about a series. Readings may be means of blocks.
 
     Attributes:
         values: All readings, spikes taken out.
@@ -36,13 +37,14 @@ class Evidence:
         cycle: The movement that repeats, if there is one.
         shapes: The shapes weighed on the tail without the cycle.
         slope: Slope at the end of the record, per reading.
-        tolerance: Accepted growth per iteration.
+        tolerance: Accepted growth per iteration, or per hour.
         noise_floor: The smallest difference a reading can show.
         unit: What the readings count.
         clean_below: Probability of growth ahead below which the series is clean.
         clean_within: Growth per iteration within which the whole interval of a clean series must lie.
-        block: Iterations in a reading.
-        skipped: Iterations left out before the first reading.
+        pace: How far apart two original readings are; rates and tolerances are per unit of it.
+        block: Original readings in one of ``values``.
+        skipped: Original readings left out before the first.
     """
 
     values: FloatArray
@@ -56,6 +58,7 @@ class Evidence:
     unit: str
     clean_below: float
     clean_within: float
+    pace: Pace = EACH_ITERATION
     block: int = 1
     skipped: int = 0
 
@@ -65,25 +68,39 @@ class Evidence:
         return self.cycle.rest if self.cycle else self.tail
 
     @property
-    def iterations(self) -> int:
-        """Iterations in the whole record."""
+    def units(self) -> float:
+        """Iterations, or hours, from one of ``values`` to the next."""
+        return self.block * self.pace.step
+
+    @property
+    def readings(self) -> int:
+        """Original readings in the whole record."""
         return self.values.size * self.block + self.skipped
 
     @property
+    def length(self) -> float:
+        """Iterations, or hours, in the whole record."""
+        return self.readings * self.pace.step
+
+    @property
     def left_out(self) -> int:
-        """Iterations of warm-up."""
+        """Original readings of warm-up."""
         return self.warm_up.length * self.block + (self.skipped if self.warm_up.length else 0)
 
     @property
     def rate(self) -> SlopeEstimate:
-        """The slope per iteration."""
-        return self.per_iteration(self.slope)
+        """The slope per iteration, or per hour."""
+        return self.per_unit(self.slope)
 
-    def per_iteration(self, slope: SlopeEstimate) -> SlopeEstimate:
-        """Return a slope per reading as one per iteration."""
-        if self.block == 1:
+    def place(self, index: int) -> float:
+        """Return after how many iterations, or hours, one of ``values`` was read."""
+        return ((index + 1) * self.block + self.skipped) * self.pace.step
+
+    def per_unit(self, slope: SlopeEstimate) -> SlopeEstimate:
+        """Return a slope from one of ``values`` to the next as one per iteration, or per hour."""
+        if self.units == 1:
             return slope
-        return replace(slope.scaled(1.0 / self.block), count=slope.count * self.block)
+        return replace(slope.scaled(1.0 / self.units), count=slope.count * self.block)
 
     @property
     def slows_down(self) -> bool:
@@ -107,10 +124,11 @@ def verdict_of(
         found.tolerance,
         shapes.growing,
         shapes.best,
-        shapes.shapes[shapes.best].future / found.block,
+        shapes.shapes[shapes.best].future / found.units,
         tuple(facts),
         (settling,) if settling else (),
         found.unit,
+        found.pace.per,
     )
 
 
@@ -120,5 +138,5 @@ def cycle_fact(cycle: Cycle) -> Reason:
 
 
 def as_many(kind: Literal["as-many", "as-many-rest", "as-many-steps"], found: Evidence) -> Settling:
-    """Return that as many iterations again would settle it."""
-    return Settling(kind, {"iterations": found.iterations})
+    """Return that a record of twice the length would settle it."""
+    return Settling(kind, {"more": found.length})

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from orchestrator.analysis.judging.pace import Per, outlook_words, span_words
+
 ReasonKind = Literal[
     "too-few",
     "grows",
@@ -42,45 +44,43 @@ ReasonKind = Literal[
 
 _WORDS: Mapping[ReasonKind, str] = {
     "too-few": "only {count}: too few to tell a leak from a warm-up",
-    "grows": "grows by {rate:.3g} {unit} per iteration {since} and does not slow down",
+    "grows": "grows by {rate:.3g} {unit} per {per} {since} and does not slow down",
     "sets-in-late": "the growth sets in, or quickens, late in the record",
     "grows-in-steps": "the growth comes in steps that keep coming",
     "has-a-cycle": "a movement that repeats ({form}, {size:.3g} {unit}) was taken out of the trend",
-    "grows-unseen-end": "a buffer or cache that is given back only after more than {iterations:.0f}"
-    " iterations would look the same",
-    "grows-and-slows": "grows by {rate:.3g} {unit} per iteration and slows down, with {ahead:.3g}"
-    " per iteration still to be expected ahead",
-    "slowing": "grew by {before:.3g} {unit} per iteration before and by {after:.3g} since: it slows"
+    "grows-unseen-end": "a buffer or cache that is given back only after more than {span}"
+    " would look the same",
+    "grows-and-slows": "grows by {rate:.3g} {unit} per {per} and slows down, with {ahead:.3g}"
+    " per {per} still to be expected ahead",
+    "slowing": "grew by {before:.3g} {unit} per {per} before and by {after:.3g} since: it slows"
     " down, as a cache that fills does",
-    "given-back": "{fall:.3g} of {span:.3g} {unit} were given back by iteration {at:.0f}: what was"
+    "given-back": "{fall:.3g} of {range:.3g} {unit} were given back by {at}: what was"
     " freed once was not lost",
-    "interval-holds-zero": "seems to grow by {rate:.3g} {unit} per iteration, but the interval of"
+    "interval-holds-zero": "seems to grow by {rate:.3g} {unit} per {per}, but the interval of"
     " the rate includes 0",
-    "within-tolerance": "grows by {rate:.3g} ± {half:.2g} {unit} per iteration, within the accepted"
-    " {tolerance:.3g}: {thousand:.3g} {unit} in 1,000 iterations",
-    "within-tolerance-slowing": "grows by {rate:.3g} ± {half:.2g} {unit} per iteration and slows"
+    "within-tolerance": "grows by {rate:.3g} ± {half:.2g} {unit} per {per}, within the accepted"
+    " {tolerance:.3g}: {outlook}",
+    "within-tolerance-slowing": "grows by {rate:.3g} ± {half:.2g} {unit} per {per} and slows"
     " down, within the accepted {tolerance:.3g}",
-    "stays": "stays where it began: growth, if there is any, is below {high:.2g} {unit} per iteration",
-    "hardly-grows": "grows by less than {high:.2g} {unit} per iteration, far within the accepted"
-    " {tolerance:.3g}",
-    "falls": "falls by {rate:.3g} {unit} per iteration",
+    "stays": "stays where it began: growth, if there is any, is below {high:.2g} {unit} per {per}",
+    "hardly-grows": "grows by less than {high:.2g} {unit} per {per}, far within the accepted {tolerance:.3g}",
+    "falls": "falls by {rate:.3g} {unit} per {per}",
     "rose-and-rests": "rose by {rise:.3g} {unit} and then came to rest",
     "rose-and-hardly-grows": "rose by {rise:.3g} {unit}, and grows by less than {high:.2g} per"
-    " iteration since, far within the accepted {tolerance:.3g}",
+    " {per} since, far within the accepted {tolerance:.3g}",
     "within-bounds": "moves up and down within bounds that do not rise",
-    "growth-ahead-improbable": "growth ahead beyond {tolerance:.3g} {unit} per iteration is improbable",
-    "keeps-its-largest": "it keeps the most that it ever needed, last raised at iteration {at:.0f}:"
-    " within ten times as many iterations more is needed with a probability of 90 %; plan for about"
-    " {more:.3g} {unit} more",
-    "rare-events-unseen": "what happens less often than once in {iterations:.0f} iterations may not"
-    " have shown",
+    "growth-ahead-improbable": "growth ahead beyond {tolerance:.3g} {unit} per {per} is improbable",
+    "keeps-its-largest": "it keeps the most that it ever needed, last raised at {at}:"
+    " within ten times as long more is needed with a probability of 90 %; plan for about"
+    " {room:.3g} {unit} more",
+    "rare-events-unseen": "what happens less often than once in {span} may not have shown",
     "few-steps": "growth comes in a few steps: a filling pool and a leak of large blocks look the"
-    " same so far; if such steps went on at random it would be up to {bound:.3g} {unit} per iteration",
-    "may-be-coming-to-rest": "grows by {rate:.3g} {unit} per iteration so far, but may be coming to rest",
+    " same so far; if such steps went on at random it would be up to {bound:.3g} {unit} per {per}",
+    "may-be-coming-to-rest": "grows by {rate:.3g} {unit} per {per} so far, but may be coming to rest",
     "slows-down": "the growth slows down, but is not seen to have come to rest",
     "warm-up-not-over": "the warm-up may not be over",
-    "noise-hides": "the noise hides the slope: between {low:.3g} and {high:.3g} {unit} per iteration",
-    "growth-cannot-be-excluded": "between {low:.3g} and {high:.3g} {unit} per iteration so far, but"
+    "noise-hides": "the noise hides the slope: between {low:.3g} and {high:.3g} {unit} per {per}",
+    "growth-cannot-be-excluded": "between {low:.3g} and {high:.3g} {unit} per {per} so far, but"
     " growth that set in late cannot be excluded",
 }
 
@@ -98,15 +98,14 @@ SettleKind = Literal[
 
 _SETTLE: Mapping[SettleKind, str] = {
     "at-least": "at least {count}",
-    "as-many": "{iterations:.0f} more iterations",
-    "as-many-rest": "{iterations:.0f} more iterations, to see whether it comes to rest",
-    "as-many-steps": "{iterations:.0f} more iterations: no further step would mean a pool, three more a leak",
-    "as-many-back": "{iterations:.0f} more iterations: a leak rises above the {level:.4g} {unit} it"
-    " came down from and stays there",
-    "until-slower": "about {iterations:.0f} more iterations: if it goes on slowing down like this,"
-    " it is then within the accepted {tolerance:.3g} {unit} per iteration",
-    "about": "about {iterations:.0f} more iterations",
-    "too-many": "over {times:.0f} times as many iterations: in noise of this size another lever tells sooner",
+    "as-many": "{more}",
+    "as-many-rest": "{more}, to see whether it comes to rest",
+    "as-many-steps": "{more}: no further step would mean a pool, three more a leak",
+    "as-many-back": "{more}: a leak rises above the {level:.4g} {unit} it came down from and stays there",
+    "until-slower": "about {more}: if it goes on slowing down like this,"
+    " it is then within the accepted {tolerance:.3g} {unit} per {per}",
+    "about": "about {more}",
+    "too-many": "over {times:.0f} times as many {per}s: in noise of this size another lever tells sooner",
     "tolerance": "nothing more to measure: a smaller or larger tolerance says whether growth of this"
     " size matters",
 }
@@ -118,15 +117,16 @@ class Reason:
 
     Attributes:
         kind: What was found.
-        numbers: Its numbers by name, per iteration where they are rates, and texts that belong to it.
+        numbers: Its numbers by name; rates, and the amounts ``span``, ``at``, ``since`` and ``more``, count by
+            iteration or by hour as the series does. Texts that belong to it are there too.
     """
 
     kind: ReasonKind
     numbers: Mapping[str, float | str] = field(default_factory=dict[str, "float | str"])
 
-    def words(self, unit: str) -> str:
+    def words(self, unit: str, per: Per = "iteration") -> str:
         """Return the fact as a sentence without a stop; ``unit`` is what the readings count."""
-        return _WORDS[self.kind].format(unit=unit, **self.numbers)
+        return _WORDS[self.kind].format(unit=unit, per=per, **_said(self.numbers, unit, per))
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,16 +136,32 @@ class Settling:
     kind: SettleKind
     numbers: Mapping[str, float | str] = field(default_factory=dict[str, "float | str"])
 
-    def words(self, unit: str) -> str:
+    def words(self, unit: str, per: Per = "iteration") -> str:
         """Return it as words that can follow ``to settle it:``."""
-        return _SETTLE[self.kind].format(unit=unit, **self.numbers)
+        return _SETTLE[self.kind].format(unit=unit, per=per, **_said(self.numbers, unit, per))
 
 
-def iterations_words(count: int, more: str = "") -> str:
-    """Return ``1 iteration``, ``7 iterations``, ``1 more iteration``."""
-    return f"{count}{more} iteration{'' if count == 1 else 's'}"
+def _said(numbers: Mapping[str, float | str], unit: str, per: Per) -> dict[str, float | str]:
+    """Return the numbers with the amounts of iterations or time in words."""
+    said = dict(numbers)
+    for name, value in numbers.items():
+        if isinstance(value, str):
+            continue
+        if name == "span":
+            said[name] = span_words(value, per)
+        elif name == "more":
+            said[name] = span_words(value, per, " more")
+        elif name == "at":
+            said[name] = (
+                f"iteration {value:.0f}" if per == "iteration" else f"{span_words(value, per)} of the record"
+            )
+        elif name == "since":
+            said[name] = (
+                f"after {span_words(value, per)} of warm-up" if value else f"from the first {_FIRST[per]} on"
+            )
+    if isinstance(rate := numbers.get("rate"), float):
+        said["outlook"] = outlook_words(rate, unit, per)
+    return said
 
 
-def since_words(warm_up: int) -> str:
-    """Return from when on growth is meant, after so many iterations of warm-up."""
-    return f"after {iterations_words(warm_up)} of warm-up" if warm_up else "from the first iteration on"
+_FIRST: Mapping[Per, str] = {"iteration": "iteration", "hour": "reading"}

@@ -43,7 +43,7 @@ def _steps_bound(found: Evidence) -> float:
     jumps = find_jumps(found.rest, found.noise_floor, found.noise_floor)
     number = max(len(jumps.sizes), 1)
     size = float(np.mean(jumps.sizes)) if jumps.sizes else float(np.ptp(found.rest))
-    return float(gammaincinv(number + 1, 0.95)) * size / (found.rest.size * found.block)
+    return float(gammaincinv(number + 1, 0.95)) * size / (found.rest.size * found.units)
 
 
 def more_iterations(found: Evidence) -> Settling:
@@ -59,4 +59,4 @@ def more_iterations(found: Evidence) -> Settling:
     if ratio**power > MOST_TIMES_LONGER:
         return Settling("too-many", {"times": MOST_TIMES_LONGER})
     needed = ceil(slope.count * ratio**power) - slope.count
-    return Settling("about", {"iterations": max(needed, slope.count // 4)})
+    return Settling("about", {"more": max(needed, slope.count // 4) * found.pace.step})

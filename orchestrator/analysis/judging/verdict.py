@@ -10,7 +10,7 @@ never called clean while it goes on either. The live heap alone never clears a s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,15 +18,19 @@ from orchestrator.analysis.judging.channel import judge_channel
 from orchestrator.analysis.judging.composition import Composition, compose
 from orchestrator.analysis.judging.decision import CHECKED_CLEAN_BELOW, ChannelVerdict, VerdictName
 from orchestrator.analysis.judging.memory_series import MemorySeries
+from orchestrator.analysis.judging.pace import EACH_ITERATION, Pace
+from orchestrator.analysis.judging.spacing import evenly_spaced
 from orchestrator.analysis.judging.tolerance import (
     LIVE_FLOOR_MB,
     NONMALLOC_FLOOR_MB,
     RSS_FLOOR_MB,
+    hourly_tolerance_mb,
     live_tolerance_mb,
     tolerance_mb,
 )
 from orchestrator.analysis.series import FloatArray
 
+_SECONDS_PER_HOUR = 3600.0
 _STILL_GROWING = 0.75
 """Above this probability of growth of the lead, a heap at rest does not make a series clean."""
 
@@ -63,6 +67,7 @@ class Verdict:
         composition: What the growth is made of.
         settle: What would settle an inconclusive verdict; empty otherwise.
         channels: What every channel says by itself, by name.
+        readings_per_hour: For a series with a clock: a rate per iteration times this is the rate per hour.
     """
 
     verdict: VerdictName
@@ -82,6 +87,7 @@ class Verdict:
     composition: Composition
     settle: tuple[str, ...]
     channels: tuple[tuple[str, ChannelVerdict], ...]
+    readings_per_hour: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,29 +101,58 @@ class _Choice:
 def judge(series: MemorySeries, *, tolerance: float | None = None) -> Verdict:
     """Judge the memory series of one process.
 
+    A series with a clock is judged by the hour, whatever its sampling period; one whose iterations are numbered by the
+    number. Rates are told per iteration all the same, a reading counting as one where there is no number.
+
     Args:
         series: The readings, see ``MemorySeries.of``.
-        tolerance: Accepted growth, MB per iteration; by default 0.1 or 0.01 % of the median RSS.
+        tolerance: Accepted growth, MB per iteration, by default 0.1 or 0.01 % of the median RSS; for a series with a
+            clock MB per hour, by default 0.1 or 0.1 %.
 
     Raises:
         ValueError: The tolerance is not above zero.
     """
-    accepted = tolerance_mb(series.rss) if tolerance is None else tolerance
-    channels, notes = _judge_channels(series, accepted)
+    even, pace = _paced(series)
+    by_hour = pace.per == "hour"
+    usual = hourly_tolerance_mb if by_hour else tolerance_mb
+    accepted = usual(series.rss) if tolerance is None else tolerance
+    channels, notes = _judge_channels(even, accepted, pace)
     choice = _choose(channels)
-    return _verdict(series, channels, choice, accepted, notes)
+    hours = _mean_hours(series) if by_hour else 1.0
+    told = {name: channel.rescaled(hours) for name, channel in channels.items()} if by_hour else channels
+    found = _verdict(even, told, choice, accepted * hours, notes, hours / pace.step)
+    return replace(found, readings_per_hour=1.0 / hours) if by_hour else found
 
 
-def _judge_channels(series: MemorySeries, tolerance: float) -> tuple[dict[str, ChannelVerdict], list[str]]:
+def _paced(series: MemorySeries) -> tuple[MemorySeries, Pace]:
+    """Return the series at even distances, and how far apart its readings are."""
+    if series.elapsed_s is not None and len(series) > 1:
+        even, step = evenly_spaced(series, series.elapsed_s / _SECONDS_PER_HOUR)
+        return even, Pace(step, "hour")
+    if series.positions is not None and len(series) > 1:
+        even, step = evenly_spaced(series, series.positions)
+        return even, Pace(step)
+    return series, EACH_ITERATION
+
+
+def _mean_hours(series: MemorySeries) -> float:
+    """Return the mean time between two readings of a series with a clock."""
+    assert series.elapsed_s is not None, "only asked where there is a clock"
+    return float(series.elapsed_s[-1] - series.elapsed_s[0]) / _SECONDS_PER_HOUR / (len(series) - 1)
+
+
+def _judge_channels(
+    series: MemorySeries, tolerance: float, pace: Pace
+) -> tuple[dict[str, ChannelVerdict], list[str]]:
     """Judge each channel that is there and can be believed; return them and notes on those that cannot."""
     notes: list[str] = []
-    channels = {"rss": judge_channel(series.rss, tolerance, noise_floor=RSS_FLOOR_MB, name="rss")}
+    channels = {"rss": judge_channel(series.rss, tolerance, noise_floor=RSS_FLOOR_MB, name="rss", pace=pace)}
     if series.rss_anon is not None or series.swap is not None:
         apart = series.rss - series.lead
         channels["rss_anon"] = (
             channels["rss"]  # they differ by a constant, so they say the same
             if apart.size and float(np.ptp(apart)) < RSS_FLOOR_MB / 2
-            else judge_channel(series.lead, tolerance, noise_floor=RSS_FLOOR_MB, name="rss_anon")
+            else judge_channel(series.lead, tolerance, noise_floor=RSS_FLOOR_MB, name="rss_anon", pace=pace)
         )
     if series.heap_off:
         notes.append(f"heap channel off: {series.heap_off}")
@@ -125,11 +160,12 @@ def _judge_channels(series: MemorySeries, tolerance: float) -> tuple[dict[str, C
         return channels, notes
     channels["live"] = judge_channel(
         series.live,
-        live_tolerance_mb(tolerance),
+        live_tolerance_mb(tolerance, pace.per),
         noise_floor=LIVE_FLOOR_MB,
         name="live",
         clean_below=CHECKED_CLEAN_BELOW,
         clean_within=tolerance,
+        pace=pace,
     )
     nonmalloc = series.nonmalloc
     if nonmalloc is None:
@@ -143,6 +179,7 @@ def _judge_channels(series: MemorySeries, tolerance: float) -> tuple[dict[str, C
             noise_floor=NONMALLOC_FLOOR_MB,
             name="nonmalloc",
             clean_below=CHECKED_CLEAN_BELOW,
+            pace=pace,
         )
     return channels, notes
 
@@ -214,6 +251,7 @@ def _verdict(
     choice: _Choice,
     tolerance: float,
     notes: list[str],
+    per_step: float,
 ) -> Verdict:
     decided, rss, heap = channels[choice.channel], channels["rss"], channels.get("live")
     settle = choice.settle or decided.settle
@@ -237,13 +275,14 @@ def _verdict(
         warm_up=decided.warm_up,
         tolerance=tolerance,
         reasons=(*choice.reasons, *decided.reasons, *notes),
-        composition=_composition(series, decided.warm_up),
+        composition=_composition(series, decided.warm_up, per_step),
         settle=settle,
         channels=tuple(channels.items()),
     )
 
 
-def _composition(series: MemorySeries, warm_up: int) -> Composition:
+def _composition(series: MemorySeries, warm_up: int, per_step: float) -> Composition:
+    """Return the growth of the parts; ``per_step`` makes growth from reading to reading growth per iteration."""
     nonmalloc = series.nonmalloc
     believed = nonmalloc is not None and bool(np.all(nonmalloc >= 0))
     return compose(
@@ -256,7 +295,7 @@ def _composition(series: MemorySeries, warm_up: int) -> Composition:
             "swap": series.swap,
         },
         warm_up,
-        series.positions,
+        per_step,
     )
 
 

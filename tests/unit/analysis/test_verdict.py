@@ -209,3 +209,43 @@ def test_tolerance_follows_the_size_of_the_process() -> None:
 def test_short_series_are_inconclusive(count: int) -> None:
     found: Verdict = judge(series(live=3 * T).first(count))
     assert found.verdict == "inconclusive"
+
+
+@pytest.mark.parametrize("rate", [0.0, 30.0, 523.62])
+def test_the_verdict_does_not_depend_on_how_often_a_process_is_read(rate: float) -> None:
+    said: list[tuple[str, float]] = []
+    for every_s in (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0):
+        times = every_s * np.arange(240)
+        noise = 0.004 * np.random.default_rng(7).standard_normal(240)
+        found = judge(MemorySeries.of(100 + rate * times / 3600 + noise, elapsed_s=times))
+        assert found.readings_per_hour == pytest.approx(3600 / every_s)
+        said.append((found.verdict, found.rate_mb_per_iteration * 3600 / every_s))
+    assert {verdict for verdict, _ in said} == {"leak" if rate else "flat"}
+    assert [per_hour for _, per_hour in said] == pytest.approx([rate] * 7, abs=0.2)
+
+
+def test_a_tolerance_of_a_series_with_a_clock_is_per_hour() -> None:
+    times = 10.0 * np.arange(360)
+    series_of_an_hour = MemorySeries.of(100 + 5.0 * times / 3600, elapsed_s=times)
+    assert judge(series_of_an_hour).verdict == "leak"
+    accepted = judge(series_of_an_hour, tolerance=20.0)
+    assert accepted.verdict == "slow-growth"
+    assert "within the accepted 20: 120 MB in a day" in accepted.reasons[0]
+
+
+def test_growth_is_counted_by_the_numbers_of_the_iterations() -> None:
+    every_tenth = judge(MemorySeries.of(300 + 2.0 * T, positions=10 * (T + 1)))
+    assert every_tenth.rate_mb_per_iteration == pytest.approx(0.2)
+    kept = np.flatnonzero(np.arange(N) % 5 != 3)
+    with_gaps = judge(MemorySeries.of(300 + 0.5 * T[kept], positions=T[kept] + 1))
+    assert with_gaps.verdict == "leak"
+    assert with_gaps.rate_mb_per_iteration == pytest.approx(0.5, rel=0.01)
+
+
+def test_growth_within_what_is_accepted_is_told_with_its_numbers() -> None:
+    t = np.arange(10_000.0)
+    found = judge(MemorySeries.of(100 + t / 1024))
+    assert found.verdict == "slow-growth"
+    assert found.reasons[0].startswith("grows by 0.000977 ± ")
+    assert "within the accepted 0.1: 0.977 MB in 1,000 iterations" in found.reasons[0]
+    assert found.warm_up < 100
