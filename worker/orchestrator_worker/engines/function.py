@@ -6,8 +6,9 @@ A job's options say what to call, in values msgpack can carry::
 
 ``name`` may be dotted (``Class.method``). The module is found on the worker's ``sys.path``, to which the
 parent's was appended. ``"file"`` names the file the module must come from, for callers that mean one function
-and no other of its name; with ``"discard_result": true`` the value is dropped in the worker, whatever it is. What
-comes back:
+and no other of its name; with ``"discard_result": true`` the value is dropped in the worker, whatever it is. With
+``"repeat"`` the function is called many times, and what comes back is a reading
+(:mod:`orchestrator_worker.engines.repeated_calls`). What comes back else:
 
 * a plain function's value is the result, encoded here once, so that a value msgpack has no form for is named
   as the function's mistake and not as a broken pipe;
@@ -33,6 +34,7 @@ import msgspec
 from orchestrator_worker.engines.base import Emit, Engine, EngineError, JobCancelledError
 from orchestrator_worker.engines.nearest import known_words
 from orchestrator_worker.engines.options import read_options
+from orchestrator_worker.engines.repeated_calls import Repeat, call_repeatedly
 from orchestrator_worker.protocol import Job, ModelSpec, Plain
 
 _NAME = r"[^\W\d]\w*"
@@ -41,9 +43,13 @@ ALLOWED_RESULTS = "None, bool, int (64 bits), float, str, bytes, list, tuple, di
 
 
 class FunctionOptions(msgspec.Struct, frozen=True):
-    """The model's options: modules to import while loading, so that no job pays for it."""
+    """The model's options: modules to import while loading, so that no job pays for it.
+
+    ``path`` is the whole ``sys.path`` that modules are looked for on, in its order; empty: the parent's after ours.
+    """
 
     preload: list[str] = []
+    path: list[str] = []
 
 
 class CallOptions(msgspec.Struct, frozen=True):
@@ -54,6 +60,7 @@ class CallOptions(msgspec.Struct, frozen=True):
     kwargs: dict[str, Any] = {}
     file: str | None = None
     discard_result: bool = False
+    repeat: Repeat | None = None
 
 
 class _NoEmit:
@@ -99,6 +106,9 @@ class FunctionEngine(Engine):
     def load(self, model: ModelSpec) -> Mapping[str, Any]:
         """Import the modules of ``preload``."""
         options = read_options(model.options, FunctionOptions, "engine function")
+        if options.path:
+            sys.path[:] = [*options.path, *(entry for entry in sys.path if entry not in options.path)]
+            importlib.invalidate_caches()
         for module in options.preload:
             _import_module(module)
         return {"preloaded": options.preload}
@@ -115,6 +125,9 @@ class FunctionEngine(Engine):
         function = self._resolve(call)
         _current_emit = emit
         try:
+            if call.repeat is not None:
+                reading = call_repeatedly(function, call.args, call.kwargs, call.repeat)
+                return Plain(_encode(reading, call.target))
             value = _finish(function(*call.args, **call.kwargs), call.target, emit)
         finally:
             _current_emit = _NO_EMIT
