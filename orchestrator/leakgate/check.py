@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
 
-from orchestrator.analysis.judging.judgement import Judgement
 from orchestrator.config.types import GateConfig
-from orchestrator.experiments.judging.leak_gate import check_gate
-from orchestrator.leakgate.measuring import Target, measure
+from orchestrator.experiments.judging.leak_gate import GateWord, check_gate
+from orchestrator.experiments.storage.records import SeriesEnd
+from orchestrator.leakgate.call_session import Target
+from orchestrator.leakgate.importable import target_of
+from orchestrator.leakgate.measuring import WrongModulesError, measure
+from orchestrator.leakgate.result import RESOURCES, LeakCheckResult
 from orchestrator.leakgate.settings import OPTIONS, check_setting
-from orchestrator.leakgate.words import message
-from orchestrator.pool.executor import importable_name
+from orchestrator.leakgate.words import message, passed_words
 
 _UNSET: Any = object()
 
@@ -31,21 +32,37 @@ class LeakCheck:
         job: Callable[..., object],
         *,
         iterations: int = _UNSET,
+        tolerance: float | None = _UNSET,
         max_rate: float | None = _UNSET,
         inconclusive: str = _UNSET,
         timeout: float = _UNSET,
+        max_time: float = _UNSET,
+        memory: bool = _UNSET,
+        descriptors: bool = _UNSET,
+        threads: bool = _UNSET,
+        children: bool = _UNSET,
+        zombies: bool = _UNSET,
+        shared_memory: bool = _UNSET,
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
         env: Mapping[str, str] | None = None,
-    ) -> Judgement:
-        """Call ``job(*args, **kwargs)`` again and again in a worker; return the judgement if it passes.
+    ) -> LeakCheckResult:
+        """Call ``job(*args, **kwargs)`` until growth could be seen; return the judgement if it passes.
 
         Args:
             job: A function that can be imported in another process; its result is not looked at.
-            iterations: How many calls; a warm-up among them is found by itself.
-            max_rate: Growth in MB per iteration that is let through; None lets through what is no leak.
+            iterations: How many readings, each after as many calls as it takes to see 100 bytes a call.
+            tolerance: Growth in MB per call that is accepted; None accepts what is no leak.
+            max_rate: The same, of RSS too.
             inconclusive: What a check that decides nothing does: ``fail``, ``pass`` or ``skip``.
             timeout: Seconds one call may take.
+            max_time: Seconds after which no other round of calls begins.
+            memory: Whether growth of memory fails.
+            descriptors: Whether open files and sockets that become more fail.
+            threads: The same for threads.
+            children: The same for child processes that run on.
+            zombies: The same for child processes that ended and were not waited for.
+            shared_memory: The same for segments of shared memory.
             args: Positional arguments, of values that msgpack has a form for.
             kwargs: The same by keyword.
             env: Environment variables of the worker, such as ``MALLOC_ARENA_MAX``.
@@ -53,33 +70,49 @@ class LeakCheck:
         Fails the test on a leak, on an exception, a crash or a hang of ``job``, and when ``job`` cannot be imported.
         """
         __tracebackhide__ = True
-        said = {
-            "iterations": iterations,
-            "max_rate": max_rate,
-            "inconclusive": inconclusive,
-            "timeout": timeout,
-        }
+        said = {name: value for name, value in locals().items() if name in OPTIONS and value is not _UNSET}
         settings = self._with(said)
         target = self._target(job, args, kwargs or {}, env or {})
-        measured = measure(target, iterations=settings["iterations"], timeout_s=settings["timeout"])
+        try:
+            measured = measure(
+                target,
+                iterations=settings["iterations"],
+                timeout_s=settings["timeout"],
+                max_time_s=settings["max_time"],
+                counted=[name for name in RESOURCES if settings[name]],
+                memory=settings["memory"],
+            )
+        except WrongModulesError as error:
+            pytest.fail(_wrong_modules(target.name, error), pytrace=False)
         judged = measured.judgement
         self._item.user_properties.append(("leakgate", f"{target.name}: {judged.verdict}"))
-        gated = check_gate(GateConfig(max_rate_mb_per_iteration=settings["max_rate"]), [judged]).series[0]
-        text = message(target.name, judged, measured.end, settings["max_rate"])
-        if gated.result == "broken" or judged.verdict == "unavailable":
-            pytest.fail(text, pytrace=False)
-        if gated.result == "inconclusive":
-            _undecided(settings["inconclusive"], text)
+        self._conclude(target.name, judged, measured.end, settings)
+        self._item.add_report_section("call", "leakgate", passed_words(target.name, judged))
         return judged
+
+    def _conclude(
+        self, name: str, judged: LeakCheckResult, end: SeriesEnd, settings: Mapping[str, Any]
+    ) -> None:
+        """Fail or skip the test unless memory and all that is counted let it pass."""
+        __tracebackhide__ = True
+        if judged.verdict in ("crashed", "unavailable"):
+            pytest.fail(message(name, judged, end), pytrace=False)
+        limit = _limit(settings)
+        memory = _memory_word(judged, limit) if settings["memory"] else "passed"
+        counts = judged.leaking_resources
+        text = message(name, judged, end, limit, _failed(judged, memory, counts))
+        if memory == "broken" or counts:
+            pytest.fail(text, pytrace=False)
+        if memory == "inconclusive":
+            _undecided(settings["inconclusive"], text)
 
     def _with(self, said: Mapping[str, Any]) -> dict[str, Any]:
         """Return the settings, those of the call last; a wrong one fails the test."""
         __tracebackhide__ = True
-        own = {name: value for name, value in said.items() if value is not _UNSET}
-        for name in OPTIONS:
-            if name in own and (problem := check_setting(name, own[name])):
-                pytest.fail(f"leak_check: {name} is {own[name]!r}, must be {problem}", pytrace=False)
-        return {**self._settings, **own}
+        for name, value in said.items():
+            if problem := check_setting(name, value):
+                pytest.fail(f"leak_check: {name} is {value!r}, must be {problem}", pytrace=False)
+        return {**self._settings, **said}
 
     def _target(
         self,
@@ -89,12 +122,10 @@ class LeakCheck:
         env: Mapping[str, str],
     ) -> Target:
         __tracebackhide__ = True
-        found = _importable(job)
-        if isinstance(found, str):
-            pytest.fail(f"leak_check: {found}", pytrace=False)
-        name, first, named = found
-        file = getattr(sys.modules[name.partition(":")[0]], "__file__", None)
-        return Target(name, (*first, *args), {**named, **kwargs}, file, env, self._search())
+        try:
+            return target_of(job, args, kwargs, env, self._search())
+        except ValueError as error:
+            pytest.fail(f"leak_check: {error}", pytrace=False)
 
     def _search(self) -> list[str]:
         """Return where the worker finds test modules: on ``sys.path`` already, but for ``--import-mode=importlib``."""
@@ -102,14 +133,34 @@ class LeakCheck:
         return [str(config.rootpath)] if config.getoption("importmode", "") == "importlib" else []
 
 
-def _importable(job: object) -> tuple[str, tuple[Any, ...], dict[str, Any]] | str:
-    """Return ``package.module:name`` and the arguments bound to it, or the sentence why it cannot be."""
-    if not callable(job):
-        return f"{job!r} cannot be called; give a function"
-    try:
-        return importable_name(job)
-    except ValueError as error:
-        return str(error)
+def _limit(settings: Mapping[str, Any]) -> float | None:
+    """Return the growth per call that is let through, None where none was said."""
+    said = [settings[name] for name in ("tolerance", "max_rate") if settings[name] is not None]
+    return max(said, default=None)
+
+
+def _memory_word(judged: LeakCheckResult, limit: float | None) -> GateWord:
+    word = check_gate(GateConfig(max_rate_mb_per_iteration=limit), [judged]).series[0].result
+    blocks = judged.python_blocks
+    return "broken" if limit is None and blocks is not None and blocks.verdict == "leak" else word
+
+
+def _failed(judged: LeakCheckResult, memory: GateWord, counts: Sequence[str]) -> str:
+    """Return the words of the first line: what leaks, if it is not memory alone."""
+    if not counts:
+        return (
+            "leak of Python objects" if memory == "broken" and judged.verdict in ("flat", "bounded") else ""
+        )
+    leaking = [*(["memory"] if memory == "broken" else []), *(name.replace("_", " ") for name in counts)]
+    return f"leak of {', '.join(leaking)}"
+
+
+def _wrong_modules(name: str, error: WrongModulesError) -> str:
+    return (
+        f"leak_check({name}): the worker would check other code than this test: {error}. The worker looks on the "
+        "same sys.path, in its order, so something else loaded it here: put the folder that is meant first on the "
+        "path for the whole run (pythonpath in the ini file, or PYTHONPATH), or uninstall the other release"
+    )
 
 
 def _undecided(what: str, text: str) -> None:

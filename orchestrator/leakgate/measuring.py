@@ -1,106 +1,179 @@
-"""Call a function again and again in a worker of its own, and judge the worker's memory.
+"""Call a function again and again in a worker of its own, and judge what the calls keep.
 
-It is a series of an experiment by the method ``reuse`` with the engine ``function``, without files: one process,
-one call an iteration, read from outside after each.
+::
+
+    Target  --CallSession-->  readings  --Rounds-->  the last round  --judge_round-->  LeakCheckResult
+                 |
+                 +-- what the function does to its process (raises, hangs, aborts) is the result too
 """
 
 from __future__ import annotations
 
-import contextlib
-import sys
-from collections.abc import Generator, Mapping, Sequence
+import os
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any
 
-from orchestrator.analysis.judging.judgement import Judgement
-from orchestrator.config.types import Experiment, Model, Series, Step
-from orchestrator.experiments.judging.judgement import judge_series
-from orchestrator.experiments.running.observer import SilentObserver
-from orchestrator.experiments.running.series import SeriesContext, SeriesRun
-from orchestrator.experiments.storage.records import Entry, IterationRecord, SeriesEnd, SeriesRecords
-from orchestrator.process.sampler import Sampler
+from orchestrator.analysis.judging.decision import CLEAN
+from orchestrator.errors import (
+    EngineUnavailableError,
+    JobError,
+    JobTimeoutError,
+    ProtocolError,
+    SpawnError,
+    WorkerDiedError,
+    WorkerError,
+)
+from orchestrator.experiments.judging.judgement import ENDS
+from orchestrator.experiments.storage.records import Outcome, SeriesEnd
+from orchestrator.leakgate.call_session import CallSession, Target
+from orchestrator.leakgate.judging import judge_round, slowed
+from orchestrator.leakgate.modules import differences
+from orchestrator.leakgate.result import RESOURCES, LeakCheckResult
+from orchestrator.leakgate.rounds import Answer, Round, Rounds
 
-_SAMPLE_INTERVAL_MS = 20
-_CODES = {"experiment": 0, "series": 0}
+__all__ = ["Measured", "Target", "WrongModulesError", "measure"]
 
 
-@dataclass(frozen=True)
-class Target:
-    """What is called: ``package.module:name`` with arguments, and the file that the module must come from.
-
-    ``search`` are folders that the worker looks for modules in, after the ``sys.path`` of this process.
-    """
-
-    name: str
-    args: Sequence[Any] = ()
-    kwargs: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    file: str | None = None
-    env: Mapping[str, str] = field(default_factory=dict[str, str])
-    search: Sequence[str] = ()
+class WrongModulesError(Exception):
+    """The worker would check other modules than the test run has; ``args[0]`` names both."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """The judgement, and how the series ended: with the words of a crash or of an exception."""
+    """The result, and how the calls ended: with the words of a crash or of an exception."""
 
-    judgement: Judgement
+    judgement: LeakCheckResult
     end: SeriesEnd
 
 
-def measure(target: Target, *, iterations: int, timeout_s: float) -> Measured:
-    """Call the target ``iterations`` times, each within ``timeout_s`` seconds, and judge the memory.
+@dataclass
+class _Judge:
+    """Judges each round and keeps the last word."""
+
+    name: str
+    counted: Collection[str]
+    memory: bool
+    last: LeakCheckResult | None = field(default=None)
+
+    def __call__(self, found: Round) -> Answer:
+        judged = judge_round(self.name, found, self.counted, memory=self.memory)
+        self.last = slowed(self.last, judged) if self.last is not None else judged
+        blocks = judged.python_blocks
+        if self.last.verdict == "leak" or judged.leaking_resources or (blocks and blocks.verdict == "leak"):
+            return "growing"
+        unsettled = [each.verdict for each in judged.resources.values() if each.verdict not in CLEAN]
+        return "clean" if self.last.verdict in CLEAN and not unsettled else "open"
+
+
+def measure(
+    target: Target,
+    *,
+    iterations: int,
+    timeout_s: float,
+    max_time_s: float,
+    counted: Collection[str] = RESOURCES,
+    memory: bool = True,
+) -> Measured:
+    """Call the target until growth could be seen, and judge the last round of ``iterations`` readings.
 
     What the function does to its process (raise, hang, abort) is in the result, not raised.
+
+    Raises:
+        WrongModulesError: The worker has loaded modules from other files than this process.
     """
-    experiment = _experiment(target, iterations, timeout_s)
-    (series,) = experiment.series
-    entries: list[Entry] = []
-    with _search(target.search), Sampler(_SAMPLE_INTERVAL_MS / 1000) as sampler:
-        context = SeriesContext(
-            experiment=experiment,
-            series=series,
-            audio={},
-            sampler=sampler,
-            observer=SilentObserver(),
-            append=entries.append,
-            codes=_CODES,
-            env=dict(target.env),
+    judge = _Judge(target.name, counted, memory)
+    session: CallSession | None = None
+    try:
+        with _open(target, timeout_s) as session:
+            rounds = Rounds(session, readings=iterations, max_time_s=max_time_s, judge=judge)
+            first = session.run(1)
+            if wrong := differences(session.modules):
+                raise WrongModulesError("; ".join(wrong))
+            rounds.run(first)
+            assert judge.last is not None
+            end = _end(target, "completed", session.calls)
+            session.stop()
+            return Measured(judge.last, end)
+    except (WorkerError, EngineUnavailableError, JobError) as error:
+        end = _explain(target, error, session)
+        return Measured(_broken_off(target, end, judge.last), end)
+
+
+def _open(target: Target, timeout_s: float) -> CallSession:
+    """Return a session in which Python's objects are seen: in the C heap, or where that cannot be read, by count."""
+    session = CallSession(target, timeout_s=timeout_s, python_malloc="PYTHONMALLOC" not in os.environ)
+    if session.heap_off is None:
+        return session
+    session.close()
+    return CallSession(target, timeout_s=timeout_s, python_malloc=False)
+
+
+# ------------------------------------------------------------------ ends
+
+
+def _explain(target: Target, error: Exception, session: CallSession | None) -> SeriesEnd:
+    """Turn what happened to the worker or in the function into the end of the series."""
+    if isinstance(error, SpawnError) and isinstance(error.__cause__, WorkerError):
+        return _explain(target, error.__cause__, session)
+    if isinstance(error, EngineUnavailableError):
+        return _end(target, "unavailable", 0, session, error.what, remedy=error.how_to_get_it)
+    calls = session.calls if session is not None else 0
+    if isinstance(error, JobError):
+        return _end(target, "failed", calls, session, str(error), last_words=error.remote_traceback)
+    if isinstance(error, WorkerDiedError):
+        return _end(target, "crashed", calls, session, error.cause, last_words=error.stderr_tail)
+    said = session.last_words if session is not None else ""
+    if isinstance(error, JobTimeoutError):
+        return _end(
+            target, "timeout", calls, session, f"no answer within {error.limit_s:g} s", last_words=said
         )
-        end = SeriesRun(context).run()
-    records = [entry for entry in entries if isinstance(entry, IterationRecord)]
-    judged = judge_series(experiment, SeriesRecords(experiment.name, series.key, records, end))
-    return Measured(judged, end)
+    cause = f"protocol broken: {error.problem}" if isinstance(error, ProtocolError) else str(error)
+    return _end(target, "crashed", calls, session, cause, last_words=said)
 
 
-def _experiment(target: Target, iterations: int, timeout_s: float) -> Experiment:
-    options: dict[str, Any] = {"target": target.name, "file": target.file, "discard_result": True}
-    if target.args:
-        options["args"] = list(target.args)
-    if target.kwargs:
-        options["kwargs"] = dict(target.kwargs)
-    model = Model("leakgate", "function", target.name)
-    return Experiment(
-        name=target.name,
-        title=target.name,
-        series=[Series("reuse", env=dict(target.env))],
-        iterations=iterations,
-        recycle_after=1,
-        sample_interval_ms=_SAMPLE_INTERVAL_MS,
-        heap=True,
-        timeout_s=timeout_s,
-        output="leakgate.json",
-        steps=[Step("call", model, None, None, options)],
+def _end(
+    target: Target,
+    outcome: Outcome,
+    calls: int,
+    session: CallSession | None = None,
+    cause: str | None = None,
+    *,
+    remedy: str = "",
+    last_words: str = "",
+) -> SeriesEnd:
+    asked = session.asked if session is not None else 0
+    where = f" (in calls {calls + 1} to {calls + asked})" if cause and asked > 1 else ""
+    return SeriesEnd(
+        experiment=target.name,
+        series="reuse",
+        outcome=outcome,
+        iterations=calls,
+        iteration=None if outcome == "completed" else calls + 1,
+        phase=session.phase if session is not None else "spawn",
+        cause=None if cause is None else cause + where,
+        remedy=remedy,
+        last_words=last_words,
     )
 
 
-@contextlib.contextmanager
-def _search(folders: Sequence[str]) -> Generator[None]:
-    """Have ``folders`` on ``sys.path``, which a worker is told when it starts, for as long as the block."""
-    added = [folder for folder in folders if folder not in sys.path]
-    sys.path += added
-    try:
-        yield
-    finally:
-        for folder in added:
-            with contextlib.suppress(ValueError):
-                sys.path.remove(folder)
+def _broken_off(target: Target, end: SeriesEnd, last: LeakCheckResult | None) -> LeakCheckResult:
+    """Return the judgement of calls that came to no end, with the readings of the rounds before, if there are."""
+    words = {
+        "verdict": ENDS[end.outcome],
+        "outcome": end.outcome,
+        "sentence": end.sentence,
+        "settle": list[str](),
+    }
+    if last is not None:
+        reasons = [end.sentence, *last.reasons]
+        return LeakCheckResult(
+            **{each: getattr(last, each) for each in last.__struct_fields__} | words | {"reasons": reasons}
+        )
+    return LeakCheckResult(
+        experiment=target.name,
+        series="reuse",
+        method="reuse",
+        boundary="after_infer",
+        reasons=[end.sentence],
+        **words,  # type: ignore[arg-type]
+    )

@@ -15,10 +15,7 @@ from orchestrator.leakgate.settings import OPTIONS, Option, check_setting
 if TYPE_CHECKING:
     from orchestrator.leakgate.check import LeakCheck
 
-_MARKER = (
-    "leakgate(iterations, max_rate, inconclusive, timeout): settings of leak_check for this test, "
-    "as its arguments have them"
-)
+_MARKER = f"leakgate({', '.join(OPTIONS)}): settings of leak_check for this test, as its arguments have them"
 _SETTINGS: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
 
 
@@ -74,8 +71,9 @@ def settings_of(item: pytest.Item) -> dict[str, Any]:
 def leak_check(request: pytest.FixtureRequest) -> LeakCheck:
     """Return a function that fails the test when a callable leaks.
 
-    ``leak_check(job, iterations=…, max_rate=…, inconclusive=…, timeout=…, args=…, kwargs=…, env=…)`` calls the
-    importable ``job`` in a process of its own and judges that process's memory; it returns the judgement.
+    ``leak_check(job, args=…, kwargs=…, env=…, …)`` calls the importable ``job`` in a process of its own and judges
+    what that process keeps: memory, descriptors, threads, children, shared memory. It takes the settings of the
+    marker ``leakgate`` as keywords and returns the judgement.
     """
     from orchestrator.leakgate.check import LeakCheck  # noqa: PLC0415 - only tests that use it pay for it
 
@@ -83,11 +81,12 @@ def leak_check(request: pytest.FixtureRequest) -> LeakCheck:
     return LeakCheck(settings_of(item), item)
 
 
-def _read(option: Option, said: str, where: str) -> int | float | str:
+def _read(option: Option, said: str, where: str) -> Any:
     try:
         return option.read(said)
     except ValueError:
-        raise pytest.UsageError(f"{where}: {said!r} is no number; {option.help}") from None
+        what = "neither yes nor no" if isinstance(option.default, bool) else "no number"
+        raise pytest.UsageError(f"{where}: {said!r} is {what}; {option.help}") from None
 
 
 def _check(name: str, value: Any, where: str) -> None:

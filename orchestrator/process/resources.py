@@ -1,4 +1,4 @@
-"""What a process holds besides memory: descriptors, threads, children and shared memory. Linux tells; others mostly not.
+"""What a process holds besides memory: descriptors, threads, children and shared memory. Linux tells most of it.
 
 Read while the process stands still. ``None`` means that the system does not tell; nothing is ever guessed.
 

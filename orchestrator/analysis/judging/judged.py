@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from orchestrator.analysis.judging.composition import Composition
-from orchestrator.analysis.judging.counts import judge_count
+from orchestrator.analysis.judging.counts import COUNT_TOLERANCE, judge_count
 from orchestrator.analysis.judging.decision import ChannelVerdict
 from orchestrator.analysis.judging.verdict import Verdict
 from orchestrator.analysis.series import SeriesLike, as_series
@@ -206,8 +206,12 @@ def _channel(channel: ChannelVerdict) -> ChannelJudgement:
     )
 
 
-def count_judgement(counts: SeriesLike | None, name: str) -> CountJudgement | None:
+def count_judgement(
+    counts: SeriesLike | None, name: str, *, tolerance: float = COUNT_TOLERANCE
+) -> CountJudgement | None:
     """Judge a series of counts called ``name``; None where there is none or it is empty.
+
+    ``tolerance`` is the accepted growth per iteration.
 
     Raises:
         ValueError: A count is not finite, negative or not whole.
@@ -217,7 +221,7 @@ def count_judgement(counts: SeriesLike | None, name: str) -> CountJudgement | No
     series = as_series(counts, name)
     if not series.size:
         return None
-    found = judge_count(series, name)
+    found = judge_count(series, name, tolerance=tolerance)
     return CountJudgement(
         verdict=found.verdict,
         first=int(series[0]),

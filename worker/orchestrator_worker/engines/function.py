@@ -22,6 +22,7 @@ A function that wants to emit text or to stop early without being a generator ca
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import re
 import sys
@@ -31,6 +32,7 @@ from typing import Any
 
 import msgspec
 
+from orchestrator_worker.engines import search_path
 from orchestrator_worker.engines.base import Emit, Engine, EngineError, JobCancelledError
 from orchestrator_worker.engines.nearest import known_words
 from orchestrator_worker.engines.options import read_options
@@ -107,8 +109,7 @@ class FunctionEngine(Engine):
         """Import the modules of ``preload``."""
         options = read_options(model.options, FunctionOptions, "engine function")
         if options.path:
-            sys.path[:] = [*options.path, *(entry for entry in sys.path if entry not in options.path)]
-            importlib.invalidate_caches()
+            search_path.take_over(options.path)
         for module in options.preload:
             _import_module(module)
         return {"preloaded": options.preload}
@@ -136,7 +137,7 @@ class FunctionEngine(Engine):
     def _resolve(self, call: CallOptions) -> Callable[..., Any]:
         target = call.target
         if target not in self._callables:
-            function = resolve(target)
+            function = resolve(target, call.file)
             if call.file is not None:
                 _check_origin(target, call.file)
             self._callables[target] = function
@@ -147,8 +148,8 @@ class FunctionEngine(Engine):
         self._callables.clear()
 
 
-def resolve(target: str) -> Callable[..., Any]:
-    """Import the callable that ``package.module:name`` names.
+def resolve(target: str, file: str | None = None) -> Callable[..., Any]:
+    """Import the callable that ``package.module:name`` names; from ``file`` where no module of that name is found.
 
     Raises:
         EngineError: Bad syntax, module or attribute missing (with the nearest), or not callable.
@@ -158,7 +159,7 @@ def resolve(target: str) -> Callable[..., Any]:
         raise EngineError(f"target {target!r} is not of the form 'package.module:name'")
     if match["module"] == "__main__":
         raise EngineError(f"target {target!r}: __main__ is the worker here; put the function into a module")
-    found: Any = _import_module(match["module"])
+    found: Any = _import_module(match["module"], file)
     reached = match["module"]
     for part in match["name"].split("."):
         if not hasattr(found, part):
@@ -171,13 +172,18 @@ def resolve(target: str) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]
 
 
-def _import_module(module: str) -> Any:
+def _import_module(module: str, file: str | None = None) -> Any:
     """Import ``module``; an exception of the module's own code goes up as it is."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         missing = error.name or ""
         if module == missing or module.startswith(f"{missing}."):
+            if file is not None and (spec := importlib.util.spec_from_file_location(module, file)):
+                loaded = sys.modules[module] = importlib.util.module_from_spec(spec)
+                assert spec.loader is not None
+                spec.loader.exec_module(loaded)
+                return loaded
             raise EngineError(
                 f"module {module!r} was not found: no {missing!r} on the worker's sys.path, "
                 "which ends with the parent's; make it importable there (install it, or set PYTHONPATH)"
