@@ -1,12 +1,11 @@
 """Run native speech engines in worker processes, measure their memory from outside, tell a leak from a pool.
 
-The names of the library half are looked up when they are first used: the command line does not pay for them.
+The names of the library half are looked up when they are first used: the command line does not pay for them, nor
+does a pytest run that never uses ``leak_check``.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
-
-from orchestrator_worker import __version__
 
 if TYPE_CHECKING:
     from orchestrator.cluster.ray_pool import RayPool
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from orchestrator.pool.retries import Retry
     from orchestrator.pool.stats import PoolStats
     from orchestrator.pool.stream import Chunk, JobStream
+    from orchestrator_worker import __version__
 
 _HOMES = {
     "orchestrator.cluster.ray_pool": "RayPool",
@@ -63,6 +63,7 @@ _HOMES = {
     "orchestrator.pool.retries": "Retry",
     "orchestrator.pool.stats": "PoolStats",
     "orchestrator.pool.stream": "Chunk JobStream",
+    "orchestrator_worker": "__version__",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

@@ -124,9 +124,9 @@ class CallSession:
         return self._dialogue.phase
 
     @property
-    def last_words(self) -> str:
+    def stderr_tail(self) -> str:
         """What the worker has printed last."""
-        return self._dialogue.worker.last_words
+        return self._dialogue.worker.stderr_tail
 
     def run(self, calls: int, expected_s: float = 0.0) -> BlockReading:
         """Make ``calls`` calls, which should take ``expected_s`` seconds, and read the worker."""

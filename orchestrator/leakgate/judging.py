@@ -59,6 +59,7 @@ def judge_round(name: str, found: Round, counted: Collection[str], *, memory: bo
         said |= _deciding(fine)
     if not memory:
         word, reasons = "flat", ["memory is not looked at here"]
+    values: dict[str, Any] = {**_resources(readings, counted, calls), **_per_call(said, calls)}
     result = LeakCheckResult(
         experiment=name,
         series="reuse",
@@ -75,8 +76,7 @@ def judge_round(name: str, found: Round, counted: Collection[str], *, memory: bo
         calls_per_reading=calls,
         smallest_leak_bytes=_smallest(verdict, fine, calls),
         python_blocks=_blocks(readings, calls) if memory else None,
-        **_resources(readings, counted, calls),
-        **_per_call(said, calls),
+        **values,
     )
     return result if memory else msgspec.structs.replace(result, smallest_leak_bytes=None)
 
@@ -104,7 +104,7 @@ def memory_series(readings: Sequence[BlockReading]) -> MemorySeries:
     on = all(each.heap.off is None for each in readings)
     live = [each.heap.live for each in readings] if on else None
     return MemorySeries.of(
-        _mb([each.rss for each in memory]),
+        np.asarray([each.rss for each in memory], dtype=np.float64) / MB,
         rss_anon_mb=_mb(own),
         swap_mb=_mb([each.swap for each in memory]),
         live_mb=_mb(live) if live else None,

@@ -13,6 +13,8 @@ import os
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+import msgspec
+
 from orchestrator.analysis.judging.decision import CLEAN
 from orchestrator.errors import (
     EngineUnavailableError,
@@ -122,7 +124,7 @@ def _explain(target: Target, error: Exception, session: CallSession | None) -> S
         return _end(target, "failed", calls, session, str(error), last_words=error.remote_traceback)
     if isinstance(error, WorkerDiedError):
         return _end(target, "crashed", calls, session, error.cause, last_words=error.stderr_tail)
-    said = session.last_words if session is not None else ""
+    said = session.stderr_tail if session is not None else ""
     if isinstance(error, JobTimeoutError):
         return _end(
             target, "timeout", calls, session, f"no answer within {error.limit_s:g} s", last_words=said
@@ -158,22 +160,23 @@ def _end(
 
 def _broken_off(target: Target, end: SeriesEnd, last: LeakCheckResult | None) -> LeakCheckResult:
     """Return the judgement of calls that came to no end, with the readings of the rounds before, if there are."""
-    words = {
-        "verdict": ENDS[end.outcome],
-        "outcome": end.outcome,
-        "sentence": end.sentence,
-        "settle": list[str](),
-    }
+    verdict = ENDS[end.outcome]
     if last is not None:
-        reasons = [end.sentence, *last.reasons]
-        return LeakCheckResult(
-            **{each: getattr(last, each) for each in last.__struct_fields__} | words | {"reasons": reasons}
+        return msgspec.structs.replace(
+            last,
+            verdict=verdict,
+            outcome=end.outcome,
+            sentence=end.sentence,
+            reasons=[end.sentence, *last.reasons],
+            settle=[],
         )
     return LeakCheckResult(
         experiment=target.name,
         series="reuse",
         method="reuse",
+        verdict=verdict,
+        outcome=end.outcome,
+        sentence=end.sentence,
         boundary="after_infer",
         reasons=[end.sentence],
-        **words,  # type: ignore[arg-type]
     )

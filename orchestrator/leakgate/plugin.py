@@ -6,7 +6,7 @@ command line, the ini file, the default.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -25,7 +25,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     for name, option in OPTIONS.items():
         flag = f"--leakgate-{name.replace('_', '-')}"
         group.addoption(flag, dest=f"leakgate_{name}", metavar=name.upper(), help=option.help)
-        parser.addini(f"leakgate_{name}", f"leak_check: {option.help}")
+        _add_ini(parser, f"leakgate_{name}", f"leak_check: {option.help}")
+
+
+def _add_ini(parser: pytest.Parser, name: str, text: str) -> None:
+    """Add an ini key. A TOML table may have numbers and booleans there, where pytest knows more than one type a key."""
+    try:
+        parser.addini(name, text, type=cast("Any", str | int | float | bool), default=None)
+    except (AssertionError, TypeError, ValueError):
+        parser.addini(name, text)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -41,7 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
         where = (
             f"--leakgate-{name.replace('_', '-')}" if flag is not None else f"leakgate_{name} of the ini file"
         )
-        said = flag if flag is not None else ini or None
+        said = flag if flag is not None else None if ini in (None, "") else str(ini)
         settings[name] = option.default if said is None else _read(option, said, where)
         _check(name, settings[name], where)
     config.stash[_SETTINGS] = settings

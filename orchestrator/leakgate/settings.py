@@ -38,12 +38,14 @@ OPTIONS: Mapping[str, Option] = {
     "iterations": Option(
         int, 50, "readings, each after as many calls as growth needs to be seen; at least 10 (default: 50)"
     ),
-    "tolerance": Option(float, None, "growth in MB per call that is accepted (default: what is no leak)"),
-    "max_rate": Option(float, None, "the same, and RSS must keep to it too (default: what is no leak)"),
+    "max_rate": Option(
+        float, None, "growth in MB per call that is let through, of RSS too (default: no leak is)"
+    ),
     "inconclusive": Option(
         str, "fail", "what a check that decides nothing does: fail, pass or skip (default: fail)"
     ),
     "timeout": Option(float, 60.0, "seconds one call may take (default: 60)"),
+    "tolerance": Option(float, None, "growth in MB per call that is accepted (default: what is no leak)"),
     "max_time": Option(float, 10.0, "seconds after which no other round of calls begins (default: 10)"),
     "memory": _switch("memory that is kept fails"),
     "descriptors": _switch("open files and sockets that become more fail"),

@@ -25,7 +25,7 @@ def message(
     that raised, or whose process died, has the last words of it.
     """
     if judged.verdict in ("crashed", "unavailable"):
-        return "\n".join([f"leak_check({name}): {judged.sentence}", *_last_words(end), *_remedy(end)])
+        return "\n".join([f"leak_check({name}): {judged.sentence}", *_stderr_lines(end), *_remedy(end)])
     limit = "" if limit_mb is None else f"; let through: {limit_mb:g} MB per iteration"
     lines = [f"leak_check({name}): {failed or judged.verdict}{limit}"]
     lines += [
@@ -58,8 +58,6 @@ def calls_words(judged: LeakCheckResult) -> str:
     text += f"; {judged.calls} calls in all"
     if judged.smallest_leak_bytes is not None:
         text += f"; the smallest leak it would have found: {_bytes(judged.smallest_leak_bytes)} per call"
-    if judged.tolerance:
-        text += f"; accepted: {_mb(judged.tolerance)} MB per iteration"
     return text
 
 
@@ -103,11 +101,7 @@ def _bytes(size: float) -> str:
     return f"{size / 1024:.1f} KB" if size >= 10_000 else f"{max(size, 0.1):.{0 if size >= 10 else 1}f} bytes"
 
 
-def _mb(size: float) -> str:
-    return f"{size:.3f}" if size >= _SMALL_MB else f"{size:.2g}"
-
-
-def _last_words(end: SeriesEnd) -> list[str]:
+def _stderr_lines(end: SeriesEnd) -> list[str]:
     said = end.last_words.rstrip().splitlines()
     left_out = [f"  ({len(said) - _LAST_LINES} lines before)"] if len(said) > _LAST_LINES else []
     return [*left_out, *(f"  {line}" for line in said[-_LAST_LINES:])]

@@ -2,10 +2,10 @@
 
 import pytest
 
-from orchestrator.analysis.judging.judgement import Judgement
 from orchestrator.experiments.storage.records import SeriesEnd
 from orchestrator.leakgate import check
 from orchestrator.leakgate.measuring import Measured
+from orchestrator.leakgate.result import LeakCheckResult
 
 pytest_plugins = ["pytester"]
 
@@ -18,11 +18,13 @@ class Pretended:
 
     def __init__(self):
         self.asked = []
+        self.others = []
 
-    def __call__(self, target, *, iterations, timeout_s):
+    def __call__(self, target, *, iterations, timeout_s, **others):
         self.asked.append((iterations, timeout_s))
+        self.others.append(others)
         module, name = target.name.split(":")
-        judged = Judgement(
+        judged = LeakCheckResult(
             experiment=module,
             series="reuse",
             method="reuse",
@@ -32,6 +34,14 @@ class Pretended:
             boundary="after_infer",
             iterations=iterations,
             tolerance=0.1,
+            rate_mb_per_iteration=0.5 if name == "leaks" else 0.0,
+            ci_low=0.49 if name == "leaks" else -0.01,
+            ci_high=0.51 if name == "leaks" else 0.01,
+            rate_channel="live",
+            rss_rate_mb_per_iteration=0.5 if name == "leaks" else 0.0,
+            rss_ci_low=0.49 if name == "leaks" else -0.01,
+            rss_ci_high=0.51 if name == "leaks" else 0.01,
+            smallest_leak_bytes=64.0,
             reasons=["so it was told"],
             settle=["ask somebody else"] if name == "undecided" else [],
         )
@@ -120,6 +130,65 @@ def test_the_closest_word_holds(session, pretended, flags, ini, session_iteratio
     assert pretended.asked == [(session_iterations, 30), (13, 30), (14, 31)]
 
 
+EVERYTHING = ["descriptors", "threads", "children", "zombies", "shared_memory"]
+SWITCHES = """
+@pytest.mark.leakgate(children=False, threads=True)
+def test_marker(leak_check):
+    leak_check(clean)
+
+def test_argument(leak_check):
+    leak_check(clean, memory=False, zombies=False)
+"""
+
+
+@pytest.mark.parametrize(
+    ("flags", "ini", "off"),
+    [
+        ([], "", set()),
+        ([], "leakgate_descriptors = no", {"descriptors"}),
+        (["--leakgate-shared-memory=off"], "leakgate_threads = false", {"shared_memory", "threads"}),
+        (["--leakgate-threads=yes"], "leakgate_threads = false", set()),
+    ],
+    ids=["default", "ini", "command line and ini", "command line over ini"],
+)
+def test_each_resource_has_its_own_switch(session, pretended, flags, ini, off):
+    session(SWITCHES, *flags, ini=ini).assert_outcomes(passed=2)
+    by_marker, by_argument = pretended.others
+    assert by_marker["counted"] == [
+        each for each in EVERYTHING if each not in (off | {"children"}) - {"threads"}
+    ]
+    assert by_argument["counted"] == [each for each in EVERYTHING if each not in off | {"zombies"}]
+    assert by_marker["memory"]
+    assert not by_argument["memory"]
+
+
+@pytest.mark.parametrize("table", ["tool.pytest.ini_options", "tool.pytest"])
+def test_settings_may_stand_in_pyproject_as_numbers_and_booleans(pytester, pretended, table):
+    if table == "tool.pytest" and pytest.version_tuple < (9, 2):
+        pytest.skip("pytest reads values of more than one type in this table from release 9.2 on")
+    lines = ["leakgate_iterations = 11", "leakgate_timeout = 2.5", "leakgate_zombies = false"]
+    pytester.makepyprojecttoml("\n".join([f"[{table}]", *lines]))
+    pytester.makepyfile(test_jobs=f"{FUNCTIONS}\ndef test_it(leak_check): leak_check(clean)")
+    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+    assert pretended.asked == [(11, 2.5)]
+    assert "zombies" not in pretended.others[0]["counted"]
+
+
+@pytest.mark.parametrize(
+    ("line", "outcome"),
+    [("leakgate_tolerance = 0.6", "passed"), ("leakgate_tolerance = 0.4", "failed"), ("", "failed")],
+)
+def test_growth_within_the_tolerance_is_accepted(session, line, outcome):
+    session("def test_it(leak_check): leak_check(leaks)", ini=line).assert_outcomes(**{outcome: 1})
+
+
+def test_what_a_passed_check_would_have_found_is_in_its_report(session):
+    result = session("def test_it(leak_check): leak_check(clean)", "-rP")
+    result.stdout.fnmatch_lines(
+        ["leak_check(test_jobs:clean): flat; * the smallest leak it would have found: 64 bytes per call"]
+    )
+
+
 def test_the_verdict_goes_into_the_junit_file(session, pytester):
     session("def test_it(leak_check): leak_check(clean)", "--junit-xml=out.xml").assert_outcomes(passed=1)
     assert (
@@ -153,6 +222,7 @@ def test_marker_and_options_are_in_the_help(pytester):
             "leakgate_max_rate = -1",
             "leakgate_max_rate of the ini file: * must be MB per iteration, not below 0",
         ),
+        (["--leakgate-threads=perhaps"], "", "--leakgate-threads: 'perhaps' is neither yes nor no"),
         (["--leakgate-timeout=0"], "", "--leakgate-timeout: timeout is 0.0, must be seconds above 0"),
     ],
 )

@@ -8,6 +8,7 @@ calls have kept. The reading itself allocates nothing that stays.
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 import sys
 from collections import deque
@@ -42,12 +43,7 @@ def call_repeatedly(
     """
     _watch_shared_memory()
     arguments = _arguments_made_anew(args, kwargs)
-    began = perf_counter()
-    for _ in range(wanted.calls):
-        own, named = arguments()
-        _finish(function(*own, **named))
-    seconds = perf_counter() - began
-    del own, named
+    seconds = _seconds(function, arguments, wanted.calls)
     _tidy()
     said: dict[str, Any] = {
         "seconds": seconds,
@@ -65,13 +61,26 @@ def loaded_files() -> dict[str, str]:
     return {name: os.path.abspath(file) for name, file in files.items() if isinstance(file, str)}
 
 
+def _seconds(
+    function: Callable[..., object],
+    arguments: Callable[[], tuple[list[Any], dict[str, Any]]],
+    calls: int,
+) -> float:
+    """Make the calls and return how long they took; nothing of the last one is held when it returns."""
+    began = perf_counter()
+    for _ in range(calls):
+        args, kwargs = arguments()
+        _finish(function(*args, **kwargs))
+    return perf_counter() - began
+
+
 def _finish(value: object) -> None:
     if isinstance(value, CoroutineType):
         import asyncio
 
         asyncio.run(value)  # pyright: ignore[reportUnknownArgumentType]
     elif isinstance(value, GeneratorType):
-        deque(value, maxlen=0)
+        deque(value, maxlen=0)  # pyright: ignore[reportUnknownArgumentType]
 
 
 def _arguments_made_anew(
@@ -119,15 +128,15 @@ def _watch_shared_memory() -> None:
         return
     _watching = True
     try:
-        import _posixshmem
+        posixshmem: Any = importlib.import_module("_posixshmem")
     except ImportError:
         return
-    opened = _posixshmem.shm_open
+    opened: Callable[[str, int, int], int] = posixshmem.shm_open
 
     def shm_open(path: str, flags: int, mode: int = 511) -> int:
-        descriptor: int = opened(path, flags, mode)
+        descriptor = opened(path, flags, mode)
         if flags & os.O_CREAT:
             _created_segments.add(path.lstrip("/"))
         return descriptor
 
-    _posixshmem.shm_open = shm_open
+    posixshmem.shm_open = shm_open
