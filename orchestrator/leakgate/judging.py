@@ -95,17 +95,17 @@ def slowed(before: LeakCheckResult, now: LeakCheckResult) -> LeakCheckResult:
 
 
 def memory_series(readings: Sequence[BlockReading]) -> MemorySeries:
-    """Return the readings in MB. Shared memory counts as the process's own: nothing else holds it.
+    """Return the readings in MB.
 
     Free memory was given back before each reading, so that what the allocator still calls free is not resident.
     """
     memory = [each.memory for each in readings]
-    own = [None if each.rss_anon is None else each.rss_anon + (each.rss_shmem or 0) for each in memory]
     on = all(each.heap.off is None for each in readings)
     live = [each.heap.live for each in readings] if on else None
     return MemorySeries.of(
         np.asarray([each.rss for each in memory], dtype=np.float64) / MB,
-        rss_anon_mb=_mb(own),
+        rss_anon_mb=_mb([each.rss_anon for each in memory]),
+        rss_shmem_mb=_mb([each.rss_shmem for each in memory]),
         swap_mb=_mb([each.swap for each in memory]),
         live_mb=_mb(live) if live else None,
         held_mb=np.zeros(len(readings)) if live else None,

@@ -42,3 +42,10 @@ class LeakCheckResult(Judgement, frozen=True):
     def leaking_resources(self) -> list[str]:
         """Names of the resources of which every so many calls keep one more."""
         return [name for name, judged in self.resources.items() if judged.verdict == "leak"]
+
+
+def within_accepted(judged: LeakCheckResult) -> bool:
+    """Whether whatever still grows does so, with its whole interval, within what is accepted per call."""
+    high = (judged.ci_high, judged.rss_ci_high)
+    accepted = judged.tolerance
+    return accepted is not None and all(each is not None and each <= accepted for each in high)
