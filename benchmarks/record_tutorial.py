@@ -16,7 +16,7 @@ from pathlib import Path
 TOP = Path(__file__).parents[1]
 sys.path.insert(0, str(TOP / "tests"))
 
-from orchestrator.process.cores import usable_cores  # noqa: E402
+from orchestrator.process.host.cores import usable_cores  # noqa: E402
 from snippets import snippets  # noqa: E402
 
 RECORD = TOP / "benchmarks/results/tutorial.txt"

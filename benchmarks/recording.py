@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.process.cores import usable_cores
+from orchestrator.process.host.cores import usable_cores
 
 RESULTS = Path(__file__).parent / "results"
 

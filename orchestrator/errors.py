@@ -55,6 +55,18 @@ class EngineUnavailableError(OrchestratorError):
         super().__init__(f"{what}\n  to get it: {how_to_get_it}" if how_to_get_it else what)
 
 
+class InterpreterError(EngineUnavailableError):
+    """No Python interpreter can run the workers. ``what`` says which one was tried and why it cannot."""
+
+    def __init__(self, what: str, how_to_get_it: str) -> None:
+        super().__init__(what, how_to_get_it)
+        self.args = (f"{what}; {how_to_get_it}",)
+
+
+class UnsupportedHostError(OrchestratorError, RuntimeError):
+    """This process or task is run in a way that pools do not support; says what is supported instead."""
+
+
 class AudioError(OrchestratorError):
     """An audio file cannot be used. ``path`` is as the caller gave it."""
 

@@ -69,7 +69,7 @@ def open_pool(options: PipelineOptions) -> Pool:
     """
     from orchestrator.config.sizes import parse_size
     from orchestrator.pool.pool import Pool
-    from orchestrator.process.cores import default_workers
+    from orchestrator.process.host.cores import default_workers
 
     if options.memory_budget is not None:
         try:

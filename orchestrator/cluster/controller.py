@@ -57,6 +57,7 @@ class ClusterSettings:
     node_cpus: float
     node_resource: str | None
     shared_files: bool
+    python: str | None = None
 
     def for_nodes(self) -> LinkSettings:
         """Return what each node's actor gets: paths absolute, because they are looked for elsewhere."""
@@ -74,6 +75,7 @@ class ClusterSettings:
             retry=self.retry,
             start_timeout_s=self.start_timeout_s,
             host_path=tuple(sys.path),
+            python=self.python,
         )
         return LinkSettings(node, self.node_cpus)
 

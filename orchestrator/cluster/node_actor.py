@@ -40,7 +40,7 @@ from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
 from orchestrator.pool.stats import PoolStats
 from orchestrator.pool.submission.payload import Payload
-from orchestrator.process.cores import default_workers
+from orchestrator.process.host.cores import default_workers
 from orchestrator_worker import protocol
 from orchestrator_worker.framing import HEADER_SIZE, frame
 
@@ -67,6 +67,7 @@ class NodeSettings:
     retry: Retry
     start_timeout_s: float
     host_path: tuple[str, ...]
+    python: str | None = None
 
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -102,6 +103,7 @@ class NodeActor:
             max_attempts=settings.retry,
             start_timeout_s=settings.start_timeout_s,
             on_event=self._heard,
+            python=settings.python,
         )
 
     @_in_group("tell")

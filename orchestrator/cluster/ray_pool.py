@@ -17,6 +17,7 @@ from orchestrator.pool.pool import JOBS_AHEAD, Pool
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
 from orchestrator.pool.submission.checked_options import default_cache_dir, models_and_recycle, positive_s
+from orchestrator.process.host.supported import refuse_patched_host
 
 
 class RayPool(Pool):
@@ -42,6 +43,8 @@ class RayPool(Pool):
         node_resource: Only nodes with this custom resource are used.
         shared_files: The nodes see this machine's files under the same paths: audio is opened there if size and time of
             change agree, and sent along only if not.
+        python: The interpreter of the workers, a path on each node. Default: that node's ORCHESTRATOR_PYTHON, or the
+            interpreter that Ray runs there.
 
     Nodes that join are used, a lost node's jobs go to others. Results, errors, order, limits and the ``with`` block are
     those of ``Pool``; ``docs/scaling.md`` has what differs.
@@ -49,6 +52,7 @@ class RayPool(Pool):
     Raises:
         EngineUnavailableError: Ray is not installed, no cluster answers, or none could be started.
         ConfigError: The file cannot be used.
+        UnsupportedHostError: This process is patched by gevent or the like.
         ValueError, TypeError: An option makes no sense; named.
     """
 
@@ -70,7 +74,9 @@ class RayPool(Pool):
         node_cpus: float = 0,
         node_resource: str | None = None,
         shared_files: bool = False,
+        python: str | os.PathLike[str] | None = None,
     ) -> None:
+        refuse_patched_host()
         if workers is not None and (type(workers) is not int or workers < 1):
             raise ValueError(f"workers={workers!r}: a whole number, at least 1, or None")
         if node_cpus < 0:
@@ -91,6 +97,7 @@ class RayPool(Pool):
                 node_cpus=node_cpus,
                 node_resource=node_resource,
                 shared_files=shared_files,
+                python=None if python is None else os.fspath(python),
             )
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 from orchestrator.config.sizes import format_size
 from orchestrator.config.types import Model
 from orchestrator.doctor.finding import Finding
-from orchestrator.process.cores import within_quota
+from orchestrator.process.host.cores import within_quota
 
 ROOM_FACTOR = 3
 """A loaded model takes its file and then its cache: the 0.6B model of about half a GB has been seen at 1.36 GB."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.pipeline.document import Document
 from orchestrator.pipeline.work import PartialText
+from orchestrator.process.host.supported import running_loop
 
 if TYPE_CHECKING:
     from orchestrator.pipeline.pipeline import Pipeline
@@ -28,7 +29,7 @@ class AsyncPipeline:
         self, path: str | os.PathLike[str], *, on_text: Callable[[PartialText], None] | None = None
     ) -> Document:
         """As :meth:`Pipeline.run`. ``on_text`` is called on the event loop; cancelling the task stops the jobs."""
-        loop = asyncio.get_running_loop()
+        loop = running_loop()
 
         def tell(partial: PartialText) -> None:
             assert on_text is not None

@@ -18,14 +18,21 @@ from orchestrator.pool.stream import JobStream, StreamFuture
 from orchestrator.pool.submission.asyncio_bridge import AsyncioBridge
 from orchestrator.pool.submission.checked_options import positive_s
 from orchestrator.pool.submission.payload import Payload
+from orchestrator.process.host.supported import refuse_trio_task, running_loop
 
 
 class AsyncPool(PoolDoor):
     """:class:`Pool` for coroutines: the same arguments, the same results and errors.
 
     Cancelling a task cancels the job it waits for. A full queue suspends the submitting coroutine. Audio is
-    decoded in a thread.
+    decoded in a thread. It needs asyncio's event loop; under trio use :class:`Pool` in a thread (``docs/hosts.md``).
+
+    Raises:
+        UnsupportedHostError: trio runs the calling task.
     """
+
+    def _check_caller(self) -> None:
+        refuse_trio_task()
 
     @functools.cached_property
     def _replies(self) -> AsyncioBridge:
@@ -58,6 +65,7 @@ class AsyncPool(PoolDoor):
         *,
         stream: bool = False,
     ) -> None:
+        loop = running_loop()
         positive_s("timeout_s", timeout_s)
         positive_s("queue_timeout_s", queue_timeout_s)
         payload = await self._prepare(job, stream=stream)
@@ -68,7 +76,7 @@ class AsyncPool(PoolDoor):
             timeout_s=timeout_s,
             queue_timeout_s=queue_timeout_s,
             priority=priority,
-            staying=self._replies.taken_by(asyncio.get_running_loop()),
+            staying=self._replies.taken_by(loop),
         )
 
     async def _prepare(self, job: Job, *, stream: bool) -> Payload:
@@ -136,13 +144,14 @@ class AsyncPool(PoolDoor):
         try:
             return await self.submit(job, timeout_s=timeout_s)
         except UNSENDABLE as error:
-            failed: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            failed: asyncio.Future[Any] = running_loop().create_future()
             failed.set_exception(error)
             failed.exception()  # looked at: asyncio has nothing to complain of when nobody waits for it any more
             return failed
 
     async def stats(self) -> PoolStats:
         """Return what the pool looks like now."""
+        running_loop()
         return await asyncio.to_thread(self._controller.stats)
 
     async def close(self, timeout_s: float | None = None) -> bool:
@@ -156,12 +165,14 @@ class AsyncPool(PoolDoor):
         return await self._join(timeout_s)
 
     async def _join(self, timeout_s: float | None) -> bool:
+        running_loop()
         ended = await asyncio.to_thread(self._controller.join, timeout_s)
         if ended:
             self._replies.close()
         return ended
 
     async def __aenter__(self) -> Self:
+        running_loop()
         return self
 
     async def __aexit__(

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from orchestrator.pool.stream import Chunk, JobStream
+from orchestrator.process.host.supported import running_loop
 
 T = TypeVar("T")
 
@@ -24,7 +25,7 @@ class AsyncJobStream(Generic[T]):
         stream = self._stream
         if stream is None:
             stream = self._stream = await self._submit()
-            loop, news = asyncio.get_running_loop(), self._news
+            loop, news = running_loop(), self._news
             stream.buffer.on_change = lambda: _call_soon(loop, news.set)
             news.set()
         return stream

@@ -33,7 +33,9 @@ class PoolDoor:
         cache_dir: str | os.PathLike[str] | None = None,
         on_event: Hook | None = None,
         inspect: bool = False,
+        python: str | os.PathLike[str] | None = None,
     ) -> None:
+        self._check_caller()
         self._controller = Controller(
             PoolOptions(
                 config=config,
@@ -49,8 +51,12 @@ class PoolDoor:
                 cache_dir=cache_dir,
                 on_event=on_event,
                 inspect=inspect,
+                python=python,
             )
         )
+
+    def _check_caller(self) -> None:
+        """Refuse a caller that cannot use this kind of pool, before anything is started."""
 
     @property
     def models(self) -> tuple[Model, ...]:

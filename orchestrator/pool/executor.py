@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -29,7 +30,7 @@ class PoolExecutor(Executor):
 
     Args:
         max_workers: Processes.
-        recycle, max_attempts, memory_budget, on_event, inspect: As for :class:`Pool`.
+        recycle, max_attempts, memory_budget, on_event, inspect, python: As for :class:`Pool`.
         timeout_s: Seconds each call may take; then its worker is stopped and the future has a JobTimeoutError.
         max_queue: Calls that may wait; then ``submit`` blocks.
     """
@@ -45,6 +46,7 @@ class PoolExecutor(Executor):
         max_queue: int = 100_000,
         on_event: Hook | None = None,
         inspect: bool = False,
+        python: str | os.PathLike[str] | None = None,
     ) -> None:
         self._timeout_s = timeout_s
         self._controller = Controller(
@@ -56,6 +58,7 @@ class PoolExecutor(Executor):
                 max_queue=max_queue,
                 on_event=on_event,
                 inspect=inspect,
+                python=python,
             )
         )
 

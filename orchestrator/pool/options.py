@@ -41,6 +41,8 @@ class Settings:
     trim_timeout_s: float = TRIM_TIMEOUT_S
     prestart: str | None = None
     """The model to load into every slot at once, when there is only one it could be."""
+    python: str | None = None
+    """The interpreter of the workers; None: the one that this process would take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -63,3 +65,4 @@ class PoolOptions:
     cache_dir: str | os.PathLike[str] | None = None
     on_event: Hook | None = None
     inspect: bool = False
+    python: str | os.PathLike[str] | None = None

@@ -44,6 +44,8 @@ class Pool(PoolDoor):
         cache_dir: Where converted audio is kept. Default: ``~/.cache/orchestrator/audio``.
         on_event: Called with a frozen record for each event, on the pool's thread or one that waits or submits.
         inspect: Let ``orchestrator top`` look in, run by the same user.
+        python: The interpreter of the workers, of this process's version and with msgspec. Default: the environment
+            variable ORCHESTRATOR_PYTHON, or the interpreter of this process (``docs/hosts.md``).
 
     Without models, ``Call`` jobs run. With one model (or none) all workers load it at once, else on demand.
     Safe from many threads; not usable in a forked copy of the process. Leaving the ``with`` block finishes
@@ -51,6 +53,8 @@ class Pool(PoolDoor):
 
     Raises:
         ConfigError: The file cannot be used.
+        InterpreterError: There is no interpreter that can run workers.
+        UnsupportedHostError: This process is patched by gevent or the like.
         ResultsError: ``inspect``, and there is no safe place for its socket.
         ValueError, TypeError: An option makes no sense; named.
     """

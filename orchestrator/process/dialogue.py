@@ -24,6 +24,7 @@ from orchestrator.errors import (
     WorkerDiedError,
 )
 from orchestrator.process.exit_status import describe_exit
+from orchestrator.process.host.supported import refuse_patched_host
 from orchestrator.process.spawn import host_sys_path
 from orchestrator.process.worker_process import WorkerProcess
 from orchestrator_worker.framing import FramingError
@@ -71,7 +72,10 @@ class Dialogue:
 
         Raises:
             SpawnError: It could not be started, died, or did not say hello in time.
+            InterpreterError: There is no interpreter for workers.
+            UnsupportedHostError: This process is patched by gevent or the like.
         """
+        refuse_patched_host()
         self.phase = "spawn"
         self._inbox: deque[Reply] = deque()
         self.worker = WorkerProcess(env, slot=slot, generation=generation)

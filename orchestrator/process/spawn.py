@@ -23,12 +23,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 import orchestrator_worker
 from orchestrator.errors import SpawnError
 from orchestrator.process.fork_server import ForkServer, ForkServerLostError
+from orchestrator.process.host.flags import worker_flags
+from orchestrator.process.host.interpreter import worker_python
 from orchestrator.process.offspring import ExecutedChild, ForkedChild, Offspring
 
 _WORKER_MAIN = Path(orchestrator_worker.__file__).with_name("__main__.py")
+_PACKAGES = str(Path(msgspec.__file__).parents[1])
+"""Where our msgspec lies: the worker looks there too, or it would miss one that only our ``sys.path`` leads to."""
 _lifelines: weakref.WeakSet[ParentEnds] = weakref.WeakSet()
 
 
@@ -85,20 +91,28 @@ def host_sys_path() -> list[str]:
 
 
 def spawn(
-    environment: Mapping[str, str], *, slot: int, generation: int, fork_server: ForkServer | None = None
+    environment: Mapping[str, str],
+    *,
+    slot: int,
+    generation: int,
+    fork_server: ForkServer | None = None,
+    python: str | None = None,
 ) -> tuple[Offspring, ParentEnds]:
     """Start a worker with the whole ``environment`` given. Returns before the worker says anything.
 
-    With a ``fork_server`` it is forked from that, else, or when the fork server fails, a new interpreter is executed.
+    With a ``fork_server`` it is forked from that, else, or when the fork server fails, a new interpreter is executed:
+    ``python`` as :func:`~orchestrator.process.host.interpreter.worker_python` returned it, or what that returns now.
 
     Raises:
         SpawnError: The system refused (no descriptors, no memory, no processes left).
+        InterpreterError: There is no interpreter for workers.
     """
+    command = _command(python)
     opened: list[int] = []
     try:
         for _ in range(4):
             opened += os.pipe()
-        process, ends = _start(opened, environment, fork_server)
+        process, ends = _start(opened, command, environment, fork_server)
     except OSError as error:
         for descriptor in opened:
             os.close(descriptor)
@@ -107,17 +121,21 @@ def spawn(
     return process, ends
 
 
-def start_fork_server(environment: Mapping[str, str]) -> ForkServer:
-    """Start a fork server of workers with this whole environment.
+def start_fork_server(environment: Mapping[str, str], python: str | None = None) -> ForkServer:
+    """Start a fork server of workers with this whole environment; ``python`` as for :func:`spawn`.
 
     Raises:
         OSError: The system refused.
+        InterpreterError: There is no interpreter for workers.
     """
-    return ForkServer(_python(), environment)
+    return ForkServer(_command(python), environment)
 
 
 def _start(
-    pipes: list[int], environment: Mapping[str, str], fork_server: ForkServer | None
+    pipes: list[int],
+    command: list[str],
+    environment: Mapping[str, str],
+    fork_server: ForkServer | None,
 ) -> tuple[Offspring, ParentEnds]:
     commands_r, commands_w, replies_r, replies_w, noise_r, noise_w, lifeline_r, lifeline_w = pipes
     process: Offspring | None = None
@@ -128,7 +146,7 @@ def _start(
         except ForkServerLostError:
             process = None
     if process is None:
-        process = _execute(commands_r, replies_w, noise_w, lifeline_r, environment)
+        process = _execute(command, (commands_r, replies_w, lifeline_r), noise_w, environment)
     for theirs in (commands_r, replies_w, noise_w, lifeline_r):
         os.close(theirs)
     for ours in (commands_w, replies_r, noise_r):
@@ -137,19 +155,19 @@ def _start(
 
 
 def _execute(
-    commands_r: int, replies_w: int, noise_w: int, lifeline_r: int, environment: Mapping[str, str]
+    command: list[str], passed: tuple[int, int, int], noise_w: int, environment: Mapping[str, str]
 ) -> ExecutedChild:
     process = subprocess.Popen(
-        [*_python(), *(str(descriptor) for descriptor in (commands_r, replies_w, lifeline_r))],
+        [*command, *map(str, passed)],
         stdin=subprocess.DEVNULL,
         stdout=noise_w,
         stderr=noise_w,
-        pass_fds=(commands_r, replies_w, lifeline_r),
+        pass_fds=passed,
         env=dict(environment),
         process_group=0,
     )
     return ExecutedChild(process)
 
 
-def _python() -> list[str]:
-    return [sys.executable, "-u", "-P", "-X", "faulthandler", str(_WORKER_MAIN)]
+def _command(python: str | None) -> list[str]:
+    return [python or worker_python(), *worker_flags(), str(_WORKER_MAIN), _PACKAGES]

@@ -43,17 +43,25 @@ class WorkerProcess:
         generation: int = 1,
         cap: int = DEFAULT_CAP,
         fork_server: ForkServer | None = None,
+        python: str | None = None,
     ) -> None:
         """Start the process; ``env`` is added to our environment. A ``fork_server`` must have just that.
 
+        ``python`` is the interpreter, as for :func:`~orchestrator.process.spawn.spawn`.
+
         Raises:
             SpawnError: The system refused.
+            InterpreterError: There is no interpreter for workers.
         """
         self.slot = slot
         self.generation = generation
         self.late_environment = late_environment(env or {})
         self._process, self._ends = spawn(
-            child_environment(env or {}), slot=slot, generation=generation, fork_server=fork_server
+            child_environment(env or {}),
+            slot=slot,
+            generation=generation,
+            fork_server=fork_server,
+            python=python,
         )
         self.pid = self._process.pid
         self._pidfd = _open_pidfd(self.pid)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator.pool.submission.model_configuration import load_models
-from orchestrator.process import cores
 from orchestrator.process.cgroup import CgroupLimits
-from orchestrator.process.cores import default_workers, usable_cores, within_quota
+from orchestrator.process.host import cores
+from orchestrator.process.host.cores import default_workers, usable_cores, within_quota
 
 V2 = "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw,nsdelegate\n"
 V1 = "32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu,cpuacct\n"

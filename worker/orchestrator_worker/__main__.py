@@ -1,6 +1,7 @@
-"""Entry of the child process: ``python -u -P …/orchestrator_worker/__main__.py COMMANDS_FD REPLIES_FD LIFELINE_FD``.
+"""Entry of the child process: ``python -u -P …/__main__.py [PACKAGES] COMMANDS_FD REPLIES_FD LIFELINE_FD``.
 
-Or ``… __main__.py fork_server CHANNEL_FD``: :mod:`orchestrator_worker.fork_server`, which forks workers.
+Or ``… __main__.py [PACKAGES] fork_server CHANNEL_FD``: :mod:`orchestrator_worker.fork_server`, which forks workers.
+PACKAGES is the absolute path of the folder in which the parent has msgspec.
 
 Started by path and never as ``python -m``, which would take a package of this name from the working directory
 or from PYTHONPATH. For the same reason the package is loaded from the folder this file lies in, whatever
@@ -17,6 +18,12 @@ import sys
 from typing import NoReturn
 
 
+def _find_msgspec(packages: str) -> None:
+    """Append the parent's folder of packages where msgspec is nowhere else: vendored ones, PYTHONPATH, ``-S``."""
+    if importlib.util.find_spec("msgspec") is None:
+        sys.path.append(packages)
+
+
 def _load_own_package() -> None:
     folder = os.path.dirname(os.path.abspath(__file__))
     spec = importlib.util.spec_from_file_location(
@@ -31,6 +38,9 @@ def _load_own_package() -> None:
 
 def main(arguments: list[str]) -> NoReturn:
     """Make the descriptors private, hold the lifeline, then serve until told to leave. Does not return."""
+    if os.path.isabs(arguments[0]):
+        _find_msgspec(arguments[0])
+        arguments = arguments[1:]
     descriptors = [int(argument) for argument in arguments if argument != "fork_server"]
     for descriptor in descriptors:
         os.set_inheritable(descriptor, False)

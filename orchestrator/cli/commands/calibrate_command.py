@@ -50,9 +50,11 @@ def run_calibration(effort: Effort, results: Path, *, as_json: bool, quiet: bool
     from orchestrator.experiments.storage.run_folder import ResultsFolder
     from orchestrator.experiments.storage.stored_calibration import write_calibration
     from orchestrator.files.writing import to_json
+    from orchestrator.process.host.interpreter import worker_python
     from orchestrator.report.calibration_lines import calibration_lines
     from orchestrator.report.layout import Line
 
+    worker_python()
     out, log = Screen(sys.stdout), Screen(sys.stderr)
 
     def tell(sentence: str) -> None:

@@ -31,7 +31,7 @@ def doctor(
     """Say what is there and what is missing for each profile; exit 1 when the one asked for is not ready."""
     from orchestrator.cli.terminal.doctor_display import show
     from orchestrator.doctor import examine
-    from orchestrator.process.cores import usable_cores
+    from orchestrator.process.host.cores import usable_cores
 
     examination = examine(
         file,

@@ -81,7 +81,7 @@ def _plan(file: Path, **flags: object) -> Plan:
     from orchestrator.config.load import load_file
     from orchestrator.config.overrides import Overrides
     from orchestrator.config.resolve import resolve
-    from orchestrator.process.cores import usable_cores
+    from orchestrator.process.host.cores import usable_cores
 
     overrides = Overrides(**flags)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     return resolve(load_file(file), file, overrides, os.environ, usable_cores())
@@ -91,7 +91,9 @@ def _run(plan: Plan, folder: Path, wanted: Wanted, gated: Gated, *, resume: bool
     from orchestrator.cli.terminal.display_choice import make_display
     from orchestrator.experiments.running.runner import run_plan
     from orchestrator.experiments.storage.run_folder import ResultsFolder
+    from orchestrator.process.host.interpreter import worker_python
 
+    worker_python()  # without one no method could run: one sentence instead of one a method
     with make_display(wanted) as display:
         outcome = run_plan(plan, ResultsFolder(folder), display, resume=resume)
         if report and outcome != "nothing ran":

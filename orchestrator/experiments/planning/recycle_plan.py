@@ -30,7 +30,7 @@ from orchestrator.experiments.planning.plan_advice import (
 from orchestrator.experiments.planning.worker_figures import BASELINE, MeasuredWorker, measured_workers
 from orchestrator.experiments.results.results_file import Results
 from orchestrator.experiments.results.run_results import load_run
-from orchestrator.process.cores import usable_cores
+from orchestrator.process.host.cores import usable_cores
 from orchestrator.process.usable_memory import free_budget_bytes
 
 _INFORMS = {"reuse": 0, "restart": 1, "recreate": 2, BASELINE: 3}

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.process.cgroup import cgroup_limits
-from orchestrator.process.cores import affinity_cores
+from orchestrator.process.host.cores import affinity_cores
 
 ENGINE_PACKAGES = (
     "moonshine-voice",

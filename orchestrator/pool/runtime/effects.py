@@ -23,13 +23,15 @@ log = logging.getLogger("orchestrator.pool")
 class PoolEffects:
     """Implements :class:`~orchestrator.pool.core.registry.Effects`."""
 
-    def __init__(self, admission: Admission, on_event: Hook | None, selector: Selector) -> None:
+    def __init__(
+        self, admission: Admission, on_event: Hook | None, selector: Selector, python: str | None
+    ) -> None:
         self._admission = admission
         self._leave_queue = admission.queue.leave
         self._on_event = on_event
         self._selector = selector
         self._kills = OomKills()
-        self._start_method = StartMethod()
+        self._start_method = StartMethod(python)
         self._random = random.Random()  # noqa: S311 - jitter, no secret
         self.blind = False
         """Whether deaths must be looked for, where the system has no pidfd."""

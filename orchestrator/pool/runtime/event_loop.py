@@ -79,7 +79,7 @@ class EventLoop:
         self._ended = False
         self._over = False
         self._owner_pid = os.getpid()
-        self._effects = PoolEffects(admission, on_event, self._selector)
+        self._effects = PoolEffects(admission, on_event, self._selector, settings.python)
         self.supervisor = Supervisor(models, settings, self._effects)
         self._thread = threading.Thread(target=self._run, name="orchestrator-pool", daemon=True)
 

@@ -42,6 +42,7 @@ class ProcessLink:
             slot=worker.slot.index,
             generation=worker.generation,
             fork_server=start_method.fork_server_for(environment, worker.generation),
+            python=start_method.python,
         )
         self.pid = self.process.pid
         self._noise: OutputLog | None = None

@@ -23,7 +23,9 @@ MOST_FORK_SERVERS = 3
 class StartMethod:
     """The fork server of one pool. Called on the event loop alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, python: str | None) -> None:
+        """``python`` is the interpreter of all workers; None: that of this process."""
+        self.python = python
         self._fork_servers: list[ForkServer] = []
 
     def fork_server_for(self, own_environment: Mapping[str, str], generation: int) -> ForkServer | None:
@@ -41,7 +43,7 @@ class StartMethod:
     def _start(self, environment: Mapping[str, str]) -> None:
         try:
             # The one before stays: it alone can say how its workers end.
-            self._fork_servers.append(start_fork_server(environment))
+            self._fork_servers.append(start_fork_server(environment, self.python))
         except OSError as error:
             log.debug("no fork_server: %s", error)
 

@@ -13,6 +13,8 @@ from orchestrator.pool.models import FUNCTION_MODEL, Model, models_by_name
 from orchestrator.pool.options import START_TIMEOUT_S, PoolOptions, Settings
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
+from orchestrator.process.host.interpreter import worker_python
+from orchestrator.process.host.supported import refuse_patched_host
 from orchestrator.process.usable_memory import default_budget_bytes
 
 
@@ -30,8 +32,11 @@ def check_options(options: PoolOptions) -> CheckedOptions:
 
     Raises:
         ConfigError: The file cannot be used.
+        InterpreterError: There is no interpreter that can run workers.
+        UnsupportedHostError: This process is patched by gevent or the like.
         ValueError, TypeError: An option makes no sense; named.
     """
+    refuse_patched_host()
     _check(options.workers, options.recycle)
     said = Recycle(auto=True) if options.recycle == "auto" else options.recycle
     known, from_file = models_and_recycle(options.config, options.profile, options.models)
@@ -45,6 +50,7 @@ def check_options(options: PoolOptions) -> CheckedOptions:
         retry=tries if isinstance(tries, Retry) else Retry.up_to(tries),
         start_timeout_s=positive_s("start_timeout_s", options.start_timeout_s) or START_TIMEOUT_S,
         prestart=_prestart(known),
+        python=worker_python(options.python),
     )
     cache_dir = default_cache_dir() if options.cache_dir is None else Path(options.cache_dir)
     return CheckedOptions(models, settings, cache_dir)

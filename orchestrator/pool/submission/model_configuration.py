@@ -12,7 +12,7 @@ from orchestrator.config.profile import choose_profile, folder_of
 from orchestrator.config.types import ExperimentsFile
 from orchestrator.errors import ConfigError
 from orchestrator.pool.models import Model
-from orchestrator.process.cores import usable_cores
+from orchestrator.process.host.cores import usable_cores
 
 
 def load_models(path: str | os.PathLike[str], profile: str) -> tuple[list[Model], ExperimentsFile]:
