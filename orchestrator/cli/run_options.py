@@ -19,6 +19,13 @@ Stop = Annotated[
     Literal["settled", "never"] | None,
     typer.Option(help="settled: a method ends once its verdict is settled; never: all iterations."),
 ]
+JobsPerLoad = Annotated[
+    str | None,
+    typer.Option(
+        metavar="1-3",
+        help="recreate: fewest and most jobs of a load, drawn for each iteration; tells growth per load from per job.",
+    ),
+]
 Results = Annotated[Path | None, typer.Option(help="Results folder; default: results beside the file.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the last run if it was cut off.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per experiment on stdout.")]

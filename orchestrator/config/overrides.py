@@ -30,6 +30,7 @@ class Overrides(msgspec.Struct, frozen=True):
     context_length: int | None = None
     language: str | None = None
     stop: StopRule | None = None
+    jobs_per_load: tuple[int, int] | None = None
 
 
 class Said(msgspec.Struct, frozen=True):

@@ -156,6 +156,18 @@ class ExperimentDefaults(Table, frozen=True):
     recycle_after: (
         Annotated[Positive, Meta(description="method recycle: iterations per process; default 1")] | None
     ) = None
+    jobs_per_load: (
+        Annotated[
+            list[Positive],
+            Meta(
+                min_length=2,
+                max_length=2,
+                description="method recreate: fewest and most jobs of a load, drawn anew for each iteration, so that "
+                "one run tells growth per load from growth per job; default [1, 1]",
+            ),
+        ]
+        | None
+    ) = None
     sample_interval_ms: (
         Annotated[Positive, Meta(description="milliseconds between readings of memory; default 20")] | None
     ) = None
@@ -353,7 +365,8 @@ class Series(msgspec.Struct, frozen=True):
 class Experiment(msgspec.Struct, frozen=True):
     """One experiment, ready to run. Units: ``sample_interval_ms`` milliseconds, ``timeout_s`` seconds.
 
-    ``iterations`` is what is planned; with ``stop`` ``settled`` a series may end earlier.
+    ``iterations`` is what is planned; with ``stop`` ``settled`` a series may end earlier. ``jobs_per_load`` are the
+    fewest and the most jobs that ``recreate`` does with one load.
     """
 
     name: str
@@ -367,6 +380,7 @@ class Experiment(msgspec.Struct, frozen=True):
     output: str
     steps: list[Step]
     stop: StopRule = "never"
+    jobs_per_load: tuple[int, int] = (1, 1)
 
 
 class Plan(msgspec.Struct, frozen=True):

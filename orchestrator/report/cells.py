@@ -57,6 +57,16 @@ def rate_with_interval(rate: Numbers | None) -> str:
     return with_interval(rate["rate_mb_per_iter"], rate["low_mb_per_iter"], rate["high_mb_per_iter"])
 
 
+def net_change(numbers: Numbers) -> str:
+    """Return what a model leaves behind per iteration: of the live heap where that was read, else of RSS."""
+    channels: Numbers = numbers.get("net_change") or {}
+    found = channels.get("live") or channels.get("rss")
+    if not found:
+        return UNKNOWN
+    mean = found["per_iteration"]
+    return with_interval(mean["rate"], mean["low"], mean["high"], 4)
+
+
 def leak_rate(numbers: Numbers) -> str:
     """Return the leak rate at the method's own boundary."""
     return rate_with_interval(numbers.get("leak_rate"))

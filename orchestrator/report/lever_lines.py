@@ -17,7 +17,7 @@ from orchestrator.report.shape import columns_of
 
 
 def lever_sentences(summary: Numbers) -> list[str]:
-    """Return what is said of one series: its variant and what that costs, the split by load, the trim.
+    """Return what is said of one series: whose the growth is, its variant with its cost, the split by load, the trim.
 
     The split is told of the live heap where its channel is on, else of RSS. Of a variant only what it changes is
     told; the rest is in the summary.
@@ -27,9 +27,32 @@ def lever_sentences(summary: Numbers) -> list[str]:
     trim: Mapping[str, str] = pulled.get("trim") or {}
     split: list[Mapping[str, str]] = pulled.get("load_split") or []
     if variant:
-        return ["; ".join(filter(None, (variant.get("sentence"), variant.get("cost"))))]
-    said = [*(each["sentence"] for each in split[:1]), trim.get("sentence", "")]
+        return [
+            *net_change_sentences(summary),
+            "; ".join(filter(None, (variant.get("sentence"), variant.get("cost")))),
+        ]
+    said = [
+        *net_change_sentences(summary),
+        *(each["sentence"] for each in split[:1]),
+        trim.get("sentence", ""),
+    ]
     return [sentence for sentence in said if sentence]
+
+
+def net_change_sentences(summary: Numbers) -> list[str]:
+    """Return which model grows, and by load or by job: of the live heap where its channel is on, else of RSS."""
+    found: list[Mapping[str, str]] = summary.get("net_changes") or []
+    return [one["sentence"] for one in found[:1] if one.get("sentence")]
+
+
+def net_change_lines(experiment: Experiment, summaries: Mapping[str, Numbers]) -> list[Line]:
+    """Return a line for every method that tells which model grows."""
+    return [
+        Line(f"{method_name(series, summaries[series.key])}: {sentence}", "note")
+        for series in columns_of(experiment)
+        if series.key in summaries
+        for sentence in net_change_sentences(summaries[series.key])
+    ]
 
 
 def early_end(summary: Numbers) -> str:

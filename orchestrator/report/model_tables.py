@@ -7,9 +7,9 @@ from typing import Any
 
 from orchestrator.config.types import Experiment, Series
 from orchestrator.report import remarks
-from orchestrator.report.cells import NOT_APPLICABLE, Cell, Numbers, amount, speed
+from orchestrator.report.cells import NOT_APPLICABLE, Cell, Numbers, amount, net_change, speed
 from orchestrator.report.layout import BLANK, RULE, Line, Row, table, title_block
-from orchestrator.report.lever_lines import iterations_title
+from orchestrator.report.lever_lines import iterations_title, net_change_lines
 from orchestrator.report.names import BASELINE, method_name, model_names
 from orchestrator.report.shape import Shape, pairs_of, shape_of
 
@@ -33,6 +33,7 @@ _SWITCH: Sequence[tuple[str, Cell] | None] = (
     ("Avg Load Overhead (MB)", amount("avg_load_overhead_mb")),
     ("Avg Unload Release (MB)", amount("avg_unload_release_mb")),
     ("Avg Net Leak per Switch (MB)", amount("avg_net_leak_per_switch_mb")),
+    ("Net change (MB/iter, 95 %)", net_change),
     None,
     ("Avg TTFT (ms)", amount("avg_ttft_ms")),
     ("Avg Speed (chars/sec)", speed),
@@ -41,6 +42,7 @@ _SWITCH: Sequence[tuple[str, Cell] | None] = (
     ("Avg CER (%)", _cer),
 )
 _CHAIN: Sequence[tuple[str, Cell] | None] = (
+    ("Net change (MB/iter, 95 %)", net_change),
     ("Avg TTFT (ms)", amount("avg_ttft_ms")),
     ("Avg WER (%)", _wer),
     None,
@@ -65,7 +67,7 @@ def model_tables(experiment: Experiment, summaries: Summaries, width: int | None
             lines += _metrics(experiment, sides, _SWITCH, width)
         names = model_names(experiment)
         lines += remarks.text_at_once((names[role], each) for side in sides for role, each in side.items())
-    return lines
+    return [*lines, *net_change_lines(experiment, summaries)]
 
 
 def _caption(series: Series, baseline: Series | None) -> str:

@@ -30,6 +30,7 @@ def run(  # noqa: PLR0917 - typer wants one parameter a flag
     context_length: flag.ContextLength = None,
     language: flag.Language = None,
     stop: flag.Stop = None,
+    jobs_per_load: flag.JobsPerLoad = None,
     results: flag.Results = None,
     resume: flag.Resume = False,
     as_json: flag.AsJson = False,
@@ -57,6 +58,7 @@ def run(  # noqa: PLR0917 - typer wants one parameter a flag
             context_length=context_length,
             language=language,
             stop=stop,
+            jobs_per_load=_jobs_per_load(jobs_per_load),
         )
         folder = results if results is not None else Path(plan.file).parent / "results"
         if dry_run:
@@ -75,6 +77,19 @@ def run(  # noqa: PLR0917 - typer wants one parameter a flag
 
 def _names(text: str | None) -> tuple[str, ...] | None:
     return None if text is None else tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _jobs_per_load(said: str | None) -> tuple[int, int] | None:
+    """Read ``3`` or ``1-3``."""
+    if said is None:
+        return None
+    first, _, last = said.partition("-")
+    numbers = [int(text) if text.isascii() and text.isdigit() else 0 for text in (first, last or first)]
+    if min(numbers) < 1 or numbers[0] > numbers[1]:
+        raise typer.BadParameter(
+            f"--jobs-per-load {said!r}: a number of jobs, or fewest and most, such as 1-3"
+        )
+    return numbers[0], numbers[1]
 
 
 def _plan(file: Path, **flags: object) -> Plan:

@@ -15,7 +15,15 @@ from orchestrator.experiments.results.results_file import Results
 
 _MODEL = ("engine", "file", "file_sha256", "language", "format")
 _MODEL_SETTINGS = ("library", "library_sha256", "threads", "context_length", "env", "options")
-_SETTINGS = ("iterations", "recycle_after", "sample_interval_ms", "timeout_s", "heap", "heap_source")
+_SETTINGS = (
+    "iterations",
+    "recycle_after",
+    "jobs_per_load",
+    "sample_interval_ms",
+    "timeout_s",
+    "heap",
+    "heap_source",
+)
 _SAMPLE = ("sha256", "reference")
 
 

@@ -7,16 +7,18 @@ over two models says nothing about either.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from orchestrator.analysis.judging.judgement import Judgement
 from orchestrator.config.types import Experiment, Step
 from orchestrator.experiments.judging.judgement import baseline_of, judge_series, series_method
 from orchestrator.experiments.judging.leak_rate import MB, boundary_readings, leak_rate, read_boundary
 from orchestrator.experiments.judging.levers import levers
 from orchestrator.experiments.judging.model_summary import mean, phase_means, speech_numbers, summarize_model
+from orchestrator.experiments.judging.net_changes import net_changes, net_changes_part
 from orchestrator.experiments.storage.records import IterationRecord, Reading, SeriesRecords, StepRecord
 
 
@@ -37,6 +39,7 @@ def summarize(
     method = series_method(experiment, records.series)
     iterations = sorted(records.iterations, key=lambda record: record.iteration)
     steps = [step for record in iterations for step in record.steps]
+    judged = judge_series(experiment, records, baseline=baseline)
     models = {step.model.role: step for step in experiment.steps}
     return {
         "method": method,
@@ -44,7 +47,7 @@ def summarize(
         **_outcome(experiment, records),
         "reset": _reset(records, steps),
         **_memory(iterations, from_before_load=len(models) > 1 and method != "recycle"),
-        "judgement": msgspec.to_builtins(judge_series(experiment, records, baseline=baseline)),
+        "judgement": msgspec.to_builtins(judged),
         "leak_rate": leak_rate(method, iterations),
         "leak_rate_after_infer": leak_rate(method, iterations, "after_infer"),
         "leak_rate_after_unload": leak_rate(method, iterations, "after_unload"),
@@ -53,7 +56,31 @@ def summarize(
         **phase_means(steps),
         **_first_and_last(boundary_readings(iterations, read_boundary(method, iterations))),
         **_trim(records),
-        "models": {role: _of_model(step, steps) for role, step in models.items()},
+        **_models(method, judged, iterations, models),
+    }
+
+
+def _models(
+    method: str,
+    judged: Judgement,
+    iterations: Sequence[IterationRecord],
+    models: Mapping[str, Step],
+) -> dict[str, Any]:
+    """Return each model's numbers, with its own net change, and how those add up to the whole growth."""
+    steps = [step for record in iterations for step in record.steps]
+    loads_anew = method == "recreate"
+    found = (
+        net_changes(iterations, warm_up=judged.warm_up, tolerance_mb=judged.tolerance) if loads_anew else []
+    )
+    return {
+        "models": {
+            role: {
+                **_of_model(step, steps),
+                "net_change": {one.channel: msgspec.to_builtins(one.models[role]) for one in found},
+            }
+            for role, step in models.items()
+        },
+        "net_changes": net_changes_part(found, {role: step.model.label for role, step in models.items()}),
     }
 
 

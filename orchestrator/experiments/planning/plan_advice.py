@@ -12,12 +12,14 @@ from typing import NamedTuple
 
 from orchestrator.analysis.judging.decision import CLEAN
 from orchestrator.analysis.planning.model_plan import Lever
+from orchestrator.analysis.planning.net_change_words import with_error
 from orchestrator.analysis.planning.recycling import (
     RecyclePlan,
     WorkerFigures,
     plan_recycling,
     throughput_cost,
 )
+from orchestrator.experiments.planning.own_growth import OwnGrowth
 from orchestrator.experiments.planning.worker_figures import BASELINE, MeasuredWorker
 
 MOST_OF = 0.5
@@ -49,9 +51,28 @@ def basis(worker: MeasuredWorker) -> str:
     source = f"{where} is {judgement.verdict}: RSS grows by at most {figures.rate_high_mb:.3g} MB per job"
     if worker.method == "recreate":
         source += ", loads and jobs together, which is more than jobs alone" if worker.sharing == 1 else ""
+    if worker.own is not None:
+        return _basis_of_own(where, worker, worker.own)
     if worker.sharing > 1:
         source += f", {worker.sharing} models in one process together"
     return source
+
+
+def _basis_of_own(where: str, worker: MeasuredWorker, own: OwnGrowth) -> str:
+    assert worker.figures is not None
+    mean = with_error(own.per_iteration)
+    models = f"{worker.sharing} models" if worker.sharing > 1 else "one model"
+    what = "live heap" if own.channel == "live" else "RSS"
+    said = (
+        f"{where}, {models} in one process, is {worker.judgement.verdict}; this model's own net change "
+        f"of {what} is {mean} MB per iteration"
+    )
+    grows = f"RSS grows by at most {worker.figures.growth_mb:.3g} MB per job"
+    if own.finding == "nothing":
+        return f"{said}: no growth of its own"
+    if own.per_job is not None:
+        return f"{said}, {with_error(own.per_job)} per job: {grows}"
+    return f"{said}: {grows}, loads and jobs together"
 
 
 def trimmed_plan(worker: MeasuredWorker, budget_mb: float, workers: int) -> Trimmed | None:
@@ -162,7 +183,9 @@ def _crashes(every: Sequence[MeasuredWorker], cap: int | None) -> Iterator[str]:
 
 def _verdict(worker: MeasuredWorker) -> Iterator[str]:
     judgement = worker.judgement
-    if judgement.verdict == "inconclusive":
+    if worker.own is not None and worker.own.finding == "nothing":
+        yield "Nothing need be recycled for its memory; the growth of that process is another model's"
+    elif judgement.verdict == "inconclusive":
         yield "The verdict is open; this plan is on the safe side of its interval"
         yield from (f"To settle it: {what}" for what in judgement.settle[:1])
     elif judgement.verdict == "slow-growth":

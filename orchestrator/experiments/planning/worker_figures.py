@@ -20,6 +20,7 @@ from orchestrator.analysis.planning.job_growth import growth_spread, upper_job_g
 from orchestrator.analysis.planning.recycling import WorkerFigures
 from orchestrator.errors import ResultsError
 from orchestrator.experiments.judging.model_summary import mean
+from orchestrator.experiments.planning.own_growth import OwnGrowth, own_growth
 from orchestrator.experiments.results.results_file import Results
 
 BASELINE = "recycle"
@@ -34,12 +35,13 @@ class MeasuredWorker:
         environment: What the series sets beyond the experiment's own, as ``NAME=value``; empty without a variant.
         model: The whole of its configuration, as the results keep it.
         judgement: Of the series.
-        sharing: Models in the series' process; of several the growth cannot be told apart.
+        sharing: Models in the series' process.
         jobs_per_iteration: Jobs of this model in an iteration.
         iterations: How many were measured.
         figures: What a plan needs; None when something was not measured, which ``lacking`` then names.
         grown_mb: RSS after the last job less that after the first.
         trim_released_mb: What came back in the heap trim at the end; None without one.
+        own: The model's own part of the growth, where models of one process, or loads and jobs, can be told apart.
     """
 
     experiment: str
@@ -55,6 +57,7 @@ class MeasuredWorker:
     lacking: str
     grown_mb: float
     trim_released_mb: float | None
+    own: OwnGrowth | None = None
 
     @property
     def role(self) -> str:
@@ -113,7 +116,8 @@ def _workers(results: Results) -> Iterator[MeasuredWorker]:
         fresh = _entries(results, BASELINE, summary.get("variant")) or _entries(results, BASELINE, None)
         for role, model in models.items():
             own, baseline = _Steps(entries, role), _Steps(fresh, role)
-            figures, lacking = _figures(own, baseline, judgement, method)
+            alone = own_growth(summary, role)
+            figures, lacking = _figures(own, baseline, judgement, method, alone)
             sizes = own.after_infer
             yield MeasuredWorker(
                 experiment=str(results.config["experiment"]),
@@ -129,6 +133,7 @@ def _workers(results: Results) -> Iterator[MeasuredWorker]:
                 lacking=lacking,
                 grown_mb=sizes[-1] - sizes[0] if sizes else 0.0,
                 trim_released_mb=summary.get("trim_released_mb"),
+                own=alone,
             )
 
 
@@ -158,7 +163,7 @@ class _Steps:
 
     @property
     def jobs_per_iteration(self) -> float:
-        return mean(len(steps) for _, steps in self._read) or 1.0
+        return mean(sum(step.get("jobs", 1) for step in steps) for _, steps in self._read) or 1.0
 
     @property
     def after_infer(self) -> list[float]:
@@ -182,7 +187,7 @@ class _Steps:
 
 
 def _figures(
-    own: _Steps, baseline: _Steps, judgement: Judgement, method: str
+    own: _Steps, baseline: _Steps, judgement: Judgement, method: str, alone: OwnGrowth | None
 ) -> tuple[WorkerFigures | None, str]:
     sizes = own.after_infer
     job_s = own.seconds("infer_s")
@@ -192,18 +197,21 @@ def _figures(
     if not starts:
         return None, "no load of it was measured"
     growth = None if method == BASELINE else growth_high_mb(judgement)
+    jobs = own.jobs_per_iteration
+    if growth and alone is not None:
+        growth = alone.high_mb(growth, jobs)
     base_mb = _base_mb(sizes, judgement)
     above = own.above[judgement.warm_up :] or own.above
     warm = sizes[min(judgement.warm_up, len(sizes) - 1) :]
     steps = [later - earlier for earlier, later in pairwise(warm)] if growth else []
     figures = WorkerFigures(
-        rate_high_mb=None if growth is None else growth / own.jobs_per_iteration,
+        rate_high_mb=None if growth is None else growth / jobs,
         base_mb=base_mb,
         peak_above_base_mb=max([*above, *baseline.above]),
         start_s=(starts[0].seconds("spawn_s") or 0.0) + (starts[0].seconds("load_s") or 0.0),
         job_s=job_s,
         job_high_mb=upper_job_growth(steps),
-        spread_mb=growth_spread(steps) / sqrt(own.jobs_per_iteration),
+        spread_mb=growth_spread(steps) / sqrt(jobs),
     )
     return figures, ""
 

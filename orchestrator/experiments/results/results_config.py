@@ -40,6 +40,7 @@ def config_part(
         "series": [_series(series) for series in experiment.series],
         "iterations": experiment.iterations,
         "recycle_after": experiment.recycle_after,
+        "jobs_per_load": list(experiment.jobs_per_load),
         "sample_interval_ms": experiment.sample_interval_ms,
         "timeout_s": experiment.timeout_s,
         "heap": experiment.heap,

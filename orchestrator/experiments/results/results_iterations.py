@@ -107,6 +107,7 @@ def _step(step: StepRecord) -> dict[str, Any]:
         "generation": step.generation,
         "start": step.start,
         "reset": step.reset,
+        "jobs": step.jobs,
         **readings_part(step.readings),
         **msgspec.structs.asdict(step.phases),
         "chunks": step.chunks,

@@ -39,6 +39,7 @@ class StepDraft:
     peak: int = 0
     tree_peak: int = 0
     peak_is_sampled: bool = False
+    jobs: int = 1
 
     @property
     def text(self) -> str | None:
@@ -80,6 +81,7 @@ class StepDraft:
             reset=self.reset,
             facts=self.facts,
             start=self.start,
+            jobs=self.jobs,
         )
 
 

@@ -40,7 +40,8 @@ def _of_series(experiment: Experiment, series: Series, pace: Mapping[tuple[str, 
         return Estimate(known * experiment.iterations, measured=True)
     processes = len(experiment.steps) * experiment.iterations / experiment.recycle_after
     spawns = processes if series.method == "recycle" else 1
-    steps_s = sum(_typical_s(step) for step in experiment.steps)
+    jobs = sum(experiment.jobs_per_load) / 2 if series.method == "recreate" else 1
+    steps_s = jobs * sum(_typical_s(step) for step in experiment.steps)
     return Estimate(experiment.iterations * steps_s + spawns * SPAWN_S, measured=False)
 
 

@@ -2,7 +2,7 @@
 
 ::
 
-    recreate   one process   [ load infer unload ] for each step
+    recreate   one process   [ load infer unload ] for each step; with ``jobs_per_load`` several infers
     restart    one process   load once; then [ restart ] infer
     reuse      one process   load once; then infer
     recycle    the baseline  one process per step and per ``recycle_after`` iterations:
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from random import Random
 
 from orchestrator.config.types import Experiment, MethodName, Step
 from orchestrator.errors import EngineUnavailableError, JobError, WorkerDiedError, WorkerError
@@ -114,9 +115,25 @@ class Recreate(_OneProcess):
         stage = self._begin(drafts[0])
         for draft in drafts:
             stage.load(draft)
-            self._infer(stage, draft)
+            draft.jobs = jobs_of_load(self.experiment, draft.step.model.role, stage.life)
+            for _ in range(draft.jobs):
+                self._infer(stage, draft)
             stage.unload(draft)
             self._finished(draft)
+
+
+def jobs_of_load(experiment: Experiment, role: str, iteration: int) -> int:
+    """Return how many jobs a load does in an iteration (from 1): each number as often as any other, in drawn order.
+
+    Drawn for each model by itself, and the same in every run, so that runs can be compared.
+    """
+    fewest, most = experiment.jobs_per_load
+    counts = range(fewest, most + 1)
+    block, place = divmod(iteration - 1, len(counts))
+    drawn = Random(  # noqa: S311 - a plan of measurements, no secret
+        f"{experiment.name}:{role}:{block}"
+    ).sample(counts, len(counts))
+    return drawn[place]
 
 
 class Reuse(_OneProcess):

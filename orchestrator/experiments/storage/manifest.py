@@ -151,6 +151,7 @@ def _decisive_of_experiment(experiment: Experiment, hashes: Mapping[str, str]) -
         "name": experiment.name,
         "series": [_decisive_of_series(series) for series in experiment.series],
         **({"stop": experiment.stop} if experiment.stop != "never" else {}),
+        **({"jobs_per_load": list(experiment.jobs_per_load)} if experiment.jobs_per_load != (1, 1) else {}),
         "iterations": experiment.iterations,
         "recycle_after": experiment.recycle_after,
         "sample_interval_ms": experiment.sample_interval_ms,

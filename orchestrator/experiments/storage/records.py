@@ -81,7 +81,8 @@ class StepRecord(Record, frozen=True):
     for Chinese ``text_zh_tw`` is how it was shown while it came and ``text_itn`` its final form, the one that was
     compared (None for other languages, see :mod:`orchestrator.text.chinese`). ``warnings`` are the engine's words
     about what speaks against the result. ``start`` is how the process of this ``generation`` was started, asked
-    of each anew; None in entries from before it was kept.
+    of each anew; None in entries from before it was kept. ``jobs`` is how many the load did: with several the times,
+    the text and the reading after infer are those of the last.
     """
 
     model: str
@@ -107,6 +108,7 @@ class StepRecord(Record, frozen=True):
     reset: Literal["restart", "none"] | None = None
     facts: dict[str, Any] = {}
     start: WorkerStart | None = None
+    jobs: int = 1
 
 
 class IterationRecord(Record, frozen=True, tag="iteration"):
