@@ -135,6 +135,6 @@ def test_without_loads_nothing_is_told_apart() -> None:
         for number in range(1, 13)
     ]
     summary = summarize(about, SeriesRecords(about.name, "reuse", made, None))
-    assert summary["net_changes"] == []
+    assert summary["net_changes"] is None
     assert own_growth(summary, "m") is None
     assert model().role == SMALL

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 FEWEST = 8
 """Iterations below which there is no interval."""
-BANDWIDTH = 0.3
+BANDWIDTH = 0.5
 """Share of the record over which neighbours may be related. Wide: the critical value makes up for it."""
 Numbers = Sequence[float] | NDArray[np.float64]
 

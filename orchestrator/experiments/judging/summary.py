@@ -76,11 +76,14 @@ def _models(
         "models": {
             role: {
                 **_of_model(step, steps),
-                "net_change": {one.channel: msgspec.to_builtins(one.models[role]) for one in found},
+                "net_change": {
+                    one.channel: msgspec.to_builtins(one.models[role]) for one in found if role in one.models
+                },
             }
             for role, step in models.items()
         },
-        "net_changes": net_changes_part(found, {role: step.model.label for role, step in models.items()}),
+        "net_changes": net_changes_part(found, {role: step.model.label for role, step in models.items()})
+        or None,
     }
 
 

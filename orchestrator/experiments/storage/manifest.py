@@ -82,7 +82,7 @@ def make_manifest(
         state="running",
         profile=plan.profile,
         profile_reason=plan.profile_reason,
-        plan=msgspec.to_builtins(plan),
+        plan=msgspec.json.decode(msgspec.json.encode(plan)),
         plan_fingerprint=plan_fingerprint(plan, files),
         host=host_facts(),
         packages=package_versions(),
