@@ -12,6 +12,13 @@ from collections.abc import Sequence
 from typing import Literal
 
 
+def reason_of(error: OSError | ValueError) -> str:
+    """Return why a file cannot be opened, in the same words in every Python; a ValueError comes of its name."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return "its name has a NUL character" if "embedded null" in str(error) else str(error)
+
+
 class OrchestratorError(Exception):
     """Base of all errors this package raises on purpose."""
 

@@ -33,7 +33,7 @@ from orchestrator.audio.conversion import (
 )
 from orchestrator.audio.ffmpeg import decode_with_ffmpeg
 from orchestrator.audio.wav_header import PCM, WavHeader, read_wav_header
-from orchestrator.errors import AudioError
+from orchestrator.errors import AudioError, reason_of
 from orchestrator_worker.protocol import Audio
 
 _TEXT_PROBE_BYTES = 512
@@ -89,8 +89,9 @@ def _opened(shown: str) -> Generator[int]:
             shown, "there is no such file", "check the path; inside experiments.toml it counts from that file"
         ) from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise AudioError(shown, f"cannot be opened: {reason}", "check its path and permissions") from error
+        raise AudioError(
+            shown, f"cannot be opened: {reason_of(error)}", "check its path and permissions"
+        ) from error
     try:
         _refuse_what_is_no_file(shown, os.fstat(descriptor))
         yield descriptor

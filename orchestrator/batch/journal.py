@@ -126,6 +126,19 @@ def open_journal(folder: Path) -> Generator[Journal]:
 def _connect(path: Path) -> sqlite3.Connection:
     try:
         connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    except sqlite3.Error as error:
+        raise _problem(path, error) from error
+    try:
+        _prepare(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the tables of a new journal; refuse one of another version."""
+    try:
         connection.execute("pragma journal_mode = wal")
         connection.execute("pragma synchronous = normal")
         version = connection.execute("pragma user_version").fetchone()[0]
@@ -134,11 +147,9 @@ def _connect(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise _problem(path, error) from error
     if version not in {0, SCHEMA_VERSION}:
-        connection.close()
         raise ResultsError(
             f"{path} is of version {version}, this program reads {SCHEMA_VERSION}; use the program that wrote it"
         )
-    return connection
 
 
 def _problem(path: Path, error: sqlite3.Error) -> ResultsError:

@@ -30,6 +30,7 @@ END_S = 10.0
 """How long Ray's processes get to end by themselves."""
 ANSWER_S = 2.0
 PAUSE_S = 0.1
+LONGEST_ADDRESS = 256
 SECRET_BYTES = 32
 
 
@@ -44,14 +45,20 @@ def cluster_to_join(env: Mapping[str, str] = os.environ) -> bool:
     One that another user started would run our code in that user's name, and read our audio.
     """
     try:
-        descriptor = os.open(rays_folder(env) / "ray_current_cluster", os.O_RDONLY | os.O_NONBLOCK)
-        with open(descriptor) as file:
-            about = os.fstat(descriptor)
-            if not stat.S_ISREG(about.st_mode) or about.st_uid not in {0, os.geteuid()}:
-                return False
-            return answers(file.read(256).strip(), 0)
+        descriptor = os.open(
+            rays_folder(env) / "ray_current_cluster", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+        )
+    except OSError:
+        return False
+    try:
+        about = os.fstat(descriptor)
+        if not stat.S_ISREG(about.st_mode) or about.st_uid not in {0, os.geteuid()}:
+            return False
+        return answers(os.read(descriptor, LONGEST_ADDRESS).decode().strip(), 0)
     except (OSError, ValueError):
         return False
+    finally:
+        os.close(descriptor)
 
 
 def answers(address: str, patience_s: float) -> bool:

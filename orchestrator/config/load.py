@@ -14,7 +14,7 @@ from orchestrator.config.engine_names import engine_names
 from orchestrator.config.types import SCHEMA_VERSION, ExperimentsFile
 from orchestrator.config.walk import problems_of_shape
 from orchestrator.config.wording import excerpt
-from orchestrator.errors import ConfigError, ConfigProblem
+from orchestrator.errors import ConfigError, ConfigProblem, reason_of
 
 _PLACE = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)$")
 
@@ -53,8 +53,7 @@ def _read(path: Path) -> str:
         said = f"not UTF-8: byte {error.object[error.start]:#04x} at offset {error.start}"
         problem = ConfigProblem("$", said, "save it as UTF-8")
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        problem = ConfigProblem("$", f"cannot be read: {reason}")
+        problem = ConfigProblem("$", f"cannot be read: {reason_of(error)}")
     raise ConfigError(str(path), [problem])
 
 

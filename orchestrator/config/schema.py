@@ -6,6 +6,7 @@ It knows shapes, not meanings: that a step's model exists, or that several model
 
 from __future__ import annotations
 
+import inspect
 import json
 from typing import Any
 
@@ -20,7 +21,7 @@ _NULL = {"type": "null"}
 
 def json_schema() -> dict[str, Any]:
     """Return the schema, draft 2020-12, of a decoded experiments.toml."""
-    made: dict[str, Any] = _without_null(msgspec.json.schema(ExperimentsFile))
+    made: dict[str, Any] = _with_clean_texts(_without_null(msgspec.json.schema(ExperimentsFile)))
     root: dict[str, Any] = made["$defs"].pop(ExperimentsFile.__name__)
     return {
         "$schema": DIALECT,
@@ -48,3 +49,17 @@ def _without_null(node: Any) -> Any:
         plain.pop("anyOf")
         plain |= left[0] if len(left) == 1 else {"anyOf": left}
     return plain
+
+
+def _with_clean_texts(node: Any) -> Any:
+    """Take the code's indentation out of descriptions: Python strips it from docstrings since 3.13, and not before."""
+    if is_list(node):
+        return [_with_clean_texts(item) for item in node]
+    if not is_table(node):
+        return node
+    return {
+        key: inspect.cleandoc(inner)
+        if key == "description" and isinstance(inner, str)
+        else _with_clean_texts(inner)
+        for key, inner in node.items()
+    }

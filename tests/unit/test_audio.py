@@ -159,7 +159,7 @@ def test_unreadable(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_name_with_a_nul(cache: Path) -> None:
-    with pytest.raises(AudioError, match="null byte"):
+    with pytest.raises(AudioError, match="its name has a NUL character"):
         prepare("a\0b.wav", cache)
 
 

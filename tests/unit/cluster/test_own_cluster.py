@@ -2,6 +2,7 @@
 
 import os
 import socket
+import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,11 +64,13 @@ def test_a_note_that_makes_no_sense_is_no_cluster(tmp_path: Path, note: Path, te
 
 
 def test_a_note_that_is_no_file_is_no_cluster_and_nobody_waits_for_it(tmp_path: Path, note: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
     os.mkfifo(note)
     assert not joined(tmp_path)
     note.unlink()
     note.mkdir()
     assert not joined(tmp_path)
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_an_address_is_asked_before_ray_is_and_other_forms_are_rays(port: int) -> None:
@@ -97,7 +100,9 @@ def test_another_users_cluster_is_left_alone(
     monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
     assert joined(tmp_path) is (owner == 0), "root's is for everybody"
     if owner == 0:
-        os.chown(note, 54321, -1)
+        monkeypatch.setattr(
+            os, "fstat", lambda descriptor: os.stat_result([stat.S_IFREG, 0, 0, 1, 54321, *[0] * 5])
+        )
         assert not joined(tmp_path)
 
 

@@ -38,7 +38,7 @@ def test_a_file_as_a_folder(tmp_path: Path) -> None:
 
 
 def test_a_path_that_no_system_has() -> None:
-    assert "cannot be read" in str(the_problem_of(Path("a\0b")))
+    assert "cannot be read: its name has a NUL character" in str(the_problem_of(Path("a\0b")))
 
 
 def test_a_loop_of_links(tmp_path: Path) -> None:

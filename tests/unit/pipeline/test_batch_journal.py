@@ -174,6 +174,28 @@ def test_a_journal_of_another_version_is_refused(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("content", [b"this is no database, and long enough to be looked at" * 10, None])
+def test_a_journal_that_cannot_be_opened_is_closed_again(
+    tmp_path: Path, content: bytes | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "batch.sqlite"
+    if content is None:
+        other = sqlite3.connect(path)
+        other.execute("create table meta (something_else)")
+        other.close()
+    else:
+        path.write_bytes(content)
+    opened: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+    monkeypatch.setattr(
+        sqlite3, "connect", lambda *given, **named: opened.append(connect(*given, **named)) or opened[-1]
+    )
+    with pytest.raises(ResultsError, match="cannot use"), open_journal(tmp_path):
+        pass
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        opened[0].execute("select 1")
+
+
 def test_a_file_that_is_no_journal_is_refused(tmp_path: Path) -> None:
     (tmp_path / "batch.sqlite").write_bytes(b"this is no database, and long enough to be looked at" * 10)
     with pytest.raises(ResultsError, match="move it away"), open_journal(tmp_path):
