@@ -12,7 +12,7 @@ from orchestrator.experiments.judging.leak_gate import GateWord, check_gate
 from orchestrator.experiments.storage.records import SeriesEnd
 from orchestrator.leakgate.call_session import Target
 from orchestrator.leakgate.importable import target_of
-from orchestrator.leakgate.measuring import WrongModulesError, measure
+from orchestrator.leakgate.measuring import Measured, WrongModulesError, measure
 from orchestrator.leakgate.result import RESOURCES, LeakCheckResult, within_accepted
 from orchestrator.leakgate.settings import OPTIONS, check_setting
 from orchestrator.leakgate.words import message, passed_words
@@ -73,8 +73,18 @@ class LeakCheck:
         said = {name: value for name, value in locals().items() if name in OPTIONS and value is not _UNSET}
         settings = self._with(said)
         target = self._target(job, args, kwargs or {}, env or {})
+        measured = self._measure(target, settings)
+        judged = measured.judgement
+        self._item.user_properties.append(("leakgate", f"{target.name}: {judged.verdict}"))
+        self._conclude(target.name, judged, measured.end, settings)
+        self._item.add_report_section("call", "leakgate", passed_words(target.name, judged))
+        return judged
+
+    @staticmethod
+    def _measure(target: Target, settings: Mapping[str, Any]) -> Measured:
+        __tracebackhide__ = True
         try:
-            measured = measure(
+            return measure(
                 target,
                 iterations=settings["iterations"],
                 timeout_s=settings["timeout"],
@@ -83,12 +93,8 @@ class LeakCheck:
                 memory=settings["memory"],
             )
         except WrongModulesError as error:
-            pytest.fail(_wrong_modules(target.name, error), pytrace=False)
-        judged = measured.judgement
-        self._item.user_properties.append(("leakgate", f"{target.name}: {judged.verdict}"))
-        self._conclude(target.name, judged, measured.end, settings)
-        self._item.add_report_section("call", "leakgate", passed_words(target.name, judged))
-        return judged
+            text = _wrong_modules(target.name, error)
+        pytest.fail(text, pytrace=False)
 
     def _conclude(
         self, name: str, judged: LeakCheckResult, end: SeriesEnd, settings: Mapping[str, Any]
@@ -125,7 +131,8 @@ class LeakCheck:
         try:
             return target_of(job, args, kwargs, env, self._search())
         except ValueError as error:
-            pytest.fail(f"leak_check: {error}", pytrace=False)
+            text = f"leak_check: {error}"
+        pytest.fail(text, pytrace=False)
 
     def _search(self) -> list[str]:
         """Return where the worker finds test modules: on ``sys.path`` already, but for ``--import-mode=importlib``."""

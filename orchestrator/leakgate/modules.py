@@ -7,19 +7,21 @@ from collections.abc import Mapping
 from pathlib import Path
 
 _OURS = ("orchestrator", "orchestrator_worker")
+_MAINS = ("__main__", "__mp_main__")
 _SHOWN = 3
 
 
 def differences(theirs: Mapping[str, str]) -> list[str]:
     """Return a sentence for each module that the worker loaded from another file than this process has.
 
-    ``theirs`` are the worker's modules with their files. Modules that only one side has loaded are not compared, nor
-    ``__main__``, which is another program there, nor our own. Of a package and its modules the package alone is named.
+    ``theirs`` are the worker's modules with their files. Modules that only one side has loaded are not compared, nor the
+    main program, which is another there (``multiprocessing`` gives it a second name), nor our own. Of a package and its
+    modules the package alone is named.
     """
     found: dict[str, str] = {}
     for name in sorted(theirs):
         parent, _, _ = name.partition(".")
-        if parent in _OURS or parent == "__main__" or parent in found:
+        if parent in _OURS or parent in _MAINS or parent in found:
             continue
         ours = getattr(sys.modules.get(name), "__file__", None)
         if isinstance(ours, str) and not _same(ours, theirs[name]):

@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
+from orchestrator.analysis.judging.channel import FEWEST_ITERATIONS
 from orchestrator.leakgate.call_session import BlockReading, CallSession
 
 MOST_CALLS = 10_000
@@ -133,9 +134,14 @@ class Rounds:
         readings: list[BlockReading] = []
         for _ in range(self._readings):
             readings.append(self._block(calls))
-            if len(readings) >= 10 and self._grown(readings[-1]) >= 2 * MOST_GROWTH:
+            if len(readings) >= FEWEST_ITERATIONS and self._spent(calls, readings[-1]):
                 break
         return Round(calls, before, readings)
+
+    def _spent(self, calls: int, last: BlockReading) -> bool:
+        """Whether to end a round before its time: memory runs out, or calls have become much slower than they were."""
+        late = calls > 1 and time.monotonic() - self._began > self._max_time_s
+        return late or self._grown(last) >= 2 * MOST_GROWTH
 
     def _next(self, done: Round, answer: Answer, growing: int) -> int | None:
         """Return how many calls a block of another round has, None to stop."""
