@@ -15,8 +15,8 @@ def differences(theirs: Mapping[str, str]) -> list[str]:
     """Return a sentence for each module that the worker loaded from another file than this process has.
 
     ``theirs`` are the worker's modules with their files. Modules that only one side has loaded are not compared, nor
-    the main program, which is another there (``multiprocessing`` gives it a second name), nor our own. Of a package and its
-    modules the package alone is named.
+    the main program, which is another there (``multiprocessing`` gives it a second name), nor our own.
+    Of a package and its modules the package alone is named.
     """
     found: dict[str, str] = {}
     for name in sorted(theirs):
