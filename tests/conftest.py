@@ -1,13 +1,18 @@
-"""What the tests of every kind share: the C doubles, compiled once a session."""
+"""What the tests of every kind share: the C doubles, compiled once a session, and patience."""
 
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent / "native"))
 
 from doubles import Doubles
+
+# No test asserts a time by the way: a busy machine is slow, and that is no fault.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")

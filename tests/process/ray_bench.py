@@ -98,8 +98,8 @@ def rays_own_place() -> Iterator[Path]:
 
 
 def short_folder() -> str:
-    """Return the folder for temporary files if its path leaves room for a socket's, else the system's."""
-    return min(tempfile.gettempdir(), "/tmp", key=lambda path: len(path) > 30)
+    """Return the folder for temporary files if its path leaves room for a test's and a socket's, else the system's."""
+    return min(tempfile.gettempdir(), "/tmp", key=lambda path: len(path) > 12)
 
 
 @contextmanager

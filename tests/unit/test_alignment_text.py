@@ -116,6 +116,7 @@ def test_skipping_everything_is_refused() -> None:
         prepare("你好 世界", known, skip_unknown=True)
 
 
+@needs_num2words
 def test_times_come_back_to_the_words_of_the_text() -> None:
     prepared = prepare("Hello, fellow-Americans: ask 5.", known)
     words, owners = placed(

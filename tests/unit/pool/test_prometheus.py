@@ -5,14 +5,16 @@ import sys
 
 import pytest
 from fake_pool import FakePool
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.parser import text_string_to_metric_families
 
 from orchestrator.errors import EngineUnavailableError
 from orchestrator.pool.core.metrics import BOUNDS_S, Histogram
 from orchestrator.pool.core.states import ExitReason
 from orchestrator.pool.prometheus import PoolCollector, metrics_of
 from orchestrator.pool.stats import PoolStats, take_stats
+
+pytest.importorskip("prometheus_client", reason="the extra 'prometheus' is not installed")
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
 
 NAMES = {
     "orchestrator_workers": {"model", "state"},
