@@ -12,6 +12,7 @@ from orchestrator.analysis.planning.calibration import (
     FalseAlarms,
     Found,
     SmallestLeak,
+    Trust,
 )
 from orchestrator.report.cells import UNKNOWN, number
 from orchestrator.report.layout import BLANK, Line, Row, table, title_block
@@ -31,6 +32,7 @@ def calibration_lines(calibration: Calibration, width: int | None = None) -> lis
         lines += [BLANK, Line(heading(calibration, channels), "title")]
         lines += table("Case", CASE_COLUMNS, _case_rows(calibration, channels), width)
         lines += [Line(sentence, "bad") for sentence in mistakes(calibration, channels)]
+        lines += [Line(sentence, "note") for sentence in trust_sentences(calibration, channels)]
     lines += [
         BLANK,
         Line("False alarms", "title"),
@@ -92,8 +94,28 @@ def mistakes(calibration: Calibration, channels: Channels) -> list[str]:
     return [
         f"{found.call}: {case.name} ({case.what}) was called {found.verdict}"
         for case, found in cases_by(calibration, channels)
-        if found.call in _BAD
+        if found.call in _BAD and not case.beyond
     ]
+
+
+def trust_sentences(calibration: Calibration, channels: Channels) -> list[str]:
+    """Return for which kinds of process a verdict of this machine can be trusted, and for which not."""
+    words: dict[Trust, str] = {
+        "trusted": "Verdicts made here can be trusted for",
+        "open": "Not always decided here, though never wrongly",
+        "wrong": "Do not trust a verdict made here for",
+        "beyond": "Nobody can tell from so short a record",
+    }
+    said: list[str] = []
+    for trust, opening in words.items():
+        names = [
+            f"{case.name} ({case.beyond})" if trust == "beyond" else case.name
+            for case in calibration.cases
+            if case.trust(channels) == trust
+        ]
+        if names:
+            said.append(f"{opening}: {', '.join(names)}.")
+    return said
 
 
 def alarm_sentences(calibration: Calibration) -> list[str]:

@@ -205,3 +205,25 @@ def test_with_malloc_a_freed_base_may_be_kept_by_the_allocator() -> None:
     assert run.readings[-1]["live"] - run.unloaded["live"] == pytest.approx(8192 * KIB, abs=FEW)
     assert run.unloaded["held"] - run.readings[-1]["held"] == pytest.approx(8192 * KIB, abs=FEW)
     assert run.readings[-1]["anon"] - run.unloaded["anon"] < SOME_PAGES
+
+
+def test_python_objects_are_seen_from_outside_and_not_by_the_allocator() -> None:
+    run = course(jobs=30, leak_kib_per_job=512, leak_source="python")
+    assert run.growth("rss_anon", 4) == pytest.approx(26 * 512 * KIB, rel=0.12), "arenas come in whole ones"
+    assert run.growth("live", 4) < 26 * 512 * KIB * 0.1
+
+
+def test_random_sizes_have_the_rate_as_their_mean_and_differ() -> None:
+    run = course(jobs=60, leak_kib_per_job=128, leak_shape="random", leak_source="mmap", seed=3)
+    steps = [step for step in run.steps("rss_anon")[1:] if step > 0]
+    assert len(set(steps)) > 20
+    assert sum(steps) == pytest.approx(59 * 128 * KIB, rel=0.4)
+
+
+def test_a_cache_of_keys_fills_ever_more_slowly_and_stops() -> None:
+    run = course(jobs=60, cache_keys=10, cache_entries_kib=256)
+    grown = run.growth("rss_anon", 0)
+    assert grown == pytest.approx(10 * 256 * KIB, rel=0.1)
+    assert run.growth("rss_anon", 45) <= FEW
+    half = run.readings[8]["rss_anon"] - run.readings[0]["rss_anon"]
+    assert half > grown / 3

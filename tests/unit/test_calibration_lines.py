@@ -33,6 +33,12 @@ def test_a_mistake_is_told_below_its_own_table_in_red():
     assert bad == ["false alarm: cache (cache in words) was called leak"]
 
 
+def test_it_says_for_what_verdicts_can_be_trusted():
+    said = [text for text in shown(make_calibration()) if "trust" in text]
+    assert any(text.startswith("Verdicts made here can be trusted for: malloc leak") for text in said)
+    assert "Do not trust a verdict made here for: cache." in said
+
+
 def test_the_smallest_leaks_stand_by_length_and_one_never_found_as_above_the_largest():
     rows = [text.split() for text in shown(make_calibration()) if text.startswith("quiet, RSS")]
     assert rows == [

@@ -28,10 +28,16 @@ Call = Literal["right", "missed", "false alarm", "undecided"]
 """``missed``: called clean though it grows. ``false alarm``: called a leak though nothing is lost."""
 
 
+Trust = Literal["trusted", "open", "wrong", "beyond"]
+"""``trusted``: right in every run. ``open``: never wrong, not always decided. ``wrong``: called wrongly at least once.
+``beyond``: not right in every run, but so short a record cannot tell it."""
+
+
 class Found(msgspec.Struct, frozen=True, kw_only=True):
     """What one set of channels says of a case. MB per iteration; None where there is no number or bound.
 
     ``rate_channel`` is the channel that decided, ``error_mb_per_iteration`` the rate found less the true one.
+    ``calls`` counts how all runs of the case were called; the rest is of the first.
     """
 
     channels: Channels
@@ -42,10 +48,14 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     ci_high: float | None = None
     error_mb_per_iteration: float | None = None
     rate_channel: str | None = None
+    calls: dict[Call, int] = {}
 
 
 class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
-    """One case with a known truth. ``what`` says in words what the engine did; ``sentence`` how the series ended."""
+    """One case with a known truth. ``what`` says in words what the engine did; ``sentence`` how the series ended.
+
+    ``beyond`` says why nobody can know it from so short a record; empty where it can be known.
+    """
 
     name: str
     what: str
@@ -55,6 +65,19 @@ class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
     iterations: int
     sentence: str
     found: list[Found]
+    beyond: str = ""
+
+    def trust(self, channels: Channels) -> Trust:
+        """Return whether the verdict on such a process can be trusted here, by these channels."""
+        found = next((each for each in self.found if each.channels == channels), None)
+        if found is None:
+            return "open"
+        calls = found.calls or {found.call: 1}
+        if calls.get("missed") or calls.get("false alarm"):
+            return "beyond" if self.beyond else "wrong"
+        if calls.get("undecided"):
+            return "beyond" if self.beyond else "open"
+        return "trusted"
 
 
 class RateTried(msgspec.Struct, frozen=True):
@@ -111,8 +134,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def sound(self) -> bool:
         """Whether, with the heap channel, no case was called a leak that is none, or clean that is not."""
-        found = [each for case in self.cases for each in case.found if each.channels == "rss,heap"]
-        return all(each.call in ("right", "undecided") for each in found)
+        return all(case.trust("rss,heap") != "wrong" for case in self.cases)
 
 
 def hold_against(truth: Truth, true_rate: float, channels: Channels, judged: Judgement) -> Found:

@@ -34,7 +34,7 @@ def calibrate(
     """
     from orchestrator.experiments.calibration.calibrate import Effort
 
-    effort = Effort.for_quick() if quick else Effort()
+    effort = Effort.for_quick() if quick else Effort.for_full()
 
     def work() -> ExitCode:
         return run_calibration(effort, results, as_json=as_json, quiet=quiet)
@@ -47,6 +47,7 @@ def run_calibration(effort: Effort, results: Path, *, as_json: bool, quiet: bool
     from orchestrator.cli.terminal.progress import duration
     from orchestrator.cli.terminal.screen import Screen
     from orchestrator.experiments.calibration.calibrate import calibrate as run
+    from orchestrator.experiments.calibration.calibrate import measure_pace
     from orchestrator.experiments.storage.run_folder import ResultsFolder
     from orchestrator.experiments.storage.stored_calibration import write_calibration
     from orchestrator.files.writing import to_json
@@ -61,8 +62,10 @@ def run_calibration(effort: Effort, results: Path, *, as_json: bool, quiet: bool
         if not quiet:
             log.write([Line(sentence, "note")])
 
-    tell(f"calibrating; about {duration(effort.estimate_s)} on an idle machine")
     with ResultsFolder(results).lock():  # first: a folder that cannot be written is known before, not after
+        tell(
+            f"calibrating; about {duration(effort.estimate_s(measure_pace(effort)))} at this machine's present pace"
+        )
         calibration = run(effort, tell)
         path = write_calibration(results, calibration)
     if as_json:

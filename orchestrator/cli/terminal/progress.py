@@ -14,10 +14,13 @@ class IterationProgress:
         self.done = self._before
         self._clock = clock
         self._began = clock()
+        self._warm: tuple[int, float] | None = None
 
     def reached(self, iteration: int) -> None:
         """Note that ``iteration`` is complete."""
         self.done = iteration
+        if self._warm is None:
+            self._warm = iteration, self._clock()
 
     @property
     def at_tenth(self) -> bool:
@@ -26,11 +29,17 @@ class IterationProgress:
 
     @property
     def left_s(self) -> float | None:
-        """Seconds the rest takes if it goes on as it went; None before the first iteration is complete."""
+        """Seconds the rest takes if it goes on as it went; None before the first iteration is complete.
+
+        The first iteration also starts a worker and loads its model: it counts only while there is no other.
+        """
         completed = self.done - self._before
         if completed < 1:
             return None
-        return (self._clock() - self._began) / completed * (self.total - self.done)
+        began, counted = self._began, completed
+        if self._warm is not None and self.done > self._warm[0]:
+            began, counted = self._warm[1], self.done - self._warm[0]
+        return (self._clock() - began) / counted * (self.total - self.done)
 
 
 def duration(seconds: float) -> str:

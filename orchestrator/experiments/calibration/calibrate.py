@@ -9,10 +9,12 @@ from __future__ import annotations
 import datetime as dt
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from orchestrator.analysis.planning.calibration import (
     CHANNEL_SETS,
@@ -20,6 +22,7 @@ from orchestrator.analysis.planning.calibration import (
     CaseResult,
     Channels,
     FalseAlarms,
+    Found,
     RateTried,
     SmallestLeak,
     hold_against,
@@ -27,32 +30,47 @@ from orchestrator.analysis.planning.calibration import (
 from orchestrator.analysis.planning.smallest_leak import RATES_MB, smallest_always_found
 from orchestrator.errors import EngineUnavailableError
 from orchestrator.experiments.calibration.bench import Bench, Measured
-from orchestrator.experiments.calibration.cases import BACKGROUNDS, Case, background_case, known_cases
+from orchestrator.experiments.calibration.cases import (
+    BACKGROUNDS,
+    LEAK_MB,
+    Case,
+    background_case,
+    known_cases,
+    with_seed,
+)
 from orchestrator.experiments.storage.host import host_facts, package_versions
 from orchestrator_worker import __version__
 
 Told = Callable[[str], None]
 """Takes a sentence about how far it is."""
 
-SECONDS_A_SERIES = 0.3
-SECONDS_AN_ITERATION = 0.006
+_PILOTS = 3
 _RATES_A_SEARCH = 9
-"""Different rates that the searches before one background try together; for the estimate only."""
+_ANSWERS = 4
+"""Different rates that the searches before one background try together, and how many of them are confirmed; for the
+estimate only."""
 
 
 @dataclass(frozen=True)
 class Effort:
     """How much is run. ``lengths`` in iterations, ascending; the longest is that of every series.
 
-    ``search_runs`` are made at every rate of the search, ``confirm_runs`` at the answer and without a leak.
+    ``case_runs`` are made of every case, ``search_runs`` at every rate of the search, ``confirm_runs`` at the answer
+    and without a leak.
     """
 
     lengths: tuple[int, ...] = (30, 50, 100)
+    case_runs: int = 1
     search_runs: int = 3
     confirm_runs: int = 10
     rates_mb: tuple[float, ...] = RATES_MB
     backgrounds: tuple[str, ...] = tuple(BACKGROUNDS)
     quick: bool = False
+
+    @classmethod
+    def for_full(cls) -> Effort:
+        """Return all of it, each case three times."""
+        return cls(case_runs=3)
 
     @classmethod
     def for_quick(cls) -> Effort:
@@ -65,15 +83,37 @@ class Effort:
         return self.lengths[-1]
 
     @property
-    def estimate_s(self) -> float:
-        """About how long it takes on an ordinary machine. Rough on purpose."""
-        searched = _RATES_A_SEARCH * self.search_runs + 4 * (self.confirm_runs - self.search_runs)
-        series = len(known_cases(self.iterations)) + len(self.backgrounds) * (searched + self.confirm_runs)
-        return series * (SECONDS_A_SERIES + SECONDS_AN_ITERATION * self.iterations)
+    def series(self) -> int:
+        """About how many series are run; the search may take a few more or less."""
+        searched = _RATES_A_SEARCH * self.search_runs + _ANSWERS * (self.confirm_runs - self.search_runs)
+        cases = len(known_cases(self.iterations)) * self.case_runs
+        return cases + len(self.backgrounds) * (searched + self.confirm_runs)
+
+    def estimate_s(self, pace_s: float) -> float:
+        """Return about how long it takes at a pace of ``pace_s`` seconds a series."""
+        return self.series * pace_s
+
+
+def measure_pace(effort: Effort) -> float:
+    """Return how many seconds one series takes on this machine now, from a few of them; blocks meanwhile.
+
+    Raises:
+        ResultsError: The folder for temporary files cannot be written.
+    """
+    cases = [background_case(effort.backgrounds[-1], LEAK_MB, run) for run in range(_PILOTS)]
+    with tempfile.TemporaryDirectory(prefix="calibration-") as scratch:
+        bench = Bench(Path(scratch), effort.iterations, lambda _name: None)
+        bench.measure(cases[:1])  # the first also pays for what is imported
+        began = time.monotonic()
+        for measured in bench.measure(cases):
+            for channels in CHANNEL_SETS:
+                for length in effort.lengths:
+                    measured.judged(channels, length)
+    return (time.monotonic() - began) / _PILOTS
 
 
 def calibrate(effort: Effort, tell: Told = lambda _sentence: None) -> Calibration:
-    """Run everything and return what was found; blocks for about ``effort.estimate_s`` seconds.
+    """Run everything and return what was found; blocks for about ``effort.estimate_s(pace)`` seconds.
 
     Raises:
         EngineUnavailableError: Not one case came to its end; says what happened.
@@ -82,6 +122,9 @@ def calibrate(effort: Effort, tell: Told = lambda _sentence: None) -> Calibratio
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="calibration-") as scratch:
         cases, heap = _run_cases(Path(scratch), effort, tell)
+        made = len(cases) * effort.case_runs
+        left_s = (time.monotonic() - began) / made * (effort.series - made)
+        tell(f"cases done; about {left_s:.0f} s left for the smallest leak")
         smallest: list[SmallestLeak] = []
         alarms = [_alarms_of_cases(cases, channels) for channels in CHANNEL_SETS]
         for background in effort.backgrounds:
@@ -108,23 +151,24 @@ def calibrate(effort: Effort, tell: Told = lambda _sentence: None) -> Calibratio
 
 def _run_cases(scratch: Path, effort: Effort, tell: Told) -> tuple[list[CaseResult], str | None]:
     cases = known_cases(effort.iterations)
-    done = iter(range(1, len(cases) + 1))
-    bench = Bench(scratch, effort.iterations, lambda name: tell(f"case {next(done)} of {len(cases)}: {name}"))
-    measured = bench.measure(cases)
+    runs = [with_seed(case, seed) for case in cases for seed in range(effort.case_runs)]
+    done = iter(range(1, len(runs) + 1))
+    bench = Bench(scratch, effort.iterations, lambda name: tell(f"case {next(done)} of {len(runs)}: {name}"))
+    measured = bench.measure(runs)
     if not any(each.completed for each in measured):
         raise EngineUnavailableError(
             f"no case of the calibration came to its end; the first: {measured[0].sentence}",
             "see that this Python can start workers: orchestrator engines",
         )
-    results = [_case_result(case, one, effort.iterations) for case, one in zip(cases, measured, strict=True)]
+    each = effort.case_runs
+    results = [
+        _case_result(case, measured[at * each : (at + 1) * each], effort.iterations)
+        for at, case in enumerate(cases)
+    ]
     return results, bench.heap
 
 
-def _case_result(case: Case, measured: Measured, iterations: int) -> CaseResult:
-    found = [
-        hold_against(case.truth, case.true_rate_mb, channels, measured.judged(channels))
-        for channels in CHANNEL_SETS
-    ]
+def _case_result(case: Case, measured: Sequence[Measured], iterations: int) -> CaseResult:
     return CaseResult(
         name=case.name,
         what=case.what,
@@ -132,9 +176,15 @@ def _case_result(case: Case, measured: Measured, iterations: int) -> CaseResult:
         truth=case.truth,
         true_rate_mb_per_iteration=case.true_rate_mb,
         iterations=iterations,
-        sentence=measured.sentence,
-        found=found,
+        sentence=measured[0].sentence,
+        found=[_found(case, measured, channels) for channels in CHANNEL_SETS],
+        beyond=case.beyond,
     )
+
+
+def _found(case: Case, measured: Sequence[Measured], channels: Channels) -> Found:
+    every = [hold_against(case.truth, case.true_rate_mb, channels, one.judged(channels)) for one in measured]
+    return msgspec.structs.replace(every[0], calls=dict(Counter(one.call for one in every)))
 
 
 def _alarms_of_cases(cases: Sequence[CaseResult], channels: Channels) -> FalseAlarms:

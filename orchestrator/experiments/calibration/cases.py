@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestrator.analysis.planning.calibration import Truth
@@ -12,6 +12,9 @@ from orchestrator.config.types import Experiment, MethodName, Model, Series, Ste
 KIB_PER_MB = 1024.0
 LEAK_MB = 0.5
 _LEAK_KIB = LEAK_MB * KIB_PER_MB
+RARE_EVERY = 50
+FEWEST_STEPS = 5
+"""Steps below which rare ones can be the last of a pool as well as those of a leak."""
 TIMEOUT_S = 60.0
 SAMPLE_INTERVAL_MS = 20
 """As in ordinary runs."""
@@ -19,7 +22,10 @@ SAMPLE_INTERVAL_MS = 20
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One case; ``true_rate_mb`` is per iteration, of a ``held`` one the growth of RSS."""
+    """One case; ``true_rate_mb`` is per iteration, of a ``held`` one the growth of RSS.
+
+    ``beyond`` says why nobody can know it from a record of this length; empty where it can be known.
+    """
 
     name: str
     what: str
@@ -28,6 +34,7 @@ class Case:
     true_rate_mb: float = 0.0
     method: MethodName = "reuse"
     engine: str = "synthetic"
+    beyond: str = ""
 
 
 def known_cases(iterations: int) -> list[Case]:
@@ -67,6 +74,25 @@ def _leaks(iterations: int) -> list[Case]:
             leak_kib_per_job=_LEAK_KIB,
             noise_kib=4 * KIB_PER_MB,
         ),
+        leak(
+            "Python objects",
+            "0.5 MB of small Python objects kept with every job, in the interpreter's own arenas",
+            leak_kib_per_job=_LEAK_KIB,
+            leak_source="python",
+        ),
+        leak(
+            "shared memory",
+            "0.5 MB of shared memory lost with every job",
+            leak_kib_per_job=_LEAK_KIB,
+            leak_source="shared",
+        ),
+        leak(
+            "random leak sizes",
+            "another size lost with every job, 0.5 MB on average",
+            leak_kib_per_job=_LEAK_KIB,
+            leak_shape="random",
+        ),
+        _rare_leak(iterations),
         leak("leak per load", "0.5 MB lost with every load", method="recreate", leak_kib_per_load=_LEAK_KIB),
         Case(
             "leak per restart",
@@ -78,6 +104,21 @@ def _leaks(iterations: int) -> list[Case]:
             "synthetic-restart",
         ),
     ]
+
+
+def _rare_leak(iterations: int) -> Case:
+    """Return a leak every 50th job: with fewer than three of them it looks like a pool that was allocated late."""
+    seen = iterations // RARE_EVERY
+    return Case(
+        f"leak every {RARE_EVERY}th job",
+        f"{RARE_EVERY * LEAK_MB:g} MB lost with one job in {RARE_EVERY}",
+        "leak",
+        {"leak_kib_per_job": _LEAK_KIB, "leak_shape": "chunks", "chunk_kib": RARE_EVERY * _LEAK_KIB},
+        LEAK_MB,
+        beyond=f"{seen} in {iterations} iterations: {FEWEST_STEPS * RARE_EVERY} would show {FEWEST_STEPS}"
+        if seen < FEWEST_STEPS
+        else "",
+    )
 
 
 def _without_leak(iterations: int) -> list[Case]:
@@ -95,6 +136,18 @@ def _without_leak(iterations: int) -> list[Case]:
             f"1 MB a job into a cache that is full after about {quarter} jobs and then evicts",
             cache_kib=quarter * mb,
             cache_entries_kib=mb,
+        ),
+        clean(
+            "slowly filling cache",
+            f"each job asks for one of {iterations // 6} keys, a new one keeps 1 MB: ever fewer are new",
+            cache_keys=max(1, iterations // 6),
+            cache_entries_kib=mb,
+        ),
+        clean(
+            "flush",
+            f"0.5 MB a job into a buffer that is flushed after {2 * iterations // 5} jobs",
+            sawtooth_kib=(2 * iterations // 5) * _LEAK_KIB,
+            sawtooth_period=2 * iterations // 5,
         ),
         clean(
             "sawtooth", "grows by 32 MB over 10 jobs, then drops", sawtooth_kib=32 * mb, sawtooth_period=10
@@ -139,6 +192,13 @@ def background_case(background: str, rate_mb: float, run: int) -> Case:
         options["leak_kib_per_job"] = rate_mb * KIB_PER_MB
     truth: Truth = "leak" if rate_mb else "no leak"
     return Case(f"{background}-{rate_mb:g}-{run}", background, truth, options, rate_mb)
+
+
+def with_seed(case: Case, seed: int) -> Case:
+    """Return the case with other random choices, by another name."""
+    if not seed:
+        return case
+    return replace(case, name=f"{case.name}, run {seed + 1}", options={**case.options, "seed": seed})
 
 
 def experiment_of(case: Case, iterations: int) -> Experiment:

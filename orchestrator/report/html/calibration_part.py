@@ -15,6 +15,7 @@ from orchestrator.report.calibration_lines import (
     mistakes,
     smallest_rows,
     summary,
+    trust_sentences,
 )
 from orchestrator.report.html.content import CalibrationContent
 from orchestrator.report.html.markup import Html, bullets, element, facts, folded, joined, table, text
@@ -59,7 +60,8 @@ def _cases(found: Calibration, channels: Channels) -> Html:
         for case, each in cases_by(found, channels)
     ]
     wrong = mistakes(found, channels)
-    shown = joined([bullets(wrong), table(["Case", "What it does", *CASE_COLUMNS], rows)])
+    trust = trust_sentences(found, channels)
+    shown = joined([bullets(wrong), bullets(trust), table(["Case", "What it does", *CASE_COLUMNS], rows)])
     return folded(f"{heading(found, channels)}, MB per iteration", shown, open_=bool(wrong))
 
 

@@ -1,5 +1,6 @@
 """A verdict held against the truth."""
 
+import msgspec
 import pytest
 
 from orchestrator.analysis.judging.judgement import Judgement
@@ -92,3 +93,24 @@ def calibration(*calls):
 )
 def test_a_calibration_is_sound_unless_the_heap_channel_errs(calls, sound):
     assert calibration(*calls).sound is sound
+
+
+@pytest.mark.parametrize(
+    ("calls", "beyond", "trust"),
+    [
+        ({"right": 3}, "", "trusted"),
+        ({"right": 2, "undecided": 1}, "", "open"),
+        ({"right": 2, "missed": 1}, "", "wrong"),
+        ({"right": 2, "false alarm": 1}, "", "wrong"),
+        ({"missed": 3}, "1 in 50 iterations", "beyond"),
+        ({"right": 3}, "1 in 50 iterations", "trusted"),
+        ({}, "", "trusted"),
+    ],
+)
+def test_whether_a_verdict_on_such_a_process_can_be_trusted(calls, beyond, trust):
+    found = msgspec.structs.replace(hold_against("leak", 0.5, "rss,heap", judged("leak", 0.5)), calls=calls)
+    case = CaseResult(
+        name="c", what="", method="reuse", truth="leak", true_rate_mb_per_iteration=0.5, iterations=50,
+        sentence="", found=[found], beyond=beyond,
+    )  # fmt: skip
+    assert case.trust("rss,heap") == trust

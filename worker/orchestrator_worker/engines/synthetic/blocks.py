@@ -7,6 +7,7 @@ What is allocated here is exactly what the readings must show:
   mapped instead, rounded up to a page, until the first such free raises the threshold.
 * ``mmap`` regions are whole pages outside the allocator: RssAnon rises, mallinfo2 does not.
 * ``shared`` regions are the same as shared mappings: RssShmem rises, RssAnon does not.
+* ``python`` objects lie in pymalloc's arenas: RssAnon rises by an arena now and then, mallinfo2 hardly.
 
 Pages are filled with random bytes, each page with others, so that neither the zero page nor same-page
 merging nor a compressing swap can make them cheaper than they look. A :class:`Region` that is dropped
@@ -18,6 +19,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+import sys
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
@@ -125,6 +127,26 @@ class SharedSource(MmapSource):
     _flags = mmap.MAP_SHARED | mmap.MAP_ANONYMOUS
 
 
+class PythonSource(Source):
+    """Python objects of half a KiB, which the interpreter's own allocator (pymalloc) places in its arenas."""
+
+    granule_bytes = 512  # the largest that pymalloc takes
+    _payload_bytes = 512 - sys.getsizeof(b"")
+    _held: ClassVar[list[bytes | None]] = []
+
+    def take(self, size: int) -> list[tuple[int, int]]:
+        """Make objects whose sizes add up to ``size``; they live until they are given back."""
+        pieces: list[tuple[int, int]] = []
+        for _ in range(size // self.granule_bytes):
+            pieces.append((len(self._held), self.granule_bytes))
+            self._held.append(os.urandom(self._payload_bytes))
+        return pieces
+
+    def give_back(self, address: int, size: int) -> None:  # noqa: ARG002 - the object knows its size
+        """Drop one object; pymalloc keeps an arena until all of it is free."""
+        self._held[address] = None
+
+
 class Region:
     """Memory held until ``free``; one that is forgotten is leaked."""
 
@@ -149,6 +171,7 @@ _SOURCES: dict[SourceName, type[Source]] = {
     "malloc": MallocSource,
     "mmap": MmapSource,
     "shared": SharedSource,
+    "python": PythonSource,
 }
 
 

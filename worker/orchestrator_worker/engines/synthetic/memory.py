@@ -16,7 +16,14 @@ from typing import Literal
 
 from orchestrator_worker.engines.synthetic.blocks import KIB, MallocSource, Region, Source, libc, source
 from orchestrator_worker.engines.synthetic.options import SyntheticOptions
-from orchestrator_worker.engines.synthetic.shapes import ChunkShape, ConstantShape, PoolShape, Shape, draw
+from orchestrator_worker.engines.synthetic.shapes import (
+    ChunkShape,
+    ConstantShape,
+    PoolShape,
+    RandomShape,
+    Shape,
+    draw,
+)
 
 Event = Literal["load", "job", "token", "restart"]
 
@@ -116,6 +123,25 @@ class Cache(Behaviour):
         self._entries.append(Region(self._source, self._options.cache_entries_kib * factor))
         while sum(entry.size for entry in self._entries) > self._options.cache_kib * KIB:
             self._entries.popleft().free()
+
+
+class KeyedCache(Behaviour):
+    """Is asked for one of so many keys with every job, and keeps an entry for each key that was asked for.
+
+    The more of them it has, the seldomer a job asks for a new one: it fills ever more slowly and is never evicted.
+    """
+
+    def __init__(self, options: SyntheticOptions, origin: Source) -> None:
+        super().__init__("job")
+        self._options = options
+        self._source = origin
+        self._entries: dict[int, Region] = {}
+
+    def react(self, job: int) -> None:
+        """Ask for a drawn key."""
+        key = int(draw(self._options.seed, "key", job) * self._options.cache_keys)
+        if key not in self._entries:
+            self._entries[key] = Region(self._source, self._options.cache_entries_kib)
 
 
 class Sawtooth(Behaviour):
@@ -219,6 +245,8 @@ def _growing(options: SyntheticOptions) -> Iterator[Behaviour]:
 def _leak_shape(options: SyntheticOptions, what: Event, rate_kib: float) -> Shape:
     if options.leak_shape == "constant":
         return ConstantShape(rate_kib)
+    if options.leak_shape == "random":
+        return RandomShape(rate_kib, options.seed, what)
     return ChunkShape(rate_kib, options.chunk_kib, options.seed, what)
 
 
@@ -226,6 +254,8 @@ def _coming_and_going(options: SyntheticOptions) -> Iterator[Behaviour]:
     origin = source(options.transient_source)
     if options.cache_kib:
         yield Cache(options, origin)
+    if options.cache_keys:
+        yield KeyedCache(options, origin)
     if options.sawtooth_kib:
         yield Sawtooth(options.sawtooth_kib, options.sawtooth_period, origin)
     if options.noise_kib:

@@ -14,11 +14,13 @@ leak_kib_per_load     0         lost with every load
 leak_kib_per_token    0         lost with every token (chunk of text)
 leak_kib_per_restart  0         lost with every restart (engine ``synthetic-restart``)
 leak_shape            constant  ``constant``: each time the same; ``chunks``: the same rate, but in pieces of
-                                ``chunk_kib``, one at a random place in every ``chunk_kib / rate`` events
+                                ``chunk_kib``, one at a random place in every ``chunk_kib / rate`` events;
+                                ``random``: another size each time, exponential, with the rate as its mean
 chunk_kib             1024      size of a piece
 leak_starts_at_job    1         before this job nothing leaks (memory, descriptors, threads)
 leak_source           malloc    ``malloc``; ``mmap``: outside what the allocator knows; ``shared``: pages of a shared
-                                mapping, as memfd and CUDA's pinned memory have them; also of the pool
+                                mapping, as memfd and CUDA's pinned memory have them; ``python``: small objects
+                                of the interpreter; also of the pool
 pool_kib              0         a pool that grows by the same amount each job and then stops
 pool_fill_jobs        10        after so many jobs it is full
 fragment_kib          0         per job: malloc many small blocks, free almost all of each; the held but free
@@ -33,6 +35,8 @@ leak_threads_per_job  0         threads left waiting forever with every job (eac
 transient_source      mmap      where the following come from. ``mmap`` gives back for certain; of ``malloc``
                                 the allocator may keep what was freed
 cache_kib             0         a cache that evicts its oldest entries beyond this size
+cache_keys            0         a cache of so many keys, of which a job asks for a drawn one: it fills ever more
+                                slowly, with entries of just ``cache_entries_kib``
 cache_entries_kib     64        mean size of the one entry a job adds (half to one and a half of it)
 sawtooth_kib          0         grows to this over a period, then drops to the first step
 sawtooth_period       10        jobs of a period
@@ -67,7 +71,7 @@ Kib = Annotated[float, Meta(ge=0)]
 Milliseconds = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=0)]
 Positive = Annotated[int, Meta(ge=1)]
-SourceName = Literal["malloc", "mmap", "shared"]
+SourceName = Literal["malloc", "mmap", "shared", "python"]
 
 
 class SyntheticOptions(msgspec.Struct, frozen=True):
@@ -79,7 +83,7 @@ class SyntheticOptions(msgspec.Struct, frozen=True):
     leak_kib_per_load: Kib = 0
     leak_kib_per_token: Kib = 0
     leak_kib_per_restart: Kib = 0
-    leak_shape: Literal["constant", "chunks"] = "constant"
+    leak_shape: Literal["constant", "chunks", "random"] = "constant"
     chunk_kib: Annotated[float, Meta(gt=0)] = 1024
     leak_starts_at_job: Positive = 1
     leak_source: SourceName = "malloc"
@@ -94,6 +98,7 @@ class SyntheticOptions(msgspec.Struct, frozen=True):
 
     transient_source: SourceName = "mmap"
     cache_kib: Kib = 0
+    cache_keys: Count = 0
     cache_entries_kib: Annotated[float, Meta(gt=0)] = 64
     sawtooth_kib: Kib = 0
     sawtooth_period: Positive = 10

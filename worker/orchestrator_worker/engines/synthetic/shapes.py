@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from math import log
 from random import Random  # here, not at the first draw: an import in mid-series would look like growth
 
 
@@ -52,6 +53,19 @@ class ChunkShape(Shape):
 
     def _place(self, window: int) -> int:
         return int((window + draw(self._seed, self._what, window)) * self._window)
+
+
+class RandomShape(Shape):
+    """Each event takes another size, drawn from an exponential distribution whose mean is the rate."""
+
+    def __init__(self, rate_kib: float, seed: int, what: str) -> None:
+        self._rate_kib = rate_kib
+        self._seed = seed
+        self._what = what
+
+    def kib(self, event: int) -> float:
+        """Return the size drawn for this event."""
+        return -self._rate_kib * log(1 - draw(self._seed, self._what, event))
 
 
 class PoolShape(Shape):
