@@ -2,8 +2,9 @@
 
 ::
 
-    paths --discovery--> readers --> MeasuredSeries --finding--> Finding --words--> text
-                         csv_series, seed_series, result_series
+    paths --discovery--> result_series, seed_series ----------> MeasuredSeries --finding--> Finding --words--> text
+                         tool_files, tables --> table_series -->
+                         (columns, numbers, times, units)
 
 How a series is judged is :mod:`orchestrator.analysis`' business.
 """

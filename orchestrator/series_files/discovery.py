@@ -1,8 +1,8 @@
 """From the paths a user names to the series in them; a bad file spoils only itself.
 
-A file is read by its ending, a run's folder by its entries. Of any other folder the files directly in it are
-taken, and the folders of runs directly in it; a JSON file there that has no iterations is passed over
-with a note (label files and the like), while one that was named is an error.
+A run's folder is read by its entries, any other file by what is in it. Of any other folder the files directly in it
+are taken, and the folders of runs directly in it. What has no series there is passed over with a note (label files,
+logs of something else), while a file that was named is an error, and so is a CSV file anywhere.
 """
 
 from __future__ import annotations
@@ -16,11 +16,15 @@ import msgspec
 
 from orchestrator.errors import ResultsError
 from orchestrator.experiments.storage.run_files import ENTRIES_NAME, is_run_folder
-from orchestrator.series_files.csv_series import read_csv
 from orchestrator.series_files.measured import MeasuredSeries
 from orchestrator.series_files.seed_series import KEY, read_plain
+from orchestrator.series_files.table_cells import Asked, NoSeriesError
+from orchestrator.series_files.table_series import series_of
+from orchestrator.series_files.tool_files import begins_json, table_of, table_of_json
 
-_ENDINGS = (".csv", ".json")
+_LOOSE = (".tsv", ".dat", ".txt", ".log", ".out", ".jsonl")
+_ENDINGS = (".csv", ".json", *_LOOSE)
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +35,25 @@ class Trouble:
     bad: bool = True
 
 
-def find_series(paths: Sequence[Path]) -> Iterator[MeasuredSeries | Trouble]:
+def find_series(paths: Sequence[Path], asked: Asked | None = None) -> Iterator[MeasuredSeries | Trouble]:
     """Read everything that ``paths`` name, one file at a time, in their order and in that of their names."""
+    asked = asked or Asked()
     for path in paths:
-        yield from _of_path(path)
+        yield from _of_path(path, asked)
 
 
-def _of_path(path: Path) -> Iterator[MeasuredSeries | Trouble]:
+def _of_path(path: Path, asked: Asked) -> Iterator[MeasuredSeries | Trouble]:
     if not path.exists():
         yield Trouble(f"{path}: no such file or folder")
-    elif is_run_folder(path):
-        yield from _guarded(path)
-    elif path.is_dir():
-        yield from _of_folder(path)
+    elif path.is_dir() and not is_run_folder(path):
+        yield from _of_folder(path, asked)
     elif path.name == ENTRIES_NAME and is_run_folder(path.parent):
-        yield from _guarded(path.parent)
+        yield from _guarded(path.parent, asked)
     else:
-        yield from _guarded(path)
+        yield from _guarded(path, asked)
 
 
-def _of_folder(folder: Path) -> Iterator[MeasuredSeries | Trouble]:
+def _of_folder(folder: Path, asked: Asked) -> Iterator[MeasuredSeries | Trouble]:
     try:
         inside = sorted(folder.iterdir())
     except OSError as error:
@@ -65,26 +68,81 @@ def _of_folder(folder: Path) -> Iterator[MeasuredSeries | Trouble]:
         hint = "name its runs folder or a run" if (folder / "runs").is_dir() else "name other paths"
         yield Trouble(f"{folder}: no CSV, no JSON and no run in it; {hint}")
     for each in taken:
-        yield from _guarded(each, named=False)
+        yield from _guarded(each, asked, named=False)
 
 
-def _guarded(path: Path, *, named: bool = True) -> Iterator[MeasuredSeries | Trouble]:
+def _guarded(path: Path, asked: Asked, *, named: bool = True) -> Iterator[MeasuredSeries | Trouble]:
+    loose = not named and path.suffix.lower() in _LOOSE
     try:
-        found = _read(path, named=named)
+        found = _read_run(path) if path.is_dir() else read_file(path, asked)
+    except NoSeriesError as error:
+        if named or path.suffix.lower() == ".csv":
+            yield Trouble(str(error))
+        else:
+            yield Trouble(f"{path}: passed over, it has no {'column of memory' if loose else KEY}", bad=False)
+        return
     except ResultsError as error:
         yield Trouble(str(error))
         return
-    if not found:
-        yield Trouble(f"{path}: passed over, it has no {KEY}", bad=False)
     yield from found
 
 
-def _read(path: Path, *, named: bool) -> list[MeasuredSeries]:
-    if path.is_dir():
-        return _read_run(path)
-    if path.suffix.lower() == ".json":
-        return _read_json(path, named=named)
-    return [read_csv(path)]
+def read_file(path: Path, asked: Asked | None = None) -> list[MeasuredSeries]:
+    """Return the series of one file: ours, or what any tool wrote.
+
+    Raises:
+        NoSeriesError: It holds no column or list of memory.
+        ResultsError: It cannot be read, or what it holds is no series; says where and what to do.
+    """
+    text = _text(path)
+    asked = asked or Asked()
+    if not begins_json(text):
+        return series_of(table_of(text, asked.column), str(path), asked)
+    try:
+        document: object = msgspec.json.decode(text)
+    except msgspec.MsgspecError as error:
+        lines = table_of(text, asked.column)  # an object a line
+        if not lines.rows:
+            raise ResultsError(f"{path}: not JSON ({error})") from error
+        return series_of(lines, str(path), asked)
+    return _of_document(document, path, asked)
+
+
+def _of_document(document: object, path: Path, asked: Asked) -> list[MeasuredSeries]:
+    table = _keys_of(document)
+    if KEY in table and str(table.get("tool", "")).startswith("orchestrator"):
+        return _read_results(path)
+    if KEY in table:
+        return read_plain(table, str(path))
+    found = table_of_json(document)
+    if found is None:
+        keys = f" (its keys: {', '.join(list(table)[:20])})" if table else ""
+        raise NoSeriesError(
+            f"{path}: no {KEY} in it{keys}; name a result file, a run's folder, a range that Prometheus answered, or a "
+            "list of objects with a key such as rss_mb"
+        )
+    return series_of(found, str(path), asked)
+
+
+def _keys_of(document: object) -> dict[str, Any]:
+    return msgspec.convert(document, dict[str, Any]) if isinstance(document, dict) else {}
+
+
+def _text(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ResultsError(f"cannot read {path}: {error.strerror}") from error
+    if content.startswith(_UTF16):
+        return content.decode("utf-16", errors="replace")
+    if b"\0" in content:
+        raise NoSeriesError(
+            f"{path}: not a text (byte {content.index(0) + 1} is 0); name a CSV, JSON or log file"
+        )
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace")  # what office programs write without being asked
 
 
 def _read_run(path: Path) -> list[MeasuredSeries]:
@@ -94,23 +152,6 @@ def _read_run(path: Path) -> list[MeasuredSeries]:
 
     results = results_of_run(path).values()
     return [series for each in results for series in result_series(each, str(path / ENTRIES_NAME))]
-
-
-def _read_json(path: Path, *, named: bool) -> list[MeasuredSeries]:
-    try:
-        document: object = msgspec.json.decode(path.read_bytes())
-    except OSError as error:
-        raise ResultsError(f"cannot read {path}: {error.strerror}") from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ResultsError(f"{path}: not JSON ({error})") from error
-    table: dict[str, Any] = msgspec.convert(document, dict[str, Any]) if isinstance(document, dict) else {}
-    if KEY not in table:
-        if named:
-            raise ResultsError(f"{path}: no {KEY} in it; name a result file, a run's folder or a CSV file")
-        return []
-    if str(table.get("tool", "")).startswith("orchestrator"):
-        return _read_results(path)
-    return read_plain(table, str(path))
 
 
 def _read_results(path: Path) -> list[MeasuredSeries]:

@@ -88,7 +88,12 @@ def _judge(series: MeasuredSeries, channels: Channels) -> Verdict:
     if channels == "rss":
         return judge(
             MemorySeries.of(
-                series.rss, rss_anon_mb=series.rss_anon, rss_shmem_mb=series.rss_shmem, swap_mb=series.swap
+                series.rss,
+                rss_anon_mb=series.rss_anon,
+                rss_shmem_mb=series.rss_shmem,
+                swap_mb=series.swap,
+                positions=series.positions,
+                elapsed_s=series.elapsed_s,
             )
         )
     off = series.heap_off
@@ -103,6 +108,8 @@ def _judge(series: MeasuredSeries, channels: Channels) -> Verdict:
             live_mb=series.live,
             held_mb=series.held,
             heap_off=off,
+            positions=series.positions,
+            elapsed_s=series.elapsed_s,
         )
     )
 

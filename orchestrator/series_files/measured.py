@@ -19,7 +19,7 @@ def why_no_memory(reading_mb: float) -> str | None:
     if reading_mb < 0:
         return "below zero"
     if reading_mb > MOST_MB:
-        return "more than a process can have; is it in bytes? MB are needed"
+        return "more than a process can have; say its unit: --unit B, KB, MB or GB"
     return None
 
 
@@ -41,6 +41,8 @@ class MeasuredSeries:
         threads: Threads.
         fresh: The fresh processes that it is held against, where the file has them.
         heap_off: Why the heap channel is off; None when it is on, or nothing is said.
+        positions: The iteration of each reading, strictly increasing; None when they are consecutive.
+        elapsed_s: Seconds of each reading from the first, strictly increasing, where the file tells times.
         interval_s: Mean seconds between two readings, where the file tells times.
         ending: What the series came to, if it did not come to its end.
         notes: What a reader should know: what was left out, and why.
@@ -59,6 +61,8 @@ class MeasuredSeries:
     threads: FloatArray | None = None
     fresh: FreshProcesses | None = None
     heap_off: str | None = None
+    positions: FloatArray | None = None
+    elapsed_s: FloatArray | None = None
     interval_s: float | None = None
     ending: Ending | None = None
     notes: Sequence[str] = ()

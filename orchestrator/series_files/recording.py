@@ -1,13 +1,14 @@
 """Record the memory of a running process that is not ours: a reading every so many seconds, a CSV row each.
 
 Rows are flushed one by one, so that a killed recorder has lost nothing; the file is one that
-:mod:`.csv_series` reads. The process is only looked at, through ``/proc`` or what the system has instead.
+``analyze`` reads. The process is only looked at, through ``/proc`` or what the system has instead.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TextIO
 
@@ -89,6 +90,7 @@ class Recording:
             swap=self._channel(lambda memory: memory.swap),
             descriptors=self._counts(lambda memory: memory.descriptors),
             threads=self._counts(lambda memory: memory.threads),
+            elapsed_s=np.array(times, dtype=np.float64) - times[0] if _increasing(times) else None,
             interval_s=spread / (len(times) - 1) if spread > 0 else None,
         )
 
@@ -101,6 +103,10 @@ class Recording:
         if not counts or len(counts) < len(self._rows):
             return None
         return np.array(counts, dtype=np.float64)
+
+
+def _increasing(times: Sequence[float]) -> bool:
+    return bool(times) and all(after > before for before, after in pairwise(times))
 
 
 class Watched:

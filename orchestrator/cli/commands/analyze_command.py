@@ -13,13 +13,24 @@ from orchestrator.cli.exit_codes import ExitCode
 
 def analyze(
     paths: Annotated[
-        list[Path], typer.Argument(help="CSV or JSON files, folders of them, folders of runs, recordings.")
+        list[Path],
+        typer.Argument(
+            help="Files with memory readings (CSV, JSON, what mprof, psrecord, pidstat, ps, docker stats, kubectl top "
+            "or Prometheus wrote), folders of them, folders of runs, recordings."
+        ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a series, one a line.")] = False,
     channels: Annotated[
         Literal["rss", "rss,heap"],
         typer.Option(help="rss: only what is read from outside (RSS, RssAnon); rss,heap: all the file has."),
     ] = "rss,heap",
+    unit: Annotated[
+        Literal["B", "KB", "MB", "GB"] | None,
+        typer.Option(help="Unit of the memory columns, where the file does not tell it. KB is 1024 bytes."),
+    ] = None,
+    column: Annotated[
+        str | None, typer.Option(help="The column to judge, where its name does not say that it is memory.")
+    ] = None,
 ) -> None:
     """Judge memory series: leak, plateau, flat, bounded, slow-growth or inconclusive, with rate and interval.
 
@@ -30,11 +41,12 @@ def analyze(
     from orchestrator.report.layout import BLANK
     from orchestrator.series_files.discovery import Trouble, find_series
     from orchestrator.series_files.finding import judge_measured
+    from orchestrator.series_files.table_cells import Asked
     from orchestrator.series_files.words import finding_lines
 
     out = Screen(sys.stdout)
     bad = judged = 0
-    for found in find_series(paths):
+    for found in find_series(paths, Asked(unit or "", column or "")):
         if isinstance(found, Trouble):
             bad += found.bad
             print(f"orchestrator: {found.message}", file=sys.stderr)
