@@ -53,11 +53,12 @@ def judge_measured(series: MeasuredSeries, channels: Channels = "rss,heap") -> F
     judged = _judge(series, channels)
     rates = rates_of(judged)
     rate: float | None = rates["rate_mb_per_iteration"]
+    pace = judged.readings_per_hour
     return msgspec.structs.replace(
         bare,
         **rates,
         verdict=series.ending or judged.verdict,
-        rate_mb_per_hour=rate * 3600 / series.interval_s if rate is not None and series.interval_s else None,
+        rate_mb_per_hour=rate * pace if rate is not None and pace else None,
         reasons=[*_endings_first(series, judged), *(() if series.ending else series.notes)],
         settle=[] if series.ending else list(judged.settle),
         descriptors=count_judgement(series.descriptors, "descriptors"),

@@ -188,9 +188,9 @@ def _with_reading(
         there &= ~np.isnan(cells.iterations[rows])
     left_out = rows[~there]
     if left_out.size and there.any():
-        which = "reading is" if left_out.size == 1 else "readings are"
+        verb = "is" if left_out.size == 1 else "are"
         notes.append(
-            f"{left_out.size} of {rows.size} {which} left out: no number there, first in row {int(left_out[0]) + 1}"
+            f"{left_out.size} of {rows.size} readings {verb} left out: no number there, first in row {int(left_out[0]) + 1}"
         )
     return rows[there], None if times is None else times[there]
 

@@ -145,13 +145,14 @@ def _of_prometheus(result: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _differing(metrics: Sequence[Mapping[str, Any]], *, several: bool) -> list[str]:
-    keys: dict[str, None] = dict.fromkeys(key for metric in metrics for key in metric if several or key != "__name__")
-    differing = [key for key in keys if len({str(metric.get(key)) for metric in metrics}) > 1]
-    return differing or (
-        [key for key in ("job", "pod", "container", "instance") if key in keys][:1]
-        if len(metrics) == 1
-        else []
+    keys: dict[str, None] = dict.fromkeys(
+        key for metric in metrics for key in metric if several or key != "__name__"
     )
+    differing = [key for key in keys if len({str(metric.get(key)) for metric in metrics}) > 1]
+    if differing or len(metrics) > 1:
+        return differing
+    usual: list[str] = [key for key in keys if key in _NAMING_LABELS]
+    return usual[:1]
 
 
 def _objects(document: object, depth: int = 0) -> list[Mapping[str, Any]] | None:
