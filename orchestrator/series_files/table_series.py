@@ -190,7 +190,8 @@ def _with_reading(
     if left_out.size and there.any():
         verb = "is" if left_out.size == 1 else "are"
         notes.append(
-            f"{left_out.size} of {rows.size} readings {verb} left out: no number there, first in row {int(left_out[0]) + 1}"
+            f"{left_out.size} of {rows.size} readings {verb} left out: no number there, first in row "
+            f"{int(left_out[0]) + 1}"
         )
     return rows[there], None if times is None else times[there]
 
