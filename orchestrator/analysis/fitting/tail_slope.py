@@ -8,7 +8,7 @@ from math import sqrt
 import numpy as np
 from scipy.special import stdtrit
 
-from orchestrator.analysis.fitting.drift import drift
+from orchestrator.analysis.fitting.drift import Drift, drift
 from orchestrator.analysis.fitting.jumps import find_jumps, random_events
 from orchestrator.analysis.fitting.shapes import ShapeWeights
 from orchestrator.analysis.fitting.slope import SlopeEstimate, fgls_slope, line_residuals
@@ -22,10 +22,15 @@ _LIKELY_GROWING = 0.5
 _COMPARABLE = 4.0  # in BIC: the worse shape still has an eighth of the weight
 _FEWEST_DEGREES = 3.0
 _WIDEST = 1.5
+_HARDLY_FALLS = 0.1
 
 
 def tail_slope(
-    rest: FloatArray, shapes: ShapeWeights, noise_floor: float, slope_error: float = 0.0
+    rest: FloatArray,
+    shapes: ShapeWeights,
+    noise_floor: float,
+    slope_error: float = 0.0,
+    longer: FloatArray | None = None,
 ) -> SlopeEstimate:
     """Return the slope at the end, averaged over the shapes that end in a line.
 
@@ -37,6 +42,7 @@ def tail_slope(
         shapes: The shapes weighed on them.
         noise_floor: The smallest difference a reading can show, same unit.
         slope_error: Standard error of the slope beyond the noise, see ``Cycle.slope_error``.
+        longer: The readings that the warm-up may have been cut from too generously; None: no more than ``rest``.
     """
     line = fgls_slope(rest, noise_floor=noise_floor)
     ends = [shapes.shapes[kind] for kind in _ENDS_IN_A_LINE]
@@ -55,7 +61,7 @@ def tail_slope(
     if steps and shapes.growing > _LIKELY_GROWING and steps.deficit < deficits.min() + _COMPARABLE:
         estimate = _widened(estimate, steps.future, *random_events(steps.degrees_of_freedom))
     jumps = find_jumps(rest, noise_floor, 3 * noise_floor)
-    estimate = _with_drift(estimate, rest, shapes, noise_floor)
+    estimate = _with_drift(estimate, rest, longer, shapes, noise_floor)
     if rate > 0 and jumps.share > _MOSTLY_JUMPS and 1 < len(jumps.at) < rest.size / 2:
         least, most = jumps.factors(estimate.confidence)
         if shapes.best in _STEPS:
@@ -65,20 +71,48 @@ def tail_slope(
 
 
 def _with_drift(
-    estimate: SlopeEstimate, rest: FloatArray, shapes: ShapeWeights, noise_floor: float
+    estimate: SlopeEstimate,
+    rest: FloatArray,
+    longer: FloatArray | None,
+    shapes: ShapeWeights,
+    noise_floor: float,
 ) -> SlopeEstimate:
     """Return the estimate with an interval that also holds that of a level which wanders by itself.
 
-    Growth that sets in late has no single drift over the record, so it keeps the interval of its shape.
+    Growth that sets in late has no single drift over the record, so it keeps the interval of its shape. Where growth is
+    of random size the cut after the warm-up prefers what happens to be quiet, so that the longer record counts too,
+    unless it is a warm-up: it grew faster than can be chance, or by so few large steps that nothing is known of it.
     """
     if shapes.best in _BENDING and shapes.shapes["line"].deficit > _COMPARABLE:
         return estimate
     if float(np.std(line_residuals(rest))) < noise_floor:
         return estimate  # as straight as readings can be: nothing wanders
-    wandering = drift(rest, noise_floor, estimate.confidence)
+    wandering = _of_sizes(rest, noise_floor, estimate.confidence)
     low, high = min(estimate.low, wandering.low), max(estimate.high, wandering.high)
+    if longer is not None and longer.size > rest.size:
+        before = _of_sizes(longer, noise_floor, estimate.confidence)
+        if 0 < before.low < high:
+            low, high = min(low, before.low), max(high, before.high)
     half = float(stdtrit(estimate.degrees_of_freedom, 0.5 + estimate.confidence / 2))
     return replace(estimate, low=low, high=high, standard_error=(high - low) / (2.0 * half))
+
+
+def _of_sizes(values: FloatArray, noise_floor: float, confidence: float) -> Drift:
+    """Return the drift; where the level only ever rises, its upper end allows for sizes with a long tail.
+
+    Sums of positive sizes are skewed. The limits of a gamma with the same relative error (Garwood's, as for a number of
+    events) reach farther up than those of the t distribution.
+    """
+    found = drift(values, noise_floor, confidence)
+    step = np.diff(values)
+    if (
+        found.rate <= 0
+        or found.error <= 0
+        or float(-step[step < 0].sum()) > _HARDLY_FALLS * float(step.sum())
+    ):
+        return found
+    _, most = random_events((found.rate / found.error) ** 2, confidence)
+    return found._replace(high=max(found.high, found.rate * most))
 
 
 def _widened(estimate: SlopeEstimate, rate: float, least: float, most: float) -> SlopeEstimate:

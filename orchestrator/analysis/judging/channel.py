@@ -15,6 +15,7 @@ import numpy as np
 
 from orchestrator.analysis.fitting.blocks import in_blocks
 from orchestrator.analysis.fitting.cycles import find_cycle
+from orchestrator.analysis.fitting.returns import start_of
 from orchestrator.analysis.fitting.shapes import weigh_shapes
 from orchestrator.analysis.fitting.slope import FEWEST_READINGS, SlopeEstimate, fgls_slope
 from orchestrator.analysis.fitting.spikes import remove_spikes
@@ -72,7 +73,8 @@ def judge_channel(
     slope_error = cycle.slope_error if cycle else 0.0
     doubt = 0.0 if cycle and cycle.level else slope_error
     shapes = weigh_shapes(rest, warm_up.length, tolerance * block * pace.step, noise_floor, doubt)
-    slope = tail_slope(rest, shapes, noise_floor, slope_error)
+    longer = None if cycle else readings[start_of(readings.size, warm_up.length) :]
+    slope = tail_slope(rest, shapes, noise_floor, slope_error, longer)
     return decide(
         Evidence(
             readings,
