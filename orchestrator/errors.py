@@ -266,14 +266,23 @@ class ForkedPoolError(PoolClosedError):
 
 
 class QueueFullError(OrchestratorError):
-    """As many jobs wait as the pool takes. ``max_queue`` is that number."""
+    """As many jobs wait as the pool takes, or as many hold audio in memory. ``max_queue`` is that number.
 
-    def __init__(self, max_queue: int, what: str = "jobs wait") -> None:
+    ``waited_s`` is how long the caller waited for a place; None: it did not.
+    """
+
+    def __init__(
+        self,
+        max_queue: int,
+        what: str = "jobs wait",
+        *,
+        waited_s: float | None = None,
+        hint: str = "submit with block=True to wait for a place, or raise max_queue",
+    ) -> None:
         self.max_queue = max_queue
-        super().__init__(
-            f"{max_queue} {what}, and that is all this pool takes; wait for results, submit with block=True, "
-            "or raise max_queue"
-        )
+        self.waited_s = waited_s
+        waited = "" if waited_s is None else f", and none of them made room within {waited_s:g} s"
+        super().__init__(f"{max_queue} {what}, and that is all this pool takes{waited}; {hint}")
 
 
 class ModelOutOfUseError(OrchestratorError):

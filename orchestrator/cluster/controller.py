@@ -164,9 +164,9 @@ class ClusterController:
         """Take a place in the queue for a job and hand it to the dispatcher."""
         payload = self.prepare(job, stream=stream)
         in_memory = payload.descriptor is not None
-        may_wait = block and threading.current_thread() is not self._dispatcher.event_loop.thread
+        on_loop = threading.current_thread() is self._dispatcher.event_loop.thread
         try:
-            self._admission.enter(array=in_memory, block=may_wait, timeout_s=queue_timeout_s)
+            self._admission.enter(array=in_memory, block=block, timeout_s=queue_timeout_s, on_loop=on_loop)
         except BaseException:
             close_audio(payload)
             raise

@@ -18,6 +18,7 @@ ROOT_COMMAND: Any = typer.main.get_command(app)
 ELSEWHERE = {
     "docs/pool.md": "tests/process/test_pool_docs.py",
     "docs/chatllm.md": "tests/process/test_chatllm_docs.py",
+    "docs/hosts.md": "tests/process/test_host_supported.py",
     "docs/text.md": "tests/e2e/test_docs_walks.py",
     "README.md": "tests/e2e/test_docs_walks.py",
     "docs/leakgate.md": "tests/e2e/test_docs_walks.py",

@@ -220,7 +220,11 @@ def asked(*flags: str, **environment: str) -> list[dict[str, Any]]:
     paths = [str(HERE), *(path for path in sys.path if path), *_editable()]
     done = subprocess.run(
         [sys.executable, *flags, "-c", HOST.format(paths=paths)],
-        env={**os.environ, **environment},
+        env={
+            **os.environ,
+            "PYTHONPYCACHEPREFIX": "/dev/null/none",
+            **environment,
+        },  # nothing stays in the source tree
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,

@@ -1,4 +1,4 @@
-"""Hosts in which no pool can work, or only one kind of pool: patched by gevent or eventlet, run by trio."""
+"""Hosts in which no pool can work, or only one kind: patched by gevent, run by trio. What docs/hosts.md says."""
 
 from __future__ import annotations
 

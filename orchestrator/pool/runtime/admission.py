@@ -14,13 +14,17 @@ from orchestrator.errors import PoolClosedError, QueueFullError
 
 
 class Places:
-    """Counts places. Safe from every thread."""
+    """Counts places. Safe from every thread.
 
-    def __init__(self, max_queue: int, what: str = "jobs wait") -> None:
+    ``what`` says of an error what takes the places, ``cure`` how there would be more.
+    """
+
+    def __init__(self, max_queue: int, what: str = "jobs wait", cure: str = "raise max_queue") -> None:
         if isinstance(max_queue, bool) or max_queue < 1:
             raise ValueError(f"max_queue={max_queue!r}: a whole number, at least 1")
         self.max_queue = max_queue
         self._what = what
+        self._cure = cure
         self._lock = threading.Lock()
         self._taken = 0
         self._waiters: deque[Future[None]] = deque()
@@ -36,8 +40,10 @@ class Places:
         """Whether no job may enter any more."""
         return self._closed_by is not None
 
-    def enter(self, *, block: bool = True, timeout_s: float | None = None) -> None:
+    def enter(self, *, block: bool = True, timeout_s: float | None = None, on_loop: bool = False) -> None:
         """Take a place, waiting for one at most ``timeout_s`` seconds.
+
+        ``on_loop``: the caller is the pool's own thread, which makes room for others and so never waits.
 
         Raises:
             PoolClosedError: The pool is, or was while waiting, closed.
@@ -45,14 +51,14 @@ class Places:
         """
         if self.enter_now():
             return
-        waiter = self._enter_or_wait(may_wait=block)
+        waiter = self._enter_or_wait(may_wait=block and not on_loop, on_loop=block and on_loop)
         if waiter is None:
             return
         try:
             waiter.result(timeout_s)
         except TimeoutError:
             if waiter.cancel():
-                raise QueueFullError(self.max_queue, self._what) from None
+                raise self._too_late(timeout_s) from None
         except BaseException:
             self._abandon(waiter)
             raise
@@ -76,22 +82,34 @@ class Places:
             await asyncio.wait_for(asyncio.wrap_future(waiter), timeout_s)
         except TimeoutError:
             self._abandon(waiter)
-            raise QueueFullError(self.max_queue, self._what) from None
+            raise self._too_late(timeout_s) from None
         except BaseException:
             self._abandon(waiter)
             raise
 
-    def _enter_or_wait(self, *, may_wait: bool) -> Future[None] | None:
+    def _enter_or_wait(self, *, may_wait: bool, on_loop: bool = False) -> Future[None] | None:
         with self._lock:
             self._refuse_when_closed()
             if self._taken < self.max_queue:
                 self._taken += 1
                 return None
             if not may_wait:
-                raise QueueFullError(self.max_queue, self._what)
+                raise self._full(on_loop=on_loop)
             waiter: Future[None] = Future()
             self._waiters.append(waiter)
             return waiter
+
+    def _full(self, *, on_loop: bool) -> QueueFullError:
+        """Return the error of a caller that did not wait."""
+        wait = "submit with block=True to wait for a place"
+        if on_loop:
+            wait = "a callback on the pool's own thread cannot wait for a place: submit from another thread"
+        return QueueFullError(self.max_queue, self._what, hint=f"{wait}, or {self._cure}")
+
+    def _too_late(self, waited_s: float | None) -> QueueFullError:
+        """Return the error of a caller that waited in vain."""
+        hint = f"allow more time by queue_timeout_s, submit more slowly, or {self._cure}"
+        return QueueFullError(self.max_queue, self._what, waited_s=waited_s, hint=hint)
 
     def _abandon(self, waiter: Future[None]) -> None:
         """Give back a place that was handed over too late."""
@@ -140,14 +158,18 @@ class Admission:
 
     def __init__(self, max_queue: int, max_arrays: int) -> None:
         self.queue = Places(max_queue)
-        self.arrays = Places(max_arrays, "jobs hold audio in memory")
+        self.arrays = Places(
+            max_arrays,
+            "jobs hold audio in memory until they end",
+            "give the paths of files instead of arrays",
+        )
 
-    def enter(self, *, array: bool, block: bool, timeout_s: float | None) -> None:
+    def enter(self, *, array: bool, block: bool, timeout_s: float | None, on_loop: bool = False) -> None:
         """Take the places a job needs; raises as :meth:`Places.enter`, and then none is taken."""
         if array:
-            self.arrays.enter(block=block, timeout_s=timeout_s)
+            self.arrays.enter(block=block, timeout_s=timeout_s, on_loop=on_loop)
         try:
-            self.queue.enter(block=block, timeout_s=timeout_s)
+            self.queue.enter(block=block, timeout_s=timeout_s, on_loop=on_loop)
         except BaseException:
             if array:
                 self.arrays.leave()

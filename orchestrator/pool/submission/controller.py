@@ -75,9 +75,11 @@ class Controller:
         if payload.descriptor is None and self._admission.queue.enter_now():
             return
         try:
-            may_wait = block and not self._loop.is_current()
+            on_loop = self._loop.is_current()
             self._loop.stay_no_longer()
-            self._admission.enter(array=payload.descriptor is not None, block=may_wait, timeout_s=timeout_s)
+            self._admission.enter(
+                array=payload.descriptor is not None, block=block, timeout_s=timeout_s, on_loop=on_loop
+            )
         except BaseException:
             close_audio(payload)
             raise

@@ -26,6 +26,7 @@ SAMPLES: list[errors.OrchestratorError] = [
     errors.ProtocolError("noise", b"\x00"),
     errors.AudioError("a.wav", "is empty"),
     errors.QueueFullError(7),
+    errors.QueueFullError(7, "hold audio", waited_s=0.5, hint="send paths"),
     errors.InterpreterError("python=3 is none", "name one"),
     errors.PoolClosedError("closed"),
     errors.UnsupportedHostError("gevent has replaced select"),
