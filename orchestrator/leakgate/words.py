@@ -7,8 +7,7 @@ import re
 from orchestrator.analysis.judging.judged import CountJudgement
 from orchestrator.experiments.storage.records import SeriesEnd
 from orchestrator.leakgate.result import LeakCheckResult
-from orchestrator.report.html.verdicts import amounts
-from orchestrator.report.judged_words import CHANNELS, made_of
+from orchestrator.report.judged_words import CHANNELS, growth_sentence, made_of
 
 _LAST_LINES = 25
 _MB = 1 << 20
@@ -88,7 +87,7 @@ def _per_reading(reason: str, calls: int) -> str:
 def _amounts(judged: LeakCheckResult) -> str:
     rate, low, high = judged.rate_mb_per_iteration, judged.ci_low, judged.ci_high
     if rate is None or low is None or high is None or judged.rate_channel is None or abs(rate) >= _SMALL_MB:
-        return amounts(judged)
+        return growth_sentence(judged)
     channel = CHANNELS[judged.rate_channel]
     verb = "grows" if rate > 0 else "changes"
     interval = f"({low * _MB:.1f} to {high * _MB:.1f})"

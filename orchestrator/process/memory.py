@@ -30,7 +30,7 @@ import importlib
 import os
 import sys
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -47,8 +47,11 @@ class ProcessGoneError(Exception):
         super().__init__(f"process {pid} is gone")
 
 
-class Memory(msgspec.Struct, frozen=True, kw_only=True):
-    """One full reading: bytes, and counts of threads and descriptors. None: the system does not tell."""
+class Memory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One full reading: bytes, and counts of threads and descriptors. None: the system does not tell.
+
+    The records of a run keep it as it is, see :class:`orchestrator.experiments.storage.records.Reading`.
+    """
 
     rss: int
     """Resident: anonymous, file-backed and shared pages together."""
@@ -64,36 +67,6 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     """VmHWM: the highest RSS since the start, or since :func:`reset_peak`."""
     threads: int | None = None
     descriptors: int | None = None
-
-    @property
-    def leak_bytes(self) -> int:
-        """What the leak series is made of: see :func:`leak_bytes`."""
-        return leak_bytes(self)
-
-
-class _Parts(Protocol):
-    """What the leak series is made of, wherever it was read or kept."""
-
-    @property
-    def rss(self) -> int: ...
-    @property
-    def rss_anon(self) -> int | None: ...
-    @property
-    def rss_shmem(self) -> int | None: ...
-    @property
-    def swap(self) -> int | None: ...
-
-
-def leak_bytes(reading: _Parts) -> int:
-    """Return the bytes that a leak is looked for in: anonymous, shared and swapped ones, else RSS.
-
-    Shared memory is what shared mappings, memfd, POSIX and System V segments hold resident, CUDA's pinned memory
-    among it: nothing that the kernel drops, unlike the pages of mapped files. A reading from before it was kept, or a
-    kernel that does not tell it (Linux before 4.5), has None there, which counts as 0.
-    """
-    if reading.rss_anon is None:
-        return reading.rss + (reading.swap or 0)
-    return reading.rss_anon + (reading.rss_shmem or 0) + (reading.swap or 0)
 
 
 def read_boundary(pid: int) -> Memory:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
+
+from orchestrator.analysis.judging.judged import AgainstBaseline
+from orchestrator.report.summaries import LeakRate, ModelSummary, SeriesSummary
 
 UNKNOWN = "–"
 AT_ONCE = "–¹"
@@ -13,8 +16,9 @@ NOT_APPLICABLE = "N/A"
 _LOPSIDED = 0.1
 """By which share of its half-width the middle of an interval may lie beside the value."""
 
-Numbers = Mapping[str, Any]
-Cell = Callable[[Numbers], str]
+Numbers = SeriesSummary | ModelSummary
+Cell = Callable[[Any], str]
+"""From the summary of a series, or of a model, to the text of a cell."""
 
 
 def number(value: float | None, decimals: int = 2) -> str:
@@ -25,15 +29,15 @@ def number(value: float | None, decimals: int = 2) -> str:
     return text.removeprefix("-") if float(text) == 0 else text
 
 
-def amount(key: str) -> Cell:
-    """Return the cell that shows ``key`` of a summary."""
-    return lambda numbers: number(numbers.get(key))
+def amount(name: str) -> Cell:
+    """Return the cell that shows the number ``name`` of a summary."""
+    return lambda numbers: number(getattr(numbers, name))
 
 
 def speed(numbers: Numbers) -> str:
     """Return characters per second, or the mark of text that came all at once."""
-    value = numbers.get("avg_speed_chars_per_s")
-    return AT_ONCE if value is None and numbers.get("text_at_once") else number(value)
+    value = numbers.avg_speed_chars_per_s
+    return AT_ONCE if value is None and numbers.text_at_once else number(value)
 
 
 def with_interval(value: float, low: float | None, high: float | None, decimals: int = 2) -> str:
@@ -50,66 +54,59 @@ def with_interval(value: float, low: float | None, high: float | None, decimals:
     return f"{number(value, decimals)} ± {number(half, decimals)}"
 
 
-def rate_with_interval(rate: Numbers | None) -> str:
+def rate_with_interval(rate: LeakRate | None) -> str:
     """Return the slope with its 95 % interval, in MB per iteration."""
-    if rate is None or rate.get("rate_mb_per_iter") is None:
+    if rate is None or rate.rate_mb_per_iteration is None:
         return UNKNOWN
-    return with_interval(rate["rate_mb_per_iter"], rate["low_mb_per_iter"], rate["high_mb_per_iter"])
+    return with_interval(rate.rate_mb_per_iteration, rate.ci_low, rate.ci_high)
 
 
-def net_change(numbers: Numbers) -> str:
+def net_change(summary: ModelSummary) -> str:
     """Return what a model leaves behind per iteration: of the live heap where that was read, else of RSS."""
-    channels: Numbers = numbers.get("net_change") or {}
-    found = channels.get("live") or channels.get("rss")
+    found = summary.net_change.get("live") or summary.net_change.get("rss")
     if not found:
         return UNKNOWN
     mean = found["per_iteration"]
     return with_interval(mean["rate"], mean["low"], mean["high"], 4)
 
 
-def leak_rate(numbers: Numbers) -> str:
+def leak_rate(summary: SeriesSummary) -> str:
     """Return the leak rate at the method's own boundary."""
-    return rate_with_interval(numbers.get("leak_rate"))
+    return rate_with_interval(summary.leak_rate)
 
 
-def verdict(numbers: Numbers) -> str:
+def verdict(summary: SeriesSummary) -> str:
     """Return the judgement in one word; a dash where nothing was judged."""
-    judgement: Numbers = numbers.get("judgement") or {}
-    return str(judgement.get("verdict") or UNKNOWN)
+    return summary.judgement.verdict if summary.judgement else UNKNOWN
 
 
-def beyond_baseline(numbers: Numbers) -> str:
+def beyond_baseline(summary: SeriesSummary) -> str:
     """Return the growth of the leak series beyond that of fresh processes, with its interval; a dash without them."""
-    channels: Numbers = _against(numbers).get("channels") or {}
-    held: Numbers = channels.get("rss_anon") or channels.get("rss") or {}
-    if held.get("beyond_mb_per_iteration") is None:
+    held = _against(summary)
+    found = (held.channels.get("rss_anon") or held.channels.get("rss")) if held else None
+    if found is None or found.beyond_mb_per_iteration is None:
         return UNKNOWN
-    low, high = held.get("beyond_ci_low"), held.get("beyond_ci_high")
-    return with_interval(held["beyond_mb_per_iteration"], low, high)
+    return with_interval(found.beyond_mb_per_iteration, found.beyond_ci_low, found.beyond_ci_high)
 
 
-def above_fresh(numbers: Numbers) -> str:
+def above_fresh(summary: SeriesSummary) -> str:
     """Return by how many MB the last reading stands above a fresh process; a dash without one."""
-    level: Numbers = _against(numbers).get("level") or {}
-    return number(level.get("above_mb"))
+    held = _against(summary)
+    return number(held.level.above_mb if held and held.level else None)
 
 
-def _against(numbers: Numbers) -> Numbers:
-    judgement: Numbers = numbers.get("judgement") or {}
-    held: Numbers | None = judgement.get("against_baseline")
-    return held or {}
+def _against(summary: SeriesSummary) -> AgainstBaseline | None:
+    return summary.judgement.against_baseline if summary.judgement else None
 
 
-def iterations(numbers: Numbers) -> str:
+def iterations(summary: SeriesSummary) -> str:
     """Return how many iterations were run; a dash where none was."""
-    done = numbers.get("iterations")
-    return str(done) if done else UNKNOWN
+    return str(summary.iterations) if summary.iterations else UNKNOWN
 
 
-def outcome(numbers: Numbers) -> str:
+def outcome(summary: SeriesSummary) -> str:
     """Return ``completed``, ``crashed (29/100)``, ``unavailable``; ``not run`` where there are no numbers."""
-    if "outcome" not in numbers:
+    word, done = summary.outcome, summary.iterations
+    if word is None:
         return "not run"
-    word = str(numbers["outcome"])
-    done = numbers.get("iterations")
-    return f"{word} ({done}/{numbers.get('iterations_planned')})" if word != "completed" and done else word
+    return f"{word} ({done}/{summary.iterations_planned})" if word != "completed" and done else word

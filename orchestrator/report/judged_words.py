@@ -1,4 +1,14 @@
-"""A judgement's parts in words, the same on the terminal, in files' findings and on the page. Pure."""
+"""A judgement in words, the same on the terminal, on the page, in Markdown, JUnit, pytest and ``analyze``. Pure.
+
+:func:`short` is one line, :func:`long` the lines that can follow it; everything else here is a part of them::
+
+    leak: the live heap grows by 0.30 ± 0.01 MB per iteration, RSS by 6.93; fresh processes by 0.00   <- short
+    beyond fresh processes: the live heap 0.30 ± 0.01, RSS 6.93 ± 0.12 MB per iteration                <- long
+    RSS stands 185 MB above a fresh process after 50 iterations
+    made of: live heap 0.30, held but free 6.63 MB per iteration
+    because: the live heap grows and is not given back
+    50 iterations, the first 3 left out as warm-up; accepted: 0.100 MB per iteration
+"""
 
 from __future__ import annotations
 
@@ -6,6 +16,7 @@ from collections.abc import Mapping
 
 from orchestrator.analysis.judging.decision import CLEAN
 from orchestrator.analysis.judging.judged import AgainstBaseline, BeyondBaseline, CountJudgement, Judged
+from orchestrator.analysis.judging.judgement import Judgement
 from orchestrator.report.cells import number, with_interval
 
 CHANNELS: Mapping[str, str] = {
@@ -27,9 +38,98 @@ PARTS: Mapping[str, str] = {
 }
 """Parts of memory in words, by the attributes of ``Growth``."""
 
+EXPLANATIONS: Mapping[str, str] = {
+    "leak": "leak: memory grows with every iteration and is not given back",
+    "plateau": "plateau: it grew at first and then came to rest; no leak",
+    "flat": "flat: it does not grow beyond what is accepted; no leak",
+    "bounded": "bounded: it goes up and down within limits; no leak",
+    "slow-growth": "slow growth: it grows, but more and more slowly, less than is accepted, or not as a leak does",
+    "inconclusive": "inconclusive: the readings are not enough to decide",
+    "crashed": "crashed: it did not come to its end",
+    "unavailable": "unavailable: it could not run",
+}
+"""Verdicts with what they mean, for a reader who sees a single series."""
+
+_MEANINGS: Mapping[str, str] = {
+    "leak": "leaks",
+    "slow-growth": "grows, but not as a leak does",
+    "plateau": "does not leak",
+    "flat": "does not leak",
+    "bounded": "does not leak",
+    "inconclusive": "is not settled",
+}
 _NO_DISTANCE_MB = 0.5
 _COARSE = 0.1
 """Rates from here on are told with two decimals, smaller ones with three."""
+
+
+def short(judged: Judged) -> str:
+    """Return the verdict and the growth on one line, with that of fresh processes; the verdict alone without a rate."""
+    growth = growth_words(judged)
+    return f"{judged.verdict}: {growth}{_fresh(judged)}" if growth else judged.verdict
+
+
+def long(judged: Judged) -> list[str]:
+    """Return what stands behind the verdict, a line each: fresh processes, parts, reasons, readings, cures, counts."""
+    held, made = judged.against_baseline, made_of(judged)
+    return [
+        *(filter(None, (beyond_words(held), level_words(held))) if held else ()),
+        *([f"made of: {made}"] if made else []),
+        *(f"because: {reason}" for reason in judged.reasons),
+        *([readings_words(judged)] if judged.iterations else []),
+        *settle_lines(judged),
+        *count_lines(judged),
+    ]
+
+
+def meaning(name: str, judged: Judgement) -> str:
+    """Return what the judgement says of the series called ``name`` as a sentence without numbers."""
+    if judged.verdict == "unavailable":
+        return f"{name} did not run: {judged.sentence.removeprefix('unavailable: ')}"
+    if judged.verdict == "crashed":
+        return f"{name} broke off: {judged.sentence}"
+    open_ = " and ".join(leaking_counts(judged))
+    if not open_:
+        return f"{name} {_MEANINGS[judged.verdict]}"
+    clean = judged.verdict in CLEAN
+    memory = "does not leak memory, but" if clean else f"{_MEANINGS[judged.verdict]}, and"
+    return f"{name} {memory} leaks {open_}"
+
+
+def growth_words(judged: Judged) -> str:
+    """Return ``the live heap grows by 0.30 ± 0.01 MB per iteration, RSS by 6.93``; empty without a rate."""
+    rate, channel = judged.rate_mb_per_iteration, judged.rate_channel
+    if rate is None or judged.ci_low is None or judged.ci_high is None or channel is None:
+        return ""
+    if judged.ci_high < 0:
+        moves = f"falls by {plus_minus(-rate, -judged.ci_high, -judged.ci_low)}"
+    else:
+        moves = f"{'grows' if rate > 0 else 'changes'} by {plus_minus(rate, judged.ci_low, judged.ci_high)}"
+    text = f"{CHANNELS.get(channel, channel)} {moves} MB per iteration"
+    other = "rss" if channel == "live" else "live"
+    beside = {"rss": judged.rss_rate_mb_per_iteration, "live": judged.heap_rate_mb_per_iteration}[other]
+    return text if beside is None else f"{text}, {CHANNELS[other]} by {rate_words(beside)}"
+
+
+def growth_sentence(judged: Judged) -> str:
+    """Return the growth, and that of fresh processes, as a sentence of its own; empty without a rate."""
+    growth = growth_words(judged)
+    return f"{growth[0].upper()}{growth[1:]}{_fresh(judged)}." if growth else ""
+
+
+def settle_lines(judged: Judged) -> list[str]:
+    """Return a line for each thing that would settle the verdict."""
+    return [f"to settle it: {what}" for what in judged.settle]
+
+
+def _fresh(judged: Judged) -> str:
+    """Return what fresh processes grow by in the channel that decided, else in RSS."""
+    held = judged.against_baseline
+    found = held.channels.get(held.rate_channel) if held else None
+    if held is None or found is None or found.fresh_mb_per_iteration is None:
+        return ""
+    whose = "fresh processes" if held.rate_channel == judged.rate_channel else "RSS of fresh processes"
+    return f"; {whose} by {rate_words(found.fresh_mb_per_iteration)}"
 
 
 def rate_words(rate: float) -> str:

@@ -10,19 +10,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.config.types import Experiment
-from orchestrator.report.cells import Numbers
 from orchestrator.report.layout import Line
 from orchestrator.report.names import method_name
 from orchestrator.report.shape import columns_of
+from orchestrator.report.summaries import SeriesSummary
 
 
-def lever_sentences(summary: Numbers) -> list[str]:
+def lever_sentences(summary: SeriesSummary) -> list[str]:
     """Return what is said of one series: whose the growth is, its variant with its cost, the split by load, the trim.
 
     The split is told of the live heap where its channel is on, else of RSS. Of a variant only what it changes is
     told; the rest is in the summary.
     """
-    pulled: Mapping[str, Any] = summary.get("levers") or {}
+    pulled: Mapping[str, Any] = summary.levers
     variant: Mapping[str, str] = pulled.get("variant") or {}
     trim: Mapping[str, str] = pulled.get("trim") or {}
     split: list[Mapping[str, str]] = pulled.get("load_split") or []
@@ -39,13 +39,13 @@ def lever_sentences(summary: Numbers) -> list[str]:
     return [sentence for sentence in said if sentence]
 
 
-def net_change_sentences(summary: Numbers) -> list[str]:
+def net_change_sentences(summary: SeriesSummary) -> list[str]:
     """Return which model grows, and by load or by job: of the live heap where its channel is on, else of RSS."""
-    found: list[Mapping[str, str]] = summary.get("net_changes") or []
+    found = summary.net_changes or []
     return [one["sentence"] for one in found[:1] if one.get("sentence")]
 
 
-def net_change_lines(experiment: Experiment, summaries: Mapping[str, Numbers]) -> list[Line]:
+def net_change_lines(experiment: Experiment, summaries: Mapping[str, SeriesSummary]) -> list[Line]:
     """Return a line for every method that tells which model grows."""
     return [
         Line(f"{method_name(series, summaries[series.key])}: {sentence}", "note")
@@ -55,12 +55,12 @@ def net_change_lines(experiment: Experiment, summaries: Mapping[str, Numbers]) -
     ]
 
 
-def early_end(summary: Numbers) -> str:
+def early_end(summary: SeriesSummary) -> str:
     """Return ``settled as leak after 38 of 50 iterations: 12 iterations saved``; nothing for any other end."""
-    return str(summary["sentence"]) if summary.get("stopped") == "settled" else ""
+    return summary.sentence if summary.stopped == "settled" else ""
 
 
-def lever_lines(experiment: Experiment, summaries: Mapping[str, Numbers]) -> list[Line]:
+def lever_lines(experiment: Experiment, summaries: Mapping[str, SeriesSummary]) -> list[Line]:
     """Return a line for every lever that was pulled, in the order of the columns."""
     return [
         Line(f"{method_name(series, summaries[series.key])}: {sentence}", "note")
@@ -70,7 +70,7 @@ def lever_lines(experiment: Experiment, summaries: Mapping[str, Numbers]) -> lis
     ]
 
 
-def early_end_lines(experiment: Experiment, summaries: Mapping[str, Numbers]) -> list[Line]:
+def early_end_lines(experiment: Experiment, summaries: Mapping[str, SeriesSummary]) -> list[Line]:
     """Return a line for every method that ended before the iterations that were planned."""
     return [
         Line(f"{method_name(series, summaries[series.key])}: {sentence}", "note")
@@ -79,7 +79,7 @@ def early_end_lines(experiment: Experiment, summaries: Mapping[str, Numbers]) ->
     ]
 
 
-def iterations_title(experiment: Experiment, summaries: Mapping[str, Numbers]) -> str:
+def iterations_title(experiment: Experiment, summaries: Mapping[str, SeriesSummary]) -> str:
     """Return ``50 iterations``, or ``up to 50 iterations`` where a method ended early."""
     up_to = "up to " if any(map(early_end, summaries.values())) else ""
     return f"{up_to}{experiment.iterations} iterations"

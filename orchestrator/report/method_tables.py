@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from orchestrator.config.types import Experiment
 from orchestrator.report import remarks
@@ -22,9 +21,10 @@ from orchestrator.report.layout import BLANK, RULE, Line, Row, table, title_bloc
 from orchestrator.report.lever_lines import early_end, early_end_lines, iterations_title, lever_lines
 from orchestrator.report.names import method_name
 from orchestrator.report.shape import Shape, columns_of, pairs_of, shape_of
+from orchestrator.report.summaries import NOT_RUN, SeriesSummary
 from orchestrator.report.verdict_lines import verdict_lines
 
-Summaries = Mapping[str, Mapping[str, Any]]
+Summaries = Mapping[str, SeriesSummary]
 NamedCells = Sequence[tuple[str, Cell] | None]
 """Rows of a table; None is a rule."""
 
@@ -37,7 +37,7 @@ _MEMORY: NamedCells = (
     ("Initial Memory (MB)", amount("initial_memory_mb")),
     ("Final Memory (MB)", amount("final_memory_mb")),
     ("Memory Growth (MB)", amount("memory_growth_mb")),
-    ("Growth Rate (MB/iter)", amount("growth_rate_mb_per_iter")),
+    ("Growth Rate (MB/iter)", amount("growth_rate_mb_per_iteration")),
 )
 _SPEED: NamedCells = (("Avg TTFT (ms)", amount("avg_ttft_ms")), ("Avg Speed (chars/sec)", speed))
 _LEAK: NamedCells = (
@@ -69,14 +69,14 @@ _BENCHMARK: NamedCells = (
     None,
     ("Avg CER (%)", amount("avg_cer_percent")),
     ("Max Memory RSS (MB, peak)", amount("max_peak_mb")),
-    ("Growth Rate (MB/iter)", amount("growth_rate_mb_per_iter")),
+    ("Growth Rate (MB/iter)", amount("growth_rate_mb_per_iteration")),
     *_LEAK,
 )
 _OVERALL: NamedCells = (
     ("Initial Memory (MB)", amount("initial_memory_mb")),
     ("Final Memory (MB)", amount("final_memory_mb")),
     ("Total Growth (MB)", amount("memory_growth_mb")),
-    ("Growth Rate (MB/iter)", amount("growth_rate_mb_per_iter")),
+    ("Growth Rate (MB/iter)", amount("growth_rate_mb_per_iteration")),
     None,
     *_LEAK_AND_PEAK,
 )
@@ -88,7 +88,7 @@ def method_table(experiment: Experiment, summaries: Summaries, width: int | None
     rows = {Shape.BENCHMARK: _BENCHMARK, Shape.ALIGNMENT: _ALIGNMENT}.get(shape, _COMPARISON)
     if all(step.task != "asr" for step in experiment.steps):
         rows = [row for row in rows if row is None or not _is_error_rate(row[0])]
-    columns = [summaries.get(series.key, {}) for series in columns_of(experiment)]
+    columns = [summaries.get(series.key, NOT_RUN) for series in columns_of(experiment)]
     names = [
         method_name(series, summary) for series, summary in zip(columns_of(experiment), columns, strict=True)
     ]
@@ -125,8 +125,8 @@ def _title(shape: Shape, iterations: str) -> str:
 def _by_method(
     experiment: Experiment, summaries: Summaries, rows: NamedCells, width: int | None
 ) -> list[Line]:
-    shown = [(series, summaries.get(series.key, {})) for series in columns_of(experiment)]
-    unfinished = any(summary.get("outcome") != "completed" for _, summary in shown)
+    shown = [(series, summaries.get(series.key, NOT_RUN)) for series in columns_of(experiment)]
+    unfinished = any(summary.outcome != "completed" for _, summary in shown)
     wanted = [("Outcome", outcome), *rows] if unfinished else rows
     if any(early_end(summary) for _, summary in shown):
         wanted = [("Iterations", iterations), *wanted]

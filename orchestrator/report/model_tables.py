@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from orchestrator.config.types import Experiment, Series
 from orchestrator.report import remarks
-from orchestrator.report.cells import NOT_APPLICABLE, Cell, Numbers, amount, net_change, speed
+from orchestrator.report.cells import NOT_APPLICABLE, Cell, amount, net_change, speed
 from orchestrator.report.layout import BLANK, RULE, Line, Row, table, title_block
 from orchestrator.report.lever_lines import iterations_title, net_change_lines
 from orchestrator.report.names import BASELINE, method_name, model_names
 from orchestrator.report.shape import Shape, pairs_of, shape_of
+from orchestrator.report.summaries import NOT_RUN, ModelSummary, SeriesSummary
 
-Summaries = Mapping[str, Mapping[str, Any]]
+Summaries = Mapping[str, SeriesSummary]
 
 
-def _wer(numbers: Numbers) -> str:
+def _wer(numbers: ModelSummary) -> str:
     return _error_rate(numbers, "avg_wer_percent")
 
 
-def _cer(numbers: Numbers) -> str:
+def _cer(numbers: ModelSummary) -> str:
     return _error_rate(numbers, "avg_cer_percent")
 
 
-def _error_rate(numbers: Numbers, key: str) -> str:
+def _error_rate(numbers: ModelSummary, key: str) -> str:
     """An aligner is given the text: there is nothing to get wrong."""
-    return NOT_APPLICABLE if numbers.get("tasks") == ["align"] else amount(key)(numbers)
+    return NOT_APPLICABLE if numbers.tasks == ["align"] else amount(key)(numbers)
 
+
+_NOTHING = ModelSummary()
 
 _SWITCH: Sequence[tuple[str, Cell] | None] = (
     ("Avg Load Overhead (MB)", amount("avg_load_overhead_mb")),
@@ -65,7 +67,7 @@ def model_tables(experiment: Experiment, summaries: Summaries, width: int | None
             lines += [*_phases(experiment, sides, width), BLANK, *_metrics(experiment, sides, _CHAIN, width)]
         else:
             lines += _metrics(experiment, sides, _SWITCH, width)
-        if any(numbers.get("net_change") for side in sides for numbers in side.values()):
+        if any(numbers.net_change for side in sides for numbers in side.values()):
             lines += [BLANK, *_metrics(experiment, sides, _OWN, width)]
         names = model_names(experiment)
         lines += remarks.text_at_once((names[role], each) for side in sides for role, each in side.items())
@@ -79,15 +81,15 @@ def _caption(series: Series, baseline: Series | None) -> str:
     return f"Method: {method_name(series)}{beside}"
 
 
-def _models(experiment: Experiment, summaries: Summaries, series: Series) -> dict[str, Numbers]:
+def _models(experiment: Experiment, summaries: Summaries, series: Series) -> dict[str, ModelSummary]:
     """Return the numbers of the series' models by role; none where it never ran."""
-    models: Mapping[str, Numbers] = summaries.get(series.key, {}).get("models", {})
-    return {role: models.get(role, {}) for role in model_names(experiment)}
+    models = summaries.get(series.key, NOT_RUN).models
+    return {role: models.get(role, _NOTHING) for role in model_names(experiment)}
 
 
 def _metrics(
     experiment: Experiment,
-    sides: Sequence[Mapping[str, Numbers]],
+    sides: Sequence[Mapping[str, ModelSummary]],
     rows: Sequence[tuple[str, Cell] | None],
     width: int | None,
 ) -> list[Line]:
@@ -100,7 +102,9 @@ def _metrics(
     return table("Metric", [name for name, _ in columns], cells, width)
 
 
-def _phases(experiment: Experiment, sides: Sequence[Mapping[str, Numbers]], width: int | None) -> list[Line]:
+def _phases(
+    experiment: Experiment, sides: Sequence[Mapping[str, ModelSummary]], width: int | None
+) -> list[Line]:
     columns = [name if i == 0 else BASELINE for name, _ in _PHASE for i in range(len(sides))]
     rows = [
         Row(name, tuple(cell(side[role]) for _, cell in _PHASE for side in sides))

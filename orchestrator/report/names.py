@@ -6,11 +6,10 @@ The original study's words are kept: ``Destroy+Recreate``, ``Restart()``, ``0.6B
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from orchestrator.config.types import Experiment, MethodName, Series, Step
 from orchestrator.report.shape import Shape, shape_of
+from orchestrator.report.summaries import SeriesSummary
 
 BASELINE = "(baseline)"
 
@@ -31,10 +30,10 @@ _ENGINES = {"chatllm": "ChatLLM"}
 _NUMBERED = re.compile(r"exp-?(\d+)")
 
 
-def method_name(series: Series, summary: Mapping[str, Any] | None = None) -> str:
+def method_name(series: Series, summary: SeriesSummary | None = None) -> str:
     """Return the column's name; ``summary`` tells whether there was anything to restart."""
     name = _METHODS[series.method]
-    if series.method == "restart" and summary is not None and summary.get("reset") == "none":
+    if series.method == "restart" and summary is not None and summary.reset == "none":
         name += " (no reset)"
     return f"{name} @{series.variant}" if series.variant else name
 

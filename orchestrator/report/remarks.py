@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from orchestrator.config.types import Experiment, Series
 from orchestrator.report.cells import Numbers, rate_with_interval
 from orchestrator.report.layout import Line
 from orchestrator.report.names import method_name
 from orchestrator.report.shape import columns_of
+from orchestrator.report.summaries import NOT_RUN, SeriesSummary
 
 _LAST_WORDS = 3
 
-Summaries = Mapping[str, Mapping[str, Any]]
+Summaries = Mapping[str, SeriesSummary]
 
 
 def text_at_once(groups: Iterable[tuple[str, Numbers]]) -> list[Line]:
@@ -22,9 +22,7 @@ def text_at_once(groups: Iterable[tuple[str, Numbers]]) -> list[Line]:
 
     ``groups`` are the columns of a table: name and numbers. Where it holds for some only, they are named.
     """
-    known = [
-        (name, bool(numbers.get("text_at_once"))) for name, numbers in groups if numbers.get("avg_ttft_ms")
-    ]
+    known = [(name, bool(numbers.text_at_once)) for name, numbers in groups if numbers.avg_ttft_ms]
     names = list(dict.fromkeys(name for name, at_once in known if at_once))
     if not names:
         return []
@@ -32,9 +30,9 @@ def text_at_once(groups: Iterable[tuple[str, Numbers]]) -> list[Line]:
     return [Line(f"¹ {whom}all text came at once, so there is no speed and TTFT is the total time.", "note")]
 
 
-def sampled_peak(summaries: Iterable[Numbers]) -> list[Line]:
+def sampled_peak(summaries: Iterable[SeriesSummary]) -> list[Line]:
     """Return the footnote about peaks that the kernel did not keep for us."""
-    if not any(numbers.get("peak_source") == "sampled" for numbers in summaries):
+    if not any(numbers.peak_source == "sampled" for numbers in summaries):
         return []
     return [Line("Peak: the highest sample; the kernel's own mark could not be reset.", "note")]
 
@@ -47,13 +45,12 @@ def missing_rates(experiment: Experiment, summaries: Summaries) -> list[Line]:
     ran = [
         (series, summary)
         for series in columns_of(experiment)
-        if (summary := summaries.get(series.key)) and summary.get("outcome") != "unavailable"
+        if (summary := summaries.get(series.key)) and summary.outcome != "unavailable"
     ]
     reasons: dict[str, list[str]] = {}
     for series, summary in ran:
-        rate: Mapping[str, Any] = summary.get("leak_rate") or {}
-        if rate.get("reason"):
-            reasons.setdefault(str(rate["reason"]), []).append(method_name(series, summary))
+        if summary.leak_rate and summary.leak_rate.reason:
+            reasons.setdefault(summary.leak_rate.reason, []).append(method_name(series, summary))
     lines: list[Line] = []
     for reason, names in reasons.items():
         whose = "" if len(names) == len(ran) else f" of {', '.join(names)}"
@@ -66,8 +63,8 @@ def baseline_boundary(experiment: Experiment, summaries: Summaries) -> list[Line
     kept = [series for series in experiment.series if series.method in {"restart", "reuse"}]
     lines: list[Line] = []
     for series in columns_of(experiment):
-        rate = summaries.get(series.key, {}).get("leak_rate_after_infer")
-        if series.method != "recycle" or not kept or not rate or rate["rate_mb_per_iter"] is None:
+        rate = summaries.get(series.key, NOT_RUN).leak_rate_after_infer
+        if series.method != "recycle" or not kept or not rate or rate.rate_mb_per_iteration is None:
             continue
         whom = " and ".join(
             dict.fromkeys(method_name(each) for each in kept if each.variant == series.variant)
@@ -96,20 +93,20 @@ def endings(columns: Sequence[Series], summaries: Summaries) -> list[Line]:
         summary = summaries.get(series.key)
         if summary is None:
             lines.append(Line(f"{method_name(series)}: did not run", "bad"))
-        elif summary["outcome"] != "completed":
+        elif summary.outcome != "completed":
             lines += _ending(method_name(series, summary), summary)
         else:
-            exits = Counter(summary.get("unclean_exits") or ())
+            exits = Counter(summary.unclean_exits)
             for words, count in exits.items():
                 times = f" ({count} times)" if count > 1 else ""
                 lines.append(Line(f"{method_name(series, summary)}: {words}{times}", "note"))
     return lines
 
 
-def _ending(name: str, summary: Numbers) -> list[Line]:
-    lines = [Line(f"{name}: {summary['sentence']}", "bad")]
-    words = str(summary.get("last_words") or "").strip().splitlines()[-_LAST_WORDS:]
+def _ending(name: str, summary: SeriesSummary) -> list[Line]:
+    lines = [Line(f"{name}: {summary.sentence}", "bad")]
+    words = (summary.last_words or "").strip().splitlines()[-_LAST_WORDS:]
     lines += [Line(f"    {word.rstrip()}") for word in words]
-    if remedy := summary.get("remedy"):
+    if remedy := summary.remedy:
         lines.append(Line(f"    {remedy}", "note"))
     return lines

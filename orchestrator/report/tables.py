@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from orchestrator.config.types import Experiment
 from orchestrator.report.layout import BLANK, Line
 from orchestrator.report.method_tables import method_table, overall_memory
 from orchestrator.report.model_tables import model_tables
 from orchestrator.report.shape import shape_of
+from orchestrator.report.summaries import SeriesSummary
 
 
 def experiment_tables(
-    experiment: Experiment, summaries: Mapping[str, Mapping[str, Any]], width: int | None = None
+    experiment: Experiment, summaries: Mapping[str, SeriesSummary], width: int | None = None
 ) -> list[Line]:
     """Return the tables of ``experiment`` in the original study's look, with the baseline's column.
 
     Args:
         experiment: What was run; its shape decides which tables there are.
-        summaries: By series key, as ``orchestrator.experiments.judging.summary.summarize`` makes them or a result
-            file keeps them. A series without a summary did not run.
+        summaries: By series key. A series without a summary did not run.
         width: Cells of the terminal; None sets no limit (for files and pipes).
     """
     if not shape_of(experiment).several_models:

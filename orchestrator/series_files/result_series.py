@@ -10,8 +10,8 @@ import numpy as np
 
 from orchestrator.analysis.series import FloatArray
 from orchestrator.errors import ResultsError
-from orchestrator.experiments.judging.judgement import ENDS
-from orchestrator.experiments.judging.leak_rate import boundaries
+from orchestrator.experiments.judging.judgement import ENDS, METHODS
+from orchestrator.experiments.judging.readings import boundaries
 from orchestrator.experiments.results.results_file import Results
 from orchestrator.series_files.measured import Ending, FreshProcesses, MeasuredSeries
 
@@ -33,12 +33,12 @@ def result_series(results: Results, file: str) -> list[MeasuredSeries]:
 
 def _series(results: Results, key: str, file: str) -> MeasuredSeries:
     summary = results.summary[key]
-    outcome = str(summary.get("outcome", "completed"))
-    own, *others = boundaries(summary["method"])
+    outcome = summary.outcome or "completed"
+    own, *others = boundaries(METHODS[summary.method])
     # A baseline whose library does not live through an unload is read before it.
     boundary = next((where for where in (own, *others) if _read(results, key, where)), own)
     read = _read(results, key, boundary)
-    if not read and summary["method"] == "recycle":  # its library does not live through an unload
+    if not read and summary.method == "recycle":  # its library does not live through an unload
         boundary = "after_infer"
         read = _read(results, key, boundary)
     made = _measured(read, boundary, file, key)
@@ -47,7 +47,7 @@ def _series(results: Results, key: str, file: str) -> MeasuredSeries:
         experiment=str(results.config.get("experiment", "")) or None,
         ending=_ending(outcome),
         fresh=_fresh(results, key, boundary, file),
-        notes=() if outcome == "completed" else (str(summary.get("sentence", outcome)),),
+        notes=() if outcome == "completed" else (summary.sentence or outcome,),
     )
 
 

@@ -120,7 +120,7 @@ def test_a_fork_whose_destroy_works_but_leaks_is_measured(workspace: Workspace) 
     assert recreate["last_descriptors"] - recreate["first_descriptors"] == 11
     assert restart["last_descriptors"] == restart["first_descriptors"]
     assert recreate["judgement"]["verdict"] == "leak"
-    assert recreate["leak_rate"]["rate_mb_per_iter"] == pytest.approx(0.75, abs=0.15)
+    assert recreate["leak_rate"]["rate_mb_per_iteration"] == pytest.approx(0.75, abs=0.15)
     assert restart["judgement"]["verdict"] != "leak"
     assert {step["reset"] for entry in result["iterations"] for step in entry["steps"]} == {None, "restart"}
 

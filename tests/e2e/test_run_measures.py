@@ -100,7 +100,7 @@ def check_leak(results: dict[str, Any]) -> None:
     for method, boundary in list(truth)[:4]:
         found = results["summary"][method]["leak_rate"]
         assert found["boundary"] == boundary
-        assert found["rate_mb_per_iter"] == pytest.approx(truth[method, boundary], rel=0.05, abs=0.05)
+        assert found["rate_mb_per_iteration"] == pytest.approx(truth[method, boundary], rel=0.05, abs=0.05)
     generations = [
         each["steps"][0]["generation"] for each in results["iterations"] if each["method"] == "recycle"
     ]

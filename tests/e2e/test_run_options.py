@@ -125,7 +125,7 @@ def test_the_heap_channel_can_be_switched_off(lab: Lab) -> None:
         for reading in entry.steps[0].readings.values():
             assert (reading.heap_live, reading.heap_held, reading.heap_off) == (None, None, "switched off")
     assert lab.manifest().heap == "switched off"
-    assert lab.result("a")["summary"]["recreate"]["leak_rate"]["rate_mb_per_iter"] > 0.2
+    assert lab.result("a")["summary"]["recreate"]["leak_rate"]["rate_mb_per_iteration"] > 0.2
 
 
 def test_recycle_after_three_gives_three_iterations_to_each_process(lab: Lab) -> None:

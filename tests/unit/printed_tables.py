@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from record_builders import iteration, records, step_record
+from record_builders import iteration, records, step_record, summarized_all
 
 from orchestrator.config.types import Experiment
-from orchestrator.experiments.judging.summary import summarize_all
 from orchestrator.experiments.storage.records import SeriesRecords
 from orchestrator.report.tables import as_text, experiment_tables
 
@@ -13,7 +12,7 @@ AT_ONCE = {"chunks": 1, "speed_chars_per_s": None}
 
 
 def printed(about: Experiment, *series: SeriesRecords, width: int | None = None) -> str:
-    return as_text(experiment_tables(about, summarize_all(about, series), width))
+    return as_text(experiment_tables(about, summarized_all(about, series), width))
 
 
 def line_of(text: str, name: str) -> str:

@@ -5,10 +5,12 @@ Memory is given in MB and becomes bytes here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from orchestrator.config.types import Experiment, MethodName, Model, Plan, Sample, Series, Step
+from orchestrator.experiments.judging.judgement import Judgements
+from orchestrator.experiments.judging.summary import summarize, summarize_all
 from orchestrator.experiments.storage.records import (
     Boundary,
     IterationRecord,
@@ -18,6 +20,7 @@ from orchestrator.experiments.storage.records import (
     SeriesRecords,
     StepRecord,
 )
+from orchestrator.report.summaries import SeriesSummary
 
 MB = 1024**2
 JFK = (
@@ -165,3 +168,13 @@ def growing(
         done = step_record(None, (now, now, now, now), **(known | facts))
         made.append(iteration(number, done, memory_mb=now, series=series))
     return records(series, made)
+
+
+def summarized(about: Experiment, of: SeriesRecords) -> SeriesSummary:
+    """The summary of one series by itself."""
+    return summarize(Judgements(about, [of]), of.series)
+
+
+def summarized_all(about: Experiment, series: Iterable[SeriesRecords]) -> dict[str, SeriesSummary]:
+    """The summaries of an experiment's series."""
+    return summarize_all(Judgements(about, series))

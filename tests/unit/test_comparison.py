@@ -11,7 +11,9 @@ import pytest
 from record_builders import experiment, growing, plan
 
 from orchestrator.analysis.judging.difference import mean_difference, rate_difference
+from orchestrator.analysis.judging.judged import CountJudgement
 from orchestrator.experiments.comparing.comparison import IncomparableError, compare_runs
+from orchestrator.experiments.judging.judgement import Judgements
 from orchestrator.experiments.results.results_file import make_results
 from orchestrator.experiments.storage.manifest import make_manifest
 
@@ -19,9 +21,8 @@ from orchestrator.experiments.storage.manifest import make_manifest
 def results(rate_mb=0.0, methods=("recreate",), change=None, **facts):
     about = experiment(*methods)
     manifest = make_manifest(plan(about), run_id="20260101T000000.000000Z-0000", files=[], samples=[])
-    made = make_results(
-        about, [growing(method, 30, rate_mb=rate_mb, **facts) for method in methods], manifest
-    )
+    series = [growing(method, 30, rate_mb=rate_mb, **facts) for method in methods]
+    made = make_results(Judgements(about, series), manifest)
     config = copy.deepcopy(made.config)
     if change:
         change(config)
@@ -65,7 +66,9 @@ def test_descriptors_are_compared_where_they_grow():
             "ci_low": per_iteration - 0.01,
             "ci_high": per_iteration + 0.01,
         }
-        made["exp2"].summary["recreate"]["judgement"]["descriptors"] = counted
+        summary = made["exp2"].summary["recreate"]
+        judged = msgspec.structs.replace(summary.judgement, descriptors=CountJudgement(**counted))
+        made["exp2"].summary["recreate"] = msgspec.structs.replace(summary, judgement=judged)
         return made
 
     row = rows(compare_runs(opening(0), opening(1)))["descriptors"]
@@ -140,7 +143,8 @@ def test_what_may_explain_a_difference_is_a_warning(change, said):
 def ended_early(count):
     """Results whose method was settled after ``count`` iterations."""
     found = results()["exp2"]
-    summary = {**found.summary["recreate"], "iterations": count, "stopped": "settled", "settled_as": "clean"}
+    early = {"iterations": count, "stopped": "settled", "settled_as": "clean"}
+    summary = msgspec.structs.replace(found.summary["recreate"], **early)
     config = {**found.config, "stop": "settled"}
     return {"exp2": msgspec.structs.replace(found, summary={"recreate": summary}, config=config)}
 

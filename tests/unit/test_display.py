@@ -20,6 +20,7 @@ from record_builders import (
     records,
     step,
     step_record,
+    summarized_all,
     switching,
 )
 from rich.cells import cell_len
@@ -92,7 +93,8 @@ def drive(display: Display, about: Experiment, *, clock: Clock | None = None, ch
         end = ended(len(done), series.key)
         display.series_ended(about, series, end)
         ready[series.key] = records(series.key, done, end)
-    display.experiment_ended(about, ready, "/results/comparison_results.json")
+    summaries = summarized_all(about, ready.values())
+    display.experiment_ended(about, ready, summaries, "/results/comparison_results.json")
     display.run_ended("/results/runs/1", ["/results/comparison_results.json"], "done")
 
 

@@ -7,10 +7,19 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from record_builders import MB, experiment, iteration, model, reading, step, step_record, switching
+from record_builders import (
+    MB,
+    experiment,
+    iteration,
+    model,
+    reading,
+    step,
+    step_record,
+    summarized,
+    switching,
+)
 
 from orchestrator.config.types import Experiment, Model, Step
-from orchestrator.experiments.judging.summary import summarize
 from orchestrator.experiments.planning.own_growth import own_growth
 from orchestrator.experiments.running.methods import jobs_of_load
 from orchestrator.experiments.storage.records import IterationRecord, SeriesEnd, SeriesRecords
@@ -57,14 +66,14 @@ def only_large(each: Step, _jobs: int) -> float:
 
 def test_the_growth_is_told_apart_and_adds_up() -> None:
     about = switching("recreate", iterations=30)
-    summary = summarize(about, records(about, only_large))
-    live, rss = summary["net_changes"]
+    summary = summarized(about, records(about, only_large))
+    live, rss = summary.net_changes
     assert (live["channel"], rss["channel"]) == ("live", "rss")
     assert live["models"][LARGE]["per_iteration"]["rate"] == pytest.approx(0.25, abs=1e-5)
     assert live["models"][LARGE]["finding"] == "grows"
     assert live["models"][SMALL]["finding"] == "nothing"
     assert live["sum"] == pytest.approx(live["total"], abs=1e-4)
-    assert summary["models"][LARGE]["net_change"]["live"] == live["models"][LARGE]
+    assert summary.models[LARGE].net_change["live"] == live["models"][LARGE]
     said = " ".join(lever_sentences(summary))
     assert "1.7B 0.2500 ± 0.0000" in said
     assert "the growth is that of 1.7B" in said
@@ -90,9 +99,9 @@ def test_what_changes_between_the_steps_is_not_hidden() -> None:
                 step_record(about.steps[1], readings=more), memory_mb=record.memory / MB, name=about.name,
             )
         )  # fmt: skip
-    summary = summarize(about, SeriesRecords(about.name, "recreate", shifted, made.end))
-    assert abs(summary["net_changes"][0]["between"]) > 0.5
-    assert "the rest came between the steps" in summary["net_changes"][0]["sentence"]
+    summary = summarized(about, SeriesRecords(about.name, "recreate", shifted, made.end))
+    assert abs(summary.net_changes[0]["between"]) > 0.5
+    assert "the rest came between the steps" in summary.net_changes[0]["sentence"]
 
 
 @pytest.mark.parametrize(("load", "job"), [(0.3, 0.0), (0.0, 0.3), (0.1, 0.2)])
@@ -102,8 +111,8 @@ def test_one_run_with_varied_jobs_tells_loads_from_jobs(load: float, job: float)
     made = records(
         about, lambda _step, did: load + job * did, jobs=lambda number: jobs_of_load(about, role, number)
     )
-    summary = summarize(about, made)
-    split = summary["net_changes"][0]["models"][role]["split"]
+    summary = summarized(about, made)
+    split = summary.net_changes[0]["models"][role]["split"]
     assert split["per_load"]["rate"] == pytest.approx(load, abs=1e-4)
     assert split["per_job"]["rate"] == pytest.approx(job, abs=1e-4)
     wanted = "both grow" if load and job else "comes with the jobs" if job else "comes with loading"
@@ -134,7 +143,7 @@ def test_without_loads_nothing_is_told_apart() -> None:
         )
         for number in range(1, 13)
     ]
-    summary = summarize(about, SeriesRecords(about.name, "reuse", made, None))
-    assert summary["net_changes"] is None
+    summary = summarized(about, SeriesRecords(about.name, "reuse", made, None))
+    assert summary.net_changes is None
     assert own_growth(summary, "m") is None
     assert model().role == SMALL

@@ -18,6 +18,7 @@ from orchestrator.experiments.results.results_file import Results
 from orchestrator.files.writing import to_readable_json
 from orchestrator.pool.recycling import Recycle
 from orchestrator.report.plan_lines import plan_details, plan_report, plan_sentence
+from orchestrator.report.summaries import SeriesSummary
 
 MB = 1024**2
 BUDGET = 1000 * MB
@@ -107,7 +108,7 @@ def results(
                 for name in models
             ],
         },
-        summary={key: summary for key, summary, _ in parts},
+        summary={key: msgspec.convert(summary, SeriesSummary) for key, summary, _ in parts},
         iterations=[entry for _, _, entries in parts for entry in entries],
     )
 

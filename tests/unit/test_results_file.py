@@ -12,6 +12,7 @@ import record_builders as build
 
 from orchestrator.config.types import Experiment, Series
 from orchestrator.errors import ResultsError
+from orchestrator.experiments.judging.judgement import Judgements
 from orchestrator.experiments.results import results_file
 from orchestrator.experiments.results.results_file import make_results, read_results, write_results
 from orchestrator.experiments.storage.file_hashes import HashedFile
@@ -34,7 +35,7 @@ def manifest(experiment: Experiment) -> Manifest:
 
 
 def document(experiment: Experiment, *records: SeriesRecords) -> dict[str, Any]:
-    made = make_results(experiment, records, manifest(experiment))
+    made = make_results(Judgements(experiment, records), manifest(experiment))
     whole: dict[str, Any] = json.loads(msgspec.json.encode(made))
     return whole
 
@@ -50,12 +51,13 @@ def one(experiment: Experiment, **facts: Any) -> dict[str, Any]:
 def test_the_form_of_the_file(tmp_path: Path) -> None:
     experiment = build.experiment("recreate", "recycle")
     records = [build.growing("recreate", 3, rate_mb=2), build.growing("recycle", 3)]
-    path = write_results(tmp_path, experiment, records, manifest(experiment))
+    made = make_results(Judgements(experiment, records), manifest(experiment))
+    path = write_results(tmp_path, experiment, made)
     assert path == tmp_path / "comparison_results.json"
     text = path.read_text()
     whole = json.loads(text)
     assert list(whole) == TOP_LEVEL
-    assert (whole["schema"], whole["profile"]) == (1, "embedded")
+    assert (whole["schema"], whole["profile"]) == (2, "embedded")
     assert whole["tool"].startswith("orchestrator ")
     assert list(whole["summary"]) == ["recreate", "recycle"]
     assert [(each["method"], each["iteration"]) for each in whole["iterations"]] == [
@@ -229,7 +231,8 @@ def test_a_series_without_iterations_is_in_the_summary() -> None:
 
 def written(folder: Path) -> Path:
     experiment = build.experiment("recreate")
-    return write_results(folder, experiment, [build.growing("recreate", 2)], manifest(experiment))
+    judgements = Judgements(experiment, [build.growing("recreate", 2)])
+    return write_results(folder, experiment, make_results(judgements, manifest(experiment)))
 
 
 def test_what_was_written_is_read_back(tmp_path: Path) -> None:
@@ -241,7 +244,7 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"schema": 2}, "newer version"),
+        ({"schema": 3}, "newer version"),
         ({"schema": None}, "no version number"),
         ({"iterations": {}}, r"\$.iterations"),
         ({"iterations": [{"method": "recreate", "iteration": 1}]}, "memory_mb"),
@@ -284,14 +287,14 @@ def test_a_file_of_an_older_schema_is_upgraded(tmp_path: Path, monkeypatch: pyte
     old = json.loads(path.read_text())
     old["by"] = old.pop("tool")
     path.write_text(json.dumps(old))
-    monkeypatch.setattr(results_file, "RESULTS_SCHEMA", 2)
+    monkeypatch.setattr(results_file, "RESULTS_SCHEMA", 3)
 
     def renamed(document: dict[str, Any]) -> dict[str, Any]:
         document["tool"] = document.pop("by")
         return document
 
-    results = read_results(path, chain={1: renamed})
-    assert (results.schema, results.tool) == (2, old["by"])
+    results = read_results(path, chain={2: renamed})
+    assert (results.schema, results.tool) == (3, old["by"])
 
 
 def test_a_write_that_fails_leaves_the_older_file(tmp_path: Path) -> None:
@@ -300,3 +303,22 @@ def test_a_write_that_fails_leaves_the_older_file(tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match="its former content is safe"):
         written(tmp_path)
     assert (tmp_path / "comparison_results.json").read_bytes() == before
+
+
+def test_a_file_of_schema_1_has_the_keys_of_a_rate_renamed(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    old = json.loads(path.read_text()) | {"schema": 1}
+    summary = old["summary"]["recreate"]
+    summary["growth_rate_mb_per_iter"] = summary.pop("growth_rate_mb_per_iteration")
+    for name in ("leak_rate", "leak_rate_after_infer", "leak_rate_after_unload"):
+        rate = summary[name]
+        del rate["rate_mb_per_iteration"], rate["ci_low"], rate["ci_high"]
+        rate |= {"rate_mb_per_iter": 0.5, "low_mb_per_iter": 0.25, "high_mb_per_iter": 1.0}
+    path.write_text(json.dumps(old))
+    results = read_results(path)
+    found = results.summary["recreate"]
+    assert results.schema == 2
+    assert found.growth_rate_mb_per_iteration is not None
+    assert found.leak_rate is not None
+    assert (found.leak_rate.ci_low, found.leak_rate.rate_mb_per_iteration) == (0.25, 0.5)
+    assert found.leak_rate.ci_high == 1.0

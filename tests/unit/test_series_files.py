@@ -10,6 +10,7 @@ import pytest
 from record_builders import ended, experiment, growing, plan, records
 
 from orchestrator.errors import ResultsError
+from orchestrator.experiments.judging.judgement import Judgements
 from orchestrator.experiments.results.results_file import make_results
 from orchestrator.experiments.storage.manifest import make_manifest
 from orchestrator.process.memory import Memory
@@ -179,7 +180,7 @@ def test_bad_json_is_refused_with_its_place(text, said, tmp_path):
 def our_results(*series, methods=("recreate", "recycle")):
     about = experiment(*methods)
     manifest = make_manifest(plan(about), run_id="20260101T000000.000000Z-0000", files=[], samples=[])
-    return make_results(about, series, manifest)
+    return make_results(Judgements(about, series), manifest)
 
 
 def test_a_baseline_that_dies_of_its_unload_is_read_before_it():
@@ -197,8 +198,8 @@ def test_ours_are_read_where_their_method_is_read():
     found = {each.series: judge_measured(each) for each in result_series(results, "a.json")}
     assert {key: one.verdict for key, one in found.items()} == {"recreate": "leak", "recycle": "flat"}
     assert found["recreate"].experiment == "exp2"
-    told = results.summary["recreate"]["judgement"]
-    assert found["recreate"].rate_mb_per_iteration == pytest.approx(told["rate_mb_per_iteration"], abs=1e-3)
+    told = results.summary["recreate"].judgement
+    assert found["recreate"].rate_mb_per_iteration == pytest.approx(told.rate_mb_per_iteration, abs=1e-3)
 
 
 def test_ours_that_crashed_keep_their_rate_and_say_so():
@@ -274,10 +275,10 @@ def test_words_give_name_verdict_rates_and_reasons(tmp_path):
         str(tmp_path / "a.csv"),
         "  leak: memory grows with every iteration and is not given back",
     ]
-    assert lines[2] == "  +1.000 MB per iteration (live heap, 95 %: 1.000 to 1.000); RSS +3.000"
-    assert lines[3] == "  40 iterations; accepted: 0.100 MB per iteration"
-    assert lines[4] == "  made of: live heap 1.00, held but free 2.00 MB per iteration"
-    assert [line for line in lines[5:] if not line.startswith("  because: ")] == []
+    assert lines[2] == "  the live heap grows by 1.00 ± 0.00 MB per iteration, RSS by 3.00"
+    assert lines[3] == "  made of: live heap 1.00, held but free 2.00 MB per iteration"
+    assert lines[-1] == "  40 iterations; accepted: 0.100 MB per iteration"
+    assert [line for line in lines[4:-1] if not line.startswith("  because: ")] == []
 
 
 def test_descriptors_and_threads_of_a_file_are_judged(tmp_path):

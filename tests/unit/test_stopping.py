@@ -6,10 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from record_builders import MB, ended, experiment, growing, iteration, step_record
+from record_builders import MB, ended, experiment, growing, iteration, step_record, summarized
 
 from orchestrator.config.types import Experiment, Series
-from orchestrator.experiments.judging.summary import summarize
 from orchestrator.experiments.running.runner import continue_series
 from orchestrator.experiments.running.stopping import EarlyStop, earliest_end, may_end_early, saving_words
 from orchestrator.experiments.storage.records import Boundary, IterationRecord, Reading, SeriesRecords
@@ -153,11 +152,11 @@ def test_the_end_says_what_was_saved() -> None:
 
 
 def test_the_summary_tells_planned_run_saved_and_why() -> None:
-    summary = summarize(planned(50), settled())
+    summary = summarized(planned(50), settled())
     keys = ("iterations", "iterations_planned", "iterations_saved", "stopped", "settled_as", "outcome")
-    assert [summary[key] for key in keys] == [38, 50, 12, "settled", "leak", "completed"]
-    whole = summarize(planned(38), growing("recreate", 38))
-    assert [whole[key] for key in keys] == [38, 38, None, None, None, "completed"]
+    assert [getattr(summary, key) for key in keys] == [38, 50, 12, "settled", "leak", "completed"]
+    whole = summarized(planned(38), growing("recreate", 38))
+    assert [getattr(whole, key) for key in keys] == [38, 38, None, None, None, "completed"]
 
 
 def test_a_settled_series_is_complete_for_resume() -> None:

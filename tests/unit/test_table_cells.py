@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.report.cells import number, rate_with_interval, with_interval
+from orchestrator.report.summaries import LeakRate
 
 
 @pytest.mark.parametrize(
@@ -15,7 +16,7 @@ def test_numbers(value: float | None, text: str) -> None:
 
 
 def test_a_rate_reads_with_half_its_interval() -> None:
-    rate = {"rate_mb_per_iter": 6.93, "low_mb_per_iter": 6.81, "high_mb_per_iter": 7.05}
+    rate = LeakRate(boundary="after_infer", rate_mb_per_iteration=6.93, ci_low=6.81, ci_high=7.05)
     assert rate_with_interval(rate) == "6.93 ± 0.12"
     assert rate_with_interval(None) == "–"
 

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from printed_tables import AT_ONCE, line_of, printed
-from record_builders import ended, experiment, growing, iteration, records, step_record, switching
+from record_builders import (
+    ended,
+    experiment,
+    growing,
+    iteration,
+    records,
+    step_record,
+    summarized_all,
+    switching,
+)
 
-from orchestrator.experiments.judging.summary import summarize_all
 from orchestrator.report.remarks import missing_rates
 
 
@@ -91,7 +99,7 @@ def test_sampled_peaks_are_marked() -> None:
 
 def test_a_missing_leak_rate_is_said_of_whom_it_is_missing() -> None:
     about = experiment("recreate", "restart", "reuse")
-    summaries = summarize_all(about, [growing("recreate", 12), growing("restart", 3), growing("reuse", 3)])
+    summaries = summarized_all(about, [growing("recreate", 12), growing("restart", 3), growing("reuse", 3)])
     assert [line.text for line in missing_rates(about, summaries)] == [
         "Leak rate of Restart(), Reuse: needs 4 iterations, has 3."
     ]
@@ -100,4 +108,4 @@ def test_a_missing_leak_rate_is_said_of_whom_it_is_missing() -> None:
 def test_what_could_not_run_needs_no_word_on_its_leak_rate() -> None:
     about = experiment("recreate", "restart")
     absent = records("restart", [], ended(0, "restart", outcome="unavailable"))
-    assert missing_rates(about, summarize_all(about, [growing("recreate", 12), absent])) == []
+    assert missing_rates(about, summarized_all(about, [growing("recreate", 12), absent])) == []

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 from printed_tables import one_iteration, printed
-from record_builders import experiment, growing, model, step
+from record_builders import experiment, growing, model, step, summarized_all
 from rich.cells import cell_len
 
 from orchestrator.config.types import Series
-from orchestrator.experiments.judging.summary import summarize_all
 from orchestrator.report.tables import experiment_tables
 
 NARROW = """\
@@ -61,14 +60,14 @@ def test_a_narrow_terminal_breaks_headings_and_continues_below() -> None:
 def test_no_table_is_wider_than_the_terminal(width: int) -> None:
     about = experiment("recreate", "restart", "reuse", "recycle")
     series = [growing(key, 10, reset="none") for key in ("recreate", "restart", "reuse", "recycle")]
-    lines = experiment_tables(about, summarize_all(about, series), width)
+    lines = experiment_tables(about, summarized_all(about, series), width)
     assert max(cell_len(line.text) for line in lines if line.role in {"row", "rule", "heading"}) <= width
 
 
 def test_chinese_labels_keep_the_columns_straight() -> None:
     steps = [step(of=model(label="小型")), step(of=model("asr-large", "大型模型"))]
     about = experiment("recreate", steps=steps, iterations=1)
-    lines = experiment_tables(about, summarize_all(about, [one_iteration(about, "recreate")]))
+    lines = experiment_tables(about, summarized_all(about, [one_iteration(about, "recreate")]))
     heading = next(line.text for line in lines if line.role == "heading")
     row = next(line.text for line in lines if line.role == "row")
     assert "小型 Model" in heading

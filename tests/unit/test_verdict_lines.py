@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from record_builders import ended, experiment, growing, iteration, reading, records, step_record
+from record_builders import (
+    ended,
+    experiment,
+    growing,
+    iteration,
+    reading,
+    records,
+    step_record,
+    summarized_all,
+)
 
 from orchestrator.analysis.judging.judged import Growth, Judged
-from orchestrator.experiments.judging.summary import summarize_all
 from orchestrator.report.judged_words import made_of
 from orchestrator.report.verdict_lines import verdict_lines
 
 
 def lines(about, *series):
-    return [line.text for line in verdict_lines(about, summarize_all(about, series))]
+    return [line.text for line in verdict_lines(about, summarized_all(about, series))]
 
 
 def with_heap(series, count, live_rate_mb, rss_rate_mb, boundary="after_infer", level_mb=200, **counts):

@@ -129,7 +129,8 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
         verdict: The judgement in one word.
         iterations: How many readings were judged; a series that crashed has rates of those before.
         rate_mb_per_iteration: Growth of the channel that decided, after the warm-up.
-        ci_low: Lower end of its interval.
+        rate_mb_per_hour: The same by the clock, for a series that has one.
+        ci_low: Lower end of the interval of the rate per iteration.
         ci_high: Upper end of its interval.
         rate_channel: The channel that decided: ``rss``, ``rss_anon``, ``live``, ``nonmalloc`` or ``file``.
         rss_rate_mb_per_iteration: Growth of RSS.
@@ -153,6 +154,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     verdict: JudgedAs
     iterations: int = 0
     rate_mb_per_iteration: float | None = None
+    rate_mb_per_hour: float | None = None
     ci_low: float | None = None
     ci_high: float | None = None
     rate_channel: str | None = None
@@ -176,8 +178,10 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
 def rates_of(verdict: Verdict) -> dict[str, Any]:
     """Return the fields of :class:`Judged` that a verdict fills by itself: rates, warm-up, parts, channels."""
+    hours = verdict.readings_per_hour
     return {
         "rate_mb_per_iteration": finite(verdict.rate_mb_per_iteration),
+        "rate_mb_per_hour": finite(hours and verdict.rate_mb_per_iteration * hours),
         "ci_low": finite(verdict.ci_low),
         "ci_high": finite(verdict.ci_high),
         "rate_channel": verdict.rate_channel,

@@ -81,7 +81,7 @@ class MemorySeries:
         )
 
     @property
-    def lead(self) -> FloatArray:
+    def leak_series(self) -> FloatArray:
         """The leak series: anonymous and shared memory and swap where the system tells them, else RSS."""
         series = self.rss
         if self.rss_anon is not None:
@@ -96,7 +96,7 @@ class MemorySeries:
         """
         if self.rss_anon is None or self.live is None or self.held is None:
             return None
-        return self.lead - self.live - self.held
+        return self.leak_series - self.live - self.held
 
     @property
     def file(self) -> FloatArray | None:

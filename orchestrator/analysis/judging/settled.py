@@ -107,7 +107,7 @@ def has_kept(series: MemorySeries, verdict: Verdict) -> bool:
     channels = {
         "live": series.live,
         "nonmalloc": series.nonmalloc,
-        "rss_anon": series.lead,
+        "rss_anon": series.leak_series,
         "rss": series.rss,
     }
     values = channels.get(verdict.rate_channel)

@@ -148,11 +148,13 @@ def _judge_channels(
     notes: list[str] = []
     channels = {"rss": judge_channel(series.rss, tolerance, noise_floor=RSS_FLOOR_MB, name="rss", pace=pace)}
     if series.rss_anon is not None or series.swap is not None:
-        apart = series.rss - series.lead
+        apart = series.rss - series.leak_series
         channels["rss_anon"] = (
             channels["rss"]  # they differ by a constant, so they say the same
             if apart.size and float(np.ptp(apart)) < RSS_FLOOR_MB / 2
-            else judge_channel(series.lead, tolerance, noise_floor=RSS_FLOOR_MB, name="rss_anon", pace=pace)
+            else judge_channel(
+                series.leak_series, tolerance, noise_floor=RSS_FLOOR_MB, name="rss_anon", pace=pace
+            )
         )
     if series.heap_off:
         notes.append(f"heap channel off: {series.heap_off}")

@@ -14,18 +14,16 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TextIO
 
-import msgspec
-
 from orchestrator.analysis.judging.judgement import Judgement
 from orchestrator.cli.terminal.screen import Screen
 from orchestrator.config.types import Experiment, Plan
-from orchestrator.experiments.judging.summary import summarize_all
 from orchestrator.experiments.running.observer import SilentObserver
 from orchestrator.experiments.storage.records import SeriesRecords
 from orchestrator.files.writing import to_json
 from orchestrator.report.headers import experiment_header
 from orchestrator.report.layout import BLANK, Line
 from orchestrator.report.names import method_name
+from orchestrator.report.summaries import SeriesSummary
 from orchestrator.report.tables import experiment_tables
 
 MB = 1024.0**2
@@ -88,12 +86,15 @@ class Display(SilentObserver):
                     self.say(Line(f"{method_name(series)}: unavailable: {reason}", "bad"))
 
     def experiment_ended(
-        self, experiment: Experiment, records: Mapping[str, SeriesRecords], output: str
+        self,
+        experiment: Experiment,
+        records: Mapping[str, SeriesRecords],
+        summaries: Mapping[str, SeriesSummary],
+        output: str,
     ) -> None:
         """Write the tables, and with JSON the summaries as one object on a line."""
         self.close()
-        summaries = summarize_all(experiment, records.values())
-        self.judgements += [msgspec.convert(each["judgement"], Judgement) for each in summaries.values()]
+        self.judgements += [each.judgement for each in summaries.values() if each.judgement is not None]
         if self._for_people:
             tables = experiment_tables(experiment, summaries, self.data.width)
             self.data.write([*tables, BLANK, Line(f"Results saved to {output}")])

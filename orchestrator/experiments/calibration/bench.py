@@ -22,6 +22,7 @@ from orchestrator.experiments.running.observer import SilentObserver
 from orchestrator.experiments.running.runner import run_plan
 from orchestrator.experiments.storage.records import IterationRecord, Reading, SeriesEnd, SeriesRecords
 from orchestrator.experiments.storage.run_folder import ResultsFolder
+from orchestrator.report.summaries import SeriesSummary
 
 
 class Measured:
@@ -89,7 +90,11 @@ class _Collector(SilentObserver):
         self._tell(experiment.name)
 
     def experiment_ended(
-        self, experiment: Experiment, records: Mapping[str, SeriesRecords], output: str
+        self,
+        experiment: Experiment,
+        records: Mapping[str, SeriesRecords],
+        summaries: Mapping[str, SeriesSummary],
+        output: str,
     ) -> None:
         (self.records[experiment.name],) = records.values()
 

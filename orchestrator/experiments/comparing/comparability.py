@@ -12,6 +12,7 @@ from typing import Any, cast
 import msgspec
 
 from orchestrator.experiments.results.results_file import Results
+from orchestrator.report.summaries import SeriesSummary
 
 _MODEL = ("engine", "file", "file_sha256", "language", "format")
 _MODEL_SETTINGS = ("library", "library_sha256", "threads", "context_length", "env", "options")
@@ -109,8 +110,8 @@ def _early_end_warnings(first: Results, second: Results) -> list[str]:
     found: list[str] = []
     for key in (key for key in first.summary if key in second.summary):
         ends = [each.summary[key] for each in (first, second)]
-        counts = [end.get("iterations") for end in ends]
-        if counts[0] != counts[1] and any(end.get("stopped") == "settled" for end in ends):
+        counts = [end.iterations for end in ends]
+        if counts[0] != counts[1] and any(end.stopped == "settled" for end in ends):
             said = " in the first, ".join(_end(end) for end in ends)
             found.append(
                 f"method {key}: {said} in the second: growth that begins later is seen by one of them only"
@@ -118,9 +119,9 @@ def _early_end_warnings(first: Results, second: Results) -> list[str]:
     return found
 
 
-def _end(summary: Mapping[str, Any]) -> str:
-    settled = f"settled as {summary.get('settled_as')} after " if summary.get("stopped") == "settled" else ""
-    return f"{settled}{summary.get('iterations')} iterations"
+def _end(summary: SeriesSummary) -> str:
+    settled = f"settled as {summary.settled_as} after " if summary.stopped == "settled" else ""
+    return f"{settled}{summary.iterations} iterations"
 
 
 def _key(series: Mapping[str, Any]) -> str:

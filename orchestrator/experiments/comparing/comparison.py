@@ -13,9 +13,12 @@ from typing import Any, Literal
 import msgspec
 
 from orchestrator.analysis.judging.difference import Difference, mean_difference, rate_difference
+from orchestrator.analysis.judging.judged import CountJudgement
+from orchestrator.analysis.judging.judgement import Judgement
 from orchestrator.errors import ResultsError
 from orchestrator.experiments.comparing.comparability import comparability
 from orchestrator.experiments.results.results_file import Results
+from orchestrator.report.summaries import SeriesSummary
 
 Change = Literal["worse", "better", "same", "unknown"]
 """``same``: no difference is shown. ``unknown``: one side has no number, or no interval can be given."""
@@ -116,10 +119,15 @@ def _rows(name: str, key: str, first: Results, second: Results) -> list[Compared
     return [row for row in (*growth, *means) if row.first is not None or row.second is not None]
 
 
-_RATES = {
-    "rss growth": ("rss_ci_low", "rss_rate_mb_per_iteration", "rss_ci_high"),
-    "heap growth": ("heap_ci_low", "heap_rate_mb_per_iteration", "heap_ci_high"),
+_RATES: Mapping[str, Callable[[Judgement], tuple[float | None, float | None, float | None]]] = {
+    "rss growth": lambda judged: (judged.rss_ci_low, judged.rss_rate_mb_per_iteration, judged.rss_ci_high),
+    "heap growth": lambda judged: (
+        judged.heap_ci_low,
+        judged.heap_rate_mb_per_iteration,
+        judged.heap_ci_high,
+    ),
 }
+"""(low, rate, high) of a channel, by the metric's name."""
 
 
 _COUNTED = ("descriptors", "threads")
@@ -141,23 +149,30 @@ def _growth(
     return _with(row, difference, more_is_better=False)
 
 
-def _rate(summary: Mapping[str, Any], metric: str) -> tuple[float | None, float | None, float | None]:
+def _rate(summary: SeriesSummary, metric: str) -> tuple[float | None, float | None, float | None]:
     """Return (low, rate, high): of the leak series for ``growth``, else of the channel as it was judged."""
     if metric == "growth":
-        rate: Mapping[str, Any] = summary.get("leak_rate") or {}
-        return rate.get("low_mb_per_iter"), rate.get("rate_mb_per_iter"), rate.get("high_mb_per_iter")
-    judged: Mapping[str, Any] = summary.get("judgement") or {}
+        rate = summary.leak_rate
+        return (rate.ci_low, rate.rate_mb_per_iteration, rate.ci_high) if rate else (None, None, None)
+    judged = summary.judgement
+    if judged is None:
+        return None, None, None
     if metric in _COUNTED:
-        counted: Mapping[str, Any] = judged.get(metric) or {}
-        return counted.get("ci_low"), counted.get("rate_per_iteration"), counted.get("ci_high")
-    low, rate_key, high = _RATES[metric]
-    return judged.get(low), judged.get(rate_key), judged.get(high)
+        counted = _counted(summary, metric)
+        return (
+            (counted.ci_low, counted.rate_per_iteration, counted.ci_high) if counted else (None, None, None)
+        )
+    return _RATES[metric](judged)
 
 
-def _counts_grow(summary: Mapping[str, Any], counted: str) -> bool:
-    judged: Mapping[str, Any] = summary.get("judgement") or {}
-    found: Mapping[str, Any] = judged.get(counted) or {}
-    return found.get("first") != found.get("last")
+def _counted(summary: SeriesSummary, name: str) -> CountJudgement | None:
+    judged = summary.judgement
+    return {"descriptors": judged.descriptors, "threads": judged.threads}[name] if judged else None
+
+
+def _counts_grow(summary: SeriesSummary, counted: str) -> bool:
+    found = _counted(summary, counted)
+    return found is not None and found.first != found.last
 
 
 def _mean(
@@ -205,5 +220,5 @@ def _entries(results: Results, key: str) -> list[Mapping[str, Any]]:
 
 
 def _verdict(results: Results, key: str) -> str:
-    judged: Mapping[str, Any] = results.summary[key].get("judgement") or {}
-    return str(judged.get("verdict", "not judged"))
+    judged = results.summary[key].judgement
+    return judged.verdict if judged else "not judged"

@@ -2,8 +2,8 @@
 
 In reading order:
 
-- ``leak_rate``: the leak series of a method
-- ``judgement``: its verdict
+- ``readings``: which readings of a method are judged
+- ``judgement``: the judgements of an experiment, each made once
 - ``levers``, ``untried``: what the baseline, a trim and the variants show, and what was not tried
 - ``model_summary``, ``summary``: figures of one model, of one method
 - ``leak_gate``, ``junit``: the gate for CI, and its JUnit file

@@ -10,7 +10,6 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 
-from orchestrator.analysis.judging.judgement import Judgement
 from orchestrator.experiments.judging.leak_gate import GatedSeries, GateResult, GateWord
 from orchestrator.report import judged_words as words
 
@@ -44,7 +43,7 @@ def _add_case(suite: ET.Element, one: GatedSeries) -> None:
     case = ET.SubElement(
         suite, "testcase", {"classname": _clean(judged.experiment), "name": _clean(judged.series)}
     )
-    details = "\n".join(_details(judged))
+    details = "\n".join(words.long(judged))
     if element := _ELEMENTS.get(one.result):
         found = ET.SubElement(case, element, {"type": _kind(one), "message": _clean(one.reason)})
         found.text = _clean(details)
@@ -55,18 +54,6 @@ def _add_case(suite: ET.Element, one: GatedSeries) -> None:
 def _kind(one: GatedSeries) -> str:
     """Return what kind of failure it is: the verdict on memory, or what else is open."""
     return one.judgement.verdict if one.about == "memory" else one.about
-
-
-def _details(judged: Judgement) -> list[str]:
-    held, made = judged.against_baseline, words.made_of(judged)
-    told = [words.beyond_words(held), words.level_words(held)] if held else []
-    return [
-        *judged.reasons,
-        *([f"made of: {made}"] if made else []),
-        *(each for each in told if each),
-        *words.count_lines(judged),
-        *(f"to settle it: {what}" for what in judged.settle),
-    ]
 
 
 def _clean(text: str) -> str:

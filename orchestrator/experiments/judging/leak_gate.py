@@ -25,7 +25,7 @@ from orchestrator.analysis.judging.decision import CLEAN
 from orchestrator.analysis.judging.judged import CountJudgement
 from orchestrator.analysis.judging.judgement import Judgement
 from orchestrator.config.types import GateConfig
-from orchestrator.report.judged_words import count_words
+from orchestrator.report import judged_words as words
 
 GateWord = Literal["passed", "broken", "inconclusive"]
 About = Literal["memory", "descriptors", "threads"]
@@ -98,7 +98,7 @@ def _count(gate: GateConfig, judged: Judgement, about: About, found: CountJudgem
         word, reason = "passed", f"{about}: {found.verdict}"
     else:
         word = "broken" if found.verdict == "leak" else _settled(gate, "inconclusive")
-        reason = count_words(about, found)
+        reason = words.count_words(about, found)
     return GatedSeries(judged, word, reason, about)
 
 
@@ -106,8 +106,8 @@ def _by_verdict(judged: Judgement) -> tuple[GateWord, str]:
     if judged.verdict in CLEAN:
         return "passed", judged.verdict
     if judged.verdict == "leak":
-        return "broken", f"leak: {_rate(judged)}"
-    return _undecided(judged, _rate(judged))
+        return "broken", words.short(judged)
+    return _undecided(judged, words.growth_words(judged) or "no rate")
 
 
 def _by_rate(judged: Judgement, limit: float) -> tuple[GateWord, str]:
@@ -115,7 +115,7 @@ def _by_rate(judged: Judgement, limit: float) -> tuple[GateWord, str]:
     if judged.verdict in CLEAN and judged.tolerance is not None and judged.tolerance <= limit:
         return "passed", judged.verdict
     bounds = ((judged.ci_low, judged.ci_high), (judged.rss_ci_low, judged.rss_ci_high))
-    said = f"{_rate(judged)}; the limit is {limit:g}"
+    said = f"{words.growth_words(judged) or 'no rate'}; the limit is {limit:g}"
     if all(high is not None and high <= limit for _, high in bounds):
         return "passed", said
     growing = judged.verdict not in CLEAN
@@ -125,7 +125,7 @@ def _by_rate(judged: Judgement, limit: float) -> tuple[GateWord, str]:
 
 
 def _undecided(judged: Judgement, why: str) -> tuple[GateWord, str]:
-    settle = f"; to settle it: {judged.settle[0]}" if judged.settle else ""
+    settle = "".join(f"; {line}" for line in words.settle_lines(judged)[:1])
     said = why if why.startswith(judged.verdict) else f"{judged.verdict}: {why}"
     return "inconclusive", said + settle
 
@@ -136,14 +136,3 @@ def _settled(gate: GateConfig, word: GateWord) -> GateWord:
         return word
     meant: dict[str, GateWord] = {"fail": "broken", "pass": "passed", "inconclusive": "inconclusive"}
     return meant[gate.inconclusive]
-
-
-def _rate(judged: Judgement) -> str:
-    if judged.rate_mb_per_iteration is None:
-        return "no rate"
-    text = f"{judged.rate_mb_per_iteration:.3f} MB per iteration"
-    if judged.ci_low is not None and judged.ci_high is not None:
-        text += f" (95 %: {judged.ci_low:.3f} to {judged.ci_high:.3f})"
-    if judged.rate_channel != "rss" and judged.rss_rate_mb_per_iteration is not None:
-        text += f", RSS {judged.rss_rate_mb_per_iteration:.3f}"
-    return text

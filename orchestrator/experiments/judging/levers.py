@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from orchestrator.analysis.judging.judgement import Judgement
 from orchestrator.analysis.judging.tolerance import live_tolerance_mb
 from orchestrator.analysis.planning.lever_words import (
     cost_sentence,
@@ -20,13 +21,17 @@ from orchestrator.analysis.planning.lever_words import (
 )
 from orchestrator.analysis.planning.levers import Rate, Side, TrimEffect, split_growth, variant_effect
 from orchestrator.config.types import Experiment, Series
-from orchestrator.experiments.judging.leak_rate import MB, boundary_readings, own_boundary
 from orchestrator.experiments.judging.model_summary import mean
+from orchestrator.experiments.judging.readings import MB, boundary_readings, own_boundary
 from orchestrator.experiments.storage.records import IterationRecord, SeriesRecords
 from orchestrator.report.names import method_name
+from orchestrator.report.summaries import SeriesSummary
 
-Summaries = Mapping[str, Mapping[str, Any]]
-_CHANNELS: tuple[tuple[Literal["live", "rss"], str], ...] = (("live", "heap"), ("rss", "rss"))
+Summaries = Mapping[str, SeriesSummary]
+_CHANNELS: tuple[tuple[Literal["live", "rss"], Literal["heap", "rss"]], ...] = (
+    ("live", "heap"),
+    ("rss", "rss"),
+)
 _KEEP_A_MODEL = ("restart", "reuse")
 
 
@@ -80,24 +85,29 @@ def _variant(
     }
 
 
-def _side(records: SeriesRecords, summary: Mapping[str, Any]) -> Side | None:
-    judged: Mapping[str, Any] = summary["judgement"]
+def _side(records: SeriesRecords, summary: SeriesSummary) -> Side | None:
+    judged = summary.judgement
     rss = _rate(judged, "rss")
-    if rss is None or judged.get("tolerance") is None:
+    if judged is None or rss is None or judged.tolerance is None:
         return None
     return Side(
         rss=rss,
         heap=_rate(judged, "heap"),
         times_s=_times_s(records.iterations),
-        peak_mb=summary.get("max_peak_mb"),
-        tolerance=judged["tolerance"],
+        peak_mb=summary.max_peak_mb,
+        tolerance=judged.tolerance,
         machine_load=mean([one.machine_load for one in records.iterations if one.machine_load is not None]),
     )
 
 
-def _rate(judged: Mapping[str, Any], channel: str) -> Rate | None:
-    rate = judged.get(f"{channel}_rate_mb_per_iteration")
-    low, high = judged.get(f"{channel}_ci_low"), judged.get(f"{channel}_ci_high")
+def _rate(judged: Judgement | None, channel: Literal["rss", "heap"]) -> Rate | None:
+    if judged is None:
+        return None
+    ends = {
+        "rss": (judged.rss_ci_low, judged.rss_rate_mb_per_iteration, judged.rss_ci_high),
+        "heap": (judged.heap_ci_low, judged.heap_rate_mb_per_iteration, judged.heap_ci_high),
+    }
+    low, rate, high = ends[channel]
     return None if rate is None or low is None or high is None else Rate(low, rate, high)
 
 
@@ -130,9 +140,9 @@ def _load_split(series: Series, known: Sequence[Series], summaries: Summaries) -
     name = method_name(kept, summaries[kept.key])
     found: list[dict[str, Any]] = []
     for channel, key in _CHANNELS:
-        judged = summaries[series.key]["judgement"]
-        rates = _rate(judged, key), _rate(summaries[kept.key]["judgement"], key)
-        tolerance = judged.get("tolerance")
+        judged = summaries[series.key].judgement
+        rates = _rate(judged, key), _rate(summaries[kept.key].judgement, key)
+        tolerance = judged.tolerance if judged else None
         if rates[0] is None or rates[1] is None or tolerance is None:
             continue
         limit = live_tolerance_mb(tolerance) if channel == "live" else tolerance
@@ -152,7 +162,7 @@ def _named(split: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _trim(series: Series, records: SeriesRecords, summaries: Summaries) -> dict[str, Any] | None:
-    released = summaries[series.key].get("trim_released_mb")
+    released = summaries[series.key].trim_released_mb
     before = records.end.before_trim if records.end else None
     readings = boundary_readings(records.iterations, own_boundary(series.method))
     if released is None or before is None or before.rss_anon is None or not readings:

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from orchestrator.config.types import Model
-from orchestrator.experiments.judging.leak_rate import MB
+from orchestrator.experiments.judging.readings import MB
 from orchestrator.experiments.storage.records import Boundary, StepRecord
+from orchestrator.report.summaries import ModelSummary
 
 
 def mean(values: Iterable[float | None]) -> float | None:
@@ -19,25 +20,20 @@ def mean(values: Iterable[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def summarize_model(model: Model, steps: Sequence[StepRecord]) -> dict[str, Any]:
-    """Return the numbers of ``model`` over its ``steps`` of all iterations.
-
-    *Net leak per switch* (exp3) and *net overhead* (exp5) are the original study's two names for what is still there
-    after unload of what was not there before load.
-    """
+def summarize_model(model: Model, steps: Sequence[StepRecord]) -> ModelSummary:
+    """Return the numbers of ``model`` over its ``steps`` of all iterations."""
     net = _mean_change(steps, "before_load", "after_unload")
-    release = _mean_change(steps, "after_unload", "after_infer")
-    return {
-        "label": model.label,
-        "engine": model.engine,
-        "tasks": list(dict.fromkeys(step.task for step in steps)),
-        "avg_load_overhead_mb": _mean_change(steps, "before_load", "after_load"),
-        "avg_unload_release_mb": release,
-        "avg_net_leak_per_switch_mb": net,
-        "avg_net_overhead_mb": net,
+    return ModelSummary(
+        label=model.label,
+        engine=model.engine,
+        tasks=list(dict.fromkeys(step.task for step in steps)),
+        avg_load_overhead_mb=_mean_change(steps, "before_load", "after_load"),
+        avg_unload_release_mb=_mean_change(steps, "after_unload", "after_infer"),
+        avg_net_leak_per_switch_mb=net,
+        avg_net_overhead_mb=net,
         **speech_numbers(steps),
         **phase_means(steps),
-    }
+    )
 
 
 def speech_numbers(steps: Sequence[StepRecord]) -> dict[str, Any]:
@@ -59,7 +55,7 @@ def speech_numbers(steps: Sequence[StepRecord]) -> dict[str, Any]:
     }
 
 
-def phase_means(steps: Sequence[StepRecord]) -> dict[str, float | None]:
+def phase_means(steps: Sequence[StepRecord]) -> dict[str, Any]:
     """Return the mean seconds of every phase, over the steps in which it happened."""
     return {
         "avg_spawn_s": mean(step.phases.spawn_s for step in steps),

@@ -15,7 +15,7 @@ import msgspec
 from orchestrator.analysis.judging.tolerance import LIVE_FLOOR_MB, RSS_FLOOR_MB, live_tolerance_mb
 from orchestrator.analysis.planning.net_change import FEWEST, Interval, LoadAndJob, load_and_job, mean_change
 from orchestrator.analysis.planning.net_change_words import jobs_sentence, models_sentence
-from orchestrator.experiments.judging.leak_rate import MB
+from orchestrator.experiments.judging.readings import MB, memory_series
 from orchestrator.experiments.storage.records import IterationRecord, Reading, StepRecord
 
 Channel = Literal["live", "rss"]
@@ -150,7 +150,10 @@ def _total(channel: Channel, iterations: Sequence[IterationRecord]) -> float | N
     return None if first is None or last is None else (last - first) / MB / len(iterations)
 
 
-def _size(channel: Channel, reading: Reading | None) -> int | None:
+def _size(channel: Channel, reading: Reading | None) -> float | None:
     if reading is None:
         return None
-    return reading.heap_live if channel == "live" else reading.leak_bytes
+    if channel == "live":
+        return reading.heap_live
+    series = memory_series([reading])
+    return None if series is None else float(series.leak_series[0]) * MB

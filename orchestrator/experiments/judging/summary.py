@@ -7,57 +7,53 @@ over two models says nothing about either.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 import msgspec
 
 from orchestrator.analysis.judging.judgement import Judgement
 from orchestrator.config.types import Experiment, Step
-from orchestrator.experiments.judging.judgement import baseline_of, judge_series, series_method
-from orchestrator.experiments.judging.leak_rate import MB, boundary_readings, leak_rate, read_boundary
+from orchestrator.experiments.judging.judgement import Judgements, series_method
 from orchestrator.experiments.judging.levers import levers
 from orchestrator.experiments.judging.model_summary import mean, phase_means, speech_numbers, summarize_model
 from orchestrator.experiments.judging.net_changes import net_changes, net_changes_part
+from orchestrator.experiments.judging.readings import MB, boundary_readings
 from orchestrator.experiments.storage.records import IterationRecord, Reading, SeriesRecords, StepRecord
+from orchestrator.report.summaries import ModelSummary, SeriesSummary
 
 
-def summarize(
-    experiment: Experiment, records: SeriesRecords, baseline: SeriesRecords | None = None
-) -> dict[str, Any]:
-    """Return the summary of one series of ``experiment``, ready for JSON.
+def summarize(judgements: Judgements, key: str) -> SeriesSummary:
+    """Return the summary of one series; without its levers, for which it takes other series.
 
-    *Initial* is iteration 1's memory, or what was there before the first load where an in-process method has
-    several models (the baseline starts every iteration there, so it is compared with itself after unload);
-    *Final* is the last iteration's; the growth rate divides by the number of iterations that were run, as in
-    the original study. ``stopped`` is ``settled`` where the series ended before those planned because its verdict was
-    settled as ``settled_as``. The leak rate is a slope with a 95 % interval, see :mod:`.leak_rate`, and
-    ``judgement`` says what it means, see :mod:`.judgement`. ``trim_released_mb`` is how much RssAnon fell by in
-    the one heap trim after the last reading.
+    *Initial* is iteration 1's memory, or what was there before the first load if an in-process method has several
+    models (the baseline starts every iteration there, so it is compared with itself after unload); *Final* is the
+    last iteration's.
     """
-    series = next((each for each in experiment.series if each.key == records.series), None)
-    method = series_method(experiment, records.series)
+    experiment, records = judgements.experiment, judgements.records[key]
+    series = next((each for each in experiment.series if each.key == key), None)
+    method = series_method(experiment, key)
     iterations = sorted(records.iterations, key=lambda record: record.iteration)
     steps = [step for record in iterations for step in record.steps]
-    judged = judge_series(experiment, records, baseline=baseline)
+    judged = judgements.of(key)
     models = {step.model.role: step for step in experiment.steps}
-    return {
-        "method": method,
-        "variant": series.variant if series else None,
+    return SeriesSummary(
+        method=method,
+        variant=series.variant if series else None,
         **_outcome(experiment, records),
-        "reset": _reset(records, steps),
+        reset=_reset(records, steps),
         **_memory(iterations, from_before_load=len(models) > 1 and method != "recycle"),
-        "judgement": msgspec.to_builtins(judged),
-        "leak_rate": leak_rate(method, iterations),
-        "leak_rate_after_infer": leak_rate(method, iterations, "after_infer"),
-        "leak_rate_after_unload": leak_rate(method, iterations, "after_unload"),
+        judgement=judged,
+        leak_rate=judgements.leak_rate(key),
+        leak_rate_after_infer=judgements.leak_rate(key, "after_infer"),
+        leak_rate_after_unload=judgements.leak_rate(key, "after_unload"),
         **_peaks(iterations),
         **speech_numbers([] if len(models) > 1 else steps),
         **phase_means(steps),
-        **_first_and_last(boundary_readings(iterations, read_boundary(method, iterations))),
+        **_first_and_last(boundary_readings(iterations, judgements.boundary(key))),
         **_trim(records),
         **_models(method, judged, iterations, models),
-    }
+    )
 
 
 def _models(
@@ -72,14 +68,13 @@ def _models(
     found = (
         net_changes(iterations, warm_up=judged.warm_up, tolerance_mb=judged.tolerance) if loads_anew else []
     )
+    changes = {
+        role: {one.channel: msgspec.to_builtins(one.models[role]) for one in found if role in one.models}
+        for role in models
+    }
     return {
         "models": {
-            role: {
-                **_of_model(step, steps),
-                "net_change": {
-                    one.channel: msgspec.to_builtins(one.models[role]) for one in found if role in one.models
-                },
-            }
+            role: msgspec.structs.replace(_of_model(step, steps), net_change=changes[role])
             for role, step in models.items()
         },
         "net_changes": net_changes_part(found, {role: step.model.label for role, step in models.items()})
@@ -87,7 +82,7 @@ def _models(
     }
 
 
-def _of_model(step: Step, steps: Sequence[StepRecord]) -> dict[str, Any]:
+def _of_model(step: Step, steps: Sequence[StepRecord]) -> ModelSummary:
     return summarize_model(step.model, [record for record in steps if record.model == step.model.role])
 
 
@@ -112,7 +107,7 @@ def _outcome(experiment: Experiment, records: SeriesRecords) -> dict[str, Any]:
     }
 
 
-def _reset(records: SeriesRecords, steps: Sequence[StepRecord]) -> str | None:
+def _reset(records: SeriesRecords, steps: Sequence[StepRecord]) -> Literal["restart", "none"] | None:
     """``none`` when the engine has no restart, ``restart`` when it has, None where nobody asked."""
     unfinished = records.end.partial if records.end else []
     said = {step.reset for step in (*steps, *unfinished)}
@@ -130,7 +125,7 @@ def _memory(iterations: Sequence[IterationRecord], *, from_before_load: bool) ->
         "initial_memory_mb": _mb(initial),
         "final_memory_mb": _mb(final),
         "memory_growth_mb": _mb(growth),
-        "growth_rate_mb_per_iter": None if growth is None else growth / MB / len(iterations),
+        "growth_rate_mb_per_iteration": None if growth is None else growth / MB / len(iterations),
     }
 
 
@@ -184,18 +179,11 @@ def _mb(size_bytes: float | None) -> float | None:
     return None if size_bytes is None else size_bytes / MB
 
 
-def summarize_all(experiment: Experiment, records: Iterable[SeriesRecords]) -> dict[str, dict[str, Any]]:
-    """Return the summaries by series key, in the experiment's order, then any others.
-
-    Only here is ``levers`` in them: it takes other series to know what a lever does, see :mod:`.levers`.
-    """
-    every = list(records)
-    by_key = {
-        each.series: summarize(experiment, each, baseline_of(experiment, each.series, every))
-        for each in every
+def summarize_all(judgements: Judgements) -> dict[str, SeriesSummary]:
+    """Return the summaries by series key, in the experiment's order, then any others, with what the levers show."""
+    records = judgements.records
+    by_key = {key: summarize(judgements, key) for key in records}
+    pulled = levers(judgements.experiment, records, by_key)
+    return {
+        key: msgspec.structs.replace(summary, levers=pulled.get(key, {})) for key, summary in by_key.items()
     }
-    pulled = levers(experiment, {each.series: each for each in every}, by_key)
-    for key, table in pulled.items():
-        by_key[key]["levers"] = table
-    known = [series.key for series in experiment.series if series.key in by_key]
-    return {key: by_key[key] for key in (*known, *(key for key in by_key if key not in known))}

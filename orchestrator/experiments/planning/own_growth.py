@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
 
 from orchestrator.analysis.planning.net_change import Interval
+from orchestrator.report.summaries import SeriesSummary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +42,12 @@ class OwnGrowth:
         return max(upper, process_high_mb * min(1.0, upper / self.total_mb))
 
 
-def own_growth(summary: Mapping[str, Any], role: str) -> OwnGrowth | None:
+def own_growth(summary: SeriesSummary, role: str) -> OwnGrowth | None:
     """Return a model's own part of the growth of a series; None where nothing is told apart.
 
     That is where several models share the process, or where the number of jobs per load varied.
     """
-    for found in summary.get("net_changes") or ():
+    for found in summary.net_changes or ():
         one = found["models"].get(role)
         if one is None or (len(found["models"]) == 1 and one.get("split") is None):
             continue

@@ -19,7 +19,7 @@ import msgspec
 from orchestrator.analysis.planning.model_plan import ModelPlan, RunPlan
 from orchestrator.analysis.planning.recycling import RecyclePlan, plan_recycling
 from orchestrator.errors import ResultsError
-from orchestrator.experiments.judging.leak_rate import MB
+from orchestrator.experiments.judging.readings import MB
 from orchestrator.experiments.planning.plan_advice import (
     advice_for,
     basis,

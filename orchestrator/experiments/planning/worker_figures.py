@@ -110,10 +110,11 @@ def _workers(results: Results) -> Iterator[MeasuredWorker]:
     }
     plain = {key: env for key, env in settings.items() if "@" not in key}
     for key, summary in results.summary.items():
-        method = str(summary["method"])
-        judgement = msgspec.convert(summary["judgement"], Judgement)
-        entries = _entries(results, method, summary.get("variant"))
-        fresh = _entries(results, BASELINE, summary.get("variant")) or _entries(results, BASELINE, None)
+        method, judgement = summary.method, summary.judgement
+        if judgement is None:
+            raise ValueError(f"no judgement of {key}")
+        entries = _entries(results, method, summary.variant)
+        fresh = _entries(results, BASELINE, summary.variant) or _entries(results, BASELINE, None)
         for role, model in models.items():
             own, baseline = _Steps(entries, role), _Steps(fresh, role)
             alone = own_growth(summary, role)
@@ -132,7 +133,7 @@ def _workers(results: Results) -> Iterator[MeasuredWorker]:
                 figures=figures,
                 lacking=lacking,
                 grown_mb=sizes[-1] - sizes[0] if sizes else 0.0,
-                trim_released_mb=summary.get("trim_released_mb"),
+                trim_released_mb=summary.trim_released_mb,
                 own=alone,
             )
 

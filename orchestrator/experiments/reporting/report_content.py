@@ -18,14 +18,20 @@ from orchestrator.analysis.judging.judgement import Judgement
 from orchestrator.analysis.planning.model_plan import RunPlan
 from orchestrator.config.types import Experiment, Plan
 from orchestrator.errors import ResultsError
-from orchestrator.experiments.judging.judgement import judge_all, judge_series, series_method
-from orchestrator.experiments.judging.leak_rate import MB, own_boundary, read_boundary
+from orchestrator.experiments.judging.judgement import Judgements, series_method
+from orchestrator.experiments.judging.readings import (
+    MB,
+    boundary_readings,
+    memory_series,
+    own_boundary,
+    read_boundary,
+)
 from orchestrator.experiments.judging.summary import summarize_all
 from orchestrator.experiments.planning.recycle_plan import plan_results
 from orchestrator.experiments.results.results_file import make_results
 from orchestrator.experiments.storage.entry_log import series_records
 from orchestrator.experiments.storage.manifest import Manifest
-from orchestrator.experiments.storage.records import Boundary, IterationRecord, Phases, Reading, SeriesRecords
+from orchestrator.experiments.storage.records import Boundary, IterationRecord, Phases, SeriesRecords
 from orchestrator.experiments.storage.run_folder import RunFolder
 from orchestrator.experiments.storage.stored_calibration import doubts, read_calibration
 from orchestrator.process.samples import Samples, read_samples
@@ -41,6 +47,7 @@ from orchestrator.report.html.content import (
 from orchestrator.report.html.decimation import Bucket, decimate
 from orchestrator.report.names import experiment_title, method_name
 from orchestrator.report.shape import columns_of, pairs_of
+from orchestrator.report.summaries import SeriesSummary
 
 _PHASES = tuple(field.name for field in msgspec.structs.fields(Phases))
 
@@ -54,6 +61,11 @@ def collect_report(run: RunFolder) -> ReportContent:
     manifest = run.manifest()
     plan = _plan(manifest, run.path)
     records = series_records(run.entries())
+    judged = [
+        Judgements(each, [one for one in records.values() if one.experiment == each.name])
+        for each in plan.experiments
+    ]
+    summaries = {each.experiment.name: summarize_all(each) for each in judged}
     samples, note = _samples(run.path)
     return ReportContent(
         run_id=manifest.run_id,
@@ -62,13 +74,10 @@ def collect_report(run: RunFolder) -> ReportContent:
         profile=manifest.profile,
         profile_reason=manifest.profile_reason,
         tool_version=manifest.tool_version,
-        experiments=[
-            _experiment(each, [one for one in records.values() if one.experiment == each.name], samples)
-            for each in plan.experiments
-        ],
+        experiments=[_experiment(each, summaries[each.experiment.name], samples) for each in judged],
         facts=msgspec.to_builtins(manifest),
         notes=[*manifest.warnings, *([note] if note else [])],
-        plan=_recycle_plan(plan, manifest, list(records.values()), run.path),
+        plan=_recycle_plan(judged, summaries, manifest, run.path),
         calibration=calibration_beside(run.path, manifest),
         worker_starts=sorted({start for each in records.values() for start in each.worker_starts}),
     )
@@ -89,16 +98,16 @@ def calibration_beside(run_folder: Path, manifest: Manifest) -> CalibrationConte
 
 
 def _recycle_plan(
-    plan: Plan, manifest: Manifest, records: Sequence[SeriesRecords], path: Path
+    judged: Sequence[Judgements],
+    summaries: Mapping[str, dict[str, SeriesSummary]],
+    manifest: Manifest,
+    path: Path,
 ) -> RunPlan | None:
     """Return the plan for pools on this machine; None where nothing was measured that one can be made from."""
-    by_name = {
-        each.name: [one for one in records if one.experiment == each.name] for each in plan.experiments
-    }
     results = {
-        each.name: make_results(each, by_name[each.name], manifest)
-        for each in plan.experiments
-        if by_name[each.name]
+        each.experiment.name: make_results(each, manifest, summaries[each.experiment.name])
+        for each in judged
+        if each.records
     }
     try:
         return plan_results(results, source=str(path))
@@ -124,27 +133,30 @@ def _samples(path: Path) -> tuple[Samples | None, str]:
 
 
 def _experiment(
-    experiment: Experiment, records: Sequence[SeriesRecords], samples: Samples | None
+    judgements: Judgements, summaries: Mapping[str, SeriesSummary], samples: Samples | None
 ) -> ExperimentContent:
-    by_key = {each.series: each for each in records}
-    summaries = summarize_all(experiment, records)
-    judged = judge_all(experiment, records)
+    experiment, by_key = judgements.experiment, judgements.records
+    absent = [each.key for each in columns_of(experiment) if each.key not in by_key]
+    not_run = Judgements(experiment, [_no_records(experiment, key) for key in absent])
     series: list[SeriesContent] = []
     for each in columns_of(experiment):
-        found = by_key.get(each.key) or SeriesRecords(experiment.name, each.key, iterations=[], end=None)
+        judged = not_run if each.key in absent else judgements
         name = method_name(each, summaries.get(each.key))
-        judgement = judged.get(each.key) or judge_series(experiment, found)
-        series.append(_series(experiment, name, found, judgement, samples))
-    fresh = _fresh_after_infer(experiment, by_key)
+        series.append(_series(experiment, name, judged.records[each.key], judged.of(each.key), samples))
+    fresh = _fresh_after_infer(judgements)
     return ExperimentContent(experiment, experiment_title(experiment), series, summaries, fresh)
 
 
-def _fresh_after_infer(experiment: Experiment, by_key: Mapping[str, SeriesRecords]) -> list[SeriesContent]:
+def _no_records(experiment: Experiment, key: str) -> SeriesRecords:
+    return SeriesRecords(experiment.name, key, iterations=[], end=None)
+
+
+def _fresh_after_infer(judgements: Judgements) -> list[SeriesContent]:
     """Return the baselines read after infer, each once, where a method held against them is read there."""
     where: Boundary = "after_infer"
     wanted = {
         baseline.key: baseline
-        for series, baseline in pairs_of(experiment)
+        for series, baseline in pairs_of(judgements.experiment)
         if baseline and own_boundary(series.method) == where
     }
     return [
@@ -152,12 +164,16 @@ def _fresh_after_infer(experiment: Experiment, by_key: Mapping[str, SeriesRecord
             key=key,
             name=f"{method_name(baseline)} after infer",
             method=FRESH_AFTER_INFER,
-            judgement=judge_series(experiment, by_key[key], where),
-            points=points_of(sorted(by_key[key].iterations, key=lambda record: record.iteration), where),
+            judgement=judgements.at(key, where),
+            points=points_of(_in_order(judgements.records[key]), where),
         )
         for key, baseline in wanted.items()
-        if key in by_key
+        if key in judgements.records
     ]
+
+
+def _in_order(records: SeriesRecords) -> list[IterationRecord]:
+    return sorted(records.iterations, key=lambda record: record.iteration)
 
 
 def _series(
@@ -168,7 +184,7 @@ def _series(
     samples: Samples | None,
 ) -> SeriesContent:
     method = series_method(experiment, records.series)
-    iterations = sorted(records.iterations, key=lambda record: record.iteration)
+    iterations = _in_order(records)
     end = records.end
     unfinished = end is not None and end.outcome != "completed"
     return SeriesContent(
@@ -186,30 +202,26 @@ def _series(
 
 def points_of(iterations: Sequence[IterationRecord], boundary: Boundary) -> list[Point]:
     """Return the readings that the judgement is made of, as points of a chart."""
-    return [
-        _point(record.iteration, record.steps[-1].readings[boundary])
-        for record in iterations
-        if record.steps and boundary in record.steps[-1].readings
+    read = [
+        record.iteration for record in iterations if record.steps and boundary in record.steps[-1].readings
     ]
-
-
-def _point(iteration: int, reading: Reading) -> Point:
-    off = reading.heap_off is not None
-    shared = reading.rss_shmem or 0
-    return Point(
-        iteration=iteration,
-        rss_mb=reading.rss / MB,
-        lead_mb=reading.leak_bytes / MB,
-        file_mb=_mb(None if reading.rss_anon is None else reading.rss - reading.rss_anon - shared),
-        shared_mb=_mb(reading.rss_shmem),
-        swap_mb=_mb(reading.swap),
-        live_mb=None if off else _mb(reading.heap_live),
-        held_mb=None if off else _mb(reading.heap_held),
-    )
-
-
-def _mb(size_bytes: int | None) -> float | None:
-    return None if size_bytes is None else size_bytes / MB
+    series = memory_series(boundary_readings(iterations, boundary))
+    if series is None:
+        return []
+    channels = {
+        "rss_mb": series.rss,
+        "leak_series_mb": series.leak_series,
+        "file_mb": series.file,
+        "shared_mb": series.shmem,
+        "swap_mb": series.swap,
+        "live_mb": series.live,
+        "held_mb": series.held,
+    }
+    known = {name: values.tolist() for name, values in channels.items() if values is not None}
+    return [
+        Point(iteration=iteration, **{name: values[at] for name, values in known.items()})
+        for at, iteration in enumerate(read)
+    ]
 
 
 def phase_times(iterations: Sequence[IterationRecord]) -> list[PhaseTime]:

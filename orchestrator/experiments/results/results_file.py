@@ -7,7 +7,6 @@ every iteration. What the parts are made of is the business of :mod:`.results_co
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +14,38 @@ import msgspec
 
 from orchestrator.config.types import Experiment
 from orchestrator.errors import ResultsError
+from orchestrator.experiments.judging.judgement import Judgements
 from orchestrator.experiments.judging.summary import summarize_all
 from orchestrator.experiments.results.results_config import config_part
 from orchestrator.experiments.results.results_iterations import iterations_part, rounded
 from orchestrator.experiments.storage.manifest import Manifest
-from orchestrator.experiments.storage.records import SeriesRecords
 from orchestrator.experiments.storage.upgrades import Chain, upgrade
 from orchestrator.files.writing import to_readable_json, write_atomically
+from orchestrator.report.summaries import SeriesSummary
 
-RESULTS_SCHEMA = 1
-RESULTS_UPGRADES: Chain = {}
-"""Steps from older schemas, by the version they start from; schema 1 is the first."""
+RESULTS_SCHEMA = 2
+
+
+def _one_key_for_a_rate(document: dict[str, Any]) -> dict[str, Any]:
+    """Schema 1 wrote ``rate_mb_per_iter`` and ``rate_mb_per_iteration`` for the same kind of number."""
+    renamed = {
+        "growth_rate_mb_per_iter": "growth_rate_mb_per_iteration",
+        "rate_mb_per_iter": "rate_mb_per_iteration",
+        "low_mb_per_iter": "ci_low",
+        "high_mb_per_iter": "ci_high",
+    }
+
+    def rename(node: Any) -> Any:
+        if not isinstance(node, dict):
+            return node
+        table: dict[str, Any] = node  # pyright: ignore[reportUnknownVariableType]
+        return {renamed.get(key, key): rename(value) for key, value in table.items()}
+
+    return {**document, "summary": rename(document.get("summary")), "schema": 2}
+
+
+RESULTS_UPGRADES: Chain = {1: _one_key_for_a_rate}
+"""Steps from older schemas, by the version they start from."""
 
 _SUMMARY_DIGITS = 6
 
@@ -45,39 +65,41 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     tool: str
     profile: str
     config: dict[str, Any]
-    summary: dict[str, dict[str, Any]]
+    summary: dict[str, SeriesSummary]
     iterations: list[dict[str, Any]]
 
 
-def make_results(experiment: Experiment, records: Sequence[SeriesRecords], manifest: Manifest) -> Results:
-    """Put together the results of ``experiment`` as far as its series have come.
+def make_results(
+    judgements: Judgements, manifest: Manifest, summaries: dict[str, SeriesSummary] | None = None
+) -> Results:
+    """Put together the results of an experiment as far as its series have come.
 
-    ``records`` are those of this experiment alone. Memory is in MB of 1024² bytes, rounded to 4 digits.
+    ``summaries`` are what :func:`.summarize_all` has made of the judgements, where somebody has them already. Memory is
+    in MB of 1024² bytes.
     """
-    present = {series.key for series in experiment.series}
-    ordered = [each for key in (s.key for s in experiment.series) for each in records if each.series == key]
-    ordered += [each for each in records if each.series not in present]
+    experiment, ordered = judgements.experiment, list(judgements.records.values())
     return Results(
         tool=f"orchestrator {manifest.tool_version}",
         profile=manifest.profile,
         config=config_part(experiment, ordered, manifest),
-        summary=rounded(summarize_all(experiment, ordered), _SUMMARY_DIGITS),
+        summary=summarize_all(judgements) if summaries is None else summaries,
         iterations=iterations_part(experiment, ordered),
     )
 
 
-def write_results(
-    folder: Path, experiment: Experiment, records: Sequence[SeriesRecords], manifest: Manifest
-) -> Path:
+def write_results(folder: Path, experiment: Experiment, results: Results) -> Path:
     """Write the results of ``experiment`` into ``folder`` under its file name, and return the path.
 
-    The file is replaced in one stroke, so it can be written again after each series.
+    Numbers of the summary are rounded to 6 digits. The file is replaced in one stroke, so it can be written again after
+    each series.
 
     Raises:
         ResultsError: It cannot be written; an older one is untouched.
     """
     path = folder / experiment.output
-    write_atomically(path, to_readable_json(make_results(experiment, records, manifest)))
+    document: dict[str, Any] = msgspec.to_builtins(results)
+    document["summary"] = rounded(document["summary"], _SUMMARY_DIGITS)
+    write_atomically(path, to_readable_json(document))
     return path
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from orchestrator.config.types import Plan
 from orchestrator.errors import ResultsError
+from orchestrator.experiments.judging.judgement import Judgements
 from orchestrator.experiments.results.results_file import Results, make_results, read_results
 from orchestrator.experiments.storage.entry_log import series_records
 from orchestrator.experiments.storage.manifest import Manifest
@@ -34,7 +35,7 @@ def results_of_run(path: Path) -> dict[str, Results]:
     for experiment in _plan(manifest, path).experiments:
         own = [each for (name, _), each in records.items() if name == experiment.name]
         if own:
-            found[experiment.name] = make_results(experiment, own, manifest)
+            found[experiment.name] = make_results(Judgements(experiment, own), manifest)
     return found
 
 

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from orchestrator.config.types import Experiment, Plan, Series, Step
 from orchestrator.experiments.storage.records import IterationRecord, SeriesEnd, SeriesRecords, StepRecord
+from orchestrator.report.summaries import SeriesSummary
 
 LatestRss = Callable[[], int | None]
 """Gives the worker's last sampled RSS in bytes, None while there is no worker. Safe from any thread."""
@@ -50,9 +51,13 @@ class RunObserver(Protocol):
         """A series ended, well or not; also called for a series that was unavailable."""
 
     def experiment_ended(
-        self, experiment: Experiment, records: Mapping[str, SeriesRecords], output: str
+        self,
+        experiment: Experiment,
+        records: Mapping[str, SeriesRecords],
+        summaries: Mapping[str, SeriesSummary],
+        output: str,
     ) -> None:
-        """All series ended; ``output`` is the path of the result file. ``records`` is keyed by series key."""
+        """All series ended; ``output`` is the path of the result file, the rest is by series key."""
 
     def run_ended(self, run_dir: str, outputs: Sequence[str], outcome: str) -> None:
         """Everything is written. ``outcome`` is a sentence such as ``done`` or ``interrupted``."""
@@ -92,7 +97,11 @@ class SilentObserver:
         """Say nothing."""
 
     def experiment_ended(
-        self, experiment: Experiment, records: Mapping[str, SeriesRecords], output: str
+        self,
+        experiment: Experiment,
+        records: Mapping[str, SeriesRecords],
+        summaries: Mapping[str, SeriesSummary],
+        output: str,
     ) -> None:
         """Say nothing."""
 

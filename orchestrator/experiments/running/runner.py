@@ -17,7 +17,8 @@ import msgspec
 
 from orchestrator.config.types import Experiment, Plan, Series
 from orchestrator.errors import ResultsError
-from orchestrator.experiments.results.results_file import write_results
+from orchestrator.experiments.judging.judgement import Judgements
+from orchestrator.experiments.results.results_file import Results, make_results, write_results
 from orchestrator.experiments.running.availability import Availability, Missing, look
 from orchestrator.experiments.running.observer import RunObserver
 from orchestrator.experiments.running.series import SeriesContext, SeriesRun
@@ -148,6 +149,7 @@ class _Run:
         self._availability = availability
         self._observer = observer
         self._outputs: list[str] = []
+        self._judgements: dict[str, Judgements] = {}
         self._origin_ns = time.monotonic_ns()
 
     def run(self) -> RunOutcome:
@@ -209,8 +211,8 @@ class _Run:
                     end = self._run_series(experiment, series, continuation, sampler, writer)
                     ran += end.outcome != "unavailable"
                 self._write(experiment)
-        output = self._write(experiment)
-        self._observer.experiment_ended(experiment, self._records_of(experiment), output)
+        output, results = self._write(experiment)
+        self._observer.experiment_ended(experiment, self._records_of(experiment), results.summary, output)
         return ran
 
     def _unavailable(self, experiment: Experiment, series: Series, missing: Missing) -> None:
@@ -300,12 +302,15 @@ class _Run:
     def _records_of(self, experiment: Experiment) -> Mapping[str, SeriesRecords]:
         return {key: one for (name, key), one in self._records().items() if name == experiment.name}
 
-    def _write(self, experiment: Experiment) -> str:
-        records = list(self._records_of(experiment).values())
-        path = str(write_results(self._results.path, experiment, records, self._run.manifest()))
+    def _write(self, experiment: Experiment) -> tuple[str, Results]:
+        """Write the result file anew; only series with new records are judged again."""
+        judgements = self._judgements.setdefault(experiment.name, Judgements(experiment))
+        judgements.update(self._records_of(experiment).values())
+        results = make_results(judgements, self._run.manifest())
+        path = str(write_results(self._results.path, experiment, results))
         if path not in self._outputs:
             self._outputs.append(path)
-        return path
+        return path, results
 
     def _write_all(self) -> None:
         """After an interrupt: the result file of every experiment that has any records."""

@@ -235,22 +235,9 @@ class Stage:
         with self._explaining_its_death(phase):
             memory = read_boundary(self._dialogue.worker.pid)
         heap = self._heap
-        on = heap is not None and heap.off is None
-        return Reading(
-            rss=memory.rss,
-            rss_anon=memory.rss_anon,
-            rss_file=memory.rss_file,
-            rss_shmem=memory.rss_shmem,
-            swap=memory.swap,
-            uss=memory.uss,
-            pss=memory.pss,
-            peak=memory.peak,
-            threads=memory.threads,
-            descriptors=memory.descriptors,
-            heap_live=heap.live if heap is not None and on else None,
-            heap_held=heap.held if heap is not None and on else None,
-            heap_off=HEAP_SWITCHED_OFF if heap is None else heap.off,
-        )
+        if heap is None or heap.off is not None:
+            return Reading.of(memory, None, None, HEAP_SWITCHED_OFF if heap is None else heap.off)
+        return Reading.of(memory, heap.live, heap.held, None)
 
     @contextlib.contextmanager
     def _explaining_its_death(self, phase: str) -> Generator[None]:

@@ -20,7 +20,7 @@ from collections.abc import Iterable
 from orchestrator.analysis import Settlement, is_look, settled
 from orchestrator.analysis.judging.settled import fewest_iterations
 from orchestrator.config.types import Experiment, MethodName, Plan, Series
-from orchestrator.experiments.judging.leak_rate import boundary_readings, memory_series, own_boundary
+from orchestrator.experiments.judging.readings import boundary_readings, memory_series, own_boundary
 from orchestrator.experiments.storage.records import Boundary, IterationRecord, SeriesRecords
 
 _FEWEST_GENERATIONS = 3

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from orchestrator.process.memory import leak_bytes
+from orchestrator.process.memory import Memory
 
 RECORDS_SCHEMA = 1
 
@@ -25,30 +25,21 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     """Base of all records. Fields at their default are left out of the file."""
 
 
-class Reading(Record, frozen=True):
+class Reading(Memory, frozen=True, kw_only=True, omit_defaults=True):
     """Memory at one boundary, read from outside while the worker stood still; None: the system does not tell.
 
-    ``heap_live`` and ``heap_held`` are the C allocator's own view; ``heap_off`` says why there is none.
+    The fields of :class:`~orchestrator.process.memory.Memory`, and the C allocator's own view: ``heap_live`` and
+    ``heap_held`` in bytes; ``heap_off`` says why there is none.
     """
 
-    rss: int
-    rss_anon: int | None = None
-    rss_file: int | None = None
-    rss_shmem: int | None = None
-    swap: int | None = None
-    uss: int | None = None
-    pss: int | None = None
-    peak: int | None = None
-    threads: int | None = None
-    descriptors: int | None = None
     heap_live: int | None = None
     heap_held: int | None = None
     heap_off: str | None = None
 
-    @property
-    def leak_bytes(self) -> int:
-        """What the leak series is made of: see :func:`~orchestrator.process.memory.leak_bytes`."""
-        return leak_bytes(self)
+    @classmethod
+    def of(cls, memory: Memory, live: int | None, held: int | None, off: str | None) -> Reading:
+        """Return what was read from outside with what the allocator says."""
+        return cls(**msgspec.structs.asdict(memory), heap_live=live, heap_held=held, heap_off=off)
 
 
 class Phases(Record, frozen=True):

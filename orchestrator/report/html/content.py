@@ -11,18 +11,19 @@ from orchestrator.analysis.planning.calibration import Calibration
 from orchestrator.analysis.planning.model_plan import RunPlan
 from orchestrator.config.types import Experiment
 from orchestrator.report.html.decimation import Bucket
+from orchestrator.report.summaries import SeriesSummary
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
     """One iteration of a series, read at the method's own boundary; None: the system does not tell.
 
-    ``lead_mb`` is what the leak is judged by: anonymous and shared memory and swap, else RSS.
+    ``leak_series_mb`` is what the leak is judged by: anonymous and shared memory and swap, else RSS.
     """
 
     iteration: int
     rss_mb: float
-    lead_mb: float
+    leak_series_mb: float
     file_mb: float | None = None
     swap_mb: float | None = None
     live_mb: float | None = None
@@ -34,7 +35,7 @@ class Point:
         """Anonymous memory, swapped or not, that is not the C allocator's; None when a channel is missing."""
         if self.live_mb is None or self.held_mb is None:
             return None
-        return self.lead_mb - self.live_mb - self.held_mb - (self.shared_mb or 0.0)
+        return self.leak_series_mb - self.live_mb - self.held_mb - (self.shared_mb or 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class ExperimentContent:
     experiment: Experiment
     title: str
     series: Sequence[SeriesContent]
-    summaries: Mapping[str, Mapping[str, Any]]
+    summaries: Mapping[str, SeriesSummary]
     fresh: Sequence[SeriesContent] = ()
 
     @property

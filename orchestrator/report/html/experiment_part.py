@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 
-from orchestrator.analysis.judging.decision import CLEAN
 from orchestrator.analysis.judging.judgement import Judgement
+from orchestrator.report import judged_words as words
 from orchestrator.report.cells import number
 from orchestrator.report.headers import experiment_header
 from orchestrator.report.html import verdicts
@@ -20,9 +19,10 @@ from orchestrator.report.html.charts.timeline_chart import common_domain, timeli
 from orchestrator.report.html.content import ExperimentContent, SeriesContent
 from orchestrator.report.html.figures import Figures
 from orchestrator.report.html.markup import Html, bullets, element, folded, joined, table, text
-from orchestrator.report.judged_words import PARTS, count_lines, leaking_counts, made_of
+from orchestrator.report.judged_words import PARTS, leaking_counts
 from orchestrator.report.layout import Line
 from orchestrator.report.lever_lines import early_end, lever_sentences
+from orchestrator.report.summaries import NOT_RUN, SeriesSummary
 from orchestrator.report.tables import as_text, experiment_tables
 
 MEMORY_CAPTION = (
@@ -46,7 +46,7 @@ def verdict_part(content: ExperimentContent) -> Html:
     """Return the verdicts of one experiment in words: one entry a method, reasons below it."""
     return element(
         "ul",
-        joined([_verdict(each, content.summaries.get(each.key, {})) for each in content.series]),
+        joined([_verdict(each, content.summaries.get(each.key, NOT_RUN)) for each in content.series]),
         class_="verdicts",
     )
 
@@ -76,16 +76,13 @@ _COUNTS = ("threads", "descriptors")
 _PHASES_CAPTION = "Seconds each phase takes: median over the iterations, and a line from shortest to longest."
 
 
-def _verdict(series: SeriesContent, summary: Mapping[str, Any]) -> Html:
+def _verdict(series: SeriesContent, summary: SeriesSummary) -> Html:
     judgement = series.judgement
-    meaning = element("strong", text(f"{verdicts.meaning(series.name, judgement)}."))
-    words = joined([meaning, text(verdicts.amounts(judgement))], " ")
-    said = judgement.verdict in {"crashed", "unavailable"}
-    reasons = [reason for reason in judgement.reasons if not (said and reason == judgement.sentence)]
-    made = made_of(judgement)
-    told = [f"What the growth is made of: {made}"] if made and judgement.verdict not in CLEAN else []
+    meaning = element("strong", text(f"{words.meaning(series.name, judgement)}."))
+    told = [line for line in words.long(judgement) if line != f"because: {judgement.sentence}"]
     levers = list(filter(None, (early_end(summary), *lever_sentences(summary))))
-    parts = [words, bullets([*reasons, *told, *count_lines(judgement), *levers, *_advice(series)])]
+    cure = [f"What to do: {series.remedy}"] if series.remedy else []
+    parts = [joined([meaning, text(words.growth_sentence(judgement))], " "), bullets([*told, *levers, *cure])]
     if last_words := series.last_words.strip():
         parts.append(folded("Last words of the worker", element("pre", text(last_words)), open_=True))
     badges = element("div", joined([badge(judgement.verdict), *_count_badges(judgement)]), class_="badges")
@@ -98,11 +95,6 @@ def _count_badges(judgement: Judgement) -> list[Html]:
     return [
         element("span", text(f"{sign} {name}"), class_=f"badge {color}") for name in leaking_counts(judgement)
     ]
-
-
-def _advice(series: SeriesContent) -> list[str]:
-    advice = [f"What would settle it: {each}" for each in series.judgement.settle]
-    return [*advice, f"What to do: {series.remedy}"] if series.remedy else advice
 
 
 def _rates(content: ExperimentContent) -> Html:
@@ -120,14 +112,14 @@ def _rates(content: ExperimentContent) -> Html:
     rows: list[list[Html]] = []
     for each in content.series:
         judgement = each.judgement
-        summary = content.summaries.get(each.key, {})
+        summary = content.summaries.get(each.key, NOT_RUN)
         rows.append(
             [
                 text(each.name),
                 badge(judgement.verdict),
                 text(_iterations(judgement.iterations, summary)),
-                text(number(summary.get("initial_memory_mb"))),
-                text(number(summary.get("final_memory_mb"))),
+                text(number(summary.initial_memory_mb)),
+                text(number(summary.final_memory_mb)),
                 text(verdicts.rss_rate(judgement)),
                 text(verdicts.heap_rate(judgement)),
                 text(judgement.warm_up if judgement.iterations else None),
@@ -163,9 +155,9 @@ def _against_fresh(content: ExperimentContent) -> Html:
     return table(headings, rows, "numbers") if rows else Html("")
 
 
-def _iterations(judged: int, summary: Mapping[str, Any]) -> str:
+def _iterations(judged: int, summary: SeriesSummary) -> str:
     """Return how many were judged, and of how many planned where the method ended early."""
-    return f"{judged} of {summary['iterations_planned']}" if early_end(summary) else str(judged)
+    return f"{judged} of {summary.iterations_planned}" if early_end(summary) else str(judged)
 
 
 def _no_heap(content: ExperimentContent) -> str:

@@ -12,6 +12,7 @@ from orchestrator.report.html.content import ExperimentContent, ReportContent, S
 from orchestrator.report.judged_words import count_lines
 from orchestrator.report.lever_lines import early_end, lever_sentences
 from orchestrator.report.plan_lines import plan_headline, plan_sentence
+from orchestrator.report.summaries import NOT_RUN
 
 _SPECIAL = re.compile(r"([\\`*_\[\]#|~<>&])")
 _HEADINGS = (
@@ -52,8 +53,8 @@ def _levers(content: ExperimentContent) -> list[str]:
         f"- {_escaped(f'{each.name}: {sentence}')}"
         for each in content.series
         for sentence in (
-            early_end(content.summaries.get(each.key, {})),
-            *lever_sentences(content.summaries.get(each.key, {})),
+            early_end(content.summaries.get(each.key, NOT_RUN)),
+            *lever_sentences(content.summaries.get(each.key, NOT_RUN)),
         )
         if sentence
     ]
@@ -71,14 +72,14 @@ def _table(content: ExperimentContent) -> list[str]:
 
 def _row(series: SeriesContent, content: ExperimentContent) -> Sequence[str]:
     judgement = series.judgement
-    summary = content.summaries.get(series.key, {})
+    summary = content.summaries.get(series.key, NOT_RUN)
     return (
         _escaped(series.name),
         f"**{judgement.verdict}**",
         _escaped(verdicts.rss_rate(judgement)),
         _escaped(verdicts.heap_rate(judgement)),
         _escaped(verdicts.beyond_rate(judgement.against_baseline, "rss")),
-        number(summary.get("final_memory_mb")),
+        number(summary.final_memory_mb),
         _escaped("; ".join([*judgement.reasons[:2], *count_lines(judgement)])),
     )
 

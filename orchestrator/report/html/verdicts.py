@@ -1,4 +1,7 @@
-"""Judgements in words, the same on the page and in the Markdown summary. Pure."""
+"""Cells and headlines about judgements, the same on the page and in the Markdown summary. Pure.
+
+A judgement is worded in :mod:`orchestrator.report.judged_words`.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,7 @@ from orchestrator.analysis.judging.decision import CLEAN
 from orchestrator.analysis.judging.judged import AgainstBaseline, CountJudgement
 from orchestrator.analysis.judging.judgement import Judgement
 from orchestrator.report.html.content import ExperimentContent, SeriesContent
-from orchestrator.report.judged_words import CHANNELS, leaking_counts, level_words, worth_telling
-
-_MEANINGS: dict[str, str] = {
-    "leak": "leaks",
-    "slow-growth": "grows, but not as a leak does",
-    "plateau": "does not leak",
-    "flat": "does not leak",
-    "bounded": "does not leak",
-    "inconclusive": "is not settled",
-}
+from orchestrator.report.judged_words import leaking_counts, worth_telling
 
 
 def significant(value: float | None) -> str:
@@ -43,11 +37,6 @@ def _written(value: float, decimals: int) -> str:
     return written.removeprefix("-") if float(written) == 0 else written
 
 
-def deciding_rate(judgement: Judgement) -> str:
-    """Return the rate of the channel that decided, with its interval."""
-    return rate(judgement.rate_mb_per_iteration, judgement.ci_low, judgement.ci_high)
-
-
 def rss_rate(judgement: Judgement) -> str:
     """Return the rate of RSS with its interval."""
     return rate(judgement.rss_rate_mb_per_iteration, judgement.rss_ci_low, judgement.rss_ci_high)
@@ -58,48 +47,6 @@ def heap_rate(judgement: Judgement) -> str:
     if judgement.heap_rate_mb_per_iteration is None and judgement.heap_off:
         return f"off ({judgement.heap_off})"
     return rate(judgement.heap_rate_mb_per_iteration, judgement.heap_ci_low, judgement.heap_ci_high)
-
-
-def meaning(name: str, judgement: Judgement) -> str:
-    """Return what the judgement says of the series called ``name``, without numbers."""
-    if judgement.verdict == "unavailable":
-        return f"{name} did not run: {judgement.sentence.removeprefix('unavailable: ')}"
-    if judgement.verdict == "crashed":
-        return f"{name} broke off: {judgement.sentence}"
-    open_ = " and ".join(leaking_counts(judgement))
-    if not open_:
-        return f"{name} {_MEANINGS[judgement.verdict]}"
-    clean = judgement.verdict in CLEAN
-    memory = "does not leak memory, but" if clean else f"{_MEANINGS[judgement.verdict]}, and"
-    return f"{name} {memory} leaks {open_}"
-
-
-def amounts(judgement: Judgement) -> str:
-    """Return the rates as sentences: what decided, RSS beside it, fresh processes; empty without an interval."""
-    if judgement.rate_channel is None or judgement.ci_low is None:
-        return ""
-    channel = judgement.rate_channel
-    verb = "grows" if (judgement.rate_mb_per_iteration or 0.0) > 0 else "changes"
-    said = f"{CHANNELS[channel]} {verb} by {deciding_rate(judgement)} MB per iteration"
-    if channel != "rss" and judgement.rss_ci_low is not None:
-        said += f", RSS by {rss_rate(judgement)}"
-    held = judgement.against_baseline
-    sentences = [f"{said[0].upper()}{said[1:]} (95 % intervals).", *(_against(held) if held else [])]
-    return " ".join(sentences)
-
-
-def _against(held: AgainstBaseline) -> list[str]:
-    """Return what fresh processes do by themselves, what is beyond it, and how far above them the method stands."""
-    name = held.rate_channel
-    found = held.channels[name]
-    said: list[str] = []
-    if found.beyond_mb_per_iteration is not None:
-        theirs = rate(found.fresh_mb_per_iteration, found.fresh_ci_low, found.fresh_ci_high)
-        said.append(
-            f"With fresh processes {CHANNELS[name]} grows by {theirs}: {beyond_rate(held, name)} beyond them."
-        )
-    level = level_words(held)
-    return [*said, f"{level}."] if level else said
 
 
 def beyond_rate(held: AgainstBaseline | None, channel: str) -> str:

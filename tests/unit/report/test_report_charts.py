@@ -68,7 +68,7 @@ def test_without_a_slope_there_is_no_line(channel: ChannelJudgement | None) -> N
 
 
 def test_parts_add_up_to_the_memory() -> None:
-    point = Point(1, rss_mb=100, lead_mb=85, file_mb=20, swap_mb=5, live_mb=40, held_mb=30)
+    point = Point(1, rss_mb=100, leak_series_mb=85, file_mb=20, swap_mb=5, live_mb=40, held_mb=30)
     parts = parts_of([point])
     assert parts == {
         "live heap": [40],
@@ -80,19 +80,21 @@ def test_parts_add_up_to_the_memory() -> None:
 
 
 def test_shared_memory_is_a_part_of_its_own() -> None:
-    point = Point(1, rss_mb=100, lead_mb=95, file_mb=10, swap_mb=5, live_mb=40, held_mb=30, shared_mb=12)
+    point = Point(
+        1, rss_mb=100, leak_series_mb=95, file_mb=10, swap_mb=5, live_mb=40, held_mb=30, shared_mb=12
+    )
     parts = parts_of([point])
     assert (parts["outside malloc"], parts["shared memory"]) == ([13], [12])
     assert sum(size for (size,) in parts.values()) == 100 + 5
 
 
 def test_swap_is_a_part_of_its_own_where_the_heap_is_not_known() -> None:
-    point = Point(1, rss_mb=100, lead_mb=85, file_mb=20, swap_mb=5, shared_mb=7)
+    point = Point(1, rss_mb=100, leak_series_mb=85, file_mb=20, swap_mb=5, shared_mb=7)
     assert parts_of([point]) == {"anonymous": [73], "swap": [5], "shared memory": [7], "file pages": [20]}
 
 
 def test_a_heap_larger_than_memory_is_not_told_apart() -> None:
-    point = Point(1, rss_mb=100, lead_mb=80, file_mb=20, swap_mb=0, live_mb=60, held_mb=50)
+    point = Point(1, rss_mb=100, leak_series_mb=80, file_mb=20, swap_mb=0, live_mb=60, held_mb=50)
     assert parts_of([point]) == {"anonymous": [80], "file pages": [20]}
 
 

@@ -26,7 +26,7 @@ def parts_of(points: Sequence[Point]) -> dict[str, list[float]]:
     else:
         apart = [(point.swap_mb or 0.0) + (point.shared_mb or 0.0) for point in points]
         parts["anonymous"] = [
-            max(0.0, point.lead_mb - size) for point, size in zip(points, apart, strict=True)
+            max(0.0, point.leak_series_mb - size) for point, size in zip(points, apart, strict=True)
         ]
         parts["swap"] = [point.swap_mb or 0.0 for point in points]
     parts["shared memory"] = [point.shared_mb or 0.0 for point in points]
