@@ -49,6 +49,7 @@ def memory_series(columns: Columns, channels: str) -> MemorySeries:
     return MemorySeries.of(
         rss,
         rss_anon_mb=columns.get("rss_anon_mb") if outside else None,
+        swap_mb=columns.get("swap_mb") if outside else None,
         live_mb=columns.get("live_mb") if heap else None,
         held_mb=columns.get("held_mb") if heap else None,
     )

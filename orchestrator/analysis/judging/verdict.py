@@ -35,9 +35,6 @@ _STILL_GROWING = 0.75
 """Above this probability of growth of the lead, a heap at rest does not make a series clean."""
 
 _CLEARLY_GROWING = 0.8
-_FILES = (
-    "anonymous and shared memory are at rest: what grows are pages of mapped files, which end with the files"
-)
 _STEPS = ("step", "steps")
 HELD_PROBE = "a heap trim at the end (malloc_trim), or a run with MALLOC_TRIM_THRESHOLD_=131072"
 """What would settle growth of memory that the allocator holds free. A run that did so already knows better."""
@@ -202,7 +199,7 @@ def _choose(channels: dict[str, ChannelVerdict]) -> _Choice:
     if len(inside) == 2:
         return _heap_at_rest(channels, lead_name)
     if inside and not channels[lead_name].clean:
-        return _live_at_rest(channels[lead_name], lead_name)
+        return _live_at_rest(channels, lead_name)
     return _file_pages(channels, lead_name)
 
 
@@ -211,25 +208,42 @@ def _heap_at_rest(channels: dict[str, ChannelVerdict], lead_name: str) -> _Choic
     lead = channels[lead_name]
     if lead.clean:
         return _file_pages(channels, lead_name)
-    held = "live heap and memory outside malloc are at rest: what grows is memory the allocator holds free"
+    inside = f"live heap and memory outside malloc {_rest(channels, 'live', 'nonmalloc')}"
+    held = f"{inside}: what grows is memory the allocator holds free"
     limit = _CLEARLY_GROWING if lead.shape in _STEPS else _STILL_GROWING
     if lead.verdict == "slow-growth":
         return _Choice("slow-growth", lead_name, (held,), (HELD_PROBE,))
     if lead.verdict == "leak" or lead.growing > limit:
         return _Choice("inconclusive", lead_name, (held,), (HELD_PROBE,))
     if channels["rss"].verdict in ("leak", "slow-growth") or channels["rss"].growing > limit:
-        return _Choice("slow-growth", "rss", (_FILES,))
+        return _Choice("slow-growth", "rss", (_files(channels, lead_name),))
     speaker = max(("live", "nonmalloc"), key=lambda name: channels[name].slope.high)
+    rest = f"{inside}; what RSS still does is noise or retention"
     if channels[speaker].slope.low > 0:
-        hardly = "live heap and memory outside malloc hardly grow; what RSS still does is noise or retention"
-        return _Choice("flat", speaker, (hardly,))
-    rest = "live heap and memory outside malloc are at rest; what RSS still does is noise or retention"
+        return _Choice("flat", speaker, (rest,))
     return _Choice("plateau" if lead.shape in _STEPS else "bounded", speaker, (rest,))
 
 
-def _live_at_rest(lead: ChannelVerdict, lead_name: str) -> _Choice:
+def _rest(channels: dict[str, ChannelVerdict], *names: str) -> str:
+    """Return that these channels rest, or, where one is seen to grow a little, that they hardly grow."""
+    if any(channels[name].slope.low > 0 for name in names):
+        return "hardly grow" if len(names) > 1 else "hardly grows"
+    return "are at rest" if len(names) > 1 else "is at rest"
+
+
+def _files(channels: dict[str, ChannelVerdict], lead_name: str) -> str:
+    """Return that what grows are pages of files."""
+    lead = channels[lead_name]
+    rest = "are at rest" if lead.slope.low <= 0 else "hardly grow" if lead.clean else "may grow a little"
+    return (
+        f"anonymous and shared memory {rest}: what grows are pages of mapped files, which end with the files"
+    )
+
+
+def _live_at_rest(channels: dict[str, ChannelVerdict], lead_name: str) -> _Choice:
     """Decide when the live heap is at rest, but what else grows is not known."""
-    reason = "the live heap is at rest, but the process grows or may grow"
+    lead = channels[lead_name]
+    reason = f"the live heap {_rest(channels, 'live')}, but the process grows or may grow"
     verdict: VerdictName = "slow-growth" if lead.verdict == "slow-growth" else "inconclusive"
     return _Choice(
         verdict,
@@ -243,7 +257,7 @@ def _file_pages(channels: dict[str, ChannelVerdict], lead_name: str) -> _Choice:
     """Let the lead decide, unless it is clean while the file pages in RSS still grow."""
     lead, rss = channels[lead_name], channels["rss"]
     if lead.clean and rss.verdict in ("leak", "slow-growth"):
-        return _Choice("slow-growth", "rss", (_FILES,))
+        return _Choice("slow-growth", "rss", (_files(channels, lead_name),))
     return _Choice(lead.verdict, lead_name)
 
 
