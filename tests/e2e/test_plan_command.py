@@ -47,7 +47,9 @@ def test_its_fixed_twin_need_not_be_recycled(lab: Lab) -> None:
     measure(lab, {"small": synthetic(base_kib=20_480)}, "reuse", "recycle")
     planned = lab.run("plan", lab.results / "a_results.json", "--budget", "400MiB", "--workers", "1")
     assert planned.code == 0, planned.err
-    assert tomllib.loads(planned.out)["recycle"] == {"hard_rss": "400MiB"}
+    (limit,) = tomllib.loads(planned.out)["recycle"].items()
+    assert limit[0] == "hard_rss"
+    assert 130 <= int(limit[1].removesuffix("MiB")) <= 200, "from what it takes, not from the budget"
     assert "Nothing need be recycled" in planned.err
 
 

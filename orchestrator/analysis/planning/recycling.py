@@ -22,6 +22,8 @@ COST_SHARE = 0.01
 """Share of the time that starting afresh may take where nothing but the cost speaks against it."""
 HARD_MARGIN = 1.2
 """A hard limit kills a job: it is only advised this far above all that is expected."""
+HARD_LEAST_MB = 128.0
+"""And at least so far: a small worker needs some room for inputs that were not measured."""
 HARD_ROOM = 1.5
 """A hard limit lies this far above all that is expected, where the share allows: beyond that something is wrong."""
 VARIES = 1.5
@@ -265,13 +267,14 @@ def _hard_limit(figures: WorkerFigures, share_mb: float, jobs: int | None) -> fl
     if figures.rate_high_mb is None:
         soft = _soft_limit(figures, share_mb, jobs)
         expected = (soft or 0.0) + figures.peak_above_base_mb
-        return min(share_mb, HARD_ROOM * expected)
+        return min(share_mb, max(HARD_ROOM * expected, expected + HARD_LEAST_MB))
     expected = figures.busy_mb + figures.grown_mb(jobs)
     if share_mb < HARD_MARGIN * expected:
         return None
     soft = _soft_limit(figures, share_mb, jobs) or 0.0
     most = max(
         HARD_ROOM * expected,
+        expected + HARD_LEAST_MB,
         expected + (HARD_PEAKS - 1) * figures.peak_above_base_mb,
         soft + figures.peak_above_base_mb + figures.one_job_mb,
     )

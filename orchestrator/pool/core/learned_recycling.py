@@ -27,7 +27,8 @@ from orchestrator.pool.core.growth_model import WINDOW, Growth, Trace
 LAST_PART = 0.9
 """Share of its room that a worker may use before anything is planned for growth that may yet end."""
 UNWATCHED_JOBS = 64
-"""Short jobs that may be done between two readings, where so many of the worst kind would still fit."""
+MOST_UNWATCHED_JOBS = 512
+"""Short jobs that may be done between two readings, where even so many of the worst kind would still fit."""
 WORTH_BYTES = 1 << 20
 WORTH_SHARE = 0.1
 """What a new process must give back, at least, to be worth its start: bytes, or a share of its size where growth is
@@ -104,11 +105,13 @@ def _next_peak(trace: Trace, growth: Growth, limit: int) -> int:
 
 
 def unwatched_jobs(trace: Trace, growth: Growth, limit: int) -> int:
-    """Return how many jobs may be done before the next reading: none, unless even the worst would fit in."""
+    """Return how many jobs may be done before the next reading, so that even the worst would fit in; 0 for too few."""
     if trace.jobs < WINDOW:
         return 0
-    worst = trace.ceiling + UNWATCHED_JOBS * (_next_peak(trace, growth, limit) - trace.ceiling)
-    return UNWATCHED_JOBS if worst <= limit else 0
+    room = limit - trace.ceiling
+    worst = max(1, _next_peak(trace, growth, limit) - trace.ceiling)
+    jobs = min(MOST_UNWATCHED_JOBS, room // worst)
+    return jobs if jobs >= UNWATCHED_JOBS else 0
 
 
 def _last_part(trace: Trace, limit: int) -> bool:
