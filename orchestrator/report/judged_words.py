@@ -209,9 +209,13 @@ def count_words(name: str, found: CountJudgement) -> str:
 
 def readings_words(judged: Judged) -> str:
     """Return how many iterations were judged, how many of them were left out, and what growth is accepted."""
-    text = "1 iteration" if judged.iterations == 1 else f"{judged.iterations} iterations"
+    hourly = judged.tolerance_mb_per_hour
+    what = "iteration" if hourly is None else "reading"
+    text = f"1 {what}" if judged.iterations == 1 else f"{judged.iterations} {what}s"
     if judged.warm_up:
         text += f", the first {judged.warm_up} left out as warm-up"
+    if hourly is not None:
+        return f"{text}; accepted: {hourly:.3g} MB per hour"
     return text + (f"; accepted: {judged.tolerance:.3f} MB per iteration" if judged.tolerance else "")
 
 

@@ -29,13 +29,20 @@ class Finding(Judged, frozen=True):
     experiment: str | None = None
 
 
-def judge_measured(series: MeasuredSeries, channels: Channels = "rss,heap") -> Finding:
+def judge_measured(
+    series: MeasuredSeries, channels: Channels = "rss,heap", tolerance: float | None = None
+) -> Finding:
     """Judge one series.
 
     One that crashed is ``crashed`` and keeps the rates of the iterations before; one that has no reading is
     ``unavailable``, or ``inconclusive`` when nothing says that it could not run.
+
+    Args:
+        series: The readings.
+        channels: Which of them count.
+        tolerance: Accepted growth: MB per hour where the series has a clock, else MB per iteration.
     """
-    read = _readings(series, channels)
+    read = _readings(series, channels, tolerance)
     notes = [*series.notes, *(() if len(read) else ("there is no reading",))]
     return Finding(
         file=series.file,
@@ -66,7 +73,7 @@ def _against(series: MeasuredSeries, own: JudgedReadings, channels: Channels) ->
     )
 
 
-def _readings(series: MeasuredSeries, channels: Channels) -> JudgedReadings:
+def _readings(series: MeasuredSeries, channels: Channels, tolerance: float | None = None) -> JudgedReadings:
     outside = channels == "rss"
     off = series.heap_off
     if off is None and series.live is not None and series.live.size and not series.live.any():
@@ -82,4 +89,4 @@ def _readings(series: MeasuredSeries, channels: Channels) -> JudgedReadings:
         positions=series.positions,
         elapsed_s=series.elapsed_s,
     )
-    return JudgedReadings(memory, descriptors=series.descriptors, threads=series.threads)
+    return JudgedReadings(memory, descriptors=series.descriptors, threads=series.threads, tolerance=tolerance)

@@ -13,8 +13,9 @@ from typing import Any, Literal
 import msgspec
 
 from orchestrator.analysis.judging.composition import Composition
-from orchestrator.analysis.judging.counts import COUNT_TOLERANCE, judge_count
+from orchestrator.analysis.judging.counts import judge_count
 from orchestrator.analysis.judging.decision import ChannelVerdict
+from orchestrator.analysis.judging.pace import EACH_ITERATION, Pace
 from orchestrator.analysis.judging.verdict import Verdict
 from orchestrator.analysis.series import SeriesLike, as_series
 
@@ -130,6 +131,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
         iterations: How many readings were judged; a series that crashed has rates of those before.
         rate_mb_per_iteration: Growth of the channel that decided, after the warm-up.
         rate_mb_per_hour: The same by the clock, for a series that has one.
+        tolerance_mb_per_hour: The tolerance by the clock: with one, that is what the series was judged by.
         ci_low: Lower end of the interval of the rate per iteration.
         ci_high: Upper end of its interval.
         rate_channel: The channel that decided: ``rss``, ``rss_anon``, ``live``, ``nonmalloc`` or ``file``.
@@ -155,6 +157,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     iterations: int = 0
     rate_mb_per_iteration: float | None = None
     rate_mb_per_hour: float | None = None
+    tolerance_mb_per_hour: float | None = None
     ci_low: float | None = None
     ci_high: float | None = None
     rate_channel: str | None = None
@@ -182,6 +185,7 @@ def rates_of(verdict: Verdict) -> dict[str, Any]:
     return {
         "rate_mb_per_iteration": finite(verdict.rate_mb_per_iteration),
         "rate_mb_per_hour": finite(hours and verdict.rate_mb_per_iteration * hours),
+        "tolerance_mb_per_hour": finite(hours and verdict.tolerance * hours),
         "ci_low": finite(verdict.ci_low),
         "ci_high": finite(verdict.ci_high),
         "rate_channel": verdict.rate_channel,
@@ -211,11 +215,12 @@ def _channel(channel: ChannelVerdict) -> ChannelJudgement:
 
 
 def count_judgement(
-    counts: SeriesLike | None, name: str, *, tolerance: float = COUNT_TOLERANCE
+    counts: SeriesLike | None, name: str, *, tolerance: float | None = None, pace: Pace = EACH_ITERATION
 ) -> CountJudgement | None:
     """Judge a series of counts called ``name``; None where there is none or it is empty.
 
-    ``tolerance`` is the accepted growth per iteration.
+    ``tolerance`` is the accepted growth per iteration, or per hour by the ``pace``, see :func:`.counts.judge_count`.
+    Rates are per reading all the same.
 
     Raises:
         ValueError: A count is not finite, negative or not whole.
@@ -225,7 +230,9 @@ def count_judgement(
     series = as_series(counts, name)
     if not series.size:
         return None
-    found = judge_count(series, name, tolerance=tolerance)
+    found = judge_count(series, name, tolerance=tolerance, pace=pace)
+    if pace.per == "hour":
+        found = found.rescaled(pace.step)
     return CountJudgement(
         verdict=found.verdict,
         first=int(series[0]),

@@ -25,7 +25,8 @@ from orchestrator.analysis.judging.judged import (
     rates_of,
 )
 from orchestrator.analysis.judging.memory_series import MemorySeries
-from orchestrator.analysis.judging.verdict import Verdict, judge
+from orchestrator.analysis.judging.pace import EACH_ITERATION, Pace
+from orchestrator.analysis.judging.verdict import Verdict, judge, pace_of
 from orchestrator.analysis.series import SeriesLike
 
 
@@ -62,15 +63,19 @@ class JudgedReadings:
         """What all memory channels say; None without a reading."""
         return None if self.memory is None or not len(self) else judge(self.memory, tolerance=self._tolerance)
 
+    @property
+    def _pace(self) -> Pace:
+        return EACH_ITERATION if self.memory is None else pace_of(self.memory)
+
     @cached_property
     def descriptors(self) -> CountJudgement | None:
         """What the open descriptors say."""
-        return count_judgement(self._descriptors, "descriptors")
+        return count_judgement(self._descriptors, "descriptors", pace=self._pace)
 
     @cached_property
     def threads(self) -> CountJudgement | None:
         """What the threads say."""
-        return count_judgement(self._threads, "threads")
+        return count_judgement(self._threads, "threads", pace=self._pace)
 
     @property
     def leak_series(self) -> ChannelVerdict | None:

@@ -132,6 +132,17 @@ def _paced(series: MemorySeries) -> tuple[MemorySeries, Pace]:
     return series, EACH_ITERATION
 
 
+def pace_of(series: MemorySeries) -> Pace:
+    """Return how far apart the readings of a series are on average: in hours where it has a clock."""
+    if len(series) < 2:
+        return EACH_ITERATION
+    if series.elapsed_s is not None:
+        return Pace(_mean_hours(series), "hour")
+    if series.positions is not None:
+        return Pace(float(series.positions[-1] - series.positions[0]) / (len(series) - 1))
+    return EACH_ITERATION
+
+
 def _mean_hours(series: MemorySeries) -> float:
     """Return the mean time between two readings of a series with a clock."""
     assert series.elapsed_s is not None, "only asked where there is a clock"

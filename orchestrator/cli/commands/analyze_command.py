@@ -24,6 +24,14 @@ def analyze(
         Literal["rss", "rss,heap"],
         typer.Option(help="rss: only what is read from outside (RSS, RssAnon); rss,heap: all the file has."),
     ] = "rss,heap",
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            min=1e-9,
+            help="Accepted growth in MB: per hour where the file tells times, else per iteration. "
+            "Default: 0.1, or 0.1 % of RSS per hour, 0.01 % per iteration.",
+        ),
+    ] = None,
     unit: Annotated[
         Literal["B", "KB", "MB", "GB"] | None,
         typer.Option(help="Unit of the memory columns, where the file does not tell it. KB is 1024 bytes."),
@@ -51,7 +59,7 @@ def analyze(
             bad += found.bad
             print(f"orchestrator: {found.message}", file=sys.stderr)
             continue
-        finding = judge_measured(found, channels)
+        finding = judge_measured(found, channels, tolerance)
         if as_json:
             out.write_json(to_json(finding))
         else:

@@ -27,11 +27,18 @@ def watch(
     for_s: Annotated[
         float | None, typer.Option("--for", min=0.01, help="Seconds to watch; default: until stopped.")
     ] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(
+            min=1e-9, help="Accepted growth, MB per hour; default: 0.1, or 0.1 % of RSS if that is more."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The verdict as one JSON object.")] = False,
 ) -> None:
     """Watch the memory of process PID until Ctrl-C or its end, then say the verdict and MB per hour.
 
-    A reading counts as an iteration. RSS, its anonymous part and swap are read; nothing is done to the process.
+    Growth is judged by the hour, however often it is read. RSS, its anonymous and shared parts and swap are read;
+    nothing is done to the process.
     """
     from orchestrator.cli.terminal.screen import Screen
     from orchestrator.files.writing import to_json
@@ -45,7 +52,7 @@ def watch(
         recording = Recording(name, file)
         ended = _record(process, recording, every, for_s)
     print(f"{ended}; {len(recording)} readings" + (f" in {out}" if out else ""), file=sys.stderr)
-    finding = judge_measured(recording.series())
+    finding = judge_measured(recording.series(), tolerance=tolerance)
     screen = Screen(sys.stdout)
     if as_json:
         screen.write_json(to_json(finding))
