@@ -192,7 +192,6 @@ class Dispatch:
         if successor is not None:
             self._termination.dismiss(successor, ExitReason.EVICTED, now)
         if worker is not None and not reserve:
-            slot.keep = None
             self._termination.dismiss(worker, ExitReason.EVICTED, now)
 
     def _start(self, slot: Slot, model_queue: ModelQueue, now: float, *, successor: bool) -> bool:

@@ -343,7 +343,6 @@ class Supervisor:
     def _idle_due(self, worker: Worker, now: float) -> None:
         idle_s = worker.limits.idle_s
         if idle_s is not None and now - worker.idle_since >= idle_s:
-            worker.slot.keep = None
             if worker.slot.successor is not None:
                 self._termination.dismiss(worker.slot.successor, ExitReason.IDLE, now)
             self._termination.dismiss(worker, ExitReason.IDLE, now)

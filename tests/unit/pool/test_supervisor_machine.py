@@ -257,6 +257,7 @@ class Pools(RuleBasedStateMachine):
             for worker in (slot.worker, slot.successor):
                 assert worker is None or worker.state not in {WorkerState.LEAVING, WorkerState.GONE}
             assert slot.worker is not None or slot.successor is None
+            assert slot.worker is None or slot.keep is None, "only an empty slot waits to be kept warm"
         for worker in registry.leaving:
             assert worker.state is WorkerState.LEAVING
             assert worker.link.told_to_go

@@ -1,0 +1,146 @@
+"""Small connections between the core's parts that nothing else would notice if they were cut."""
+
+from __future__ import annotations
+
+import pytest
+from fake_pool import MIB, FakePool
+from quick_jobs import quick_pool, with_prefetched
+
+from orchestrator.pool.core.growth_model import Learner
+from orchestrator.pool.core.scheduling import MOST_OVERTAKEN, Demand, Give, Memory, SlotView, next_step
+from orchestrator.pool.core.states import JobState, WorkerState
+from orchestrator.pool.events import JobEnded
+from orchestrator.pool.recycling import Recycle
+from orchestrator.pool.retries import Retry
+
+
+def test_an_old_job_of_another_model_waits_for_so_many_and_no_more() -> None:
+    """The count of jobs that overtook it reaches the scheduling: without it the old job would starve."""
+    pool = FakePool("a", "b")
+    pool.submit("a")
+    pool.ready_all()
+    old = pool.submit("b")
+    later = [pool.submit("a") for _ in range(2 * MOST_OVERTAKEN)]
+    for _ in range(2 * MOST_OVERTAKEN + 1):
+        if old.state is not JobState.WAITING or pool.registry.slots[0].worker is None:
+            break
+        worker = pool.worker()
+        if worker.state is not WorkerState.BUSY:
+            break
+        pool.wait(0.05)
+        pool.done(worker, seconds=0.05)
+    pool.bury_leaving()
+    pool.ready_all()
+    assert old.state is JobState.RUNNING
+    assert sum(job.state is JobState.ENDED for job in later) == MOST_OVERTAKEN
+
+
+def test_what_a_model_needs_is_its_highest_peak_and_not_its_last() -> None:
+    pool = FakePool("a", workers=2, budget_bytes=1000 * MIB, need_mib=700, recycle=Recycle(max_jobs=1))
+    pool.submit("a")
+    pool.ready_all()
+    pool.wait(0.1)
+    pool.done(pool.worker())
+    pool.need_mib = 60  # the next worker takes less
+    pool.bury_leaving()
+    for _ in range(2):
+        pool.submit("a")
+    pool.ready_all()
+    pool.wait(0.1)
+    pool.done(pool.worker())
+    pool.bury_leaving()
+    for _ in range(4):
+        pool.submit("a")
+    pool.ready_all()
+    assert len(list(pool.registry.workers())) == 1, "two of them might take 1400 MiB, and the budget is 1000"
+
+
+def test_the_warm_up_is_left_out_of_a_rate_of_growth() -> None:
+    learner = Learner()
+    trace = learner.begin()
+    size = 100.0
+    for job in range(1, 41):
+        size += 10.0 if job <= 10 else 1.0
+        learner.job_ended(trace, int(size * MIB))
+    assert min(point[0] for point in trace.warm) > 10
+    assert trace.slopes == pytest.approx([MIB] * len(trace.slopes))
+
+
+def test_answers_that_come_together_each_have_the_time_that_the_engine_took() -> None:
+    pool = quick_pool()
+    with_prefetched(pool, 2)
+    pool.now += 0.5
+    pool.events.clear()
+    for _ in range(3):
+        pool.end_job(pool.worker(), seconds=0.1)
+    pool.hear(pool.worker())
+    times = [event.run_s for event in pool.events if isinstance(event, JobEnded)]
+    assert times == pytest.approx([0.5, 0.1, 0.1])
+
+
+def test_a_slot_that_was_given_to_another_model_keeps_nothing_warm_any_more() -> None:
+    pool = FakePool("a", "b", recycle=Recycle(max_idle_s=5.0))
+    pool.submit("a")
+    pool.ready_all()
+    pool.submit("b")
+    pool.die(pool.worker())
+    pool.ready_all()
+    assert pool.worker().model_queue.name == "b"
+    pool.done(pool.worker())
+    pool.wait(60.0)
+    pool.bury_leaving()
+    assert pool.links == [], "nobody asked for a worker of the model that had died"
+
+
+def test_a_start_that_fails_is_not_tried_again_for_nobody() -> None:
+    pool = FakePool()
+    pool.submit()
+    pool.ready_all()
+    pool.spawn_fails = 1
+    pool.die(pool.worker())
+    assert pool.links == [], "what is kept warm is not worth a second try"
+    pool.submit()
+    assert len(pool.links) == 1
+
+
+@pytest.mark.parametrize("first_done", [0, 1])
+def test_the_worker_used_last_is_used_next(first_done: int) -> None:
+    """So that the others may stand idle long enough to be let go."""
+    pool = FakePool(workers=2, recycle=Recycle(max_idle_s=10.0))
+    for _ in range(2):
+        pool.submit()
+    pool.ready_all()
+    for slot in (first_done, 1 - first_done):
+        pool.wait(1.0)
+        pool.done(pool.worker(slot))
+    for _ in range(20):
+        pool.wait(1.0)
+        pool.submit()
+        worker = pool.worker(1 - first_done)
+        assert worker.state is WorkerState.BUSY
+        pool.done(worker)
+    pool.bury_leaving()
+    assert pool.registry.slots[first_done].worker is None
+
+
+def test_the_scheduling_takes_the_worker_used_last_too() -> None:
+    slots = [SlotView(0, "a", "idle", 2.0), SlotView(1, "a", "idle", 3.0), SlotView(2, "a", "idle", 1.0)]
+    assert next_step([Demand("a", 0, 1, 1, MIB)], slots, Memory(0)) == Give(1)
+
+
+def test_a_job_that_began_in_time_and_lost_its_worker_is_not_too_late() -> None:
+    pool = FakePool(retry=Retry.up_to(2))
+    job = pool.submit(queue_timeout_s=1.0)
+    pool.ready_all()
+    pool.die(pool.worker())
+    pool.wait(30.0)  # the next worker takes its time
+    assert job.promise.outcomes == []  # type: ignore[attr-defined]
+    pool.ready_all()
+    assert job.state is JobState.RUNNING
+
+
+def test_a_job_that_began_in_time_is_not_remembered_until_its_deadline() -> None:
+    pool = FakePool()
+    pool.submit(queue_timeout_s=3600.0)
+    pool.ready_all()
+    assert len(pool.registry.timers) == 0
