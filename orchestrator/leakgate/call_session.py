@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from orchestrator.process.dialogue import Dialogue
 from orchestrator.process.memory import ON_LINUX, Memory, ProcessGoneError, read_boundary
-from orchestrator.process.resources import Resources, read_resources
+from orchestrator.process.resources import Resources, read_resources, remove_segments
 from orchestrator.process.spawn import host_sys_path
 from orchestrator_worker.protocol import Done, Heap, Job, Load, Loaded, ModelSpec, Plain, Run, Trim, Trimmed
 
@@ -84,6 +84,7 @@ class CallSession:
         self._settling_left_s = MOST_SETTLING_S
         self._last = Resources()
         self._command_id = 1
+        self._segments: Sequence[str] = ()
         self.calls = 0
         """Calls that were made and read."""
         self.asked = 0
@@ -109,8 +110,9 @@ class CallSession:
         self.close()
 
     def close(self) -> None:
-        """Kill the worker if it lives. Safe to call again."""
+        """Kill the worker if it lives, and remove the shared memory that it left. Safe to call again."""
         self._dialogue.close()
+        remove_segments(self._dialogue.worker.pid, self._segments)
 
     @property
     def heap_off(self) -> str | None:
@@ -140,7 +142,8 @@ class CallSession:
         said: dict[str, Any] = done.result.value
         if first:
             self.modules = said["modules"]
-        resources, memory = self._read(said["segments"])
+        self._segments = said["segments"]
+        resources, memory = self._read(self._segments)
         self.calls += calls
         self.asked = 0
         return BlockReading(

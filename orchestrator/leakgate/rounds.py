@@ -25,8 +25,8 @@ from orchestrator.leakgate.call_session import BlockReading, CallSession
 
 MOST_CALLS = 10_000
 """Calls in a block: by then a byte a call shows, and more would find what nobody means by a leak."""
-ENOUGH_CALLS = 32
-"""Calls in a block that make 2 KB of growth a block less than 100 bytes a call."""
+ENOUGH_CALLS = 100
+"""Calls in a block that make 2 KB of growth a block less than the smallest object a call."""
 SHORT_BLOCK_S = 0.03
 LONG_BLOCK_S = 0.1
 """A block is long enough from the first on if it has enough calls, and from the second on in any case."""

@@ -15,6 +15,7 @@ Read while the process stands still. ``None`` means that the system does not tel
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from orchestrator.process.memory import ON_LINUX, ProcessGoneError, read_boundar
 
 _SHARED_FILES = ("/dev/shm/", "/memfd:", "/SYSV", "/dev/zero")  # noqa: S108 - as they stand in maps and fd
 _SYSV = Path("/proc/sysvipc/shm")
+_IPC_RMID = 0
 _Segment = tuple[int | str, int]
 """A segment's identity: device and inode, or ``sysv`` and its number there."""
 
@@ -61,6 +63,21 @@ def read_resources(pid: int, segments: Collection[str] = ()) -> Resources:
     zombies = sum(_is_zombie(child) for child in family)
     shared = segments_open | segments_mapped | _named(segments) | _sysv_of(pid)
     return Resources(descriptors, threads, len(family) - zombies, zombies, len(shared))
+
+
+def remove_segments(pid: int, segments: Collection[str]) -> None:
+    """Remove the shared memory that an ended process ``pid`` made and left: it would stay until the machine restarts.
+
+    ``segments`` are names under ``/dev/shm``; System V segments are found by who made them, while they have no user.
+    """
+    for name in segments:
+        with contextlib.suppress(OSError):
+            Path("/dev/shm", name).unlink()  # noqa: S108 - where the kernel keeps them
+    left = [number for _, number in _sysv_of(pid)]
+    if left:
+        library = ctypes.CDLL(None)
+        for number in left:
+            library.shmctl(number, _IPC_RMID, None)
 
 
 def _descriptors(pid: int) -> tuple[int, set[_Segment]]:
