@@ -45,16 +45,6 @@ def net_change_sentences(summary: SeriesSummary) -> list[str]:
     return [one["sentence"] for one in found[:1] if one.get("sentence")]
 
 
-def net_change_lines(experiment: Experiment, summaries: Mapping[str, SeriesSummary]) -> list[Line]:
-    """Return a line for every method that tells which model grows."""
-    return [
-        Line(f"{method_name(series, summaries[series.key])}: {sentence}", "note")
-        for series in columns_of(experiment)
-        if series.key in summaries
-        for sentence in net_change_sentences(summaries[series.key])
-    ]
-
-
 def early_end(summary: SeriesSummary) -> str:
     """Return ``settled as leak after 38 of 50 iterations: 12 iterations saved``; nothing for any other end."""
     return summary.sentence if summary.stopped == "settled" else ""

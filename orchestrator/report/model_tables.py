@@ -8,7 +8,7 @@ from orchestrator.config.types import Experiment, Series
 from orchestrator.report import remarks
 from orchestrator.report.cells import NOT_APPLICABLE, Cell, amount, net_change, speed
 from orchestrator.report.layout import BLANK, RULE, Line, Row, table, title_block
-from orchestrator.report.lever_lines import iterations_title, net_change_lines
+from orchestrator.report.lever_lines import iterations_title
 from orchestrator.report.names import BASELINE, method_name, model_names
 from orchestrator.report.shape import Shape, pairs_of, shape_of
 from orchestrator.report.summaries import NOT_RUN, ModelSummary, SeriesSummary
@@ -71,7 +71,7 @@ def model_tables(experiment: Experiment, summaries: Summaries, width: int | None
             lines += [BLANK, *_metrics(experiment, sides, _OWN, width)]
         names = model_names(experiment)
         lines += remarks.text_at_once((names[role], each) for side in sides for role, each in side.items())
-    return [*lines, *net_change_lines(experiment, summaries)]
+    return lines
 
 
 def _caption(series: Series, baseline: Series | None) -> str:

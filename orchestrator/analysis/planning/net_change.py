@@ -4,7 +4,11 @@ A net change is memory after unload less memory before load. Its mean over the i
 when neighbours are related: a step may take back what the one before it left. So the variance is the long-run one
 (Bartlett weights; W. K. Newey and K. D. West, 1987) and the critical value that of its own bandwidth, which for a
 short record is well above 1.96 (N. M. Kiefer and T. J. Vogelsang, 2005). Means add up, so that the parts can be
-checked against the whole; slopes fitted to each would not.
+checked against the whole.
+
+Where the summed changes go up and down about a line, as those of a buffer of ever another size, all that the mean of
+the changes uses is the first and the last of them. There it is the slope of that line instead
+(:func:`orchestrator.analysis.fitting.slope.fgls_slope`), which is the same number known far better.
 """
 
 from __future__ import annotations
@@ -16,10 +20,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.analysis.fitting.slope import fgls_slope
+
 FEWEST = 8
 """Iterations below which there is no interval."""
 BANDWIDTH = 0.5
 """Share of the record over which neighbours may be related. Wide: the critical value makes up for it."""
+DOUBT = 2.0
+"""The interval about a line is so many times as wide: a short record cannot tell for certain that it is one."""
+LEVEL_LIKE = 0.1
+"""Autocorrelation about the line below which the summed changes are a line with noise, and no random walk."""
 Numbers = Sequence[float] | NDArray[np.float64]
 
 
@@ -57,6 +67,10 @@ def mean_change(changes_mb: Numbers, *, floor_mb: float) -> Interval | None:
     changes = np.asarray(changes_mb, dtype=np.float64)
     if changes.size < FEWEST:
         return None
+    level = fgls_slope(np.concatenate([[0.0], np.cumsum(changes)]), noise_floor=floor_mb)
+    if np.ptp(changes) > floor_mb and level.autocorrelation < LEVEL_LIKE:
+        half = max(DOUBT * (level.high - level.low) / 2, floor_mb / changes.size)
+        return Interval(level.rate - half, level.rate, level.rate + half)
     ones = np.ones((changes.size, 1))
     (found,) = _regress(ones, changes, floor_mb)
     return found

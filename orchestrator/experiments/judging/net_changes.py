@@ -8,6 +8,7 @@ next one's load, so that RSS books it on the wrong one.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, Literal
 
 import msgspec
@@ -105,7 +106,7 @@ def _of_channel(
                 return None
             changes[role].append(sum(known))
             jobs[role].append(sum(step.jobs for step in own))
-    total = _total(channel, iterations)
+    total = _total(channel, iterations) if iterations else None
     limit = live_tolerance_mb(tolerance_mb) if channel == "live" else tolerance_mb
     models: dict[str, ModelChange] = {}
     for role in roles:
@@ -143,11 +144,15 @@ def _change(channel: Channel, step: StepRecord) -> float | None:
 
 def _total(channel: Channel, iterations: Sequence[IterationRecord]) -> float | None:
     """Return the growth of the process per iteration, from before the first load to after the last unload."""
-    if not iterations:
+    sizes = [
+        _size(channel, iterations[0].steps[0].readings.get("before_load")),
+        *(_size(channel, record.steps[-1].readings.get("after_unload")) for record in iterations),
+    ]
+    known = [size / MB for size in sizes if size is not None]
+    if len(known) < len(sizes):
         return None
-    first = _size(channel, iterations[0].steps[0].readings.get("before_load"))
-    last = _size(channel, iterations[-1].steps[-1].readings.get("after_unload"))
-    return None if first is None or last is None else (last - first) / MB / len(iterations)
+    mean = mean_change([later - earlier for earlier, later in pairwise(known)], floor_mb=_FLOORS[channel])
+    return None if mean is None else mean.rate
 
 
 def _size(channel: Channel, reading: Reading | None) -> float | None:

@@ -200,7 +200,7 @@ def _retention(
     worker: MeasuredWorker, plan: RecyclePlan, trimmed: Trimmed | None, levers: Sequence[Lever]
 ) -> Iterator[str]:
     held, figures = worker.judgement.composition.held_free, worker.figures
-    if held is None or figures is None or not figures.growth_mb:
+    if held is None or figures is None or not figures.growth_mb or worker.own is not None:
         return
     held = worker.per_job(held)
     if held < MOST_OF * figures.growth_mb:
