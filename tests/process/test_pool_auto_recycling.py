@@ -78,6 +78,27 @@ def test_what_does_not_grow_for_ever_is_left_alone(options: dict[str, object], b
         assert pool.stats().exits == {}
 
 
+@pytest.mark.parametrize("budget", ["96MiB", "128MiB", "200MiB"])
+def test_a_cache_that_fits_its_budget_fills_and_is_kept(budget: str) -> None:
+    """60 MiB, a start of a hundred jobs' time: extrapolated over that, its growth would pass any of the budgets."""
+    model = synthetic(cache_kib=61_440, cache_entries_kib=1024, load_ms=100)
+    with Pool(models=[model], memory_budget=budget, recycle="auto") as pool:
+        for _ in range(140):
+            pool.run(job())
+        stats = pool.stats()
+    assert stats.exits == {}
+    assert stats.slots[0].peak_bytes > 70 * MIB, "it is full"
+
+
+def test_tiny_jobs_are_sent_ahead_and_their_leak_still_never_breaks_the_budget() -> None:
+    model = synthetic(leak_kib_per_job=64, leak_source="mmap")
+    with Pool(models=[model], memory_budget="96MiB", recycle="auto") as pool:
+        assert sum(1 for _ in pool.map(job() for _ in range(3000))) == 3000
+        stats = pool.stats()
+    assert stats.exits["rss"] >= 1
+    assert stats.slots[0].peak_bytes <= 96 * MIB
+
+
 def test_a_staircase_leaves_before_its_next_step_would_break_the_budget() -> None:
     model = synthetic(leak_kib_per_job=2048, leak_shape="chunks", chunk_kib=16_384, leak_source="mmap")
     with Pool(models=[model], memory_budget="160MiB", recycle="auto") as pool:

@@ -222,6 +222,43 @@ def test_several_models_have_a_table_each_and_share_a_process_in_recreate() -> N
     assert msgspec.convert(document, ExperimentsFile).recycle is not None
 
 
+def net(channel: str, **rates: tuple[float, float]) -> dict[str, Any]:
+    """Net changes by model, each with the half of its interval."""
+    models = {
+        role: {
+            "per_iteration": {"low": rate - half, "rate": rate, "high": rate + half},
+            "finding": "grows" if rate > half else "nothing",
+            "jobs": 1,
+            "split": None,
+        }
+        for role, (rate, half) in rates.items()
+    }
+    total = sum(rate for rate, _ in rates.values())
+    return {
+        "channel": channel,
+        "models": models,
+        "sum": total,
+        "total": total,
+        "between": 0.0,
+        "iterations": 20,
+    }
+
+
+def test_models_of_one_process_are_planned_with_their_own_growth() -> None:
+    both = ("asr", "other")
+    own = [net("live", asr=(0.5, 0.02), other=(0.0, 0.002)), net("rss", asr=(9.0, 1.0), other=(-4.0, 1.0))]
+    made = plan_of(series("recreate", models=both, net_changes=own), models=both)
+    asr, other = made.models
+    assert (other.max_jobs, other.max_rss_mb, other.rate_mb_per_job) == (None, None, 0.0)
+    assert "no growth of its own" in other.basis
+    assert "another model's" in " ".join(other.advice)
+    assert asr.rate_mb_per_job == 6.0, "all of the growth of RSS: its live heap is all that grows"
+    assert "0.5000 ± 0.0200 MB per iteration" in asr.basis
+    shared = [net("live", asr=(0.3, 0.0), other=(0.1, 0.0))]
+    made = plan_of(series("recreate", models=both, net_changes=shared), models=both)
+    assert [plan.rate_mb_per_job for plan in made.models] == pytest.approx([4.5, 1.5])
+
+
 def test_jobs_are_counted_where_an_iteration_has_several() -> None:
     plan = only(plan_of(series("reuse", models=("asr", "asr")), BASELINE))
     assert plan.rate_mb_per_job == 3.0

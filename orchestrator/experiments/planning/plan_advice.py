@@ -85,6 +85,8 @@ def trimmed_plan(worker: MeasuredWorker, budget_mb: float, workers: int) -> Trim
     held, low = judgement.composition.held_free, judgement.rss_ci_low
     if figures is None or not figures.growth_mb or held is None or low is None or low <= 0:
         return None
+    if worker.own is not None:  # what is held was not told apart by models
+        return None
     shown = (worker.trim_released_mb or 0.0) >= MOST_OF * worker.grown_mb > 0
     held = worker.per_job(held)
     if not shown or held < MOST_OF * figures.growth_mb:
