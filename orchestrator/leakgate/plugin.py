@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from orchestrator.leakgate import own_name
 from orchestrator.leakgate.settings import OPTIONS, Option, check_setting
 
 if TYPE_CHECKING:
@@ -34,6 +35,13 @@ def _add_ini(parser: pytest.Parser, name: str, text: str) -> None:
         parser.addini(name, text, type=cast("Any", str | int | float | bool), default=None)
     except (AssertionError, TypeError, ValueError):
         parser.addini(name, text)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Give way to a module ``orchestrator`` of the project, before anything of the project is imported."""
+    folders = [early_config.rootpath, early_config.invocation_params.dir, early_config.rootpath / "src"]
+    own_name.give_way([*early_config.getini("pythonpath"), *folders])
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -83,6 +91,8 @@ def leak_check(request: pytest.FixtureRequest) -> LeakCheck:
     what that process keeps: memory, descriptors, threads, children, shared memory. It takes the settings of the
     marker ``leakgate`` as keywords and returns the judgement.
     """
+    if hidden := own_name.hidden_by():
+        pytest.fail(f"leak_check: {hidden}", pytrace=False)
     from orchestrator.leakgate.check import LeakCheck  # noqa: PLC0415 - only tests that use it pay for it
 
     item: pytest.Item = request.node

@@ -217,6 +217,7 @@ def test_a_pytest_run_that_does_not_use_it_imports_nothing_but_the_plugin():
     assert done.stdout.split() == [
         "orchestrator",
         "orchestrator.leakgate",
+        "orchestrator.leakgate.own_name",
         "orchestrator.leakgate.plugin",
         "orchestrator.leakgate.settings",
     ]
