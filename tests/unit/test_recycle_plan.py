@@ -254,6 +254,8 @@ def test_models_of_one_process_are_planned_with_their_own_growth() -> None:
     assert "another model's" in " ".join(other.advice)
     assert asr.rate_mb_per_job == 6.0, "all of the growth of RSS: its live heap is all that grows"
     assert "0.5000 ± 0.0200 MB per iteration" in asr.basis
+    assert asr.net_change is not None
+    assert asr.net_change.rate == 0.5
     shared = [net("live", asr=(0.3, 0.0), other=(0.1, 0.0))]
     made = plan_of(series("recreate", models=both, net_changes=shared), models=both)
     assert [plan.rate_mb_per_job for plan in made.models] == pytest.approx([4.5, 1.5])

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
+from orchestrator.analysis.planning.net_change import Interval
+
 
 class Lever(msgspec.Struct, frozen=True, kw_only=True):
     """What a variant of the same series measured: another environment instead of, or beside, recycling.
@@ -62,6 +64,8 @@ class ModelPlan(msgspec.Struct, frozen=True, kw_only=True):
         advice: What else to know or to do, in sentences.
         levers: What variants measured.
         recycle: The keys of its ``[recycle]`` table.
+        net_change: What the model itself leaves behind per iteration, where models of one process, or loads and jobs,
+            were told apart; else None.
     """
 
     model: str
@@ -89,6 +93,7 @@ class ModelPlan(msgspec.Struct, frozen=True, kw_only=True):
     advice: list[str] = []
     levers: list[Lever] = []
     recycle: dict[str, int | str] = {}
+    net_change: Interval | None = None
 
 
 class RunPlan(msgspec.Struct, frozen=True, kw_only=True):

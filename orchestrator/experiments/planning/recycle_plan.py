@@ -171,6 +171,7 @@ def _model_plan(
         if trimmed is None
         else f"with the trims {used.reason[0].lower()}{used.reason[1:]}",
         levers=levers,
+        net_change=worker.own.per_iteration if worker.own is not None else None,
     )
     return msgspec.structs.replace(
         made,
