@@ -18,21 +18,20 @@ SUMMARIES = {
     "run": "Run the experiments of FILE and print their tables.",
     "analyze": "Judge memory series: leak, plateau, flat, bounded, slow-growth or inconclusive, with rate and "
     "interval.",
-    "watch": "Watch the memory of process PID until Ctrl-C or its end, then say the verdict and MB per hour.",
+    "watch": "Record the memory of process PID until Ctrl-C or its end, then print the verdict and MB per hour.",
     "compare": "Compare two runs: growth, TTFT, speed, WER and load of each method, differences with 95 % "
     "intervals.",
-    "calibrate": "Run known leaks, pools and caches through the whole chain and say what was found of them.",
+    "calibrate": "Measure known leaks, pools and caches on this machine and compare the verdicts with the truth.",
     "report": "Write a page about RUN that works offline: verdicts, charts, tables, provenance.",
-    "plan": "Work out from RUN when a pool recycles its workers, and print it as a [recycle] table to paste.",
-    "doctor": "Say what is there and what is missing for each profile; exit 1 when the one asked for is not "
-    "ready.",
+    "plan": "Compute from RUN when a pool should recycle its workers; print a [recycle] table to paste.",
+    "doctor": "Show what is there and what is missing for each profile; exit 1 if the one asked for is not ready.",
     "engines": "List the engines: their tasks, where they come from, and the error of those that do not import.",
     "schema": "Print the JSON Schema of experiments.toml.",
     "init": "Write experiments.toml and samples into an empty folder.",
     "transcribe": "Transcribe recordings: text, JSON or subtitles.",
-    "align": "Give every word of a text its time in a recording.",
-    "batch": "Transcribe many recordings. Stop it as you like: the same command again does the rest.",
-    "top": "Look into a running pool: slots, models, memory, jobs, exits by reason, the queue.",
+    "align": "Find when each word of a text is spoken in a recording.",
+    "batch": "Transcribe many recordings. Safe to interrupt; run the same command again to resume.",
+    "top": "Show a running pool: slots, models, memory, jobs, exits by reason, the queue.",
 }
 """In the order of ``--help``: each line is the first paragraph of its command's docstring, word for word."""
 

@@ -14,9 +14,9 @@ Profile = Annotated[str, typer.Option(help="auto, qwen3, embedded, or another pr
 Config = Annotated[
     Path | None, typer.Option(help="File with the models; default: experiments.toml, else our own.")
 ]
-RecognizingModel = Annotated[str, typer.Option("--model", help="The model or role that recognises.")]
+RecognizingModel = Annotated[str, typer.Option("--model", help="The model or role that transcribes.")]
 AligningModel = Annotated[
-    str, typer.Option("--aligner", help="The model or role that gives words their times.")
+    str, typer.Option("--aligner", help="The model or role that aligns words with the audio.")
 ]
 Language = Annotated[str | None, typer.Option(help="Overrides the model's.")]
 WordTimes = Annotated[

@@ -17,7 +17,7 @@ ContextLength = Annotated[int | None, typer.Option(min=1, help="Context of every
 Language = Annotated[str | None, typer.Option(help="Language of speech recognition (ASR_LANGUAGE).")]
 Stop = Annotated[
     Literal["settled", "never"] | None,
-    typer.Option(help="settled: a method ends once its verdict is settled; never: all iterations."),
+    typer.Option(help="settled: a method ends when three judgements in a row agree; never: all iterations."),
 ]
 JobsPerLoad = Annotated[
     str | None,
@@ -27,16 +27,18 @@ JobsPerLoad = Annotated[
     ),
 ]
 Results = Annotated[Path | None, typer.Option(help="Results folder; default: results beside the file.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with the last run if it was cut off.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Resume the last run if it was interrupted.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per experiment on stdout.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Tables only.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Every iteration, with its text.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done and how long it takes.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print every iteration with its text.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would be done and how long it would take; run nothing.")
+]
 Report = Annotated[bool, typer.Option("--report/--no-report", help="Write the run's page, report.html.")]
 Gate = Annotated[
     Literal["leak", "off"] | None,
     typer.Option(
-        help="leak: exit 1 on a leak, 4 when it cannot be told; off: even if the file has a gate table."
+        help="leak: exit 1 on a leak, 4 if undecided; off: no gate, even if the file has a gate table."
     ),
 ]
 Junit = Annotated[Path | None, typer.Option(help="Write the verdicts as JUnit XML to this file.")]

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any, TextIO, cast
 
 _REASONS = {
-    errno.EPIPE: "nobody reads the output any more",
+    errno.EPIPE: "the reader of the output has closed it",
     errno.EIO: "the terminal has gone",
     errno.ENOSPC: "the output cannot be written, its disk is full",
     errno.EBADF: "the output cannot be written, it is closed",

@@ -104,7 +104,7 @@ def trust_sentences(calibration: Calibration, channels: Channels) -> list[str]:
         "trusted": "Verdicts made here can be trusted for",
         "open": "Not always decided here, though never wrongly",
         "wrong": "Do not trust a verdict made here for",
-        "beyond": "Nobody can tell from so short a record",
+        "beyond": "Cannot be known from so short a record",
     }
     said: list[str] = []
     for trust, opening in words.items():

@@ -295,7 +295,8 @@ def test_a_reader_who_leaves_loses_nothing_but_the_tables(lab: Lab) -> None:
     os.close(write_end)
     assert done.returncode == 130
     assert (
-        done.stderr.decode().splitlines()[-1] == "stopped: nobody reads the output any more; --resume goes on"
+        done.stderr.decode().splitlines()[-1]
+        == "stopped: the reader of the output has closed it; --resume goes on"
     )
     assert lab.manifest().state == "interrupted"
     assert lab.run("run", "--resume", "-q").code == 0

@@ -22,7 +22,7 @@ class Composition:
         live_heap: Bytes the program holds from malloc.
         held_free: Free chunks the allocator keeps.
         outside_malloc: Anonymous memory that did not come from malloc.
-        shared_memory: Shared mappings, memfd and shared memory segments: no file's pages, and nobody drops them.
+        shared_memory: Shared mappings, memfd and shared memory segments; the kernel cannot drop them.
         file_pages: Pages of mapped files; the kernel can drop them.
         swap: Memory moved out to swap: bytes of the parts above that are not resident.
     """

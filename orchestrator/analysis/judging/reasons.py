@@ -62,18 +62,18 @@ _WORDS: Mapping[ReasonKind, str] = {
     " {tolerance:.3g}: {outlook}",
     "within-tolerance-slowing": "grows by {rate:.3g} ± {half:.2g} {unit} per {per} and slows"
     " down, within the accepted {tolerance:.3g}",
-    "stays": "stays where it began: growth, if there is any, is below {high:.2g} {unit} per {per}",
+    "stays": "stays at its first level: any growth is below {high:.2g} {unit} per {per}",
     "hardly-grows": "grows by less than {high:.2g} {unit} per {per}, far within the accepted {tolerance:.3g}",
     "falls": "falls by {rate:.3g} {unit} per {per}",
     "rose-and-rests": "rose by {rise:.3g} {unit} and then came to rest",
     "rose-and-hardly-grows": "rose by {rise:.3g} {unit}, and grows by less than {high:.2g} per"
     " {per} since, far within the accepted {tolerance:.3g}",
     "within-bounds": "moves up and down within bounds that do not rise",
-    "growth-ahead-improbable": "growth ahead beyond {tolerance:.3g} {unit} per {per} is improbable",
-    "keeps-its-largest": "it keeps the most that it ever needed, last raised at {at}:"
-    " within ten times as long more is needed with a probability of 90 %; plan for about"
+    "growth-ahead-improbable": "further growth above {tolerance:.3g} {unit} per {per} is unlikely",
+    "keeps-its-largest": "it keeps the largest size that it ever needed, last raised at {at}:"
+    " within ten times as long it needs more with a probability of 90 %; plan for about"
     " {room:.3g} {unit} more",
-    "rare-events-unseen": "what happens less often than once in {span} may not have shown",
+    "rare-events-unseen": "events that are rarer than one in {span} may not be in this record",
     "few-steps": "growth comes in a few steps: a filling pool and a leak of large blocks look the"
     " same so far; if such steps went on at random it would be up to {bound:.3g} {unit} per {per}",
     "may-be-coming-to-rest": "grows by {rate:.3g} {unit} per {per} so far, but may be coming to rest",
@@ -105,7 +105,7 @@ _SETTLE: Mapping[SettleKind, str] = {
     "until-slower": "about {more}: if it goes on slowing down like this,"
     " it is then within the accepted {tolerance:.3g} {unit} per {per}",
     "about": "about {more}",
-    "too-many": "over {times:.0f} times as many {per}s: in noise of this size another lever tells sooner",
+    "too-many": "over {times:.0f} times as many {per}s: with this much noise, another lever gives an answer sooner",
     "tolerance": "nothing more to measure: a smaller or larger tolerance says whether growth of this"
     " size matters",
 }

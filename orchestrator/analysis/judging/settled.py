@@ -1,14 +1,17 @@
-"""Say when a running series is settled, so that it can stop early.
+"""Decide whether a running series is settled, so that it can stop early.
 
-Only with the heap channel: the mistakes of RSS alone are not noise that more looks average out, but
-slow warm-ups, pools and files. And only when the same answer came at three looks in a row, over which
-the record grew by half: a verdict that flips with ten more iterations is not settled. A leak needs
-more iterations than rest does, because a cache that fills and empties rises like a leak until it
-empties for the first time: three fifths of what was planned, and rest three tenths. What was planned
-is the measure because it is what the user takes for long enough: a cycle longer than that deceives the
-whole record as well, a shorter one must not deceive the early end alone. And a leak has to have kept what
-it grew by: a series that once fell back may be a cache, whatever its slope says. An early "clean" can never see
-a leak that begins later; whoever stops early accepts that.
+Rules, each with its reason:
+
+- Only with the heap channel. The errors of RSS alone come from slow warm-ups, pools and files; they do not average out
+  over repeated judgements.
+- Only if three judgements in a row gave the same answer, while the record grew by half: a verdict that changes with ten
+  more iterations is not settled.
+- A leak needs three fifths of the planned iterations, no growth three tenths. A cache that fills and is emptied looks
+  like a leak until it is emptied for the first time. The planned number is the measure, because the user considers it
+  long enough: a longer cycle misleads the whole record as well, a shorter one must not mislead the early end alone.
+- A leak must have kept what it grew by. A series that once fell back may be a cache, whatever its slope is.
+
+An early "clean" cannot see a leak that begins later; this is the price of stopping early.
 
 ``benchmarks/bench_verdicts.py --early`` says what the rule saves and costs on labelled series. Fewer iterations for
 a leak save little more and take slow warm-ups and sawteeth for leaks.
@@ -37,7 +40,7 @@ _FEWEST = 24
 _KEPT_SHARE = 0.5
 _ENDS = 3  # readings whose median is the level at either end
 PLANNED = 100
-"""Iterations that count as planned where nobody says how many are."""
+"""Iterations that count as planned if no number is given."""
 
 Answer = Literal["leak", "clean", "open"]
 

@@ -1,4 +1,4 @@
-"""``orchestrator align``: a recording and what is said in it; out comes when."""
+"""``orchestrator align``: print when each word of a text is spoken in a recording."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 def align(
     file: Annotated[Path, typer.Argument(help="Audio or video: anything that ffmpeg reads.")],
-    text: Annotated[str | None, typer.Option("--text", "-t", help="What is said in it.")] = None,
+    text: Annotated[str | None, typer.Option("--text", "-t", help="The spoken text.")] = None,
     text_file: Annotated[
-        Path | None, typer.Option("--text-file", help="A UTF-8 file with what is said; - for stdin.")
+        Path | None, typer.Option("--text-file", help="A UTF-8 file with the spoken text; - for stdin.")
     ] = None,
     format_name: Annotated[
         flags.FormatName | None,
@@ -36,7 +36,7 @@ def align(
     language: flags.Language = None,
     timeout_s: flags.TimeoutS = None,
 ) -> None:
-    """Give every word of a text its time in a recording."""
+    """Find when each word of a text is spoken in a recording."""
     options = PipelineOptions(config=config, profile=profile, aligner=aligner, language=language, workers=1)
 
     def work() -> ExitCode:

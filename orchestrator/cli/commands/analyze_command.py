@@ -19,7 +19,9 @@ def analyze(
             "or Prometheus wrote), folders of them, folders of runs, recordings."
         ),
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a series, one a line.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object per series, one per line.")
+    ] = False,
     channels: Annotated[
         Literal["rss", "rss,heap"],
         typer.Option(help="rss: only what is read from outside (RSS, RssAnon); rss,heap: all the file has."),
@@ -42,7 +44,7 @@ def analyze(
 ) -> None:
     """Judge memory series: leak, plateau, flat, bounded, slow-growth or inconclusive, with rate and interval.
 
-    Ends with 2 when a path could not be read or nothing could be judged; everything else is judged all the same.
+    The exit code is 2 if a path could not be read or nothing could be judged; the other files are judged all the same.
     """
     from orchestrator.cli.terminal.screen import Screen
     from orchestrator.files.writing import to_json

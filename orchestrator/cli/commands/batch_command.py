@@ -1,4 +1,4 @@
-"""``orchestrator batch``: thousands of recordings, and any interruption only a pause."""
+"""``orchestrator batch``: thousands of recordings; it can be interrupted and resumed at any time."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Inputs = Annotated[
     list[str] | None, typer.Argument(help="Files, folders, or globs in quotes.", show_default=False)
 ]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder of outputs and journal.")]
-ListFile = Annotated[Path | None, typer.Option("--list", help="A file with one path a line; - for stdin.")]
+ListFile = Annotated[Path | None, typer.Option("--list", help="A file with one path per line; - for stdin.")]
 Manifest = Annotated[
     Path | None, typer.Option(help="JSON Lines or CSV: audio, and if wanted output, language, text.")
 ]
@@ -43,12 +43,12 @@ On = Annotated[
     str | None, typer.Option(help="Where: ray for the cluster there is (RAY_ADDRESS), or ray://HOST:PORT.")
 ]
 MaxAttempts = Annotated[
-    int, typer.Option(min=1, help="How often a recording is tried whose worker dies or hangs.")
+    int, typer.Option(min=1, help="How often a recording is tried if its worker dies or hangs.")
 ]
 RetryFailed = Annotated[
-    bool, typer.Option("--retry-failed", help="Try failed and poisoned recordings once more.")
+    bool, typer.Option("--retry-failed", help="Try failed and poisoned recordings again.")
 ]
-Redo = Annotated[bool, typer.Option("--redo", help="Begin anew, with these settings.")]
+Redo = Annotated[bool, typer.Option("--redo", help="Start again from the beginning, with these settings.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object per recording on stdout at the end.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only failures and the last line.")]
 
@@ -78,9 +78,9 @@ def batch(
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Transcribe many recordings. Stop it as you like: the same command again does the rest.
+    """Transcribe many recordings. Safe to interrupt; run the same command again to resume.
 
-    Exit code 0 when all are done, 1 when some failed.
+    The exit code is 0 if all are done, 1 if some failed.
     """
     options = PipelineOptions(
         config=config,

@@ -1,4 +1,4 @@
-"""``orchestrator calibrate``: what is found on this machine, where it is known what is true."""
+"""``orchestrator calibrate``: which known leaks are found on this machine."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _INTERRUPTED = "nothing of a calibration is kept before its end; an earlier one 
 def calibrate(
     *,
     results: Annotated[
-        Path, typer.Option(help="Results folder: the calibration goes there, beside every report made later.")
+        Path, typer.Option(help="Results folder: the calibration is saved there and shown in later reports.")
     ] = Path("results"),
     quick: Annotated[
-        bool, typer.Option("--quick", help="Fewer and shorter runs, only a quiet process; rougher.")
+        bool, typer.Option("--quick", help="Fewer and shorter runs, only a quiet process; less precise.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
-    """Run known leaks, pools and caches through the whole chain and say what was found of them.
+    """Measure known leaks, pools and caches on this machine and compare the verdicts with the truth.
 
-    Ends with 1 when, with the heap channel, a case without a leak was called one, or a leak was called clean.
+    The exit code is 1 if, with the heap channel, a case without a leak was called a leak, or a leak was called clean.
     """
     from orchestrator.experiments.calibration.calibrate import Effort
 

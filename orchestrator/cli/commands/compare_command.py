@@ -1,4 +1,4 @@
-"""``orchestrator compare``: two runs, number by number; is it worse than before?"""
+"""``orchestrator compare``: the numbers of two runs, with the interval of each difference."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def compare(
 ) -> None:
     """Compare two runs: growth, TTFT, speed, WER and load of each method, differences with 95 % intervals.
 
-    Runs of other models or tasks are refused (exit 2); another host or setting is a warning.
+    Runs with different models or tasks are refused (exit 2); a different host or setting gives a warning.
     """
     from orchestrator.cli.terminal.screen import Screen
     from orchestrator.experiments.comparing.comparison import compare_runs

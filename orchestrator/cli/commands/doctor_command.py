@@ -28,7 +28,7 @@ def doctor(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Say what is there and what is missing for each profile; exit 1 when the one asked for is not ready."""
+    """Show what is there and what is missing for each profile; exit 1 if the one asked for is not ready."""
     from orchestrator.cli.terminal.doctor_display import show
     from orchestrator.doctor import examine
     from orchestrator.process.host.cores import usable_cores

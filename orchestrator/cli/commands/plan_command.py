@@ -22,14 +22,16 @@ def plan(
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Workers side by side; default: what does most within budget and cores."),
+        typer.Option(
+            min=1, help="Number of workers; default: the one that does most jobs within budget and cores."
+        ),
     ] = None,
     model: Annotated[str | None, typer.Option(help="Only this model.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Work out from RUN when a pool recycles its workers, and print it as a [recycle] table to paste.
+    """Compute from RUN when a pool should recycle its workers; print a [recycle] table to paste.
 
-    Growth counts with the upper end of its interval. stdout is TOML, the reasons are on stderr.
+    It uses the upper end of the interval of the growth. The table is printed on stdout, the reasons on stderr.
     """
     from orchestrator.cli.terminal.screen import Screen
     from orchestrator.config.sizes import parse_size

@@ -14,7 +14,7 @@ def report(
         Path, typer.Argument(help="A run's folder, or a results folder: then its newest run.")
     ] = Path("results"),
     out: Annotated[
-        Path | None, typer.Option(help="Where the page goes; default: report.html in the run.")
+        Path | None, typer.Option(help="Path of the page; default: report.html in the run.")
     ] = None,
     png: Annotated[bool, typer.Option("--png", help="Also the main figure as PNG, beside the page.")] = False,
     svg: Annotated[bool, typer.Option("--svg", help="Also the main figure as SVG.")] = False,

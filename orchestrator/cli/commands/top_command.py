@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 def top(
     pid: Annotated[int | None, typer.Argument(help="The process; default: the only one there is.")] = None,
     *,
-    once: Annotated[bool, typer.Option("--once", help="Print one view and leave.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Print one view and exit.")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object, or with a view that goes on one a line.")
+        bool, typer.Option("--json", help="One JSON object; without --once one per line and view.")
     ] = False,
     every: Annotated[float, typer.Option(min=0.1, help="Seconds between two views.")] = 1.0,
 ) -> None:
-    """Look into a running pool: slots, models, memory, jobs, exits by reason, the queue.
+    """Show a running pool: slots, models, memory, jobs, exits by reason, the queue.
 
-    It must run as the same user. A batch can always be looked into, a Pool when it was made with inspect=True.
+    It must run as the same user. It can show every batch, and a Pool that was created with inspect=True.
     """
     from orchestrator.inspection import find_running, look
     from orchestrator.inspection.client import choose

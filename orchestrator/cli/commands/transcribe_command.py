@@ -41,7 +41,7 @@ def transcribe(  # noqa: PLR0917 - typer wants one parameter a flag
 ) -> None:
     """Transcribe recordings: text, JSON or subtitles.
 
-    A file that fails is named with its reason and the others go on; the exit code is 1 then.
+    If a file fails, its name and the reason are printed, and the other files are transcribed; the exit code is then 1.
     """
     options = PipelineOptions(
         config=config,

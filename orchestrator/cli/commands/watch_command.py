@@ -35,10 +35,10 @@ def watch(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The verdict as one JSON object.")] = False,
 ) -> None:
-    """Watch the memory of process PID until Ctrl-C or its end, then say the verdict and MB per hour.
+    """Record the memory of process PID until Ctrl-C or its end, then print the verdict and MB per hour.
 
-    Growth is judged by the hour, however often it is read. RSS, its anonymous and shared parts and swap are read;
-    nothing is done to the process.
+    Growth is judged per hour, independent of the interval between readings. RSS, its anonymous and shared parts and
+    swap are read; the process is not changed.
     """
     from orchestrator.cli.terminal.screen import Screen
     from orchestrator.files.writing import to_json

@@ -1,7 +1,7 @@
 """Run cases by the ordinary runner and judge what it recorded.
 
 The runs are real in every part: processes, sampling, boundaries, records on disk, and the judgement that
-result files and reports get. They go to a scratch folder, because nobody wants them among their results.
+result files and reports get. They go to a scratch folder, because they do not belong among the user's results.
 """
 
 # ruff: noqa: ARG002 - an observer is told more than it keeps

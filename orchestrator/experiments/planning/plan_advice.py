@@ -191,7 +191,7 @@ def _verdict(worker: MeasuredWorker) -> Iterator[str]:
         yield "The verdict is open; this plan is on the safe side of its interval"
         yield from (f"To settle it: {what}" for what in judgement.settle[:1])
     elif judgement.verdict == "slow-growth":
-        yield "It grows ever more slowly: with more iterations the plan may become milder, or needless"
+        yield "It grows more and more slowly: with more iterations the plan may allow more jobs, or may not be needed"
     elif judgement.verdict in CLEAN:
         yield "Nothing need be recycled; hard_rss, where given, is for what was not seen"
     if worker.method == BASELINE:

@@ -1,4 +1,4 @@
-"""What a run tells while it is under way: the one place where the runner and whoever watches it meet.
+"""What a run tells while it is under way: the interface between the runner and its displays.
 
 The runner calls an observer on its own thread, in the order of things, and expects it to return soon and
 never to raise. Observers print, draw or collect; they change nothing.

@@ -246,7 +246,7 @@ class Stage:
             yield
         except ProcessGoneError:
             assert self._dialogue is not None
-            # Whoever asks the dead is told what they died of; a command that nobody reads any more.
+            # The worker has ended: any further command raises WorkerDiedError with the cause.
             command = Trim(self._next_id())
             self._dialogue.ask(command, Trimmed, timeout_s=OBITUARY_TIMEOUT_S, phase=phase)
             raise

@@ -32,7 +32,7 @@ MEMORY_CAPTION = (
 )
 HEAP_CAPTION = (
     "Live heap since the first iteration: bytes the program holds from malloc, as its allocator counts them. "
-    "Growth here is not retention: nobody has freed these bytes."
+    "Growth here is not retention: these bytes have not been freed."
 )
 
 
