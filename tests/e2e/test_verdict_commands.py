@@ -118,12 +118,13 @@ def test_analyze_says_of_a_run_and_of_its_result_file_what_the_run_said(lab: Lab
 def test_analyze_judges_the_good_files_beside_bad_ones(lab: Lab) -> None:
     good = series_csv(lab.folder / "good.csv", [100 + 2 * i for i in range(40)])
     bad = lab.folder / "bad.csv"
-    bad.write_text("iteration,rss_mb\n1,100\n2,many\n")
+    bad.write_text("iteration,words\n1,many\n2,few\n")
     done = lab.run("analyze", bad, good, lab.folder / "none.csv", "--json")
     assert done.code == 2
     [line] = done.out.splitlines()
     assert json.loads(line)["file"] == str(good)
-    assert f"{bad}: row 2: rss_mb is 'many', not a finite number" in done.err
+    assert f"{bad}: no column with the memory of a process" in done.err
+    assert "(its columns: iteration, words)" in done.err
     assert "none.csv: no such file" in done.err
 
 
@@ -132,7 +133,7 @@ def test_analyze_in_words(lab: Lab) -> None:
     done = lab.run("analyze", good, "--channels", "rss")
     assert done.code == 0
     assert "leak: memory grows with every iteration" in done.out
-    assert "+2.000 MB per iteration (RSS, 95 %: " in done.out
+    assert "  RSS grows by 2.00 ± 0.00 MB per iteration" in done.out
 
 
 def test_compare_shows_what_became_worse_and_refuses_another_model(lab: Lab) -> None:
