@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 _OURS = ("orchestrator", "orchestrator_worker")
@@ -24,13 +25,24 @@ def differences(theirs: Mapping[str, str]) -> list[str]:
         if parent in _OURS or parent in _MAINS or parent in found:
             continue
         ours = getattr(sys.modules.get(name), "__file__", None)
-        if isinstance(ours, str) and not _same(ours, theirs[name]):
+        if isinstance(ours, str) and not _same(ours, theirs[name]) and _on_the_path(parent):
             found[name] = (
                 f"{name} is {theirs[name]} in the worker and {Path(ours).absolute()} in this test run"
             )
     said = list(found.values())
     more = len(said) - _SHOWN
     return [*said[:_SHOWN], *([f"and {more} more"] if more > 0 else [])]
+
+
+def _on_the_path(name: str) -> bool:
+    """Whether a module of that top-level name can be imported at all.
+
+    Extension modules of several packages enter helpers under one and the same name that nobody imports (Cython's do).
+    """
+    try:
+        return PathFinder.find_spec(name, sys.path) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def _same(one: str, other: str) -> bool:
