@@ -17,6 +17,7 @@ import numpy as np
 from orchestrator.analysis.judging.channel import judge_channel
 from orchestrator.analysis.judging.composition import Composition, compose
 from orchestrator.analysis.judging.decision import CHECKED_CLEAN_BELOW, ChannelVerdict, VerdictName
+from orchestrator.analysis.judging.evidence import SHORT_RECORD
 from orchestrator.analysis.judging.memory_series import MemorySeries
 from orchestrator.analysis.judging.pace import EACH_ITERATION, Pace
 from orchestrator.analysis.judging.spacing import evenly_spaced
@@ -36,6 +37,7 @@ _STILL_GROWING = 0.75
 
 _CLEARLY_GROWING = 0.8
 _STEPS = ("step", "steps")
+_INPUTS = "without the heap channel, inputs that become larger from job to job look the same"
 HELD_PROBE = "a heap trim at the end (malloc_trim), or a run with MALLOC_TRIM_THRESHOLD_=131072"
 """What would settle growth of memory that the allocator holds free. A run that did so already knows better."""
 
@@ -286,6 +288,8 @@ def _verdict(
         settle = (*settle, "a run with the heap channel on")
     if choice.verdict not in ("inconclusive", "slow-growth"):
         settle = ()
+    if choice.verdict == "leak" and heap is None and len(series) <= SHORT_RECORD:
+        notes = [*notes, _INPUTS]
     slope = decided.slope
     return Verdict(
         verdict=choice.verdict,
