@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from lab import SETTINGS, experiment, synthetic, toml
 
+from short_paths import new_short_folder
 from snippets import ROOT, Snippet, snippets
 
 DOCS = ROOT / "docs"
@@ -163,18 +164,19 @@ def test_a_block_runs_by_itself(snippet: Snippet, walk: Walk) -> None:
 
 
 _ON_A_CLUSTER = """
-import os, shutil, sys, tempfile
+import os, sys
+folder, block = sys.argv[1:]
+os.environ["RAY_TMPDIR"] = folder  # shares nothing with another cluster of the machine
+os.mkdir(f"{folder}/ray")
 from ray.cluster_utils import Cluster
 
-folder = tempfile.mkdtemp(prefix="ray-")  # sockets have short names
-head = {"num_cpus": 1, "object_store_memory": 80 * 1024 * 1024, "include_dashboard": False, "temp_dir": folder}
+head = {"num_cpus": 1, "object_store_memory": 80 * 1024 * 1024, "include_dashboard": False}
 cluster = Cluster(initialize_head=True, head_node_args=head)
 os.environ["RAY_ADDRESS"] = cluster.address
 try:
-    exec(sys.argv[1])
+    exec(block)
 finally:
     cluster.shutdown()
-    shutil.rmtree(folder, ignore_errors=True)
 """
 
 
@@ -183,7 +185,8 @@ def test_the_first_block_about_scaling_runs_on_a_cluster(walk: Walk) -> None:
     """The other one, for Ray Data, is tests/process/test_ray_pool.py's, with data of its own."""
     pytest.importorskip("ray", reason="needs the packages of the extra 'ray'")
     first = snippets(DOCS / "scaling.md", "python")[0]
-    printed = walk.run([sys.executable, "-c", _ON_A_CLUSTER, first.text], first.place)
+    with new_short_folder("ray-") as folder:
+        printed = walk.run([sys.executable, "-c", _ON_A_CLUSTER, str(folder), first.text], first.place)
     assert "[0.0, 1.0, 1.4142135623730951, 1.7320508075688772, 2.0]" in printed
 
 

@@ -6,9 +6,7 @@ the tests are out of its way.
 """
 
 import os
-import shutil
 import socket
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +18,7 @@ import ray
 from ray.cluster_utils import Cluster
 
 from orchestrator.cluster.own_cluster import end_processes, processes_of_ray
+from short_paths import new_short_folder
 
 OBJECT_STORE_BYTES = 80 * 1024 * 1024
 """The least that Ray takes is 75 MB."""
@@ -83,23 +82,16 @@ class Bench:
 def rays_own_place() -> Iterator[Path]:
     """Give Ray a folder that is this block's alone, and an environment without anybody's settings for Ray."""
     kept = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("RAY_")}
-    # Sockets have short names: pytest's own folders are too deep for them.
-    base = Path(tempfile.mkdtemp(prefix="ray-", dir=short_folder()))
-    (base / "ray").mkdir()  # Cluster writes into it without making it
-    # A token that lies in somebody's home folder must not decide how the tests connect.
-    os.environ.update(RAY_TMPDIR=str(base), RAY_USAGE_STATS_ENABLED="0", RAY_AUTH_MODE="disabled")
-    try:
-        yield base / "ray"
-    finally:
-        for name in [name for name in os.environ if name.startswith("RAY_")]:
-            del os.environ[name]
-        os.environ.update(kept)
-        shutil.rmtree(base, ignore_errors=True)
-
-
-def short_folder() -> str:
-    """Return the folder for temporary files if its path leaves room for a test's and a socket's, else the system's."""
-    return min(tempfile.gettempdir(), "/tmp", key=lambda path: len(path) > 12)
+    with new_short_folder("ray-") as base:  # Ray's sockets lie deep in it
+        (base / "ray").mkdir()  # Cluster writes into it without making it
+        # A token that lies in somebody's home folder must not decide how the tests connect.
+        os.environ.update(RAY_TMPDIR=str(base), RAY_USAGE_STATS_ENABLED="0", RAY_AUTH_MODE="disabled")
+        try:
+            yield base / "ray"
+        finally:
+            for name in [name for name in os.environ if name.startswith("RAY_")]:
+                del os.environ[name]
+            os.environ.update(kept)
 
 
 @contextmanager

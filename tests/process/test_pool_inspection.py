@@ -15,14 +15,17 @@ import pytest
 from orchestrator import AsyncPool, Call, Pool, PoolExecutor
 from orchestrator.errors import ResultsError
 from orchestrator.inspection import find_running, look
+from short_paths import new_short_folder
 
 
 @pytest.fixture(autouse=True)
-def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    yield tmp_path
-    assert find_running() == []
-    assert not [thread for thread in threading.enumerate() if thread.name == "inspection"]
+def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    before = set(threading.enumerate())
+    with new_short_folder() as folder:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+        yield folder
+        assert find_running() == []
+        assert not [thread for thread in set(threading.enumerate()) - before if thread.name == "inspection"]
 
 
 def test_a_pool_shows_its_slots_and_jobs() -> None:
@@ -80,7 +83,9 @@ def test_an_executor_shows_itself(wait: bool) -> None:
 
 def test_without_a_safe_place_there_is_no_pool(runtime: Path) -> None:
     (runtime / "orchestrator").mkdir(mode=0o755)
+    before = set(threading.enumerate())
     with pytest.raises(ResultsError, match="yours alone"):
         Pool(inspect=True)
     (runtime / "orchestrator").chmod(0o700)
-    assert not [thread for thread in threading.enumerate() if thread.name == "orchestrator-pool"]
+    begun = set(threading.enumerate()) - before
+    assert not [thread for thread in begun if thread.name == "orchestrator-pool"]

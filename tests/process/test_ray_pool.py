@@ -53,6 +53,7 @@ def bench(place: Path) -> Iterator[Bench]:
 def pool_on(bench: Bench) -> Iterator[Callable[..., RayPool]]:
     """Makes pools on the nodes that have a resource; none of them outlives its test, nor does a thread."""
     pools: list[RayPool] = []
+    before = set(threading.enumerate())
 
     def make(resource: str, **options: Any) -> RayPool:
         pools.append(RayPool(address=bench.address, node_resource=resource, **options))
@@ -61,8 +62,8 @@ def pool_on(bench: Bench) -> Iterator[Callable[..., RayPool]]:
     yield make
     for pool in pools:
         assert pool.stop(60)
-    left = [thread.name for thread in threading.enumerate() if thread.name.startswith("orchestrator-")]
-    assert left == []
+    left = set(threading.enumerate()) - before
+    assert [thread.name for thread in left if thread.name.startswith("orchestrator-")] == []
     assert ray.is_initialized(), "a connection of the host is never closed"
 
 

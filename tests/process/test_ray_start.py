@@ -4,10 +4,8 @@ Each program has an empty home, an empty folder for temporary files and nothing 
 """
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +15,10 @@ import pytest
 from left_over import LeftOver
 from pool_contract import wav_bytes
 
+from short_paths import new_short_folder
+
 pytest.importorskip("ray", reason="the extra 'ray' is not installed")
-from ray_bench import Bench, rays_own_place, short_folder
+from ray_bench import Bench, rays_own_place
 
 pytestmark = pytest.mark.timeout(180)
 ADD = """
@@ -31,19 +31,18 @@ ADD = """
 @pytest.fixture
 def machine() -> Iterator[Path]:
     """Folders ``home`` and ``tmp``, both empty, with a path that is short enough for Ray's sockets."""
-    folder = Path(tempfile.mkdtemp(prefix="m-", dir=short_folder()))
-    (folder / "home").mkdir()
-    (folder / "tmp").mkdir()
-    yield folder
-    left = [
-        process
-        for process in psutil.process_iter(["cmdline"])
-        if any(str(folder) in word for word in process.info["cmdline"] or ())
-    ]
-    for process in left:
-        process.kill()
-    shutil.rmtree(folder)
-    assert not left
+    with new_short_folder("m-") as folder:
+        (folder / "home").mkdir()
+        (folder / "tmp").mkdir()
+        yield folder
+        left = [
+            process
+            for process in psutil.process_iter(["cmdline"])
+            if any(str(folder) in word for word in process.info["cmdline"] or ())
+        ]
+        for process in left:
+            process.kill()
+        assert not left
 
 
 def start(machine: Path, *command: str, **env: str) -> "subprocess.Popen[str]":

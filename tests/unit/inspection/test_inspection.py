@@ -14,6 +14,7 @@ from orchestrator.inspection import Found, Inspection, SlotView, Snapshot, Worke
 from orchestrator.inspection.client import choose
 from orchestrator.inspection.place import socket_folder
 from orchestrator.inspection.snapshot import thinned
+from short_paths import new_short_folder
 
 WORKER = WorkerView(
     pid=7, model="small", state="busy", generation=3, rss_bytes=300 << 20, peak_bytes=400 << 20,
@@ -40,9 +41,10 @@ def snapshot(uptime_s: float = 0.0) -> Snapshot:
 
 
 @pytest.fixture(autouse=True)
-def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    return tmp_path
+def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    with new_short_folder() as folder:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
+        yield folder
 
 
 @pytest.fixture
