@@ -19,8 +19,7 @@ SUMMARIES = {
     "analyze": "Judge memory series: leak, plateau, flat, bounded, slow-growth or inconclusive, with rate and "
     "interval.",
     "watch": "Record the memory of process PID until Ctrl-C or its end, then print the verdict and MB per hour.",
-    "compare": "Compare two runs: growth, TTFT, speed, WER and load of each method, differences with 95 % "
-    "intervals.",
+    "compare": "Compare runs: growth, TTFT, speed, WER and load of each method, differences with 95 % intervals.",
     "calibrate": "Measure known leaks, pools and caches on this machine and compare the verdicts with the truth.",
     "report": "Write a page about RUN that works offline: verdicts, charts, tables, provenance.",
     "plan": "Compute from RUN when a pool should recycle its workers; print a [recycle] table to paste.",
@@ -57,9 +56,9 @@ class _Loaded(Mapping[str, Any]):
 def _load(name: str) -> Any:
     if name not in SUMMARIES:
         raise KeyError(name)
-    function = getattr(import_module(f"orchestrator.cli.commands.{name}_command"), name)
+    module = import_module(f"orchestrator.cli.commands.{name}_command")
     alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-    alone.command(name)(function)
+    alone.command(name, cls=getattr(module, "COMMAND", None))(getattr(module, name))
     return get_command(alone)
 
 

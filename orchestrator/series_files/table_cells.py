@@ -101,9 +101,9 @@ def _sizes(table: Table, path: str, column: Column, asked: Asked, notes: list[st
     sizes = read_sizes(cells, comma_decimal=table.comma_decimal)
     if sizes.unreadable:
         first = sizes.unreadable[0]
-        if column.role == "rss" and 2 * len(sizes.unreadable) > len(cells):
+        if column.role == "rss" and 2 * len(sizes.unreadable) >= len(cells):
             raise ResultsError(
-                f"{path}: row {first + 1}: {column.name} is {cells[first]!r}, not a number; so are "
+                f"{path}: row {first + 1}: {column.name} is {cells[first]!r}, not a finite number; so are "
                 f"{len(sizes.unreadable)} of {len(cells)} (columns: {', '.join(table.header)})"
             )
         notes.append(

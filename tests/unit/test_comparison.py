@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from math import inf
 
 import msgspec
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from record_builders import experiment, growing, plan
 
-from orchestrator.analysis.judging.difference import mean_difference, rate_difference
+from orchestrator.analysis.judging.difference import mean_difference, rate_difference, run_difference
 from orchestrator.analysis.judging.judged import CountJudgement
 from orchestrator.experiments.comparing.comparison import IncomparableError, compare_runs
 from orchestrator.experiments.judging.judgement import Judgements
@@ -168,7 +169,110 @@ def test_what_only_one_run_has_is_left_out_and_said():
     ]
 
 
+# ---------------------------------------------------------------------- several runs a side
+
+
+measured = functools.cache(results)
+
+
+def run_of(ttft, *, rng, begun="20260101T000000.000000Z-0000", growth=0.0, speed=80.0):
+    """One run whose TTFT is noisy from iteration to iteration, around ``ttft``."""
+    [(name, made)] = measured(growth).items()
+    noise = ttft * (1 + 0.05 * rng.standard_normal(len(made.iterations)))
+    entries = [
+        {**entry, "ttft_ms": float(value), "speed_chars_per_s": speed * 400 / float(value)}
+        for entry, value in zip(made.iterations, noise, strict=True)
+    ]
+    return {name: msgspec.structs.replace(made, iterations=entries, config={**made.config, "run_id": begun})}
+
+
+def side(count, rng, level=400.0, spread=0.02):
+    return [run_of(level * (1 + spread * rng.standard_normal()), rng=rng) for _ in range(count)]
+
+
+def test_one_run_a_side_claims_nothing_of_times_and_says_why():
+    rng = np.random.default_rng(2)
+    compared = compare_runs(run_of(400, rng=rng), run_of(520, rng=rng))
+    row = rows(compared)["ttft"]
+    assert (row.change, row.low) == ("unknown", None)
+    assert row.difference == pytest.approx(120, abs=20)
+    assert (
+        "1 against 1 run: how much TTFT, speed and load vary from run to run is not known"
+        in compared.notes[0]
+    )
+    assert compared.runs == (1, 1)
+
+
+def test_a_ttft_a_tenth_slower_is_found_with_several_runs():
+    found = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        row = rows(compare_runs(side(5, rng), side(5, rng, 440)))["ttft"]
+        assert (len(row.first_runs), len(row.second_runs)) == (5, 5)
+        found += row.change == "worse"
+    assert found >= 18
+
+
+def test_identical_runs_differ_in_no_number():
+    """Any row of any of these comparisons; the rate of false differences is recorded by a benchmark."""
+    false = 0
+    for seed in range(40):
+        rng = np.random.default_rng(100 + seed)
+        compared = compare_runs(side(4, rng, spread=0.05), side(4, rng, spread=0.05))
+        false += any(row.change in ("worse", "better") for row in compared.rows)
+    assert false <= 5
+
+
+def test_a_difference_that_is_known_but_too_small_does_not_count():
+    rng = np.random.default_rng(3)
+    sides = side(12, rng, spread=1e-3), side(12, rng, 409, spread=1e-3)
+    assert rows(compare_runs(*sides))["ttft"].change == "same"
+    assert rows(compare_runs(*sides, smallest_share=0.005))["ttft"].change == "worse"
+
+
+def test_growth_is_compared_by_the_rate_of_each_run():
+    rng = np.random.default_rng(4)
+    first = [run_of(400, rng=rng) for _ in range(3)]
+    second = [run_of(400, rng=rng, growth=2.0 + 0.01 * n) for n in range(3)]
+    compared = compare_runs(first, second)
+    assert rows(compared)["growth"].change == "worse"
+    assert compared.verdicts == [("exp2", "recreate", "flat", "leak")]
+    [(_, _, verdicts, _)] = compare_runs([*first, second[0]], second).verdicts
+    assert verdicts == "flat 3, leak 1"
+
+
+def test_runs_that_were_not_made_in_turn_are_told():
+    rng = np.random.default_rng(5)
+    first = [run_of(400, rng=rng, begun=f"2026010{n}T") for n in (1, 2, 3)]
+    second = [run_of(400, rng=rng, begun=f"2026010{n}T") for n in (4, 5, 6)]
+    assert any("record them in turn" in note for note in compare_runs(first, second).notes)
+    assert compare_runs([first[0], second[0], first[2]], [first[1], second[1], second[2]]).notes == []
+
+
+def test_runs_of_one_side_must_measure_the_same():
+    with pytest.raises(IncomparableError, match="exp2: run 2 of the first side: step 1: model file: "):
+        compare_runs([results(), results(change=set_model("file", "other"))], [results()])
+    told = compare_runs([results(), results(change=set_model("threads", 1))], [results(), results()]).warnings
+    assert told == [
+        "exp2: run 2 of the first side is not like run 1: step 1: model threads: 6 in the first, 1 in the second"
+    ]
+
+
 # ---------------------------------------------------------------------- differences
+
+
+@pytest.mark.parametrize(("counts", "spreads"), [((3, 3), (1, 1)), ((5, 5), (1, 1)), ((4, 12), (1, 3))])
+@pytest.mark.parametrize("confidence", [0.95, 0.99])
+def test_intervals_cover_as_often_as_they_say(counts, spreads, confidence):
+    rng = np.random.default_rng(1)
+    trials = [
+        run_difference(
+            rng.normal(0, spreads[0], counts[0]), rng.normal(1, spreads[1], counts[1]), confidence=confidence
+        )
+        for _ in range(3000)
+    ]
+    covered = np.mean([one.low <= 1 <= one.high for one in trials])
+    assert covered == pytest.approx(confidence, abs=0.012)
 
 
 def test_welch_covers_as_often_as_it_says():
@@ -181,6 +285,11 @@ def test_one_reading_has_no_interval_and_none_is_an_error():
     assert mean_difference([1.0], [2.0, 3.0]).high == inf
     with pytest.raises(ValueError, match="both sides"):
         mean_difference([], [1.0])
+
+
+def test_one_run_a_side_has_no_variance_between_runs():
+    with pytest.raises(ValueError, match="two runs"):
+        run_difference([1.0], [2.0, 3.0])
 
 
 def test_rates_differ_with_both_their_doubts():

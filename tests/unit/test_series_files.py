@@ -92,7 +92,7 @@ def test_missing_iterations_are_where_they_are(tmp_path):
         ),
         ("rss_mb\n", "no readings below the header"),
         ("iteration,rss_mb\n1,\n2,\n", "rss_mb has no reading: all 2 cells are empty"),
-        ("iteration,rss_mb\n1,many\n", "row 1: rss_mb is 'many', not a number; so are 1 of 1"),
+        ("iteration,rss_mb\n1,many\n", "row 1: rss_mb is 'many', not a finite number; so are 1 of 1"),
         ("iteration,rss_mb\n3,10\n5,11\n4,12\n", "row 3: iteration 4 comes after 5"),
         ("rss_mb\n10\n-1\n", "row 2: rss_mb is -1 MB, below zero"),
         ("rss_mb,held_mb\n10,2\n11,-1e300\n", "row 2: held_mb is -1e+300 MB, more than a process can have"),

@@ -10,6 +10,7 @@ from scipy.special import stdtrit
 from orchestrator.analysis.series import SeriesLike, as_series
 
 _UPPER = 0.975
+_LIKE_SIZE = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,3 +60,30 @@ def rate_difference(first: tuple[float, float, float], second: tuple[float, floa
     down = sqrt((second[1] - second[0]) ** 2 + (first[2] - first[1]) ** 2)
     up = sqrt((second[2] - second[1]) ** 2 + (first[1] - first[0]) ** 2)
     return Difference(value, value - down, value + up)
+
+
+def run_difference(first: SeriesLike, second: SeriesLike, *, confidence: float = 0.95) -> Difference:
+    """Return the difference of the means of two sides of runs, one number a run.
+
+    Sides of like size share one variance between runs, which a few runs alone tell badly; sides of different size each
+    have their own (Welch).
+
+    Raises:
+        ValueError: A side has fewer than two runs, or holds what is not finite.
+    """
+    a, b = as_series(first, "first"), as_series(second, "second")
+    if min(a.size, b.size) < 2:
+        raise ValueError("both sides need two runs")
+    value = float(b.mean() - a.mean())
+    squares = [float(side.var(ddof=1)) for side in (a, b)]
+    if max(a.size, b.size) <= _LIKE_SIZE * min(a.size, b.size):
+        degrees = float(a.size + b.size - 2)
+        pooled = sum(s * (n - 1) for s, n in zip(squares, (a.size, b.size), strict=True)) / degrees
+        variance = pooled * (1 / a.size + 1 / b.size)
+    else:
+        shares = [s / n for s, n in zip(squares, (a.size, b.size), strict=True)]
+        variance = sum(shares)
+        spread = sum(s**2 / (n - 1) for s, n in zip(shares, (a.size, b.size), strict=True))
+        degrees = variance**2 / spread if spread else 1.0
+    half = float(stdtrit(degrees, 0.5 + confidence / 2)) * sqrt(variance)
+    return Difference(value, value - half, value + half)

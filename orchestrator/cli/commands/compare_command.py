@@ -1,42 +1,105 @@
-"""``orchestrator compare``: the numbers of two runs, with the interval of each difference."""
+"""``orchestrator compare``: the numbers of two sides of runs, with the interval of each difference."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 if TYPE_CHECKING:
     from orchestrator.experiments.comparing.comparison import Compared, Comparison
     from orchestrator.report.layout import Line
 
-_RUN_HELP = "A run's folder, a results folder (its newest run), or a result file."
+_RUN_HELP = "a run's folder, a results folder (its newest run), or a result file"
+_AGAINST = "--against"
+
+
+class _TakesSides(TyperCommand):
+    """Lets ``--against`` take all paths behind it: ``compare A1 A2 A3 --against B1 B2 B3``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Repeat the option before each of its paths, as the parser wants it."""
+        return super().parse_args(ctx, _repeated(args))
+
+
+COMMAND = _TakesSides
 
 
 def compare(
-    run_a: Annotated[Path, typer.Argument(help=f"The first: {_RUN_HELP}")],
-    run_b: Annotated[Path, typer.Argument(help=f"The second: {_RUN_HELP}")],
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN_A RUN_B", help=f"The first and the second run: each {_RUN_HELP}."),
+    ],
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(
+            _AGAINST,
+            metavar="RUN_B...",
+            help="The runs of the second side, all paths behind it; those before it are the first side.",
+        ),
+    ] = None,
+    all_runs: Annotated[
+        bool,
+        typer.Option("--all-runs", help="Of a results folder take all finished runs, not the newest alone."),
+    ] = False,
+    smallest: Annotated[
+        float,
+        typer.Option(min=0.0, help="Smallest difference of TTFT, speed and load that counts, in per cent."),
+    ] = 3.0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Compare two runs: growth, TTFT, speed, WER and load of each method, differences with 95 % intervals.
+    """Compare runs: growth, TTFT, speed, WER and load of each method, differences with 95 % intervals.
 
-    Runs with different models or tasks are refused (exit 2); a different host or setting gives a warning.
+    Name two runs, or several of each side: compare A1 A2 A3 --against B1 B2 B3. Only several runs a side, recorded in
+    turn, tell a slower release from chance. Runs with different models or tasks are refused (exit 2); a different host or
+    setting gives a warning.
     """
     from orchestrator.cli.terminal.screen import Screen
     from orchestrator.experiments.comparing.comparison import compare_runs
-    from orchestrator.experiments.results.run_results import load_run
+    from orchestrator.experiments.results.run_results import load_runs
     from orchestrator.files.writing import to_json
 
-    compared = compare_runs(load_run(run_a), load_run(run_b))
+    first, second = _sides(runs, against)
+    loaded = [[run for path in side for run in load_runs(path, every=all_runs)] for side in (first, second)]
+    compared = compare_runs(loaded[0], loaded[1], smallest_share=smallest / 100)
     screen = Screen(sys.stdout)
     if as_json:
         screen.write_json(to_json(compared))
         return
     for warning in compared.warnings:
         print(f"warning: {warning}", file=sys.stderr)
+    for note in compared.notes:
+        print(f"note: {note}", file=sys.stderr)
     screen.write(_lines(compared, screen.width))
+
+
+def _sides(runs: list[Path], against: list[Path] | None) -> tuple[list[Path], list[Path]]:
+    if against:
+        return runs, against
+    if len(runs) != 2:
+        raise typer.BadParameter(
+            f"{len(runs)} runs are named; name two, or the runs of the second side behind {_AGAINST}: "
+            f"compare A1 A2 A3 {_AGAINST} B1 B2 B3"
+        )
+    return runs[:1], runs[1:]
+
+
+def _repeated(args: list[str]) -> list[str]:
+    """Return the arguments with ``--against`` before each of the paths that follow it, up to the next option."""
+    repeated: list[str] = []
+    within = False
+    for argument in args:
+        if argument == _AGAINST:
+            within = True
+        elif within and not argument.startswith("-"):
+            repeated += [_AGAINST, argument]
+        else:
+            within = False
+            repeated.append(argument)
+    return repeated
 
 
 def _lines(compared: Comparison, width: int | None) -> list[Line]:
@@ -48,7 +111,11 @@ def _lines(compared: Comparison, width: int | None) -> list[Line]:
         rows = [Row(f"{row.metric} ({row.unit})", _cells(row)) for row in own]
         lines += [BLANK] if lines else []
         lines.append(Line(f"{experiment}  {series}: {before} before, {now} now", "title"))
-        lines += table("Metric", ("first", "second", "difference", "95 %", "is"), rows, width) if rows else []
+        lines += (
+            table("Metric", ("first", "second", "difference", "95 % together", "is"), rows, width)
+            if rows
+            else []
+        )
     counts = {word: sum(row.change == word for row in compared.rows) for word in ("worse", "better")}
     return [
         *lines,

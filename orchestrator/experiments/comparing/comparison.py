@@ -1,31 +1,46 @@
-"""Is it worse than before? The numbers of two runs, method by method, each difference with an interval. Pure.
+"""Is it worse than before? The numbers of two sides, method by method, each difference with an interval. Pure.
 
-Growth is compared by its rates and their intervals, what is measured once an iteration by its means (Welch).
-A difference counts only when its interval excludes zero.
+With several runs a side a run is one observation, and all numbers are decided together (:mod:`.deciding`). With one
+run a side it is not known how much a number varies from run to run. Growth is judged then by the intervals of its
+rates, which come from within the run; times are shown, and nothing is claimed of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 import msgspec
 
-from orchestrator.analysis.judging.difference import Difference, mean_difference, rate_difference
-from orchestrator.analysis.judging.judged import CountJudgement
-from orchestrator.analysis.judging.judgement import Judgement
+from orchestrator.analysis.judging.difference import Difference, rate_difference
 from orchestrator.errors import ResultsError
 from orchestrator.experiments.comparing.comparability import comparability
+from orchestrator.experiments.comparing.deciding import Change, Sides, change_of, decide_together
+from orchestrator.experiments.comparing.design import design_notes
+from orchestrator.experiments.comparing.figures import (
+    COUNTED,
+    PER_ITERATION,
+    RATES,
+    SMALLEST_GROWTH,
+    SMALLEST_SHARE,
+    Metric,
+    counts_grow,
+    entries_of,
+    mean_of,
+    rate_of,
+)
 from orchestrator.experiments.results.results_file import Results
 from orchestrator.report.summaries import SeriesSummary
 
-Change = Literal["worse", "better", "same", "unknown"]
-"""``same``: no difference is shown. ``unknown``: one side has no number, or no interval can be given."""
-
 
 class Compared(msgspec.Struct, frozen=True, kw_only=True):
-    """One number of one method in both runs; ``difference`` is the second less the first, ends are 95 %."""
+    """One number of one method on both sides; ``difference`` is the second less the first.
+
+    ``first`` and ``second`` are means over the runs of a side, ``first_runs`` and ``second_runs`` the numbers of each.
+    The intervals of all rows hold together with 95 % probability; with one run a side there is one for rates only.
+    ``smallest`` is the smallest difference that counts.
+    """
 
     experiment: str
     series: str
@@ -36,15 +51,23 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     difference: float | None = None
     low: float | None = None
     high: float | None = None
+    smallest: float | None = None
     change: Change = "unknown"
+    first_runs: list[float | None] = []
+    second_runs: list[float | None] = []
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """Two runs held against each other; ``verdicts`` are (experiment, series, first, second)."""
+    """Two sides held against each other; ``verdicts`` are (experiment, series, first, second).
+
+    ``runs`` are how many runs each side has; ``notes`` say what their number and order do not let us know.
+    """
 
     rows: list[Compared]
     verdicts: list[tuple[str, str, str, str]]
     warnings: list[str]
+    runs: tuple[int, int] = (1, 1)
+    notes: list[str] = []
 
 
 class IncomparableError(ResultsError):
@@ -56,151 +79,209 @@ class IncomparableError(ResultsError):
         super().__init__(f"these runs cannot be compared:{reasons}")
 
 
-Pick = Callable[[Mapping[str, Any]], float | None]
+_FEWEST_ALIKE = 3
+"""So many iterations must have the same number before it counts as one that does not vary."""
+
+Run = Mapping[str, Results]
+"""The results of one run, by experiment."""
 
 
-def _load(entry: Mapping[str, Any]) -> float | None:
-    """Return the seconds of loading in one iteration, all its steps together."""
-    times = [step["load_s"] for step in entry["steps"] if step.get("load_s") is not None]
-    return sum(times) if times else None
+def compare_runs(
+    first: Run | Sequence[Run], second: Run | Sequence[Run], *, smallest_share: float = SMALLEST_SHARE
+) -> Comparison:
+    """Compare every method of every experiment that all runs have.
 
-
-_PER_ITERATION: tuple[tuple[str, str, Pick, bool], ...] = (
-    ("ttft", "ms", lambda entry: entry.get("ttft_ms"), False),
-    ("speed", "chars/s", lambda entry: entry.get("speed_chars_per_s"), True),
-    ("wer", "%", lambda entry: entry.get("wer_percent"), False),
-    ("cer", "%", lambda entry: entry.get("cer_percent"), False),
-    ("load", "s", _load, False),
-)
-"""Metric, unit, where it is, and whether more is better."""
-
-
-def compare_runs(first: Mapping[str, Results], second: Mapping[str, Results]) -> Comparison:
-    """Compare every method of every experiment that both runs have.
+    Args:
+        first: The run, or the runs, to compare with.
+        second: The run, or the runs, that are compared.
+        smallest_share: The smallest difference of times and speeds that counts, as a share of the first side's number.
 
     Raises:
         IncomparableError: They share no experiment, or one that they share used other models or tasks.
+        ValueError: A side has no run.
     """
-    shared = [name for name in first if name in second]
+    sides = _runs(first), _runs(second)
+    one, other = sides[0][0], sides[1][0]
+    shared = [name for name in one if all(name in run for side in sides for run in side)]
     if not shared:
-        names = ", ".join(first) or "none", ", ".join(second) or "none"
+        names = ", ".join(one) or "none", ", ".join(other) or "none"
         raise IncomparableError(
             [f"no experiment in common: {names[0]} in the first, {names[1]} in the second"]
         )
-    checks = {name: comparability(first[name], second[name]) for name in shared}
-    if refusals := [f"{name}: {why}" for name, check in checks.items() for why in check.refusals]:
+    warnings = _checked(shared, sides)
+    pairs = [
+        (name, key)
+        for name in shared
+        for key in one[name].summary
+        if all(key in run[name].summary for side in sides for run in side)
+    ]
+    rows = [row for name, key in pairs for row in _rows(name, key, sides, smallest_share)]
+    return Comparison(
+        rows=_decided(rows),
+        verdicts=[
+            (name, key, _verdicts(sides[0], name, key), _verdicts(sides[1], name, key)) for name, key in pairs
+        ],
+        warnings=warnings,
+        runs=(len(sides[0]), len(sides[1])),
+        notes=design_notes(sides[0], sides[1]),
+    )
+
+
+def _runs(side: Run | Sequence[Run]) -> list[Run]:
+    runs: list[Run] = [side] if isinstance(side, Mapping) else list(side)
+    if not runs:
+        raise ValueError("a side needs a run")
+    return runs
+
+
+_Sides = tuple[list[Run], list[Run]]
+
+
+def _checked(shared: Sequence[str], sides: _Sides) -> list[str]:
+    """Return what a reader must know of the runs.
+
+    Raises:
+        IncomparableError: Two of them measure different things.
+    """
+    one, other = sides[0][0], sides[1][0]
+    checks = {name: comparability(one[name], other[name]) for name in shared}
+    refusals = [f"{name}: {why}" for name, check in checks.items() for why in check.refusals]
+    told = [f"{name}: {warning}" for name, check in checks.items() for warning in check.warnings]
+    for which, side in zip(("first", "second"), sides, strict=True):
+        for number, run in enumerate(side[1:], 2):
+            for name in shared:
+                within = comparability(side[0][name], run[name])
+                place = f"{name}: run {number} of the {which} side"
+                refusals += [f"{place}: {why}" for why in within.refusals]
+                told += [f"{place} is not like run 1: {warning}" for warning in within.warnings]
+    if refusals:
         raise IncomparableError(refusals)
     left_out = [
         f"{name}: only in the {which}, not compared"
-        for which, own, other in (("first", first, second), ("second", second, first))
+        for which, own, another in (("first", one, other), ("second", other, one))
         for name in own
-        if name not in other
+        if name not in another
     ]
-    told = dict.fromkeys(f"{name}: {warning}" for name, check in checks.items() for warning in check.warnings)
-    pairs = [(name, key) for name in shared for key in first[name].summary if key in second[name].summary]
-    return Comparison(
-        rows=[row for name, key in pairs for row in _rows(name, key, first[name], second[name])],
-        verdicts=[
-            (name, key, _verdict(first[name], key), _verdict(second[name], key)) for name, key in pairs
-        ],
-        warnings=[*left_out, *told],
-    )
+    return [*left_out, *dict.fromkeys(told)]
 
 
-def _rows(name: str, key: str, first: Results, second: Results) -> list[Compared]:
-    growth = [_growth(name, key, metric, first, second) for metric in ("growth", *_RATES)]
-    growth += [
-        _growth(name, key, counted, first, second, unit="per iteration")
-        for counted in _COUNTED
-        if any(_counts_grow(results.summary[key], counted) for results in (first, second))
+def _rows(name: str, key: str, sides: _Sides, smallest_share: float) -> list[_Row]:
+    summaries = [[run[name].summary[key] for run in side] for side in sides]
+    counted = [
+        each for each in COUNTED if any(counts_grow(summary, each) for side in summaries for summary in side)
     ]
-    both = _entries(first, key), _entries(second, key)
-    means = [_mean(name, key, each, *both) for each in _PER_ITERATION]
-    return [row for row in (*growth, *means) if row.first is not None or row.second is not None]
+    metrics = [
+        *(("MB/iteration", metric) for metric in ("growth", *RATES)),
+        *(("per iteration", each) for each in counted),
+    ]
+    growth = [_growth(name, key, metric, unit, summaries) for unit, metric in metrics]
+    entries = [[entries_of(run[name], key) for run in side] for side in sides]
+    means = [_means(name, key, metric, entries, smallest_share) for metric in PER_ITERATION]
+    return [row for row in (*growth, *means) if row.shown.first is not None or row.shown.second is not None]
 
 
-_RATES: Mapping[str, Callable[[Judgement], tuple[float | None, float | None, float | None]]] = {
-    "rss growth": lambda judged: (judged.rss_ci_low, judged.rss_rate_mb_per_iteration, judged.rss_ci_high),
-    "heap growth": lambda judged: (
-        judged.heap_ci_low,
-        judged.heap_rate_mb_per_iteration,
-        judged.heap_ci_high,
-    ),
-}
-"""(low, rate, high) of a channel, by the metric's name."""
+class _Row(NamedTuple):
+    """A row before it is decided: what it shows, its numbers, and the difference that one run a side tells."""
+
+    shown: Compared
+    sides: Sides
+    alone: Difference | None
 
 
-_COUNTED = ("descriptors", "threads")
-"""Counts, compared by their growth where it is not nothing on both sides."""
+def _decided(rows: Sequence[_Row]) -> list[Compared]:
+    """Return the rows with their differences; those that have several runs a side are decided together."""
+    together = decide_together([row.sides for row in rows])
+    return [
+        _with(row.shown, *found) if row.sides.told else _with_one_run(row)
+        for row, found in zip(rows, together, strict=True)
+    ]
+
+
+def _with_one_run(row: _Row) -> Compared:
+    shown = row.shown
+    if shown.first is None or shown.second is None:
+        return shown
+    if row.alone is None:
+        return msgspec.structs.replace(shown, difference=shown.second - shown.first)
+    return _with(shown, row.alone, change_of(row.alone, row.sides))
 
 
 def _growth(
-    name: str, key: str, metric: str, first: Results, second: Results, *, unit: str = "MB/iteration"
-) -> Compared:
-    rates = [_rate(results.summary[key], metric) for results in (first, second)]
-    row = Compared(
-        experiment=name, series=key, metric=metric, unit=unit, first=rates[0][1], second=rates[1][1]
-    )
-    a, b = rates
-    if a[1] is None or b[1] is None:
-        return row
+    name: str, key: str, metric: str, unit: str, summaries: Sequence[Sequence[SeriesSummary]]
+) -> _Row:
+    rates = [[rate_of(summary, metric) for summary in side] for side in summaries]
+    sides = [[rate[1] for rate in side] for side in rates]
+    row, numbers = _row(name, key, metric, unit, sides, smallest=SMALLEST_GROWTH)
+    a, b = rates[0][0], rates[1][0]
     known = all(end is not None for end in (*a, *b))
-    difference = rate_difference(a, b) if known else Difference(b[1] - a[1], float("-inf"), float("inf"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    return _with(row, difference, more_is_better=False)
+    alone = rate_difference(a, b) if known else None  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    return _Row(row, numbers, alone)
 
 
-def _rate(summary: SeriesSummary, metric: str) -> tuple[float | None, float | None, float | None]:
-    """Return (low, rate, high): of the leak series for ``growth``, else of the channel as it was judged."""
-    if metric == "growth":
-        rate = summary.leak_rate
-        return (rate.ci_low, rate.rate_mb_per_iteration, rate.ci_high) if rate else (None, None, None)
-    judged = summary.judgement
-    if judged is None:
-        return None, None, None
-    if metric in _COUNTED:
-        counted = _counted(summary, metric)
-        return (
-            (counted.ci_low, counted.rate_per_iteration, counted.ci_high) if counted else (None, None, None)
-        )
-    return _RATES[metric](judged)
-
-
-def _counted(summary: SeriesSummary, name: str) -> CountJudgement | None:
-    judged = summary.judgement
-    return {"descriptors": judged.descriptors, "threads": judged.threads}[name] if judged else None
-
-
-def _counts_grow(summary: SeriesSummary, counted: str) -> bool:
-    found = _counted(summary, counted)
-    return found is not None and found.first != found.last
-
-
-def _mean(
+def _row(
     name: str,
     key: str,
-    metric: tuple[str, str, Pick, bool],
-    first: Sequence[Mapping[str, Any]],
-    second: Sequence[Mapping[str, Any]],
-) -> Compared:
-    word, unit, pick, more_is_better = metric
-    a, b = ([value for entry in entries if (value := pick(entry)) is not None] for entries in (first, second))
+    metric: str,
+    unit: str,
+    sides: Sequence[Sequence[float | None]],
+    *,
+    smallest: float | None = None,
+    share: float = 0.0,
+    more_is_better: bool = False,
+) -> tuple[Compared, Sides]:
+    """Return a row and its numbers; without ``smallest`` a ``share`` of the first side's number is what counts."""
+    known = [[value for value in side if value is not None] for side in sides]
+    means = [sum(side) / len(side) if side else None for side in known]
+    counts = smallest if smallest is not None else share * abs(means[0] or 0.0)
     row = Compared(
         experiment=name,
         series=key,
-        metric=word,
+        metric=metric,
         unit=unit,
-        first=sum(a) / len(a) if a else None,
-        second=sum(b) / len(b) if b else None,
+        first=means[0],
+        second=means[1],
+        smallest=counts,
+        first_runs=list(sides[0]),
+        second_runs=list(sides[1]),
     )
-    return _with(row, mean_difference(a, b), more_is_better=more_is_better) if a and b else row
+    return row, Sides(known[0], known[1], more_is_better, counts)
 
 
-def _with(row: Compared, difference: Difference, *, more_is_better: bool) -> Compared:
-    change: Change = "same"
-    if not isfinite(difference.low) or not isfinite(difference.high):
-        change = "unknown"
-    elif difference.resolved:
-        change = "better" if (difference.value > 0) == more_is_better else "worse"
+def _means(
+    name: str,
+    key: str,
+    metric: Metric,
+    entries: Sequence[Sequence[Sequence[Mapping[str, Any]]]],
+    share: float,
+) -> _Row:
+    sides = [[mean_of(run, metric.pick) for run in side] for side in entries]
+    row, numbers = _row(
+        name,
+        key,
+        metric.word,
+        metric.unit,
+        sides,
+        smallest=metric.smallest,
+        share=share,
+        more_is_better=metric.more_is_better,
+    )
+    return _Row(row, numbers, _unvaried(entries, metric))
+
+
+def _unvaried(entries: Sequence[Sequence[Sequence[Mapping[str, Any]]]], metric: Metric) -> Difference | None:
+    """Return the difference of a number that is the same in every iteration of a run, as error rates are; else None.
+
+    That is what an engine without randomness does: another number is another output, and no chance. Of a number that
+    varies, as times do, one run a side tells nothing.
+    """
+    found = [[value for entry in side[0] if (value := metric.pick(entry)) is not None] for side in entries]
+    if any(len(values) < _FEWEST_ALIKE or len(set(values)) > 1 for values in found):
+        return None
+    value = found[1][0] - found[0][0]
+    return Difference(value, value, value)
+
+
+def _with(row: Compared, difference: Difference, change: Change) -> Compared:
     return msgspec.structs.replace(
         row,
         difference=difference.value,
@@ -210,13 +291,11 @@ def _with(row: Compared, difference: Difference, *, more_is_better: bool) -> Com
     )
 
 
-def _entries(results: Results, key: str) -> list[Mapping[str, Any]]:
-    method, _, variant = key.partition("@")
-    return [
-        entry
-        for entry in results.iterations
-        if entry["method"] == method and (entry.get("variant") or "") == variant
-    ]
+def _verdicts(side: Sequence[Run], name: str, key: str) -> str:
+    """Return the verdict, or each with its count: ``flat``, or ``flat 4, leak 1``."""
+    words = [_verdict(run[name], key) for run in side]
+    counts = {word: words.count(word) for word in dict.fromkeys(words)}
+    return words[0] if len(counts) == 1 else ", ".join(f"{word} {count}" for word, count in counts.items())
 
 
 def _verdict(results: Results, key: str) -> str:

@@ -63,6 +63,22 @@ def load_run(path: Path) -> dict[str, Results]:
     return results_of_run(runs[-1].path)
 
 
+def load_runs(path: Path, *, every: bool = False) -> list[dict[str, Results]]:
+    """Return the runs that ``path`` points to: one, or with ``every`` all finished ones of a results folder.
+
+    Raises:
+        ResultsError: As :func:`load_run`; or none of the folder's runs is finished.
+    """
+    if not every or not path.is_dir() or is_run_folder(path):
+        return [load_run(path)]
+    runs = [run for run in ResultsFolder(path).run_folders() if run.manifest().state == "finished"]
+    if not runs:
+        raise ResultsError(
+            f"{path}: no finished run in it; name a results folder with runs, or a run of its own"
+        )
+    return [results_of_run(run.path) for run in runs]
+
+
 def _plan(manifest: Manifest, path: Path) -> Plan:
     try:
         return msgspec.convert(manifest.plan, type=Plan)
