@@ -31,7 +31,9 @@ COMMAND = _TakesSides
 def compare(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN_A RUN_B", help=f"The first and the second run: each {_RUN_HELP}."),
+        typer.Argument(
+            metavar="RUN", help=f"The first and the second run, or all of the first side: each {_RUN_HELP}."
+        ),
     ],
     against: Annotated[
         list[Path] | None,
@@ -54,8 +56,8 @@ def compare(
     """Compare runs: growth, TTFT, speed, WER and load of each method, differences with 95 % intervals.
 
     Name two runs, or several of each side: compare A1 A2 A3 --against B1 B2 B3. Only several runs a side, recorded in
-    turn, tell a slower release from chance. Runs with different models or tasks are refused (exit 2); a different host or
-    setting gives a warning.
+    turn, tell a slower release from chance. Runs with different models or tasks are refused (exit 2); a different host
+    or setting gives a warning.
     """
     from orchestrator.cli.terminal.screen import Screen
     from orchestrator.experiments.comparing.comparison import compare_runs

@@ -47,10 +47,15 @@ class Sides:
         """Whether both sides have the runs that a variance between runs needs."""
         return min(len(self.first), len(self.second)) >= FEWEST_RUNS
 
+    @property
+    def varies(self) -> bool:
+        """Whether the number is not the same in all runs of a side; else there is no chance in a difference."""
+        return len(set(self.first)) > 1 or len(set(self.second)) > 1
+
 
 def decide_together(numbers: Sequence[Sides]) -> list[tuple[Difference, Change]]:
     """Return the difference of each, with an interval that holds together with all others, and what it means."""
-    tested = sum(each.told for each in numbers)
+    tested = sum(each.told and each.varies for each in numbers)
     confidence = 1 - ALPHA / max(tested, 1)
     found: list[tuple[Difference, Change]] = []
     for each in numbers:

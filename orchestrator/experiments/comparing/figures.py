@@ -93,9 +93,16 @@ def counts_grow(summary: SeriesSummary, counted: str) -> bool:
 
 
 def mean_of(entries: Sequence[Mapping[str, Any]], pick: Pick) -> float | None:
-    """Return the mean over the iterations that have the number; None where none has."""
+    """Return the mean over the iterations that have the number, without the tenth at either end; None where none has.
+
+    Single iterations that waited for something else are no property of the code, and they vary most of all.
+    """
     values = [value for entry in entries if (value := pick(entry)) is not None]
-    return sum(values) / len(values) if values else None
+    if not values:
+        return None
+    cut = len(values) // 10
+    middle = sorted(values)[cut : len(values) - cut]
+    return sum(middle) / len(middle)
 
 
 def entries_of(results: Results, key: str) -> list[Mapping[str, Any]]:
