@@ -36,7 +36,7 @@ class Pretended:
             tolerance=0.1,
             rate_mb_per_iteration=0.5 if name == "leaks" else 0.0,
             ci_low=0.49 if name == "leaks" else -0.01,
-            ci_high=0.51 if name == "leaks" else 0.01,
+            ci_high={"leaks": 0.51, "undecided": 0.3, "clean": 0.01}[name],
             rate_channel="live",
             rss_rate_mb_per_iteration=0.5 if name == "leaks" else 0.0,
             rss_ci_low=0.49 if name == "leaks" else -0.01,
@@ -180,6 +180,11 @@ def test_settings_may_stand_in_pyproject_as_numbers_and_booleans(pytester, prete
 )
 def test_growth_within_the_tolerance_is_accepted(session, line, outcome):
     session("def test_it(leak_check): leak_check(leaks)", ini=line).assert_outcomes(**{outcome: 1})
+
+
+def test_growth_that_is_open_but_within_what_is_accepted_passes(session, monkeypatch):
+    monkeypatch.setitem(VERDICTS, "clean", "slow-growth")
+    session("def test_it(leak_check): leak_check(clean)").assert_outcomes(passed=1)
 
 
 def test_what_a_passed_check_would_have_found_is_in_its_report(session):
