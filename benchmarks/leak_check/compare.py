@@ -225,7 +225,14 @@ def main() -> None:
     show("leak checks", ["tool", *keys], [[name, *total.values()] for name, total in totals.items()])
     if not chosen.only:
         record(
-            "leak_check", {**host("orchestrator", "pytest"), "peers": peers, "totals": totals, "rows": rows}
+            "leak_check",
+            {
+                **host("orchestrator", "pytest"),
+                "jobs": chosen.jobs,
+                "peers": peers,
+                "totals": totals,
+                "rows": rows,
+            },
         )
 
 
