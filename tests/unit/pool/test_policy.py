@@ -138,6 +138,8 @@ def test_an_idle_worker_is_looked_at_for_whatever_comes_first() -> None:
     assert next_check_s(LIMITS, age_s=10, idle_s=1) == 4
     assert next_check_s(LIMITS, age_s=59, idle_s=1) == 1
     assert next_check_s(LIMITS, age_s=70, idle_s=1) == 0
+    assert next_check_s(LIMITS, age_s=10, idle_s=4.75) == 0.25
+    assert next_check_s(LIMITS, age_s=10, idle_s=99) == 0
     assert next_check_s(NO_LIMITS, age_s=70, idle_s=1) is None
 
 
@@ -172,6 +174,13 @@ def test_three_failures_within_the_period_are_too_many() -> None:
     restart_limit.started()
     assert restart_limit.start_failed(59, "c")
     assert restart_limit.evidence == ("a", "b", "c")
+
+
+def test_failures_within_the_period_are_too_many_even_with_successes_between() -> None:
+    restart_limit = RestartLimit(most=3, period_s=60)
+    for at, too_many in [(1000.0, False), (1030.0, False), (1060.0, True), (1200.0, False)]:
+        assert restart_limit.start_failed(at, "why") is too_many, at
+        restart_limit.started()
 
 
 def test_failures_far_apart_are_forgiven_unless_none_succeeds() -> None:

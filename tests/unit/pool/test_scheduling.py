@@ -11,6 +11,7 @@ from orchestrator.pool.core.scheduling import (
     Memory,
     SlotView,
     Start,
+    _Place,
     next_step,
 )
 
@@ -115,6 +116,16 @@ def test_reserves_go_before_workers_in_use() -> None:
 def test_a_second_worker_is_worth_more_than_a_reserve_of_the_first() -> None:
     slots = [slot(0, "a", "working", reserve="idle"), FREE]
     assert next_step([demand("a", need=100)], slots, Memory(0)) == Evict(0, reserve=True)
+
+
+def test_for_memory_a_model_gives_up_its_reserve_and_no_worker_of_its_own() -> None:
+    own, other = slot(0, "a", "idle", reserve="idle"), slot(1, "a", "idle")
+    assert next_step([demand("a", waiting=3, need=100)], [own, other, FREE], Memory(0)) == Give(0)
+    busy = slot(1, "a", "working", last_used=1.0)
+    place = _Place([slot(0, "a", "working", reserve="idle"), busy, FREE], Memory(0), frozenset(), False)
+    assert [(one.index, one.state) for one in place.own_reserves("a")] == [(0, "working")]
+    idle = _Place([own, other, slot(2, "b", reserve="idle")], Memory(0), frozenset(), False)
+    assert [(one.index, one.state) for one in idle.own_reserves("a")] == [(0, "working")]
 
 
 def test_for_a_slot_a_reserve_is_of_no_use() -> None:
