@@ -19,7 +19,7 @@ KEYS = ("audio", "output", "language", "text")
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One recording. With ``text``, that is aligned and nothing is recognised."""
+    """One recording. With ``text``, it is aligned and not transcribed."""
 
     path: Path
     name: str

@@ -14,7 +14,7 @@ Profile = Annotated[str, typer.Option(help="auto, qwen3, embedded, or another pr
 Config = Annotated[
     Path | None, typer.Option(help="File with the models; default: experiments.toml, else our own.")
 ]
-RecognizingModel = Annotated[str, typer.Option("--model", help="The model or role that transcribes.")]
+TranscribingModel = Annotated[str, typer.Option("--model", help="The model or role that transcribes.")]
 AligningModel = Annotated[
     str, typer.Option("--aligner", help="The model or role that aligns words with the audio.")
 ]

@@ -96,7 +96,7 @@ def open_pool(options: PipelineOptions) -> Pool:
     )
 
 
-def recognizing(options: PipelineOptions, models: Sequence[Model], *, words: bool) -> list[Step]:
+def transcribing(options: PipelineOptions, models: Sequence[Model], *, words: bool) -> list[Step]:
     """Return the steps from audio to text and, with ``words``, to times.
 
     Raises:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Segment(msgspec.Struct, frozen=True):
-    """One piece of the recording that was recognised in one go. Milliseconds from the recording's start.
+    """One piece of the recording that was transcribed in one job. Milliseconds from the recording's start.
 
     ``heard`` is the engine's own text, ``text`` what the steps made of it; of Chinese, ``zh_tw`` is the form between
     the two, as it is shown while it comes. ``words`` is empty until an align

@@ -97,7 +97,7 @@ class AlignWords:
 
     Args:
         model: A model of the pool that does ``align``.
-        language: Overrides what the recogniser heard, and the model's.
+        language: Overrides what the engine detected, and the model's.
         options: Of the task.
     """
 

@@ -45,7 +45,7 @@ class RunningStream(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PartialText:
-    """Text of a piece that is being recognised: a chunk of it, or, when ``done``, the engine's whole text."""
+    """Text of a piece that is being transcribed: a chunk of it, or, when ``done``, the engine's whole text."""
 
     start_ms: int
     chunk: Chunk

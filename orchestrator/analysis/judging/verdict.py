@@ -1,10 +1,10 @@
 """Judge all channels of one series together.
 
-    rss, rss_anon, shmem, swap  -- outside -->  lead = rss_anon + shmem + swap, else rss + swap
-    live, held                  -- inside  -->  live;  nonmalloc = lead - live - held
+    rss, rss_anon, shmem, swap  -- outside -->  leak series = rss_anon + shmem + swap, else rss + swap
+    live, held                  -- inside  -->  live;  nonmalloc = leak series - live - held
 
 A leak is memory that is not given back: live heap that grows, or memory outside malloc that grows.
-Growth of the lead alone, with both of them at rest, is memory the allocator holds free: not a leak, but
+Growth of the leak series alone, with both of them at rest, is memory the allocator holds free: not a leak, but
 never called clean while it goes on either. The live heap alone never clears a series.
 """
 
@@ -33,7 +33,7 @@ from orchestrator.analysis.series import FloatArray
 
 _SECONDS_PER_HOUR = 3600.0
 _STILL_GROWING = 0.75
-"""Above this probability of growth of the lead, a heap at rest does not make a series clean."""
+"""Above this probability of growth of the leak series, a heap at rest does not make a series clean."""
 
 _CLEARLY_GROWING = 0.8
 _STEPS = ("step", "steps")
@@ -197,8 +197,8 @@ def _judge_channels(
 
 
 def _choose(channels: dict[str, ChannelVerdict]) -> _Choice:
-    """Decide which channel speaks for the whole."""
-    lead_name = "rss_anon" if "rss_anon" in channels else "rss"
+    """Decide which channel gives the verdict of the whole."""
+    leak_series_name = "rss_anon" if "rss_anon" in channels else "rss"
     inside = [name for name in ("live", "nonmalloc") if name in channels]
     leaking = [name for name in inside if channels[name].verdict == "leak"]
     if leaking:
@@ -210,31 +210,31 @@ def _choose(channels: dict[str, ChannelVerdict]) -> _Choice:
             if channels[name].verdict == verdict:
                 return _Choice(channels[name].verdict, name)
     if len(inside) == 2:
-        return _heap_at_rest(channels, lead_name)
-    if inside and not channels[lead_name].clean:
-        return _live_at_rest(channels, lead_name)
-    return _file_pages(channels, lead_name)
+        return _heap_at_rest(channels, leak_series_name)
+    if inside and not channels[leak_series_name].clean:
+        return _live_at_rest(channels, leak_series_name)
+    return _file_pages(channels, leak_series_name)
 
 
-def _heap_at_rest(channels: dict[str, ChannelVerdict], lead_name: str) -> _Choice:
+def _heap_at_rest(channels: dict[str, ChannelVerdict], leak_series_name: str) -> _Choice:
     """Decide when neither live heap nor memory outside malloc grows."""
-    lead = channels[lead_name]
-    if lead.clean:
-        return _file_pages(channels, lead_name)
+    leak_series = channels[leak_series_name]
+    if leak_series.clean:
+        return _file_pages(channels, leak_series_name)
     inside = f"live heap and memory outside malloc {_rest(channels, 'live', 'nonmalloc')}"
     held = f"{inside}: what grows is memory the allocator holds free"
-    limit = _CLEARLY_GROWING if lead.shape in _STEPS else _STILL_GROWING
-    if lead.verdict == "slow-growth":
-        return _Choice("slow-growth", lead_name, (held,), (HELD_PROBE,))
-    if lead.verdict == "leak" or lead.growing > limit:
-        return _Choice("inconclusive", lead_name, (held,), (HELD_PROBE,))
+    limit = _CLEARLY_GROWING if leak_series.shape in _STEPS else _STILL_GROWING
+    if leak_series.verdict == "slow-growth":
+        return _Choice("slow-growth", leak_series_name, (held,), (HELD_PROBE,))
+    if leak_series.verdict == "leak" or leak_series.growing > limit:
+        return _Choice("inconclusive", leak_series_name, (held,), (HELD_PROBE,))
     if channels["rss"].verdict in ("leak", "slow-growth") or channels["rss"].growing > limit:
-        return _Choice("slow-growth", "rss", (_files(channels, lead_name),))
+        return _Choice("slow-growth", "rss", (_files(channels, leak_series_name),))
     speaker = max(("live", "nonmalloc"), key=lambda name: channels[name].slope.high)
     rest = f"{inside}; what RSS still does is noise or retention"
     if channels[speaker].slope.low > 0:
         return _Choice("flat", speaker, (rest,))
-    return _Choice("plateau" if lead.shape in _STEPS else "bounded", speaker, (rest,))
+    return _Choice("plateau" if leak_series.shape in _STEPS else "bounded", speaker, (rest,))
 
 
 def _rest(channels: dict[str, ChannelVerdict], *names: str) -> str:
@@ -244,34 +244,40 @@ def _rest(channels: dict[str, ChannelVerdict], *names: str) -> str:
     return "are at rest" if len(names) > 1 else "is at rest"
 
 
-def _files(channels: dict[str, ChannelVerdict], lead_name: str) -> str:
+def _files(channels: dict[str, ChannelVerdict], leak_series_name: str) -> str:
     """Return that what grows are pages of files."""
-    lead = channels[lead_name]
-    rest = "are at rest" if lead.slope.low <= 0 else "hardly grow" if lead.clean else "may grow a little"
+    leak_series = channels[leak_series_name]
+    rest = (
+        "are at rest"
+        if leak_series.slope.low <= 0
+        else "hardly grow"
+        if leak_series.clean
+        else "may grow a little"
+    )
     return (
         f"anonymous and shared memory {rest}: what grows are pages of mapped files, which end with the files"
     )
 
 
-def _live_at_rest(channels: dict[str, ChannelVerdict], lead_name: str) -> _Choice:
+def _live_at_rest(channels: dict[str, ChannelVerdict], leak_series_name: str) -> _Choice:
     """Decide when the live heap is at rest, but what else grows is not known."""
-    lead = channels[lead_name]
+    leak_series = channels[leak_series_name]
     reason = f"the live heap {_rest(channels, 'live')}, but the process grows or may grow"
-    verdict: VerdictName = "slow-growth" if lead.verdict == "slow-growth" else "inconclusive"
+    verdict: VerdictName = "slow-growth" if leak_series.verdict == "slow-growth" else "inconclusive"
     return _Choice(
         verdict,
-        lead_name,
+        leak_series_name,
         (reason,),
         ("the allocator's free bytes (mallinfo2), to tell held memory from leaks",),
     )
 
 
-def _file_pages(channels: dict[str, ChannelVerdict], lead_name: str) -> _Choice:
-    """Let the lead decide, unless it is clean while the file pages in RSS still grow."""
-    lead, rss = channels[lead_name], channels["rss"]
-    if lead.clean and rss.verdict in ("leak", "slow-growth"):
-        return _Choice("slow-growth", "rss", (_files(channels, lead_name),))
-    return _Choice(lead.verdict, lead_name)
+def _file_pages(channels: dict[str, ChannelVerdict], leak_series_name: str) -> _Choice:
+    """Let the leak series decide, unless it is clean while the file pages in RSS still grow."""
+    leak_series, rss = channels[leak_series_name], channels["rss"]
+    if leak_series.clean and rss.verdict in ("leak", "slow-growth"):
+        return _Choice("slow-growth", "rss", (_files(channels, leak_series_name),))
+    return _Choice(leak_series.verdict, leak_series_name)
 
 
 def _verdict(

@@ -16,7 +16,7 @@ import typer
 from orchestrator.cli import pipeline_flags as flags
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.interrupts import interruptible
-from orchestrator.cli.pipeline_setup import RAY, PipelineOptions, config_file, open_pool, recognizing, say
+from orchestrator.cli.pipeline_setup import RAY, PipelineOptions, config_file, open_pool, say, transcribing
 from orchestrator.errors import ResultsError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def batch(
     formats: Formats = "txt",
     profile: flags.Profile = "auto",
     config: flags.Config = None,
-    model: flags.RecognizingModel = "asr-small",
+    model: flags.TranscribingModel = "asr-small",
     aligner: flags.AligningModel = "aligner",
     language: flags.Language = None,
     align: flags.WordTimes = None,
@@ -226,7 +226,7 @@ class PipelineFor:
         self._pool = pool
         self._options = options
         self._words = any(map(options.wants_words, formats))
-        recognizing(
+        transcribing(
             options, pool.models, words=self._words
         )  # refuses unknown models before the first recording
 
@@ -237,7 +237,7 @@ class PipelineFor:
         options = replace(self._options, language=entry.language or self._options.language)
         steps: list[Step]
         if entry.text is None:
-            steps = recognizing(options, self._pool.models, words=self._words)
+            steps = transcribing(options, self._pool.models, words=self._words)
         else:
             language = options.language
             steps = [GivenText(entry.text, language), AlignWords(options.aligner, language)]

@@ -11,7 +11,7 @@ import typer
 from orchestrator.cli import pipeline_flags as flags
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.interrupts import interruptible
-from orchestrator.cli.pipeline_setup import PipelineOptions, named, open_pool, recognizing, say
+from orchestrator.cli.pipeline_setup import PipelineOptions, named, open_pool, say, transcribing
 
 if TYPE_CHECKING:
     from orchestrator.pipeline import Document, Pipeline
@@ -28,7 +28,7 @@ def transcribe(  # noqa: PLR0917 - typer wants one parameter a flag
     ] = None,
     profile: flags.Profile = "auto",
     config: flags.Config = None,
-    model: flags.RecognizingModel = "asr-small",
+    model: flags.TranscribingModel = "asr-small",
     aligner: flags.AligningModel = "aligner",
     language: flags.Language = None,
     align: flags.WordTimes = None,
@@ -143,7 +143,7 @@ def _transcribe(files: list[Path], outlet: Outlet, options: PipelineOptions, *, 
 
     failed = 0
     with open_pool(options) as pool:
-        steps = recognizing(options, pool.models, words=options.wants_words(outlet.format_name))
+        steps = transcribing(options, pool.models, words=options.wants_words(outlet.format_name))
         pipeline = Pipeline(steps, pool, timeout_s=options.timeout_s)
         for file in files:
             try:

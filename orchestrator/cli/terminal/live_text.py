@@ -1,4 +1,4 @@
-"""Text on a terminal while it comes: one line of progress and the piece that is being recognised.
+"""Text on a terminal while it comes: one line of progress and the piece that is being transcribed.
 
 Drawn on stderr and wiped when the recording is done, so that stdout holds the result and nothing else. What the
 engine takes back (:class:`Chunk.replaces`) is redrawn; Chinese is shown as it will be written in Taiwan.
