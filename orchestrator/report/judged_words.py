@@ -50,6 +50,23 @@ EXPLANATIONS: Mapping[str, str] = {
 }
 """Verdicts with what they mean, for a reader who sees a single series."""
 
+_DECLINES = "it declines; no leak"
+_CAN_DECLINE = ("bounded", "flat", "plateau")
+
+
+def explanation(judged: Judged) -> str:
+    """Return the verdict with what it means; memory that falls is said to, not to move within limits or to rest."""
+    rate, tolerance = judged.rate_mb_per_iteration, judged.tolerance
+    falls = judged.ci_high is not None and judged.ci_high < 0 and rate is not None
+    if (
+        falls
+        and judged.verdict in _CAN_DECLINE
+        and (judged.verdict == "bounded" or -(rate or 0.0) > (tolerance or 0.0))
+    ):
+        return f"{judged.verdict}: {_DECLINES}"
+    return EXPLANATIONS[judged.verdict]
+
+
 _MEANINGS: Mapping[str, str] = {
     "leak": "leaks",
     "slow-growth": "grows, but not as a leak does",

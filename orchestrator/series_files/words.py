@@ -10,7 +10,7 @@ from orchestrator.series_files.finding import Finding
 def finding_lines(finding: Finding) -> list[Line]:
     """Return the finding's block: name, verdict, growth, and what stands behind it."""
     role: Role = "bad" if finding.verdict in ("leak", "crashed") else "text"
-    lines = [Line(_name(finding), "title"), Line(f"  {words.EXPLANATIONS[finding.verdict]}", role)]
+    lines = [Line(_name(finding), "title"), Line(f"  {words.explanation(finding)}", role)]
     if growth := words.growth_words(finding):
         hourly = finding.rate_mb_per_hour
         lines.append(Line(f"  {growth}" + ("" if hourly is None else f"; {hourly:+.2f} MB per hour")))

@@ -281,6 +281,15 @@ def test_words_give_name_verdict_rates_and_reasons(tmp_path):
     assert [line for line in lines[4:-1] if not line.startswith("  because: ")] == []
 
 
+@pytest.mark.parametrize("pace", [0.8, 0.2])
+def test_a_series_that_declines_is_said_to(pace, tmp_path):
+    noise = np.random.default_rng(1).normal(0, 0.2, 60)
+    rows = [(n, 400 - pace * n + noise[n]) for n in range(60)]
+    lines = finding_lines(judge_measured(read_csv(table(tmp_path / "a.csv", rows, "iteration,rss_mb"))))
+    assert lines[1].text.endswith(": it declines; no leak")
+    assert not any("up and down" in line.text or "came to rest" in line.text for line in lines)
+
+
 def test_descriptors_and_threads_of_a_file_are_judged(tmp_path):
     rows = [(n, 200, 10 + n, 4 + min(n, 3)) for n in range(1, 41)]
     found = judge_measured(read_csv(table(tmp_path / "a.csv", rows, "iteration,rss_mb,descriptors,threads")))
