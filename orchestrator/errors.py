@@ -8,7 +8,7 @@ them as keyword arguments with defaults.
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 
@@ -20,7 +20,20 @@ def reason_of(error: OSError | ValueError) -> str:
 
 
 class OrchestratorError(Exception):
-    """Base of all errors this package raises on purpose."""
+    """Base of all errors this package raises on purpose. They can be pickled and copied, with all their facts."""
+
+    def __reduce__(self) -> tuple[Callable[..., OrchestratorError], tuple[object, ...]]:
+        # The default would call the class with the finished text alone, and most take the facts instead.
+        return _made_again, (type(self), self.args, dict(vars(self)))
+
+
+def _made_again(
+    kind: type[OrchestratorError], args: tuple[object, ...], facts: dict[str, object]
+) -> OrchestratorError:
+    error = kind.__new__(kind)
+    error.args = args
+    vars(error).update(facts)
+    return error
 
 
 class ConfigProblem:

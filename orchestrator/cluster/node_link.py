@@ -227,4 +227,6 @@ def _audio_path(frame: bytes) -> str:
 def _cause(error: Exception) -> str:
     """Return what happened to an actor in a line: Ray tells it in a paragraph."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if lines and "creation task" in lines[0]:
+        return lines[-1]  # our own exception, at the end of its traceback
     return f"{type(error).__name__}: {lines[0] if lines else 'no more is known'}"

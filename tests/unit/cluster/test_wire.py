@@ -1,11 +1,14 @@
 """Our exceptions survive the way between machines: same class, same text, same facts."""
 
 import concurrent.futures
+import copy
 import pickle
+from collections.abc import Callable
 
 import pytest
 
 from orchestrator import errors
+from orchestrator.cluster.node_link import _cause
 from orchestrator.cluster.routing import LEAST_AHEAD, MOST_AHEAD, limit, smoothed
 from orchestrator.cluster.wire import put_together, take_apart
 
@@ -48,6 +51,20 @@ def test_an_error_comes_back_as_it_was(error: errors.OrchestratorError) -> None:
     assert _shown(back) == _shown(error)
 
 
+@pytest.mark.parametrize("error", SAMPLES, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize(
+    "again", [lambda error: pickle.loads(pickle.dumps(error)), copy.copy], ids=["pickle", "copy"]
+)
+def test_an_error_can_be_pickled_and_copied(
+    error: errors.OrchestratorError, again: Callable[[errors.OrchestratorError], errors.OrchestratorError]
+) -> None:
+    """multiprocessing, Ray and joblib pickle exceptions; one that cannot be read hides what happened."""
+    back = again(error)
+    assert type(back) is type(error)
+    assert str(back) == str(error)
+    assert _shown(back) == _shown(error)
+
+
 def test_every_error_has_its_sample() -> None:
     bases = {"OrchestratorError", "WorkerError", "ResultsError"}
     known = {
@@ -56,6 +73,13 @@ def test_every_error_has_its_sample() -> None:
         if isinstance(found, type) and issubclass(found, errors.OrchestratorError)
     }
     assert known - bases == {type(error).__name__ for error in SAMPLES}
+
+
+def test_a_node_that_could_not_be_made_says_why() -> None:
+    told = "The actor died of an error raised in its creation task, ray::NodeActor\n  File …\nours: no python\n\n"
+    assert _cause(RuntimeError(told)) == "ours: no python"
+    assert _cause(RuntimeError("it died\n  of something")) == "RuntimeError: it died"
+    assert _cause(RuntimeError("")) == "RuntimeError: no more is known"
 
 
 def test_what_is_not_ours_is_told_by_a_job_error() -> None:
