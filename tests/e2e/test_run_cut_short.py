@@ -13,6 +13,7 @@ import pytest
 from lab import END_S, NO_WORKER_S, PATIENCE_S, Lab, experiment, install_engines, synthetic, wait_until
 
 from orchestrator.errors import ResultsError
+from orchestrator.experiments.results.results_file import RESULTS_SCHEMA
 from orchestrator.experiments.storage.manifest import read_manifest
 from orchestrator.experiments.storage.records import IterationRecord, SeriesEnd
 from orchestrator.process.samples import read_samples
@@ -55,7 +56,7 @@ def check_readable(lab: Lab) -> None:
     assert all(entry.experiment == "a" for entry in lab.entries())
     read_samples(lab.run_folder)
     for file in lab.results.glob("*.json"):
-        assert json.loads(file.read_text())["schema"] == 1
+        assert json.loads(file.read_text())["schema"] == RESULTS_SCHEMA
 
 
 @pytest.mark.parametrize("moment", list(MOMENTS))

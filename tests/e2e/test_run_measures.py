@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from lab import END_S, PATIENCE_S, TEXT, Lab, align, asr, experiment, read_json, synthetic, wait_until
 
+from orchestrator.experiments.results.results_file import RESULTS_SCHEMA
 from orchestrator.experiments.storage.records import IterationRecord, SeriesEnd
 from orchestrator.process.samples import read_samples
 
@@ -68,7 +69,7 @@ def test_five_experiments_give_five_files_with_the_truth_in_them(lab: Lab) -> No
 
 
 def check_form(results: dict[str, Any], wanted: dict[str, Any]) -> None:
-    assert results["schema"] == 1
+    assert results["schema"] == RESULTS_SCHEMA
     assert results["profile"] == "lab"
     assert results["config"]["profile_reason"] == "lab: the only profile"
     assert results["config"]["iterations"] == ITERATIONS
