@@ -59,12 +59,19 @@ class _Judge:
 
     def __call__(self, found: Round) -> Answer:
         judged = judge_round(self.name, found, self.counted, memory=self.memory)
-        self.last = slowed(self.last, judged) if self.last is not None else judged
-        blocks = judged.python_blocks
-        if self.last.verdict == "leak" or judged.leaking_resources or (blocks and blocks.verdict == "leak"):
-            return "growing"
-        unsettled = [each.verdict for each in judged.resources.values() if each.verdict not in CLEAN]
-        return "clean" if self.last.verdict in CLEAN and not unsettled else "open"
+        judged = slowed(self.last, judged) if self.last is not None else judged
+        answer = _answer(judged)
+        if found.whole or self.last is None or answer == "growing":
+            self.last = judged
+        return answer
+
+
+def _answer(judged: LeakCheckResult) -> Answer:
+    blocks = judged.python_blocks
+    if judged.verdict == "leak" or judged.leaking_resources or (blocks and blocks.verdict == "leak"):
+        return "growing"
+    unsettled = [each for each in judged.resources.values() if each.verdict not in CLEAN]
+    return "clean" if judged.verdict in CLEAN and not unsettled else "open"
 
 
 def measure(

@@ -39,6 +39,8 @@ LEAK_CALLS = 2000
 MOST_COUNT = 200
 MOST_CHILDREN = 40
 """Descriptors, threads and segments that a check may gather, far below the usual limits; children weigh more."""
+_LATE = 1.5
+"""A round that was thought to fit is cut short after so many times the time allowed."""
 _STEP = 4
 
 Answer = Literal["clean", "growing", "open"]
@@ -46,11 +48,15 @@ Answer = Literal["clean", "growing", "open"]
 
 @dataclass(frozen=True)
 class Round:
-    """The readings of one round, ``calls`` calls before each; ``before`` is how many calls came before all of them."""
+    """The readings of one round, ``calls`` calls before each; ``before`` is how many calls came before all of them.
+
+    ``whole``: it has all its readings. One that was cut short shows growth, but too little to overrule a whole one.
+    """
 
     calls: int
     before: int
     readings: Sequence[BlockReading]
+    whole: bool = True
 
 
 class Rounds:
@@ -136,11 +142,11 @@ class Rounds:
             readings.append(self._block(calls))
             if len(readings) >= FEWEST_ITERATIONS and self._spent(calls, readings[-1]):
                 break
-        return Round(calls, before, readings)
+        return Round(calls, before, readings, whole=len(readings) == self._readings)
 
     def _spent(self, calls: int, last: BlockReading) -> bool:
         """Whether to end a round before its time: memory runs out, or calls have become much slower than they were."""
-        late = calls > 1 and time.monotonic() - self._began > self._max_time_s
+        late = calls > 1 and time.monotonic() - self._began > _LATE * self._max_time_s
         return late or self._grown(last) >= 2 * MOST_GROWTH
 
     def _next(self, done: Round, answer: Answer, growing: int) -> int | None:

@@ -4,8 +4,9 @@ import pytest
 
 from orchestrator.leakgate.call_session import BlockReading
 from orchestrator.leakgate.judging import judge_round
+from orchestrator.leakgate.measuring import _Judge
 from orchestrator.leakgate.result import RESOURCES
-from orchestrator.leakgate.rounds import MOST_CALLS, MOST_COUNT, MOST_GROWTH, Rounds
+from orchestrator.leakgate.rounds import MOST_CALLS, MOST_COUNT, MOST_GROWTH, Round, Rounds
 from orchestrator.process.memory import Memory
 from orchestrator.process.resources import Resources
 from orchestrator_worker.protocol import Heap
@@ -107,6 +108,17 @@ def test_a_file_every_thirty_calls_is_told_per_call():
     judged = found(Pretended(files=lambda calls: 5 + calls // 30))
     assert judged.leaking_resources == ["descriptors"]
     assert judged.descriptors.rate_per_iteration == pytest.approx(1 / 30, rel=0.2)
+
+
+def test_a_round_that_was_cut_short_does_not_overrule_a_whole_one():
+    session = Pretended()
+    judge_of_measure = _Judge("job", RESOURCES, memory=True)
+    readings = [session.run(10) for _ in range(20)]
+    assert judge_of_measure(Round(10, 0, readings)) == "clean"
+    kept = judge_of_measure.last
+    noisy = Pretended(lambda calls: (calls * 7919) % 50_000_000)
+    judge_of_measure(Round(10, 200, [noisy.run(10) for _ in range(10)], whole=False))
+    assert judge_of_measure.last is kept
 
 
 def test_a_pool_of_files_that_fills_is_no_leak():
