@@ -114,18 +114,29 @@ def meaning(name: str, judged: Judgement) -> str:
 
 
 def growth_words(judged: Judged) -> str:
-    """Return ``the live heap grows by 0.30 ± 0.01 MB per iteration, RSS by 6.93``; empty without a rate."""
-    rate, channel = judged.rate_mb_per_iteration, judged.rate_channel
-    if rate is None or judged.ci_low is None or judged.ci_high is None or channel is None:
+    """Return ``the live heap grows by 0.30 ± 0.01 MB per iteration, RSS by 6.93``; empty without a rate.
+
+    A series with a clock is judged by the hour, and its growth is told by the hour.
+    """
+    rate, low, high, channel = (
+        judged.rate_mb_per_iteration,
+        judged.ci_low,
+        judged.ci_high,
+        judged.rate_channel,
+    )
+    if rate is None or low is None or high is None or channel is None:
         return ""
-    if judged.ci_high < 0:
-        moves = f"falls by {plus_minus(-rate, -judged.ci_high, -judged.ci_low)}"
+    hourly = judged.rate_mb_per_hour
+    scale, unit = (hourly / rate, "hour") if rate and hourly is not None else (1.0, "iteration")
+    if high < 0:
+        moves = f"falls by {plus_minus(-rate * scale, -high * scale, -low * scale)}"
     else:
-        moves = f"{'grows' if rate > 0 else 'changes'} by {plus_minus(rate, judged.ci_low, judged.ci_high)}"
-    text = f"{CHANNELS.get(channel, channel)} {moves} MB per iteration"
+        verb = "grows" if rate > 0 else "changes"
+        moves = f"{verb} by {plus_minus(rate * scale, low * scale, high * scale)}"
+    text = f"{CHANNELS.get(channel, channel)} {moves} MB per {unit}"
     other = "rss" if channel == "live" else "live"
     beside = {"rss": judged.rss_rate_mb_per_iteration, "live": judged.heap_rate_mb_per_iteration}[other]
-    return text if beside is None else f"{text}, {CHANNELS[other]} by {rate_words(beside)}"
+    return text if beside is None else f"{text}, {CHANNELS[other]} by {rate_words(beside * scale)}"
 
 
 def growth_sentence(judged: Judged) -> str:

@@ -12,8 +12,7 @@ def finding_lines(finding: Finding) -> list[Line]:
     role: Role = "bad" if finding.verdict in ("leak", "crashed") else "text"
     lines = [Line(_name(finding), "title"), Line(f"  {words.explanation(finding)}", role)]
     if growth := words.growth_words(finding):
-        hourly = finding.rate_mb_per_hour
-        lines.append(Line(f"  {growth}" + ("" if hourly is None else f"; {hourly:+.2f} MB per hour")))
+        lines.append(Line(f"  {growth}"))
     return [*lines, *(Line(f"  {each}", _role(each)) for each in words.long(finding))]
 
 
