@@ -31,7 +31,7 @@ from orchestrator.leakgate.call_session import CallSession, Target
 from orchestrator.leakgate.judging import judge_round, slowed
 from orchestrator.leakgate.modules import differences
 from orchestrator.leakgate.result import RESOURCES, LeakCheckResult
-from orchestrator.leakgate.rounds import Answer, Round, Rounds
+from orchestrator.leakgate.rounds import MOST_GROWTH, Answer, Round, Rounds
 
 __all__ = ["Measured", "Target", "WrongModulesError", "measure"]
 
@@ -61,9 +61,14 @@ class _Judge:
         judged = judge_round(self.name, found, self.counted, memory=self.memory)
         judged = slowed(self.last, judged) if self.last is not None else judged
         answer = _answer(judged)
-        if found.whole or self.last is None or answer == "growing":
+        if found.whole or self.last is None or (answer == "growing" and not self._clean_before(found)):
             self.last = judged
         return answer
+
+    def _clean_before(self, cut: Round) -> bool:
+        """Whether a whole round was clean and the one that was cut short has kept too little to say otherwise."""
+        grown = cut.readings[-1].live - cut.readings[0].live
+        return self.last is not None and _answer(self.last) == "clean" and grown < MOST_GROWTH
 
 
 def _answer(judged: LeakCheckResult) -> Answer:

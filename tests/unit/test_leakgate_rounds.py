@@ -116,9 +116,13 @@ def test_a_round_that_was_cut_short_does_not_overrule_a_whole_one():
     readings = [session.run(10) for _ in range(20)]
     assert judge_of_measure(Round(10, 0, readings)) == "clean"
     kept = judge_of_measure.last
-    noisy = Pretended(lambda calls: (calls * 7919) % 50_000_000)
-    judge_of_measure(Round(10, 200, [noisy.run(10) for _ in range(10)], whole=False))
-    assert judge_of_measure.last is kept
+    for kept_bytes in (lambda calls: calls // 10 % 2 * 5_000_000, lambda calls: 100_000 * calls):
+        other = Pretended(kept_bytes)
+        judge_of_measure(Round(10, 200, [other.run(10) for _ in range(10)], whole=False))
+        assert judge_of_measure.last is kept
+    leaking = Pretended(lambda calls: 4_000_000 * calls)
+    judge_of_measure(Round(10, 200, [leaking.run(10) for _ in range(10)], whole=False))
+    assert judge_of_measure.last.verdict == "leak"
 
 
 def test_a_pool_of_files_that_fills_is_no_leak():
