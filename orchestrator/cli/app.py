@@ -1,7 +1,7 @@
 """The typer application: its root, and which error leads to which exit code.
 
 Expected errors print what they say and nothing else; an unexpected one keeps its traceback. The commands are
-:mod:`.commands`' business.
+in :mod:`.commands`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""Reports: what was measured, as text for people.
+"""Reports: what was measured, as text for people. Pure: summaries in, lines out.
 
-Reading order: :mod:`.shape` (which of the original study's tables fit an experiment), :mod:`.names` (what columns and
-rows are called), :mod:`.cells` (how numbers read), :mod:`.layout` (ruled tables), then the tables.
-Everything here is pure: summaries in, lines out; the command line prints them.
+In reading order: ``summaries`` (the numbers of a series), ``judged_words`` (a judgement in words, short and long),
+``shape`` (which of the original study's tables fit an experiment), ``names`` (what columns and rows are called),
+``cells`` (how numbers read), ``layout`` (ruled tables), ``method_tables``, ``model_tables``, ``tables``; the lines
+below a table (``verdict_lines``, ``lever_lines``, ``remarks``), those of other commands (``plan_lines``,
+``calibration_lines``), ``headers``; ``html`` is the page.
 """

@@ -1,4 +1,4 @@
-"""Memory series in files: read them in every form there is, judge each one, say what came out.
+"""Memory series in files: read them in many forms, judge each one, print the result.
 
 ::
 
@@ -6,5 +6,5 @@
                          tool_files, tables --> table_series -->
                          (columns, numbers, times, units)
 
-How a series is judged is :mod:`orchestrator.analysis`' business.
+How a series is judged is decided in :mod:`orchestrator.analysis`.
 """

@@ -1,6 +1,6 @@
-"""Pull the levers that an experiment has and a series has not: variants, the split by load, the trim at the end. Pure.
+"""What the series of an experiment show together: variants, the split by load, the trim at the end. Pure.
 
-Here: which series is held against which, and which of their figures count. What the figures mean is the business of
+Here: which series is held against which, and which of their figures count. What the figures mean is decided in
 :mod:`orchestrator.analysis.planning.levers`; the result is the key ``levers`` of a summary.
 """
 

@@ -1,6 +1,6 @@
 """Collect what a report shows from the files of one run.
 
-Here: which readings become points, which samples a timeline. How they are drawn is the business of
+Here: which readings become points, which samples a timeline. How they are drawn is decided in
 :mod:`orchestrator.report.html`.
 """
 

@@ -1,7 +1,7 @@
 """The result file of one experiment: its form, how it is written, how it is read back.
 
 ``{schema, tool, profile, config, summary, iterations}``: what was done, what came out of it per method, and
-every iteration. What the parts are made of is the business of :mod:`.results_config`, :mod:`.summary` and
+every iteration. What the parts are made of is decided in :mod:`.results_config`, :mod:`.summary` and
 :mod:`.results_iterations`.
 """
 

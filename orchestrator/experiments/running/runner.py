@@ -1,7 +1,7 @@
 """A whole run: one experiment after the other, one method after the other, everything on disk as it comes.
 
 The runner owns the results folder's lock, the run folder, the sampler and its writer. What is measured in a
-series is :mod:`.series`' business, what is said about it the observer's.
+series is decided in :mod:`.series`; what is shown of it, by the observer.
 """
 
 from __future__ import annotations

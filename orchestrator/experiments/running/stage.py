@@ -2,7 +2,7 @@
 
 A stage replaces its worker on demand (the baseline) or keeps it for a whole series. It says which phase
 begins and fills a :class:`~orchestrator.experiments.running.draft.StepDraft`. It decides nothing: the order of the
-phases is :mod:`.methods`' business.
+phases is decided in :mod:`.methods`.
 """
 
 from __future__ import annotations

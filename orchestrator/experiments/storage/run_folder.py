@@ -12,8 +12,8 @@
         iterations.jsonl     its entries, one a line
         samples.bin, .json   the time series
 
-Here: which folders there are, which may be resumed, which may be deleted. What is in the files is the
-business of :mod:`.manifest` and :mod:`.entry_log`. A folder under ``runs/`` counts as ours when its name is
+Here: which folders there are, which may be resumed, which may be deleted. What is in the files is
+decided in :mod:`.manifest` and :mod:`.entry_log`. A folder under ``runs/`` counts as ours when its name is
 the run id that its own manifest tells; so renaming a run's folder keeps it for ever.
 """
 
