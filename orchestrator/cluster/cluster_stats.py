@@ -9,7 +9,7 @@ import msgspec
 
 from orchestrator.cluster.dispatcher import Dispatcher
 from orchestrator.cluster.state import Node
-from orchestrator.pool.core.metrics import BOUNDS_S, HistogramStats
+from orchestrator.pool.metrics import BOUNDS_S, HistogramStats
 from orchestrator.pool.stats import ModelStats, PoolStats, SlotStats, latency
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 
 from orchestrator.cluster.state import ClusterJob
-from orchestrator.pool.core.metrics import Histogram
+from orchestrator.pool.metrics import Histogram
 
 LATENCIES = 1024
 OUTCOMES = {

@@ -116,7 +116,7 @@ class RayPool(Pool):
         *,
         block: bool,
         stream: bool = False,
-        staying: bool = False,  # noqa: ARG002 - a node sees to its own replies
+        returning: bool = False,  # noqa: ARG002 - a node sees to its own replies
     ) -> None:
         self._cluster.submit(
             job,

@@ -76,7 +76,7 @@ class AsyncPool(PoolDoor):
             timeout_s=timeout_s,
             queue_timeout_s=queue_timeout_s,
             priority=priority,
-            staying=self._replies.taken_by(loop),
+            returning=self._replies.taken_by(loop),
         )
 
     async def _prepare(self, job: Job, *, stream: bool) -> Payload:

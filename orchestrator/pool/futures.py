@@ -1,12 +1,13 @@
 """The caller's side of a job: futures that can be cancelled at any time, and cost little.
 
-The outcome is decided where the standard library decides it, under the future's own lock: a cancel and a
-result that race leave exactly one of them. After a successful ``cancel()`` the supervisor is told, and stops
-the worker if the job was running.
+The outcome is decided where the standard library decides it, under the future's own lock: a cancel and a result that
+race leave exactly one of them. After a successful ``cancel()`` the supervisor is told, and stops the worker if the job
+was running.
 
-That lock, with the condition around it, is most of what a standard future costs in time and memory, and most
-futures are read once, when they are done, by one thread. So it is made when somebody first needs it. Until then
-nobody can be waiting, and the result is set under one lock that all futures share.
+That lock, with the condition around it, is most of what a standard future costs in time and memory, and most futures
+are read once, when they are done, by one thread. So a future here becomes a standard one only when somebody needs that:
+the standard library's ``__init__`` is run late, at the first use of anything that it would have set. Until then nobody
+can be waiting, and the result is kept beside, under one lock that all futures share.
 """
 
 from __future__ import annotations
@@ -22,11 +23,8 @@ from orchestrator.pool.core.states import JobState
 from orchestrator_worker.protocol import Chunk
 
 T = TypeVar("T")
-# concurrent.futures' own names of states
-_PENDING, _FINISHED, _CANCELLED = "PENDING", "FINISHED", "CANCELLED"
-_ENDED = frozenset({_CANCELLED, "CANCELLED_AND_NOTIFIED", _FINISHED})
-_making = threading.Lock()
-"""Held while a future's condition is made, and while a result is set on one that has none."""
+_becoming_standard = threading.Lock()
+"""Held while a future becomes a standard one, and while a result is kept in one that is not."""
 
 
 class JobController(Protocol):
@@ -40,34 +38,39 @@ class JobController(Protocol):
         """Wait for the job, if this thread may; return what is left of the time."""
         ...
 
+    def hold(self, error: BaseException) -> None:
+        """Raise what a callback let out, once the pool's decision is complete."""
+        ...
+
 
 class PoolFuture(Future[T], Generic[T]):
     """A standard future that tells the supervisor of a cancel. Its running job cannot be cancelled."""
 
-    # Facts of a standard future as it is at first; an instance keeps only those that have changed.
-    _state: str = _PENDING
-    _result: T | None = None
-    _exception: BaseException | None = None
-    _made: threading.Condition | None = None
-    _waiters: list[Any]
-    _done_callbacks: list[Callable[..., object]]
+    # Facts of a future as it is at first; an instance keeps only those that have changed.
+    _is_standard: bool = False
+    _is_early: bool = False  # it had its result before it became a standard future
+    _early_value: Any = None
+    _waiters_know: bool = False  # of a cancel
     _record: JobRecord | None = None
     _controller: JobController | None = None
     _cancel_error: JobCancelledError | None = None
 
     def __init__(self) -> None:
-        """Be pending. The standard library's own initialisation would make the lock."""
+        """Be pending. The standard library's own initialisation is run when it is needed."""
 
-    @property
-    def _condition(self) -> threading.Condition:  # type: ignore[override]
-        made = self._made
-        if made is None:
-            with _making:
-                made = self._made
-                if made is None:
-                    self._waiters, self._done_callbacks = [], []
-                    made = self._made = threading.Condition()
-        return made
+    def __getattr__(self, name: str) -> Any:
+        """Become a standard future at the first use of what only that has; called for missing attributes alone."""
+        if self._is_standard:
+            raise AttributeError(name, name=name, obj=self)
+        with _becoming_standard:
+            if not self._is_standard:
+                standard: Future[Any] = Future()
+                if self._is_early:
+                    standard.set_result(self._early_value)
+                # In one step, so that no thread ever sees a part of it.
+                vars(self).update(vars(standard))
+                self._is_standard = True
+        return getattr(self, name)
 
     def bind(self, record: JobRecord, controller: JobController) -> None:
         """Tie the future to its job and pool; called once, before anybody else sees it."""
@@ -76,15 +79,16 @@ class PoolFuture(Future[T], Generic[T]):
 
     def done(self) -> bool:
         """Whether the job has ended, cancelled or not."""
-        return self._state in _ENDED
+        return self._is_early or (self._is_standard and super().done())
 
     def cancel(self) -> bool:
         """Cancel the job; False when it runs or has ended already."""
-        if self._state == _FINISHED:
+        if self._is_early:
             return False
         record, controller = self._record, self._controller
+        before = self.done()
         cancelled = super().cancel()
-        if cancelled and record is not None and controller is not None:
+        if cancelled and not before and record is not None and controller is not None:
             controller.cancel(record)
         return cancelled
 
@@ -95,14 +99,13 @@ class PoolFuture(Future[T], Generic[T]):
             JobError: The engine raised; ``remote_traceback`` has its traceback.
             JobTimeoutError: The job was not started, or not done, in its time.
             JobCancelledError: It was cancelled.
-            WorkerDiedError: Its worker died.
-            JobPoisonedError: Every attempt ended with the worker's death.
+            WorkerDiedError, JobPoisonedError: Its worker died, all attempts.
             TimeoutError: ``timeout`` passed; the job goes on.
         """
-        if self._state not in _ENDED:
+        if not self.done():
             timeout = self._drive(timeout)
-        if self._state == _FINISHED and self._exception is None:
-            return self._result  # type: ignore[return-value]
+        if self._is_early:
+            return self._early_value  # type: ignore[no-any-return]
         try:
             return super().result(timeout)
         except JobCancelledError:
@@ -117,8 +120,10 @@ class PoolFuture(Future[T], Generic[T]):
             JobCancelledError: It was cancelled.
             TimeoutError: ``timeout`` passed.
         """
-        if self._state not in _ENDED:
+        if not self.done():
             timeout = self._drive(timeout)
+        if self._is_early:
+            return None
         try:
             return super().exception(timeout)
         except CancelledError:
@@ -135,50 +140,55 @@ class PoolFuture(Future[T], Generic[T]):
 
     def begin(self) -> bool:
         """Work starts; False when the caller has cancelled."""
-        # Again, where its worker died and it is tried once more.
-        return self._state == "RUNNING" or self.set_running_or_notify_cancel()
+        if Future.running(self):
+            return True  # again: its worker died, and it is tried once more
+        begun = self.set_running_or_notify_cancel()
+        self._waiters_know = not begun
+        return begun
 
     def resolve(self, value: T) -> bool:
         """Set the result; False when the caller has cancelled."""
-        with _making:
-            if self._made is None and self._state not in _ENDED:  # nobody can be waiting
-                self._result = value
-                self._state = _FINISHED
+        with _becoming_standard:
+            if not (self._is_standard or self._is_early):  # nobody can be waiting
+                self._early_value = value
+                self._is_early = True
                 self._record = self._controller = None
                 return True
-        try:
-            self.set_result(value)
-        except InvalidStateError:
-            self._tell_waiters()
-            return False
-        self._forget()
-        return True
+        return self._settle(self.set_result, value)
 
     def reject(self, error: BaseException) -> bool:
         """Set the error; a cancelled job's future becomes cancelled. False when the caller was first."""
         if isinstance(error, JobCancelledError):
             return self._be_cancelled(error)
+        return self._settle(self.set_exception, error)
+
+    def _settle(self, settle: Callable[[Any], None], outcome: Any) -> bool:
+        """Set the outcome of a standard future. What its callbacks raise must not disturb the decision under way."""
+        controller = self._controller
         try:
-            self.set_exception(error)
+            settle(outcome)
         except InvalidStateError:
             self._tell_waiters()
             return False
+        except BaseException as error:
+            if controller is None:
+                raise
+            controller.hold(error)
         self._forget()
         return True
 
     def _be_cancelled(self, error: JobCancelledError) -> bool:
-        if self._state == "RUNNING":
-            self.set_exception(error)  # the standard library knows no way from running to cancelled
-        else:
-            self._cancel_error = error
-            super().cancel()
-            self._tell_waiters()
-        self._forget()
+        if Future.running(self):
+            return self._settle(self.set_exception, error)  # there is no way from running to cancelled
+        self._cancel_error = error
+        super().cancel()
+        self._tell_waiters()
         return True
 
     def _tell_waiters(self) -> None:
         """Let ``concurrent.futures.wait`` hear of a cancel. Only the supervisor comes here."""
-        if self._state == _CANCELLED:
+        if self.cancelled() and not self._waiters_know:
+            self._waiters_know = True
             self.set_running_or_notify_cancel()
         self._forget()
 
@@ -210,4 +220,4 @@ class JobFuture(PoolFuture[T]):
     def begin(self) -> bool:
         """Work starts; False when the caller has cancelled."""
         # It stays pending for the standard library, which would not let a running future be cancelled.
-        return self._state == _PENDING
+        return not self.done()

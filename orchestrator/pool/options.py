@@ -39,6 +39,8 @@ class Settings:
     polite_grace_s: float = POLITE_GRACE_S
     term_grace_s: float = TERM_GRACE_S
     trim_timeout_s: float = TRIM_TIMEOUT_S
+    fast_path: bool = True
+    """Whether callers may run the event loop, short jobs are prefetched and workers linger. Results are the same."""
     prestart: str | None = None
     """The model to load into every slot at once, when there is only one it could be."""
     python: str | None = None

@@ -113,7 +113,7 @@ class Pool(PoolDoor):
         *,
         block: bool,
         stream: bool = False,
-        staying: bool = False,
+        returning: bool = False,
     ) -> None:
         if timeout_s is not None:
             positive_s("timeout_s", timeout_s)
@@ -127,7 +127,7 @@ class Pool(PoolDoor):
             timeout_s=timeout_s,
             queue_timeout_s=queue_timeout_s,
             priority=priority,
-            staying=staying,
+            returning=returning,
         )
 
     def run(self, job: Job, *, timeout_s: float | None = None, queue_timeout_s: float | None = None) -> Any:
@@ -180,7 +180,7 @@ class Pool(PoolDoor):
         try:
             for number, job in enumerate(jobs, 1):
                 # With short jobs we are back for the next result in a moment, and take the replies ourselves.
-                under_way.append(self._submitted(job, timeout_s, staying=most > few))
+                under_way.append(self._submitted(job, timeout_s, returning=most > few))
                 if number % JOBS_AHEAD == 0:
                     most = self._ahead_of(job)
                 while len(under_way) >= most:
@@ -196,7 +196,7 @@ class Pool(PoolDoor):
         under_way: set[Future[Any]] = set()
         try:
             for job in jobs:
-                future = self._submitted(job, timeout_s, staying=False)
+                future = self._submitted(job, timeout_s, returning=False)
                 under_way.add(future)
                 future.add_done_callback(done.put)
                 while len(under_way) >= self._ahead:
@@ -209,11 +209,11 @@ class Pool(PoolDoor):
             for future in under_way:
                 future.cancel()
 
-    def _submitted(self, job: Job, timeout_s: float | None, *, staying: bool) -> Future[Any]:
+    def _submitted(self, job: Job, timeout_s: float | None, *, returning: bool) -> Future[Any]:
         """Submit a job of many; one that cannot even be sent has failed in its place, the others go on."""
         future: JobFuture[Any] = JobFuture()
         try:
-            self._submit(job, future, timeout_s, None, 0, block=True, staying=staying)
+            self._submit(job, future, timeout_s, None, 0, block=True, returning=returning)
         except UNSENDABLE as error:
             future.set_exception(error)
         return future

@@ -15,8 +15,8 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.errors import EngineUnavailableError
-from orchestrator.pool.core.metrics import HistogramStats
 from orchestrator.pool.core.states import ExitReason, WorkerState
+from orchestrator.pool.metrics import HistogramStats
 from orchestrator.pool.stats import PoolStats, WorkerStats
 
 if TYPE_CHECKING:

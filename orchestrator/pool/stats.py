@@ -10,9 +10,9 @@ import msgspec
 
 from orchestrator.pool.core.auto_recycling import worker_best_jobs, worker_limit
 from orchestrator.pool.core.entities import ModelQueue, Sample, Slot, Worker
-from orchestrator.pool.core.metrics import HistogramStats
 from orchestrator.pool.core.registry import Registry
 from orchestrator.pool.core.states import JobState
+from orchestrator.pool.metrics import HistogramStats
 
 FREE = "free"
 

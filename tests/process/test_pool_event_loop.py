@@ -14,9 +14,17 @@ from orchestrator.errors import JobCancelledError, JobTimeoutError, PoolClosedEr
 from orchestrator.pool.jobs import Call
 from orchestrator.pool.pool import Pool
 from orchestrator.pool.recycling import Recycle
+from orchestrator.pool.submission.checked_options import FAST_PATH_VARIABLE
 
-pytestmark = pytest.mark.usefixtures("nothing_left")
+pytestmark = pytest.mark.usefixtures("nothing_left", "fast_path")
 DEADLINE_S = 60.0
+
+
+@pytest.fixture(params=["1", "0"], ids=["callers run the loop", "the thread alone"])
+def fast_path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Everything here holds with the fast path and without it."""
+    monkeypatch.setenv(FAST_PATH_VARIABLE, request.param)
+    return request.param == "1"
 
 
 class InterruptedHereError(BaseException):
@@ -153,7 +161,7 @@ def test_an_interrupt_while_waiting_hurts_nothing() -> None:
         assert pool.run(Call("operator:add", 1, 1)) == 2
 
 
-def test_an_interrupt_in_the_middle_of_a_decision_ends_the_pool_and_leaves_nobody_waiting() -> None:
+def test_a_fault_in_the_threads_own_decision_ends_the_pool_and_leaves_nobody_waiting() -> None:
     pool = Pool(workers=2)
     other = pool.submit(Call("time:sleep", 60.0))
     running = pool.submit(Call("time:sleep", 0.1))
@@ -196,12 +204,12 @@ def test_a_pool_that_broke_is_asked_to_stop_in_the_same_moment() -> None:
     loop, supervisor = pool._controller._loop, pool._controller._supervisor
 
     def strike(_: float) -> None:
-        loop._inbox.append((supervisor.stop, ()))
+        loop.inbox.append((supervisor.stop, ()))
         supervisor._prefetch = None  # type: ignore[assignment] # state that nobody can go on with
         raise InterruptedHereError
 
     supervisor.tick = strike  # type: ignore[method-assign]
-    loop._waker.wake()
+    loop.waker.wake()
     assert pool._controller.join(DEADLINE_S)
     with pytest.raises(PoolClosedError):
         pool.submit(Call("operator:add", 1, 1))

@@ -83,7 +83,7 @@ def serve(commands_fd: int, replies_fd: int) -> NoReturn:
         leave(PROTOCOL_EXIT_CODE)
     sys.path.extend(entry for entry in configure.sys_path if entry not in sys.path)
     os.environ.update(configure.environ)
-    worker = Worker(pipe, heap=configure.heap)
+    worker = Worker(pipe, heap=configure.heap, linger=configure.linger)
     pipe.send(Ready(worker.read_heap()))
     while True:
         worker.answer(pipe.receive())
@@ -99,9 +99,11 @@ def _reset_signals() -> None:
 class Worker:
     """The state of one worker: at most one engine with its model."""
 
-    def __init__(self, pipe: Pipe, *, heap: bool) -> None:
+    def __init__(self, pipe: Pipe, *, heap: bool, linger: bool) -> None:
         self._pipe = pipe
         self._heap = heap
+        # Where the heap is asked for, memory is read between two jobs: nothing must stir.
+        self._lingers = linger and not heap
         self._engine: Engine | None = None
         self._context_used = False
         self._last_run_s = math.inf
@@ -118,8 +120,7 @@ class Worker:
         """Carry out one command and send its reply."""
         if isinstance(command, Run):
             self._reply(self._run, command)
-            # Where the heap is asked for, memory is read between two jobs: nothing must stir.
-            if self._last_run_s < SHORT_RUN_S and not self._heap:
+            if self._lingers and self._last_run_s < SHORT_RUN_S:
                 self._pipe.linger()
         elif isinstance(command, Shutdown):
             leave(EXIT_CODE_DONE)

@@ -179,12 +179,17 @@ class EngineInfo(Value, frozen=True):
 
 
 class Configure(Message, frozen=True):
-    """Answer to Hello. ``sys_path`` is appended to the worker's own; ``environ`` is set after the start."""
+    """Answer to Hello. ``sys_path`` is appended to the worker's own; ``environ`` is set after the start.
+
+    ``heap``: report the allocator's view with every answer. ``linger``: where that is off, stay awake for a moment
+    after a short job, because the next one may come at once.
+    """
 
     protocol: int
     sys_path: list[str] = []
     environ: dict[str, str] = {}
     heap: bool = True
+    linger: bool = True
 
 
 class Load(Message, frozen=True):

@@ -17,5 +17,5 @@ In reading order:
 - ``memory_monitor``, ``memory_budget``, ``restart_limit``: limits
 - ``recycling_rules``: when a worker is due to be replaced
 - ``auto_recycling``, ``learned_recycling``, ``growth_model``: recycling that is learnt while the pool runs
-- ``metrics``: counts and durations
+- ``recovery``: consistent again after a decision that was interrupted half way
 """

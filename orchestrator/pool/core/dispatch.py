@@ -81,6 +81,7 @@ class Dispatch:
     def give(self, worker: Worker, job: JobRecord, now: float) -> bool:
         """Send a job to an idle worker; False when its caller had cancelled it."""
         registry = self._registry
+        registry.touch_once(worker)
         if not job.promise.begin():
             # Taken out of the queue already, so it must not be taken out again.
             job.move(JobEvent.GIVEN)  # waiting -> running
@@ -93,9 +94,9 @@ class Dispatch:
         if job.queue_timeout_s is not None:
             registry.timers.clear(job)
         self._prefetch.begin(worker, job, now)
-        worker.link.send_frame(
-            job.frame + self._prefetch.more_for(worker) if registry.queues_with_jobs else job.frame
-        )
+        frames = job.frame + self._prefetch.more_for(worker) if registry.queues_with_jobs else job.frame
+        registry.has_written = True
+        worker.link.send_frame(frames)
         registry.sample_soon(now)
         self._prepare_in_time(worker, now)
         return True

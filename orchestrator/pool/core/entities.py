@@ -67,6 +67,10 @@ class Promise(Protocol):
         """A piece of text came."""
         ...
 
+    def done(self) -> bool:
+        """Whether the caller has its answer, or has cancelled."""
+        ...
+
 
 class JobRecord(msgspec.Struct, eq=False):
     """A job between submit and end. Times are seconds of the supervisor's clock."""

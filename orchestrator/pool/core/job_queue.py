@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Generic, Protocol, TypeVar
 
 from orchestrator.pool.core.states import JobState
@@ -63,14 +64,11 @@ class JobQueue(Generic[J]):
                 self._held -= 1
         return None
 
-    def pop(self) -> J | None:
-        """Take the job whose turn it is."""
-        job = self.head()
-        if job is not None:
-            self._by_priority[job.priority].popleft()
-            self._live -= 1
-            self._held -= 1
-        return job
+    def remove_head(self, job: J) -> None:
+        """Take the job that :meth:`head` has just returned."""
+        self._by_priority[job.priority].popleft()
+        self._live -= 1
+        self._held -= 1
 
     def ended_while_waiting(self) -> None:
         """Note that one member is no longer waiting."""
@@ -86,6 +84,13 @@ class JobQueue(Generic[J]):
             for job in self._by_priority[priority]
             if job.state is JobState.WAITING
         ]
+
+    def rebuild(self, jobs: Iterable[J]) -> None:
+        """Hold these jobs and no others, in the order of their numbers within each priority."""
+        self._by_priority, self._priorities = {}, []
+        self._held = self._live = 0
+        for job in sorted(dict.fromkeys(jobs), key=lambda job: job.id):
+            self.push(job)
 
     def _queue_of(self, priority: int) -> deque[J]:
         queue = self._by_priority.get(priority)

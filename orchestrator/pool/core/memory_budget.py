@@ -75,6 +75,10 @@ class Budget:
         """Give back the reservation of a worker that is confirmed gone."""
         self._sum -= self._reserved.pop(holder, 0)
 
+    def recount(self) -> None:
+        """Add the reservations up anew, where an interrupt may have struck between one and their sum."""
+        self._sum = sum(self._reserved.values())
+
     def overshoot_bytes(self, holder: Hashable, rss_bytes: int) -> int:
         """Return by how much a worker's RSS is above its reservation."""
         return max(0, rss_bytes - self.held_by(holder))

@@ -67,7 +67,8 @@ class Prefetch:
 
     def _may_send(self, worker: Worker) -> bool:
         return (
-            worker.model_queue.engine_s < SHORT_JOB_S
+            self._registry.settings.fast_path
+            and worker.model_queue.engine_s < SHORT_JOB_S
             and _unlimited(worker)
             and len(self._registry.queues_with_jobs) == 1
             and not worker.prefetch_is_fixed
@@ -115,6 +116,7 @@ class Prefetch:
         """Put what the worker has not begun back into the queue."""
         if worker.prefetch_is_fixed:
             return
+        self._registry.touch_once(worker)
         sizes: list[int] = []
         for job in reversed(worker.prefetched):
             if job.state is not _SENT:

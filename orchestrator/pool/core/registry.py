@@ -6,17 +6,18 @@ It keeps the state consistent (which worker is where, what it holds) and decides
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from orchestrator.pool.core.entities import JobRecord, Link, ModelQueue, Slot, Worker
 from orchestrator.pool.core.memory_budget import Budget
-from orchestrator.pool.core.metrics import Metrics
 from orchestrator.pool.core.recycling_rules import NO_LIMITS, next_check_s
 from orchestrator.pool.core.states import WorkerState
 from orchestrator.pool.core.timers import Timers
 from orchestrator.pool.events import PoolEvent
+from orchestrator.pool.metrics import Metrics
 from orchestrator.pool.models import Model
 from orchestrator.pool.options import Settings
+from orchestrator_worker.protocol import Reply
 
 
 class Effects(Protocol):
@@ -60,6 +61,14 @@ class Effects(Protocol):
         ...
 
 
+class Touched(NamedTuple):
+    """A worker before a decision changes it: its jobs, and the reply that the decision is about."""
+
+    job: JobRecord | None
+    prefetched: tuple[JobRecord, ...]
+    reply: Reply | None
+
+
 class Registry:
     """All mutable state of one pool."""
 
@@ -81,6 +90,12 @@ class Registry:
         self.closing = False
         self.next_sample_at: float | None = None
         self.metrics = Metrics()
+        self.touched: dict[Worker, Touched] = {}
+        """Workers that the decision under way may have changed, as they were before."""
+        self.in_hand: list[JobRecord] = []
+        """Jobs that it may have moved: they may be in no queue and with no worker for a moment."""
+        self.has_written = False
+        """Whether it has begun to write jobs into the pipe of the worker touched last."""
 
     def workers(self) -> Iterator[Worker]:
         """Yield every worker in a slot, successors too."""
@@ -112,6 +127,25 @@ class Registry:
                 return False
         return True
 
+    # ------------------------------------------------------------------ the decision under way
+
+    # Written down for :mod:`.recovery`, before anything is changed: what an interrupted decision was about.
+
+    def new_decision(self) -> None:
+        """A decision begins: nothing is touched yet."""
+        self.touched.clear()
+        self.in_hand.clear()
+
+    def touch(self, worker: Worker, reply: Reply | None = None) -> None:
+        """``worker`` is consistent now, and is changed next; by what it said, if it is that."""
+        self.touched[worker] = Touched(worker.job, tuple(worker.prefetched), reply)
+        self.has_written = False
+
+    def touch_once(self, worker: Worker) -> None:
+        """As :meth:`touch`, unless this decision is in the middle of changing it."""
+        if worker not in self.touched:
+            self.touch(worker)
+
     # ------------------------------------------------------------------ jobs
 
     def enqueue(self, job: JobRecord, *, front: bool = False) -> None:
@@ -125,7 +159,10 @@ class Registry:
 
     def take_next(self, model_queue: ModelQueue) -> JobRecord | None:
         """Take the next job out of a model's queue."""
-        job = model_queue.waiting.pop()
+        job = model_queue.waiting.head()
+        if job is not None:
+            self.in_hand.append(job)
+            model_queue.waiting.remove_head(job)
         if not model_queue.waiting:
             self.queues_with_jobs.pop(model_queue, None)
         return job

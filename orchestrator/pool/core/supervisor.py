@@ -19,13 +19,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from orchestrator.errors import EngineUnavailableError, JobError, ProtocolError, SpawnError, WorkerError
+from orchestrator.errors import (
+    EngineUnavailableError,
+    JobCancelledError,
+    JobError,
+    ProtocolError,
+    SpawnError,
+    WorkerError,
+)
 from orchestrator.pool.core.after_job import AfterJob
 from orchestrator.pool.core.dispatch import Dispatch
 from orchestrator.pool.core.entities import JobRecord, Worker
 from orchestrator.pool.core.memory_monitor import MemoryMonitor
 from orchestrator.pool.core.outcomes import Outcomes, identity
 from orchestrator.pool.core.prefetch import FEW_PREFETCHED, Prefetch
+from orchestrator.pool.core.recovery import Recovery
 from orchestrator.pool.core.registry import Effects, Registry
 from orchestrator.pool.core.states import ExitReason, JobEvent, JobState, WorkerEvent, WorkerState
 from orchestrator.pool.core.termination import Rung, Termination
@@ -46,6 +54,7 @@ class Supervisor:
         self._outcomes = Outcomes(self.registry)
         self._prefetch = Prefetch(self.registry, self._outcomes)
         self._termination = Termination(self.registry, self._outcomes, self._prefetch)
+        self._recovery = Recovery(self.registry, self._outcomes, self._termination)
         self._memory = MemoryMonitor(self.registry, self._termination)
         self._dispatch = Dispatch(self.registry, self._outcomes, self._termination, self._prefetch)
         self._after_job = AfterJob(
@@ -60,6 +69,7 @@ class Supervisor:
     def submit(self, job: JobRecord, now: float) -> None:
         """A job came."""
         model_queue = job.model_queue
+        self.registry.in_hand.append(job)
         job.submitted_at = now
         if model_queue.out_of_use is not None or (
             not model_queue.workers and self._dispatch.refuse_what_cannot_fit(model_queue, now)
@@ -83,6 +93,17 @@ class Supervisor:
         """Recall a prefetched job where possible; else the worker has begun it, and we act when we hear of that."""
         if job.state is JobState.SENT and job.worker is not None:
             self._prefetch.recall(job.worker, now)
+
+    def withdraw(self, job: JobRecord, now: float) -> None:
+        """The caller was interrupted while it submitted: nobody has the job's future, and we may not have the job."""
+        if job.state is not JobState.WAITING or job in job.model_queue.waiting.members():
+            self.cancel(job, now)
+            return
+        job.move(JobEvent.FINISHED)  # waiting -> ended
+        self.registry.effects.job_left_queue(job)
+        if job.descriptor is not None:
+            self.registry.effects.close_audio(job)
+        job.promise.reject(JobCancelledError("its caller was interrupted while submitting it"))
 
     def cancel_waiting(self, now: float) -> None:
         """Cancel every job that is not running."""
@@ -186,6 +207,7 @@ class Supervisor:
 
     def exited(self, worker: Worker, status: int, words: str, now: float) -> None:
         """A worker's process is reaped. ``words`` name its exit status (``SIGSEGV``, ``exit code 3``)."""
+        self.registry.touch(worker)
         self._termination.reap(worker, status, words, now)
 
     def _loaded(self, worker: Worker, loaded: Loaded, now: float) -> None:
@@ -251,6 +273,7 @@ class Supervisor:
             and len(worker.prefetched) <= FEW_PREFETCHED
             and (frames := self._prefetch.more_for(worker))
         ):
+            self.registry.has_written = True
             worker.link.send_frame(frames)
 
     def _failed(self, worker: Worker, failed: Failed, now: float) -> None:
@@ -281,6 +304,13 @@ class Supervisor:
         if worker.trace is not None:
             worker.trace.stands_at(worker.rss_bytes)
         self._after_job.stands_idle(worker, now)
+
+    def recover(self, unheard: Worker | None, now: float) -> list[tuple[Worker, Reply]]:
+        """Make the state consistent after a decision that was interrupted half way; see :mod:`.recovery`.
+
+        ``unheard`` is a worker whose answers were being read: some may be lost. Returns what is to be received again.
+        """
+        return self._recovery.restore(unheard, now)
 
     # ------------------------------------------------------------------ from the clock
 

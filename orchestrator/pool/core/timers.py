@@ -39,7 +39,7 @@ class Timers(Generic[K]):
     def next_due(self) -> float | None:
         """Return the earliest deadline."""
         if self._stale:
-            self._rebuild()
+            self.rebuild()
         self._drop_stale()
         return self._heap[0][0] if self._heap else None
 
@@ -57,7 +57,7 @@ class Timers(Generic[K]):
 
     def _push(self, key: K, due: float) -> None:
         if self._stale:
-            self._rebuild()
+            self.rebuild()
             return
         self._queued[key] = due
         heapq.heappush(self._heap, (due, next(self._order), key))
@@ -83,7 +83,8 @@ class Timers(Generic[K]):
                     self._push(key, due)
         self.earliest = math.inf
 
-    def _rebuild(self) -> None:
+    def rebuild(self) -> None:
+        """Make the heap anew from the deadlines; also where an interrupt has left it half changed."""
         self._queued = dict(self._due)
         self._heap = [(due, next(self._order), key) for key, due in self._due.items()]
         heapq.heapify(self._heap)

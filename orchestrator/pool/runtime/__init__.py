@@ -2,12 +2,14 @@
 
 In reading order:
 
-- ``event_loop``: the one loop that feeds the supervisor and carries out its effects
-- ``selector``: waits for descriptors and for the waker
-- ``effects``: carries out one effect
+- ``event_loop``: the loop that feeds the supervisor, run by one thread; complete by itself
+- ``selector``: waits for descriptors, and can be woken
+- ``effects``: carries out what the supervisor decides
 - ``process_link``: one worker process and its pipes
 - ``start_method``: executed or forked from a fork server
 - ``admission``: the bounded queue, and callers that wait for a place in it
 - ``oom_kills``: what the kernel's counters say about processes that ran out of memory
-- ``output_log``: the last bytes that a worker printed
+- ``output_log``: what workers print, in the log
+
+- ``calling_threads``: the fast path, which may be left out: callers that run the loop themselves
 """

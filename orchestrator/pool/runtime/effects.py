@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+from collections.abc import Callable
 
 from orchestrator.pool.core.entities import JobRecord, Worker
 from orchestrator.pool.events import Hook, PoolEvent
@@ -24,12 +25,21 @@ class PoolEffects:
     """Implements :class:`~orchestrator.pool.core.registry.Effects`."""
 
     def __init__(
-        self, admission: Admission, on_event: Hook | None, selector: Selector, python: str | None
+        self,
+        admission: Admission,
+        on_event: Hook | None,
+        selector: Selector,
+        python: str | None,
+        *,
+        linger: bool,
     ) -> None:
         self._admission = admission
         self._leave_queue = admission.queue.leave
         self._on_event = on_event
         self._selector = selector
+        self._linger = linger
+        self.hold: Callable[[BaseException], None] = _raise
+        """Given what the hook lets out besides an Exception, to raise it when the decision is complete."""
         self._kills = OomKills()
         self._start_method = StartMethod(python)
         self._random = random.Random()  # noqa: S311 - jitter, no secret
@@ -38,7 +48,7 @@ class PoolEffects:
 
     def spawn(self, worker: Worker) -> ProcessLink:
         """Start a process and wait on it."""
-        link = ProcessLink(worker, self._selector.update, self._start_method)
+        link = ProcessLink(worker, self._selector.update, self._start_method, linger=self._linger)
         self.blind = self.blind or not link.process.notices_death
         self._selector.update(link)
         log.debug("slot %d generation %d: started pid %d", worker.slot.index, worker.generation, link.pid)
@@ -68,9 +78,9 @@ class PoolEffects:
 
     def close_audio(self, job: JobRecord) -> None:
         """Close a job's memfd."""
-        if job.descriptor is not None:
-            os.close(job.descriptor)
-            job.descriptor = None
+        descriptor, job.descriptor = job.descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
             self._admission.arrays.leave()
 
     @property
@@ -87,3 +97,9 @@ class PoolEffects:
             self._on_event(event)
         except Exception:
             log.exception("on_event raised")
+        except BaseException as error:  # noqa: BLE001 - Ctrl-C and exit too: not in the middle of a decision
+            self.hold(error)
+
+
+def _raise(error: BaseException) -> None:
+    raise error

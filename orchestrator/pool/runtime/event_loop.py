@@ -1,26 +1,17 @@
-"""Who runs the supervisor, and when: one thread of its own, and callers that would else only wait.
+"""The event loop of one pool: takes what happened, lets the supervisor decide, and waits for more.
 
 ::
 
     callers ── post ──▶ inbox ─┐
-    replies, noise, deaths ────┼─▶ a turn ─▶ supervisor ─▶ pipes, signals, spawns, promises
+    replies, noise, deaths ────┼─▶ one round ─▶ supervisor ─▶ pipes, signals, spawns, promises
     next deadline ─────────────┘
 
-A *turn* takes what happened and lets the supervisor decide, under one lock: whoever holds it is the loop. Usually
-that is the pool's thread. But handing a job and its answer from thread to thread takes longer than a small job, so
+One thread runs it, and it is complete with that. Where callers may run it too, to save the change of threads,
+:mod:`.calling_threads` does it; that is the *fast path*, switched by ``Settings.fast_path``, and this file calls it in
+six places. Whoever runs the loop holds ``deciding``, so decisions come one after the other.
 
-* a submitting thread hands its job to the supervisor itself when nobody else is deciding;
-* one thread that waits in ``result()`` waits on the workers' descriptors and takes the turns itself;
-* so does an event loop that hears the replies, and a ``map`` of short jobs leaves them for when it is back.
-
-The pool's thread stays: for timers, for what comes while no caller waits, and for all that a submit cannot do at
-once. It takes the replies over from whoever was not back between two readings of memory. Nothing polls: with nothing
-to do it sleeps. It is a daemon, so that it never keeps an interpreter alive; ``pool`` ends it at exit.
-
-A pool that replaces workers keeps all turns to its thread: its decisions start processes.
-
-A signal handler that raises (Ctrl-C) can strike a caller in the middle of a decision. Half a decision cannot be
-trusted: the pool ends then, with every job answered. One that strikes while the caller waits hurts nothing.
+Nothing polls: with nothing to do the thread sleeps. It is a daemon, so that it never keeps an interpreter alive; the
+controller ends it at exit.
 """
 
 from __future__ import annotations
@@ -35,7 +26,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from orchestrator.errors import PoolClosedError, ProtocolError
-from orchestrator.pool.core.entities import JobRecord
+from orchestrator.pool.core.entities import JobRecord, Worker
 from orchestrator.pool.core.states import JobState, WorkerState
 from orchestrator.pool.core.supervisor import Supervisor
 from orchestrator.pool.events import Hook
@@ -43,44 +34,58 @@ from orchestrator.pool.futures import PoolFuture
 from orchestrator.pool.models import Model
 from orchestrator.pool.options import Settings
 from orchestrator.pool.runtime.admission import Admission
+from orchestrator.pool.runtime.calling_threads import CallingThreads
 from orchestrator.pool.runtime.effects import PoolEffects
 from orchestrator.pool.runtime.process_link import ProcessLink
 from orchestrator.pool.runtime.selector import Selector, Waker
 from orchestrator.process.exit_status import describe_exit
+from orchestrator_worker.protocol import Reply
 
 log = logging.getLogger("orchestrator.pool")
 POLL_WITHOUT_PIDFD_S = 0.05
-_NEVER = math.inf
+NEVER = math.inf
 _NO_DESCRIPTOR = -2
 
 
 class EventLoop:
-    """Runs a supervisor."""
+    """Runs a supervisor in a thread of its own.
+
+    ``deciding`` is held by whoever lets the supervisor decide. ``ended`` is set in the round after which nothing is
+    left to do, ``broken`` when a decision of the thread let an exception out, a bug of ours: then the pool ends.
+    ``unfinished`` is true in the middle of a decision, and stays so when it is interrupted there.
+    """
 
     def __init__(
         self, models: Iterable[Model], settings: Settings, admission: Admission, on_event: Hook | None
     ) -> None:
         """Prepare; :meth:`start` starts the thread."""
         self._admission = admission
-        self._inbox: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
-        self._waker, self._callers_waker = Waker(), Waker()
-        self._selector = Selector(self._waker, self._callers_waker)
-        # Both know their owner: an interrupt can strike between taking one and the block that would let it go.
-        self._deciding = threading.RLock()
-        self._decider = 0  # the thread that holds it
-        self._wakes_at = _NEVER  # when the thread wakes by itself
-        self._seat = threading.RLock()  # held by the caller that takes turns
-        self._awaited: PoolFuture[Any] | None = None
-        self._staying = False  # the last caller will be back, and takes the replies then
-        self._visited = False  # it has been, since the thread's last turn
-        self._fault: BaseException | None = None
-        # Where workers are replaced, a decision may start a process, and half a start is a process nobody knows.
-        self._callers_decide = settings.recycle is None
-        self._ended = False
-        self._over = False
-        self._owner_pid = os.getpid()
-        self._effects = PoolEffects(admission, on_event, self._selector, settings.python)
+        self.inbox: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
+        self.waker = Waker()
+        self.selector = Selector(self.waker)
+        # Reentrant because such a lock knows its owner: release() by any other thread raises RuntimeError, so a thread
+        # that was interrupted between taking it and noting so can find out (see CallingThreads._let_go).
+        self.deciding = threading.RLock()
+        self._decider = 0  # the thread that lets the supervisor decide now
+        self.wakes_at = NEVER  # when the thread wakes by itself
+        self.unfinished = False
+        self._exiting: ProcessLink | None = None  # a dead worker that the supervisor is hearing of
+        self._speaker: Worker | None = None  # the worker whose replies are dealt with
+        self._reading: Worker | None = None  # the same while they are taken out of its pipe
+        self._unheard: deque[Reply] = deque()  # its replies that were read and not dealt with
+        self._held: list[BaseException] = []  # what callbacks raised in the decision under way
+        self.broken = False
+        self.ended = False
+        self._drains = False  # from then on whoever posts drains the inbox
+        self.owner_pid = os.getpid()
+        self._effects = PoolEffects(
+            admission, on_event, self.selector, settings.python, linger=settings.fast_path
+        )
+        self._effects.hold = self.hold
         self.supervisor = Supervisor(models, settings, self._effects)
+        # Where workers are replaced, a decision may start a process. It takes milliseconds, and an interrupt in the
+        # middle would leave a process that nobody knows: so the thread alone decides there.
+        self._callers = CallingThreads(self) if settings.fast_path and settings.recycle is None else None
         self._thread = threading.Thread(target=self._run, name="orchestrator-pool", daemon=True)
 
     def start(self) -> None:
@@ -90,167 +95,54 @@ class EventLoop:
     # ------------------------------------------------------------------ from any thread
 
     def post(self, call: Callable[..., object], *arguments: Any) -> None:
-        """Have ``call(*arguments, now)`` made in the next turn. Never blocks; nothing after the end."""
-        self._inbox.append((call, arguments))
-        self._waker.wake()
-        if self._over:
+        """Have ``call(*arguments, now)`` made in the next round. Never blocks; nothing after the end."""
+        # Append before waking: the thread says that it sleeps, then looks at the inbox, then waits. So either it
+        # sees the call, or it is woken; a lock is not needed.
+        self.inbox.append((call, arguments))
+        self.waker.wake()
+        if self._drains:
             self._drain()
 
-    def submit(self, job: JobRecord, *, staying: bool = False) -> None:
-        """Hand in a job: to the supervisor itself when nobody decides now and nothing came before.
-
-        A caller who is ``staying`` submits more and waits for results in a moment: replies are left to it.
-        """
-        if self._inbox or not self._callers_decide or _owned(self._deciding):
+    def submit(self, job: JobRecord, *, returning: bool = False) -> None:
+        """Hand in a job. A caller that is ``returning`` submits more and waits for results in a moment."""
+        if self._callers is None or not self._callers.submit(job, returning=returning):
             self.post(self.supervisor.submit, job)
-            return
-        try:
-            if not self._deciding.acquire(False):
-                self.post(self.supervisor.submit, job)
-                return
-            try:
-                self._submit(job, staying=staying)
-            finally:
-                self._deciding.release()
-        except BaseException:
-            self._let_go()
-            raise
 
-    def _submit(self, job: JobRecord, *, staying: bool) -> None:
-        if self._inbox or self._ended or self._fault is not None:
-            self.post(self.supervisor.submit, job)
-            return
-        self._decide(self.supervisor.submit, job)
-        self._staying = self._visited = staying
-        if staying:
-            self._selector.share(False)
-        elif self._awaited is None:
-            self._look_once()
-        self._leave_the_rest()
+    def drive(self, future: PoolFuture[Any], timeout_s: float | None) -> float | None:
+        """Let a caller that waits for a job run the loop meanwhile, if it may; return what is left of its time."""
+        return timeout_s if self._callers is None else self._callers.drive(future, timeout_s)
 
     def replies_descriptor(self) -> int | None:
         """Return a descriptor that is readable while workers have answered, for the caller to close.
 
-        Whoever waits on it, and calls :meth:`take_replies` then, submits as one who is staying. None where callers take
-        no turns.
+        Whoever waits on it, and calls :meth:`take_replies` then, submits as one that is returning. None where the
+        thread takes all replies.
         """
-        with self._deciding:
-            return None if self._ended or not self._callers_decide else self._selector.copy_of_replies()
+        return None if self._callers is None else self._callers.replies_descriptor()
 
     def take_replies(self) -> None:
-        """Take what workers have answered; nothing when somebody else decides now, who does it."""
-        if _owned(self._deciding):
-            return
-        try:
-            if not self._deciding.acquire(False):
-                return
-            try:
-                if not self._ended and self._fault is None:
-                    self._staying = self._visited = True
-                    self._decide(self._take_replies, self._selector.wait_for_replies(0))
-                    self._leave_the_rest()
-            finally:
-                self._deciding.release()
-        except BaseException:
-            self._let_go()
-            raise
+        """Take what workers have answered; nothing when somebody else decides now, and so takes it."""
+        if self._callers is not None:
+            self._callers.take_replies()
 
-    def stay_no_longer(self) -> None:
-        """A caller is about to wait for something else than a reply: let the thread hear them."""
-        if self._staying:
-            self._staying = self._visited = False
-            self._waker.wake()
-
-    def _let_go(self) -> None:
-        """An interrupt has struck, maybe between taking a lock and noting it; the thread puts the rest right."""
-        for lock in (self._deciding, self._seat):
-            if _owned(lock):
-                lock.release()
-        self._waker.wake()
-
-    def _look_once(self) -> None:
-        """Take replies that are there already, lest the thread be woken for them; else let it wait for them.
-
-        On a busy machine a small job is often done before the write that gave it has returned.
-        """
-        if ready := self._selector.wait_for_replies(0):
-            self._decide(self._take_replies, ready)
-        self._selector.share(not self.supervisor.registry.quiet)
-
-    def drive(self, future: PoolFuture[Any], timeout_s: float | None) -> float | None:
-        """Take turns on the calling thread until the job has ended, at most ``timeout_s``; return what is left.
-
-        Returns at once where that must not be: another caller does so already, this thread is in a turn (a
-        callback) or belongs to a forked copy, or the pool replaces workers.
-        """
-        if not self._callers_decide or os.getpid() != self._owner_pid:
-            return timeout_s
-        if _owned(self._deciding) or _owned(self._seat):
-            return timeout_s
-        ends_at = None if timeout_s is None else time.monotonic() + timeout_s
-        try:
-            if not self._seat.acquire(False):
-                return timeout_s
-            self._take_turns(future, ends_at)
-        except BaseException:
-            self._let_go()
-            raise
-        return None if ends_at is None else max(0.0, ends_at - time.monotonic())
-
-    def _take_turns(self, future: PoolFuture[Any], ends_at: float | None) -> None:
-        """Do it in the seat, which is taken; leave it."""
-        try:
-            with self._deciding:
-                self._awaited = future
-                if not self._ended:
-                    self._selector.share(False)
-            while self._wait_as_caller(future, ends_at):
-                pass
-        finally:
-            try:
-                self._callers_waker.asleep = False
-                with self._deciding:
-                    self._awaited = None
-                    if not (self._ended or self._staying or self.supervisor.registry.quiet):
-                        self._selector.share(True)
-            finally:
-                self._awaited = None
-                self._seat.release()
-
-    def _wait_as_caller(self, future: PoolFuture[Any], ends_at: float | None) -> bool:
-        """Wait for replies and take them; False when there is nothing more to wait for."""
-        self._callers_waker.asleep = True
-        left_s = None if ends_at is None else ends_at - time.monotonic()
-        if future.done() or self._ended or (left_s is not None and left_s <= 0):
-            return False
-        ready = self._selector.wait_for_replies(left_s)
-        with self._deciding:
-            if self._ended or self._fault is not None:
-                return False
-            self._decide(self._take_replies, ready)
-            self._leave_the_rest()
-        return True
-
-    def _leave_the_rest(self) -> None:
-        """Wake the thread for what a caller leaves: something to plan, or a deadline before it wakes anyway."""
-        registry = self.supervisor.registry
-        soonest = min(registry.timers.earliest, registry.next_sample_at or _NEVER)
-        if registry.replan or soonest < self._wakes_at:
-            self._waker.wake()
+    def not_returning(self) -> None:
+        """A caller is about to wait for something else than a reply: the thread takes the replies."""
+        if self._callers is not None:
+            self._callers.not_returning()
 
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait for the thread's end; True when it has ended. At once in a forked copy, which has no thread."""
-        if self.is_current() or os.getpid() != self._owner_pid:
+        if self.is_current() or os.getpid() != self.owner_pid:
             return False
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
 
     def is_current(self) -> bool:
-        """Whether the caller is in a turn (a future's callback, the event hook)."""
+        """Whether the caller is inside a decision (a future's callback, the event hook)."""
         return self._decider == threading.get_ident()
 
     @property
-    def ended(self) -> bool:
+    def thread_ended(self) -> bool:
         """Whether the thread has ended."""
         return not self._thread.is_alive()
 
@@ -258,78 +150,121 @@ class EventLoop:
 
     def _run(self) -> None:
         try:
-            while not self._ended:
+            while not self.ended:
                 ready = self._wait()
-                with self._deciding:
-                    self._check_fault()
-                    self._decide(self._turn, ready)
-                    self._wakes_at = self.supervisor.next_due() or _NEVER
-                    self._waker.asleep = True
-                    self._staying, self._visited = self._visited, False
-                    self._selector.share(self._awaited is None and not self._staying)
-                    self._ended = self.supervisor.finished
-                    awaited = self._awaited
-                    if awaited is not None and awaited.done():
-                        self._callers_waker.wake()
+                with self.deciding:
+                    self._round(ready)
         except BaseException as error:
             log.critical("the pool's loop failed; its jobs end with PoolClosedError", exc_info=True)
             self._break(error)
         finally:
             self._close()
 
-    def _check_fault(self) -> None:
-        """End the thread for what happened to a caller in a turn."""
-        if self._fault is not None:
-            raise self._fault
-
     def _wait(self) -> list[int]:
         timeout_s: float | None = None
-        if self._wakes_at < _NEVER:
-            timeout_s = max(0.0, self._wakes_at - time.monotonic())
+        if self.wakes_at < NEVER:
+            timeout_s = max(0.0, self.wakes_at - time.monotonic())
         if self._effects.blind:
             timeout_s = POLL_WITHOUT_PIDFD_S if timeout_s is None else min(timeout_s, POLL_WITHOUT_PIDFD_S)
-        if self._inbox or self._fault is not None or self.supervisor.registry.replan:
+        # The last look before sleeping, after ``asleep`` was set in the round: what comes from here on wakes us.
+        if self.inbox or self.unfinished or self.supervisor.registry.replan:
             timeout_s = 0.0
-        ready = self._selector.wait(timeout_s)
-        if (
-            self._awaited is None
-        ):  # what a caller left unread: nobody has run out of time whose answer is there
-            ready += self._selector.wait_for_replies(0)
-        self._waker.asleep = False
+        ready = self.selector.wait(timeout_s)
+        if self._callers is not None:
+            ready += self._callers.left_unread()
+        self.waker.asleep = False
         return ready
 
-    # ------------------------------------------------------------------ a turn, by whoever holds the lock
+    def _round(self, ready: list[int]) -> None:
+        if self.unfinished:
+            self.decide(self._recover, None)
+        self.decide(self._take_all, ready)
+        self.wakes_at = self.supervisor.next_due() or NEVER
+        self.waker.asleep = True
+        self.ended = self.supervisor.finished
+        if self._callers is not None:
+            self._callers.round_done()
 
-    def _decide(self, call: Callable[[Any, float], object], argument: Any) -> None:
-        """Make ``call(argument, now)``. What leaves here, a bug of ours or an interrupt, ends the pool."""
-        self._decider = threading.get_ident()
-        try:
-            call(argument, time.monotonic())
-        except BaseException as error:
-            self._fault = error
-            self._waker.wake()
-            raise
-        finally:
-            self._decider = 0
+    def _take_all(self, ready: list[int], now: float) -> None:
+        """Take what happened, and decide all that is to be decided.
 
-    def _turn(self, ready: list[int], now: float) -> None:
-        """Take what happened; decide all that is to be decided."""
-        self._take_replies(ready, now)
+        Replies come first: a job that was answered in time must not be timed out because we looked late.
+        """
+        self.take(ready, now)
         if self._effects.blind:
-            for link in self._selector.links():
+            for link in self.selector.links():
                 self._pump(link, _NO_DESCRIPTOR, now)
-        while self._inbox:
-            call, arguments = self._inbox.popleft()
+        while self.inbox:
+            call, arguments = self.inbox.popleft()
             call(*arguments, now)
         supervisor = self.supervisor
-        now = time.monotonic()
+        now = time.monotonic()  # starting processes may have taken a while
         supervisor.tick(now)
         supervisor.settle(now)
 
-    def _take_replies(self, ready: list[int], now: float) -> None:
-        """Take what workers said, and deaths and noise where ``ready`` has them."""
+    # ------------------------------------------------------------------ a decision, by whoever holds the lock
+
+    def decide(self, call: Callable[[Any, float], object], argument: Any) -> None:
+        """Make ``call(argument, now)``; raise what a callback let out meanwhile, when the decision is complete.
+
+        A signal handler that raises (Ctrl-C) can strike a caller's thread at any moment. Half a decision cannot be
+        completed where it stopped: ``unfinished`` stays set, and before anybody decides again the thread makes the
+        state consistent (:mod:`orchestrator.pool.core.recovery`). It is set before and cleared after, with no handler
+        between that could be interrupted itself. In the thread itself no handler runs: what leaves a decision there
+        is a bug of ours, and ends the pool.
+        """
+        self._decider = threading.get_ident()
+        if not self.unfinished:  # else this is the recovery, which reads what was touched
+            self.supervisor.registry.new_decision()
+        self.unfinished = True
+        try:
+            call(argument, time.monotonic())
+            self.unfinished = False
+        finally:
+            self._decider = 0
+        if self._held:
+            self._raise_held()
+
+    def hold(self, error: BaseException) -> None:
+        """Keep what a callback or hook has let out (KeyboardInterrupt, SystemExit) until the decision is complete."""
+        if not self.is_current():
+            raise error
+        self._held.append(error)
+
+    def _raise_held(self) -> None:
+        error, *_ = self._held
+        self._held.clear()
+        if threading.current_thread() is not self._thread:
+            raise error
+        log.error("a callback or hook raised in the pool's thread", exc_info=error)
+
+    def forget_decider(self) -> None:
+        """This thread is in no decision any more, however it came out."""
+        if self.is_current():
+            self._decider = 0
+
+    def _recover(self, _: None, now: float) -> None:
+        log.warning("a decision was interrupted half way; the workers that it was about are replaced")
+        link, self._exiting = self._exiting, None
+        worker, self._reading = self._reading, None
+        struck = self.supervisor.recover(worker, now)
+        for one, reply in struck:
+            self.supervisor.received(one, reply, now)
+        while self._unheard:
+            reply = self._unheard.popleft()
+            if self._speaker is not None and not any(reply is other for _, other in struck):
+                self.supervisor.received(self._speaker, reply, now)
+        if link is not None:  # the supervisor did not hear of its death, or not to the end
+            assert link.process.returncode is not None
+            self.selector.drop(link)
+            self.supervisor.exited(
+                link.worker, link.process.returncode, describe_exit(link.process.returncode), now
+            )
+
+    def take(self, ready: list[int], now: float) -> None:
+        """Take what workers said, and deaths and noise where ``ready`` has their descriptors."""
         for descriptor in ready:
-            link = self._selector.link_of(descriptor)
+            link = self.selector.link_of(descriptor)
             if link is not None:
                 self._pump(link, descriptor, now)
 
@@ -337,22 +272,38 @@ class EventLoop:
         """Take what one worker said; see whether it is gone."""
         process = link.process
         if descriptor == process.replies_fd:
+            # Most wake-ups are a reply and nothing else: one read, no look at the process.
             self._receive(link, link.read_replies, now)
             if process.replies_fd >= 0 and not process.broken:
                 return
         self._receive(link, link.pump, now)
         if process.returncode is None:
-            self._selector.update(link)
+            self.selector.update(link)
             return
-        self._selector.drop(link)
+        # Dead, and all that it still said is received above: only now the supervisor hears of the death.
+        self._exiting = link
+        self.selector.drop(link)
         self.supervisor.exited(link.worker, process.returncode, describe_exit(process.returncode), now)
+        self._exiting = None
 
-    def _receive(self, link: ProcessLink, read: Callable[[], list[Any]], now: float) -> None:
-        supervisor, worker = self.supervisor, link.worker
+    def _receive(self, link: ProcessLink, read: Callable[[], list[Reply]], now: float) -> None:
+        """Read what a worker said, and let the supervisor have it, reply by reply.
+
+        At every moment a reply is in ``_unheard``, or noted with its worker in the registry, or dealt with: what an
+        interrupt strikes is received again.
+        """
+        supervisor, worker, unheard = self.supervisor, link.worker, self._unheard
+        registry = supervisor.registry
+        self._speaker = self._reading = worker
         try:
-            for reply in read():
-                supervisor.received(worker, reply, now)
+            unheard.extend(read())
+            self._reading = None
+            while unheard:
+                registry.touch(worker, unheard[0])
+                supervisor.received(worker, unheard.popleft(), now)
+                registry.touched.clear()  # all is done: nothing would have to be restored
         except ProtocolError as error:
+            self._reading = None
             if worker.state is not WorkerState.LEAVING:
                 supervisor.broke_protocol(worker, error, now)
 
@@ -363,30 +314,29 @@ class EventLoop:
         closed = PoolClosedError(f"the pool broke: {type(error).__name__}: {error}")
         closed.__cause__ = error
         self._admission.close(closed)
-        with self._deciding:
-            self._fault = error
-            posted = [argument for _, arguments in self._inbox for argument in arguments]
+        with self.deciding:
+            self.broken = True
+            posted = [argument for _, arguments in self.inbox for argument in arguments]
             for job in [*posted, *self.supervisor.registry.jobs()]:
                 if isinstance(job, JobRecord) and job.state is not JobState.ENDED:
                     job.promise.reject(closed)
 
     def _close(self) -> None:
-        self._ended = True
-        self._callers_waker.wake()
-        self._seat.acquire()  # kept: from here on callers wait for nothing but their futures
-        with self._deciding:
-            self._selector.close()
+        self.ended = True
+        if self._callers is not None:
+            self._callers.close()
+        with self.deciding:
+            self.selector.close()
             self._effects.close()
-            self._waker.close()
-            self._callers_waker.close()
-            self._over = True  # from here on whoever posts drains
+            self.waker.close()
+            self._drains = True
         self._drain()
 
     def _drain(self) -> None:
         """Answer what came too late: jobs are refused, questions answered, the rest has no meaning any more."""
-        while self._inbox:
+        while self.inbox:
             try:
-                call, arguments = self._inbox.popleft()
+                call, arguments = self.inbox.popleft()
             except IndexError:
                 return  # another thread took it
             if call == self.supervisor.submit:
@@ -394,8 +344,3 @@ class EventLoop:
                 arguments[0].promise.reject(PoolClosedError("the pool was closed meanwhile"))
             elif getattr(call, "__self__", None) is not self.supervisor:
                 call(*arguments, time.monotonic())
-
-
-def _owned(lock: Any) -> bool:
-    """Whether this thread holds the reentrant lock; the standard library asks it so for its conditions."""
-    return bool(lock._is_owned())  # noqa: SLF001

@@ -26,9 +26,17 @@ class ProcessLink:
     __slots__ = ("_noise", "_on_full", "_reader", "pid", "process", "watched", "worker")
 
     def __init__(
-        self, worker: Worker, on_full: Callable[[ProcessLink], None], start_method: StartMethod
+        self,
+        worker: Worker,
+        on_full: Callable[[ProcessLink], None],
+        start_method: StartMethod,
+        *,
+        linger: bool,
     ) -> None:
-        """Start the process and limit it. ``on_full`` is called when a command did not fit into its pipe.
+        """Start the process and limit it.
+
+        ``on_full`` is called when a command did not fit into its pipe. ``linger``: the worker may stay awake for a
+        moment after a short job.
 
         Raises:
             SpawnError: The system refused.
@@ -61,7 +69,9 @@ class ProcessLink:
         # Sent at once: it need not wait for our answer to its Hello. No heap readings: they cost a call into the
         # allocator for every job.
         self.process.send(
-            Configure(PROTOCOL_VERSION, host_sys_path(), self.process.late_environment, heap=False)
+            Configure(
+                PROTOCOL_VERSION, host_sys_path(), self.process.late_environment, heap=False, linger=linger
+            )
         )
 
     @property

@@ -7,7 +7,7 @@
                 ├─ deaths, noise, full command pipes
                 └─ the thread's waker
 
-The pool's thread waits on everything. A caller that runs the loop (:mod:`.event_loop`) waits on the replies;
+The pool's thread waits on everything. A caller that runs the loop (:mod:`.calling_threads`) waits on the replies;
 those are then not *shared*, or each of them would wake both.
 """
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import select
 import threading
+from contextlib import suppress
 
 from orchestrator.pool.runtime.process_link import ProcessLink
 
@@ -27,7 +28,7 @@ class Waker:
     """Wakes one waiting thread.
 
     ``asleep`` is set by that thread before it looks, for the last time, whether there is a reason not to wait;
-    whoever makes a reason rings afterwards. So a wake is never missed, and costs nothing while nobody sleeps.
+    whoever makes a reason wakes it afterwards. So no wake-up is missed, and it costs nothing while nobody sleeps.
     Silent in a forked copy of the process, whose parent would hear it.
     """
 
@@ -44,18 +45,19 @@ class Waker:
         if self.asleep:
             with self._lock:
                 if self.descriptor >= 0 and os.getpid() == self._owner_pid:
-                    self.asleep = False
+                    # In this order: an interrupt between the two makes one wake-up too many, not one too few.
                     os.eventfd_write(self.descriptor, 1)
+                    self.asleep = False
 
     def clear(self) -> None:
-        """Stop ringing."""
+        """Forget a wake-up that has been heard."""
         try:
             os.eventfd_read(self.descriptor)
         except BlockingIOError:
             return
 
     def close(self) -> None:
-        """Close it; it rings no more."""
+        """Close it; it wakes nobody any more."""
         with self._lock:
             os.close(self.descriptor)
             self.descriptor = -1
@@ -64,16 +66,20 @@ class Waker:
 class Selector:
     """The two sets. Any thread may wait; all else is for the one that decides."""
 
-    def __init__(self, threads_waker: Waker, callers_waker: Waker) -> None:
+    def __init__(self, threads_waker: Waker) -> None:
         self._everything, self._replies = select.epoll(), select.epoll()
         self._links: dict[int, ProcessLink] = {}
         self.link_of = self._links.get
         """The worker a descriptor belongs to; None for what is none, and for one no longer watched."""
-        self._wakers = {waker.descriptor: waker for waker in (threads_waker, callers_waker)}
+        self._wakers = {threads_waker.descriptor: threads_waker}
         self._everything.register(threads_waker.descriptor, select.EPOLLIN)
-        self._replies.register(callers_waker.descriptor, select.EPOLLIN)
         self._everything.register(self._replies.fileno(), select.EPOLLIN)
-        self._shared = True
+        self._shared: bool | None = True
+
+    def add_callers_waker(self, waker: Waker) -> None:
+        """Let ``waker`` end a wait for replies; only where callers run the loop."""
+        self._wakers[waker.descriptor] = waker
+        self._replies.register(waker.descriptor, select.EPOLLIN)
 
     # ------------------------------------------------------------------ waiting
 
@@ -103,8 +109,9 @@ class Selector:
     def share(self, shared: bool) -> None:
         """Let replies wake the pool's thread too, or only the caller that waits for them."""
         if shared is not self._shared:
-            self._shared = shared
+            self._shared = None  # not known, should an interrupt come between
             self._everything.modify(self._replies.fileno(), select.EPOLLIN if shared else _NOTHING)
+            self._shared = shared
 
     # ------------------------------------------------------------------ who is watched
 
@@ -123,7 +130,8 @@ class Selector:
             self._forget(descriptor)
         for descriptor in wanted.keys() - link.watched.keys():
             within = self._replies if descriptor == link.process.replies_fd else self._everything
-            within.register(descriptor, wanted[descriptor])
+            with suppress(FileExistsError):  # an update that was interrupted half way
+                within.register(descriptor, wanted[descriptor])
             self._links[descriptor] = link
         link.watched = wanted
 

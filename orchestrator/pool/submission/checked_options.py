@@ -17,6 +17,9 @@ from orchestrator.process.host.interpreter import worker_python
 from orchestrator.process.host.supported import refuse_patched_host
 from orchestrator.process.usable_memory import default_budget_bytes
 
+FAST_PATH_VARIABLE = "ORCHESTRATOR_FAST_PATH"
+"""Environment variable: 0 switches the fast path off, to find out whether it has to do with a fault."""
+
 
 @dataclass(frozen=True, slots=True)
 class CheckedOptions:
@@ -51,6 +54,7 @@ def check_options(options: PoolOptions) -> CheckedOptions:
         start_timeout_s=positive_s("start_timeout_s", options.start_timeout_s) or START_TIMEOUT_S,
         prestart=_prestart(known),
         python=worker_python(options.python),
+        fast_path=os.environ.get(FAST_PATH_VARIABLE, "1") != "0",
     )
     cache_dir = default_cache_dir() if options.cache_dir is None else Path(options.cache_dir)
     return CheckedOptions(models, settings, cache_dir)

@@ -76,7 +76,7 @@ class Controller:
             return
         try:
             on_loop = self._loop.is_current()
-            self._loop.stay_no_longer()
+            self._loop.not_returning()
             self._admission.enter(
                 array=payload.descriptor is not None, block=block, timeout_s=timeout_s, on_loop=on_loop
             )
@@ -100,13 +100,13 @@ class Controller:
         timeout_s: float | None,
         queue_timeout_s: float | None,
         priority: int,
-        staying: bool = False,
+        returning: bool = False,
     ) -> None:
         """Hand a job that has its place to the supervisor."""
         model_queue = self._model_queues[payload.model]
         record = job_record(payload, model_queue, future, timeout_s, queue_timeout_s, priority)
         future.bind(record, self)
-        self._loop.submit(record, staying=staying)
+        self._loop.submit(record, returning=returning)
 
     def at_most_queued(self, jobs: int) -> int:
         """Return ``jobs``, or fewer, so that whoever keeps so many under way seldom waits for a place in the queue."""
@@ -122,6 +122,10 @@ class Controller:
     def cancel(self, record: JobRecord) -> None:
         """Tell the supervisor that a caller gave its job up."""
         self._loop.post(self._supervisor.cancel, record)
+
+    def hold(self, error: BaseException) -> None:
+        """Raise what a callback has let out when the decision under way is complete."""
+        self._loop.hold(error)
 
     def drive(self, future: PoolFuture[Any], timeout_s: float | None) -> float | None:
         """Let a caller that waits run the pool meanwhile, if it may; return what is left of its time."""
@@ -154,7 +158,7 @@ class Controller:
         """Return what the supervisor knows now; of a closed pool, what it knew last."""
         self.check_owner()
         registry = self._supervisor.registry
-        if self._loop.is_current() or self._loop.ended:
+        if self._loop.is_current() or self._loop.thread_ended:
             return take_stats(registry, time.monotonic())
         answer: Future[PoolStats] = Future()
 

@@ -43,6 +43,9 @@ class FakePromise:
         self.outcomes.append(error)
         return not self.cancelled or isinstance(error, JobCancelledError)
 
+    def done(self) -> bool:
+        return bool(self.outcomes) or self.cancelled
+
     def add_chunk(self, chunk: Chunk) -> None:
         self.chunks.append(chunk.text)
 

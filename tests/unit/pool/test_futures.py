@@ -29,7 +29,7 @@ class FakeController:
 
 
 def made(future: PoolFuture[Any]) -> bool:
-    return future._made is not None
+    return future._is_standard
 
 
 def test_a_result_that_is_read_when_it_is_there_never_makes_the_lock() -> None:

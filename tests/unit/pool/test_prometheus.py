@@ -7,8 +7,8 @@ import pytest
 from fake_pool import FakePool
 
 from orchestrator.errors import EngineUnavailableError
-from orchestrator.pool.core.metrics import BOUNDS_S, Histogram
 from orchestrator.pool.core.states import ExitReason
+from orchestrator.pool.metrics import BOUNDS_S, Histogram
 from orchestrator.pool.prometheus import PoolCollector, metrics_of
 from orchestrator.pool.stats import PoolStats, take_stats
 

@@ -1,0 +1,160 @@
+"""Ctrl-C at any moment, in the middle of a decision too: the caller hears of it, and the pool goes on."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pool_contract import until_running
+
+from orchestrator.pool.jobs import Call
+from orchestrator.pool.pool import Pool
+
+pytestmark = pytest.mark.usefixtures("nothing_left", "the_usual_handler")
+DEADLINE_S = 60.0
+
+
+@pytest.fixture
+def the_usual_handler() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt, before and after each test."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler, "no pool has touched it"
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def strike_in(owner: object, name: str, monkeypatch: pytest.MonkeyPatch, *, after: bool) -> list[bool]:
+    """Have Ctrl-C come inside a decision, before or after its step ``name``; once, and in the main thread."""
+    struck: list[bool] = []
+    call = getattr(owner, name)
+
+    def strike(*arguments: Any, **named: Any) -> Any:
+        if struck or threading.current_thread() is not threading.main_thread():
+            return call(*arguments, **named)
+        struck.append(True)
+        answer = call(*arguments, **named) if after else None
+        signal.raise_signal(signal.SIGINT)
+        return answer
+
+    monkeypatch.setattr(owner, name, strike)
+    return struck
+
+
+def goes_on(pool: Pool) -> None:
+    assert list(pool.map(Call("operator:add", number, 1) for number in range(200))) == [*range(1, 201)]
+
+
+STEPS = [
+    "submit",
+    "received",
+    "_dispatch.give",
+    "_prefetch.begin",
+    "_outcomes.succeed",
+    "_after_job.stands_idle",
+]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_ctrl_c_inside_a_decision_is_heard_and_the_pool_goes_on(
+    step: str, after: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Pool(workers=3) as pool:
+        pool.run(Call("operator:add", 0, 0))
+        others = [pool.submit(Call("time:sleep", 0.3)) for _ in range(2)]
+        until_running(*others)
+        owner: Any = pool._controller._supervisor
+        *path, name = step.split(".")
+        for part in path:
+            owner = getattr(owner, part)
+        struck = strike_in(owner, name, monkeypatch, after=after)
+        with pytest.raises(KeyboardInterrupt):
+            [pool.run(Call("operator:add", 1, 1)) for _ in range(1000)]
+        assert struck
+        assert [future.result(DEADLINE_S) for future in others] == [None] * 2, "others do not notice"
+        goes_on(pool)
+        assert pool.stats().exits.keys() <= {"cancel"}
+        assert sum(pool.stats().exits.values()) <= 1
+
+
+def test_a_ctrl_c_while_a_caller_waits_is_heard_at_once() -> None:
+    with Pool() as pool:
+        pool.run(Call("operator:add", 0, 0))
+        slow = pool.submit(Call("time:sleep", 0.5))
+        timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            slow.result()
+        assert not slow.done()
+        timer.join()
+        assert slow.result(DEADLINE_S) is None
+        goes_on(pool)
+
+
+def test_what_a_callback_raises_is_heard_and_the_pool_goes_on() -> None:
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    with Pool() as pool:
+        pool.run(Call("operator:add", 0, 0))
+        future = pool.submit(Call("time:sleep", 0.05))
+        future.add_done_callback(interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            future.result(DEADLINE_S)
+        assert future.result(0) is None
+        goes_on(pool)
+
+
+def test_what_a_hook_raises_is_heard_and_the_pool_goes_on() -> None:
+    told: list[object] = []
+
+    def interrupt(event: object) -> None:
+        told.append(event)
+        if len(told) == 3:
+            raise KeyboardInterrupt
+
+    with Pool(on_event=interrupt) as pool:
+        try:
+            for _ in range(20):
+                pool.run(Call("operator:add", 0, 0))
+        except KeyboardInterrupt:
+            pass
+        goes_on(pool)
+    assert len(told) > 200
+
+
+def test_many_at_any_moment_and_the_pool_goes_on() -> None:
+    over = threading.Event()
+
+    def press() -> None:
+        for number in range(40):
+            time.sleep(0.003 + 0.0003 * (number % 7))
+            os.kill(os.getpid(), signal.SIGINT)
+        over.set()
+
+    with Pool(workers=2) as pool:
+        pool.run(Call("operator:add", 0, 0))
+        thread = threading.Thread(target=press)
+        heard = 0
+        thread.start()
+        while not over.is_set():
+            try:
+                for _ in pool.map(Call("operator:add", number, 1) for number in range(50)):
+                    pass
+                while not over.is_set():
+                    pool.submit(Call("operator:add", 1, 1)).result()
+            except KeyboardInterrupt:
+                heard += 1
+        while thread.is_alive():
+            try:
+                thread.join()
+            except KeyboardInterrupt:
+                heard += 1
+        goes_on(pool)
+        assert pool.stats().exits.keys() <= {"cancel"}
+    assert heard >= 1
