@@ -259,7 +259,7 @@ class CallingThreads:
         for lock in (loop.deciding, self._seat):
             with suppress(RuntimeError):
                 lock.release()
-        loop.waker.wake()
+        loop.waker.wake_surely()
 
     # ------------------------------------------------------------------ from the pool's thread
 

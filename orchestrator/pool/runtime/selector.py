@@ -45,9 +45,14 @@ class Waker:
         if self.asleep:
             with self._lock:
                 if self.descriptor >= 0 and os.getpid() == self._owner_pid:
-                    # In this order: an interrupt between the two makes one wake-up too many, not one too few.
-                    os.eventfd_write(self.descriptor, 1)
+                    # In this order: the thread may have woken, and sleep again, before the write has returned here.
                     self.asleep = False
+                    os.eventfd_write(self.descriptor, 1)
+
+    def wake_surely(self) -> None:
+        """Wake the thread, asleep or not: an interrupt may have come between the two steps of :meth:`wake`."""
+        self.asleep = True
+        self.wake()
 
     def clear(self) -> None:
         """Forget a wake-up that has been heard."""
