@@ -74,7 +74,7 @@ def test_a_ctrl_c_inside_a_decision_is_heard_and_the_pool_goes_on(
             owner = getattr(owner, part)
         struck = strike_in(owner, name, monkeypatch, after=after)
         with pytest.raises(KeyboardInterrupt):
-            [pool.run(Call("operator:add", 1, 1)) for _ in range(1000)]
+            [pool.submit(Call("operator:add", 1, 1)).result() for _ in range(1000)]
         assert struck
         assert [future.result(DEADLINE_S) for future in others] == [None] * 2, "others do not notice"
         goes_on(pool)
