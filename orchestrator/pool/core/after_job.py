@@ -46,7 +46,8 @@ class AfterJob:
         worker.job = None
         worker.last_used = now
         self._registry.timers.clear(worker)
-        if worker.jobs == 1 or worker.limits.rss_bytes is not None or worker.trace is not None:
+        limited = worker.limits.rss_bytes is not None
+        if worker.jobs == 1 or limited or (worker.trace is not None and not self._auto.trusts(worker)):
             self._memory.learn(worker)
             self._auto.job_ended(worker)
 

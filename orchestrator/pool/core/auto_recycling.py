@@ -16,8 +16,12 @@ from orchestrator.pool.core.learned_recycling import (
     limit_for,
     unwatched_jobs,
 )
+from orchestrator.pool.core.prefetch import SHORT_JOB_S
 from orchestrator.pool.core.registry import Registry
 from orchestrator.pool.core.states import ExitReason
+
+READ_OFTEN = 16
+"""Readings that a worker of short jobs gets at least in the jobs it may do without one, while it waits between them."""
 
 
 class AutoRecycling:
@@ -29,6 +33,12 @@ class AutoRecycling:
         for model_queue in registry.model_queues.values():
             if recycle is not None and recycle.of(model_queue.name).auto:
                 model_queue.learner = Learner(len(registry.slots))
+
+    def trusts(self, worker: Worker) -> bool:
+        """Whether a worker of short jobs is so far from its limit that this job need not be followed by a reading."""
+        trace, job_s = worker.trace, worker.model_queue.job_s
+        short = job_s is not None and job_s < SHORT_JOB_S
+        return short and trace is not None and worker.jobs - trace.jobs < trace.unwatched // READ_OFTEN
 
     def job_ended(self, worker: Worker) -> None:
         """Take the reading after a job, or after a line of short ones; it was read already."""
@@ -56,8 +66,8 @@ class AutoRecycling:
 
     def _due(self, worker: Worker) -> Due | None:
         model_queue, trace = worker.model_queue, worker.trace
-        if trace is None or model_queue.learner is None or not trace.jobs:
-            return None
+        if trace is None or model_queue.learner is None or not trace.jobs or worker.jobs > trace.jobs:
+            return None  # nothing known, or nothing new
         limit = worker_limit(self._registry, worker)
         crowded = self._others_wait_for_memory(worker)
         standing = Standing(
