@@ -20,9 +20,9 @@ from recording import host, record, show
 from orchestrator.pool.core.supervisor import Supervisor
 from orchestrator.pool.jobs import Call
 from orchestrator.pool.pool import Pool
-from orchestrator.pool.runtime.event_loop import Loop
+from orchestrator.pool.runtime.event_loop import EventLoop
 from orchestrator.pool.runtime.process_link import ProcessLink
-from orchestrator.pool.runtime.selector import Watch
+from orchestrator.pool.runtime.selector import Selector
 from orchestrator.pool.submission.controller import Controller
 
 PARTS: list[tuple[type, str, str]] = [
@@ -30,12 +30,12 @@ PARTS: list[tuple[type, str, str]] = [
     (Controller, "enter", "enter: a place in the queue"),
     (Supervisor, "submit", "decide and give"),
     (ProcessLink, "send_frame", "write, while the worker may have the core"),
-    (Watch, "wait_for_replies", "wait for the reply"),
-    (Watch, "share", "change who waits"),
+    (Selector, "wait_for_replies", "wait for the reply"),
+    (Selector, "share", "change who waits"),
     (ProcessLink, "read_replies", "read and decode"),
-    (Supervisor, "received", "end: books, result, next job"),
-    (Loop, "submit", "the loop around a submit"),
-    (Loop, "drive", "the loop around a wait"),
+    (Supervisor, "received", "end: registry, result, next job"),
+    (EventLoop, "submit", "the loop around a submit"),
+    (EventLoop, "drive", "the loop around a wait"),
     (Pool, "submit", "the front door"),
 ]
 WARM_UP = 500

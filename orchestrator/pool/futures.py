@@ -140,7 +140,7 @@ class PoolFuture(Future[T], Generic[T]):
 
     def begin(self) -> bool:
         """Work starts; False when the caller has cancelled."""
-        if Future.running(self):
+        if self._is_running():
             return True  # again: its worker died, and it is tried once more
         begun = self.set_running_or_notify_cancel()
         self._waiters_know = not begun
@@ -178,12 +178,16 @@ class PoolFuture(Future[T], Generic[T]):
         return True
 
     def _be_cancelled(self, error: JobCancelledError) -> bool:
-        if Future.running(self):
+        if self._is_running():
             return self._settle(self.set_exception, error)  # there is no way from running to cancelled
         self._cancel_error = error
         super().cancel()
         self._tell_waiters()
         return True
+
+    def _is_running(self) -> bool:
+        """Whether it runs for the standard library, which a subclass may not show."""
+        return super().running()
 
     def _tell_waiters(self) -> None:
         """Let ``concurrent.futures.wait`` hear of a cancel. Only the supervisor comes here."""
