@@ -6,7 +6,10 @@ from scipy.special import stdtr
 
 from orchestrator.analysis.series import FloatArray
 
-_BISECTIONS = 50
+_MOST_BISECTIONS = 60
+_FINE = 1e-6  # of the largest error: finer than any interval is told
+_NEGLIGIBLE = 1e-8
+_MEDIAN = 0.5
 _REACH = 40.0  # standard errors beyond the outermost middle; t with 2 degrees has its 99.9 % well within
 
 
@@ -15,6 +18,8 @@ def mixture_quantile(
 ) -> float:
     """Return the value that the mixture is below with ``probability``, by bisection.
 
+    Of the last bracket the outer end is returned, so that an interval that ends at a model without error holds it.
+
     Args:
         probability: Between 0 and 1.
         middles: Estimate of each model.
@@ -22,12 +27,16 @@ def mixture_quantile(
         weights: Weight of each model; they add up to 1.
         degrees: Degrees of freedom of each error.
     """
-    reach = _REACH * float(errors.max())
-    low, high = float(middles.min()) - reach, float(middles.max()) + reach
-    for _ in range(_BISECTIONS):
+    counts = weights > _NEGLIGIBLE
+    middles, errors, weights, degrees = middles[counts], errors[counts], weights[counts], degrees[counts]
+    widest = float(errors.max())
+    low, high = float(middles.min()) - _REACH * widest, float(middles.max()) + _REACH * widest
+    for _ in range(_MOST_BISECTIONS):
+        if high - low < _FINE * widest:
+            break
         middle = 0.5 * (low + high)
         if float(weights @ stdtr(degrees, (middle - middles) / errors)) < probability:
             low = middle
         else:
             high = middle
-    return 0.5 * (low + high)
+    return low if probability < _MEDIAN else high
