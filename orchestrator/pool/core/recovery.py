@@ -58,7 +58,7 @@ class Recovery:
         for worker in touched:
             if worker.state is not WorkerState.GONE:
                 in_pipes.update(worker.prefetched)
-        lost = [*in_hand, *(job for before in touched.values() for job in before.prefetched)]
+        lost = [*in_hand, *(job for _, prefetched, _ in touched.values() for job in prefetched)]
         waiting = [job for job in dict.fromkeys(lost) if job not in in_pipes and not self._is_over(job)]
         for job in waiting:
             job.state, job.worker = JobState.WAITING, None
@@ -72,7 +72,7 @@ class Recovery:
         for job in begun:
             self._worker_died(job, now)
         registry.replan = True
-        return [(worker, before.reply) for worker, before in touched.items() if before.reply is not None]
+        return [(worker, reply) for worker, (_, _, reply) in touched.items() if reply is not None]
 
     def _newly_written(
         self,

@@ -6,7 +6,7 @@ It keeps the state consistent (which worker is where, what it holds) and decides
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from orchestrator.pool.core.entities import JobRecord, Link, ModelQueue, Slot, Worker
 from orchestrator.pool.core.memory_budget import Budget
@@ -61,12 +61,9 @@ class Effects(Protocol):
         ...
 
 
-class Touched(NamedTuple):
-    """A worker before a decision changes it: its jobs, and the reply that the decision is about."""
-
-    job: JobRecord | None
-    prefetched: tuple[JobRecord, ...]
-    reply: Reply | None
+Touched = tuple[JobRecord | None, tuple[JobRecord, ...], Reply | None]
+"""A worker before a decision changes it: its job, its prefetched jobs, and the reply that the decision is about. A
+plain tuple, because one is made for every reply."""
 
 
 class Registry:
@@ -138,7 +135,7 @@ class Registry:
 
     def touch(self, worker: Worker, reply: Reply | None = None) -> None:
         """``worker`` is consistent now, and is changed next; by what it said, if it is that."""
-        self.touched[worker] = Touched(worker.job, tuple(worker.prefetched), reply)
+        self.touched[worker] = (worker.job, tuple(worker.prefetched), reply)
         self.has_written = False
 
     def touch_once(self, worker: Worker) -> None:

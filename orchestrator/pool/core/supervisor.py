@@ -162,9 +162,9 @@ class Supervisor:
             self._answered(worker, job, reply, now)
             return
         match reply:
-            case Chunk() if self._runs(worker, reply.id):
-                if worker.state is WorkerState.BUSY and worker.job is not None:
-                    worker.job.promise.add_chunk(reply)
+            case Chunk() if job is not None and job.id == reply.id:
+                if worker.state is WorkerState.BUSY:
+                    job.promise.add_chunk(reply)
             case Failed():
                 self._failed(worker, reply, now)
             case Ready() if worker.state is WorkerState.STARTING:
@@ -195,9 +195,6 @@ class Supervisor:
             self._prefetch.advance(worker, now)
         if job.state is JobState.RUNNING:
             self._answer(job, reply, worker, now)
-
-    def _runs(self, worker: Worker, job_id: int) -> bool:
-        return worker.job is not None and worker.job.id == job_id
 
     def broke_protocol(self, worker: Worker, error: ProtocolError, now: float) -> None:
         """A worker sent what is no message: it is killed, and its job with it."""
