@@ -2,6 +2,11 @@
 
 The names of the library half are looked up when they are first used: the command line does not pay for them, nor
 does a pytest run that never uses ``leak_check``.
+
+In reading order:
+
+- ``__main__``: ``python -m orchestrator`` is the ``orchestrator`` script
+- ``errors``: every exception of the package
 """
 
 from importlib import import_module

@@ -1,7 +1,14 @@
 """Thousands of recordings without a babysitter: a journal on disk, and work that any ``kill -9`` only interrupts.
 
-Reading order: :mod:`.inputs` (which recordings), :mod:`.journal` (what has become of each), :mod:`.outputs`
-(files written once and whole), :mod:`.changes` (inputs that are others now), :mod:`.batch` (the work itself).
+In reading order:
+
+- ``outputs``: outputs that are written once and whole, whenever the process is killed
+- ``names``: what outputs are called
+- ``manifest``: the file that lists recordings with their options
+- ``inputs``: which recordings a batch works on
+- ``journal``: the state of every recording of a batch, in SQLite
+- ``changes``: what has changed since a recording was finished
+- ``batch``: the work of a batch
 """
 
 from orchestrator.batch.batch import Batch, BatchSettings, recover

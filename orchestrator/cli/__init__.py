@@ -1,4 +1,17 @@
-"""The command line: one command per file, the only place that prints and that knows exit codes."""
+"""The command line: one command per file, the only place that prints and that knows exit codes.
+
+In reading order:
+
+- ``command_table``: the commands by name
+- ``exit_codes``: what the exit codes mean, and which error leads to which
+- ``streams``: the standard streams of a command
+- ``pipeline_flags``: the flags that ``transcribe``, ``align`` and ``batch`` share
+- ``pipeline_setup``: what ``transcribe``, ``align`` and ``batch`` share
+- ``run_options``: the flags of ``orchestrator run``: what each takes, and what ``--help`` says of it
+- ``gated``: what a gate makes of a finished run: words on stderr, a JUnit file, an exit code
+- ``app``: the typer application: its root, and which error leads to which exit code
+- ``interrupts``: what ends a command from outside
+"""
 
 from __future__ import annotations
 

@@ -9,9 +9,15 @@
         pipeline = Pipeline([Recognize("asr-small"), AlignWords("aligner")], pool)
         print(render(pipeline.run("talk.mp4"), "srt"))
 
-Reading order: :mod:`.document` (what comes out), :mod:`.recording` (what goes in, cut into pieces when it is
-long), :mod:`.work` (its jobs on the pool), :mod:`.steps` (what is done), :mod:`.pipeline` and
-:mod:`.async_pipeline` (one step after the other), :mod:`.subtitles` (the document as files).
+In reading order:
+
+- ``recording``: one audio or video file, ready for workers: decoded once, read piece by piece
+- ``document``: what a pipeline makes of one recording
+- ``work``: the work on one recording
+- ``output``: where documents go
+- ``steps``: what a pipeline does, one step at a time
+- ``pipeline``: steps, one after the other, for one recording or for many
+- ``async_pipeline``: a pipeline for asyncio
 """
 
 from orchestrator.pipeline.async_pipeline import AsyncPipeline

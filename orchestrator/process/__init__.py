@@ -1,1 +1,24 @@
-"""Start, speak to, watch and end worker processes. No policy: who runs what is decided above."""
+"""Start, speak to, watch and end worker processes. No policy: who runs what is decided above.
+
+In reading order:
+
+- ``cgroup``: the control groups of this process and the limits they put on it
+- ``deadlines``: deadlines at a fixed pace that do not drift. Pure: the time is passed in
+- ``memory``: the memory of another process, read from outside, in full
+- ``exit_status``: the words for an exit status, as results, logs and errors use them
+- ``engine_environment``: the environment that an engine's worker should start with
+- ``fork_server``: the host's side of a fork server (``fork_server``)
+- ``sample_record``: one record of the time series
+- ``stderr_tail``: keep the last of what a worker printed
+- ``usable_memory``: how much memory workers may use when the user does not say
+- ``resident``: how much of another process is resident, read fast: for time series
+- ``offspring``: a started worker as the system sees it
+- ``samples``: the time series on disk
+- ``descendants``: a worker's descendants and what they hold
+- ``spawn``: start a worker process with its pipes
+- ``resources``: what a process holds besides memory
+- ``watch``: one watched process
+- ``worker_process``: one worker process as the parent sees it
+- ``sampler``: the thread that reads the memory of worker processes at a fixed pace
+- ``dialogue``: ask a worker and wait for its answer: the blocking way to drive one worker process
+"""

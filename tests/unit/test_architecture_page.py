@@ -36,3 +36,13 @@ def test_the_questions_that_newcomers_ask_are_there(topic: str) -> None:
 def test_every_path_on_the_page_exists() -> None:
     for path in set(re.findall(r"`((?:orchestrator|worker|tests|docs|benchmarks)/[\w./]+)`", PAGE)):
         assert (TOP / path).exists(), path
+
+
+def test_every_room_names_its_files_in_its_init() -> None:
+    for init in sorted([*TOP.glob("orchestrator/**/__init__.py"), *TOP.glob("worker/**/__init__.py")]):
+        text = init.read_text("utf-8")
+        if "reading order" not in text:
+            continue
+        files = {path.stem for path in init.parent.glob("*.py")} - {"__init__"}
+        named = set(re.findall(r"`(?::mod:`)?(?:[\w.]*\.)?(\w+)`", text))
+        assert files <= named, f"{init.relative_to(TOP)} leaves out {sorted(files - named)}"

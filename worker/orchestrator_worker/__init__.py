@@ -1,14 +1,17 @@
 """The child side: one process that holds at most one loaded model and does one job at a time.
 
-Reading order: :mod:`orchestrator_worker.protocol` (the messages), :mod:`orchestrator_worker.framing` (their
-bytes), :mod:`orchestrator_worker.engines.base` (what an engine must offer), :mod:`orchestrator_worker.loop`
-(receive, run, reply).
+In reading order:
 
-The package lies in the folder ``worker/`` and has a name of its own, because a project that uses us may well
-have a ``worker.py``: two modules of one name on ``sys.path`` hide each other.
-
-Nothing here imports ``orchestrator``: until an engine is loaded the process holds the standard library
-and msgspec alone, so that its memory is the engine's.
+- ``__main__``: entry of the child process
+- ``fork_server``: a process that forks clean workers
+- ``lifeline``: die with the parent, even while native code holds the GIL
+- ``protocol``: the messages between parent and worker: the one definition that both sides use
+- ``framing``: the bytes of the wire
+- ``allocator``: the C allocator's own view of this process, and the request to give free memory back
+- ``audio``: read the 16 kHz mono PCM that the parent prepared. Standard library only
+- ``pipe``: the worker's end of the two pipes: commands come in, replies go out
+- ``emitter``: what an engine calls while it runs
+- ``loop``: receive a command, carry it out, reply: the whole life of a worker
 """
 
 __version__ = "0.1.0"

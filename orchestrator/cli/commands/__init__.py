@@ -1,1 +1,20 @@
-"""One command per file: flags in, exit code out. Each is imported when it runs, so that `--help` is quick."""
+"""One command per file: flags in, exit code out. Each is imported when it runs, so that `--help` is quick.
+
+In reading order:
+
+- ``transcribe_command``: ``orchestrator transcribe``: recordings in, text or subtitles out
+- ``analyze_command``: ``orchestrator analyze``: a verdict on any memory series in a file
+- ``batch_command``: ``orchestrator batch``
+- ``calibrate_command``: ``orchestrator calibrate``: which known leaks are found on this machine
+- ``compare_command``: ``orchestrator compare``
+- ``doctor_command``: ``orchestrator doctor``: what is there, what is missing, and what mends it
+- ``engines_command``: ``orchestrator engines``
+- ``init_command``: ``orchestrator init``: a folder to start from, for people who installed a wheel
+- ``plan_command``: ``orchestrator plan``
+- ``report_command``: ``orchestrator report``
+- ``run_command``: ``orchestrator run``: the experiments of a file, from first check to last table
+- ``schema_command``: ``orchestrator schema``: the JSON Schema of experiments.toml, for editors
+- ``top_command``: ``orchestrator top``: a live view of a pool or batch that is running
+- ``watch_command``: ``orchestrator watch``
+- ``align_command``: ``orchestrator align``: print when each word of a text is spoken in a recording
+"""

@@ -1,1 +1,14 @@
-"""The charts of the report page, as Vega-Lite specifications and as images."""
+"""The charts of the report page, as Vega-Lite specifications and as images.
+
+In reading order:
+
+- ``palette``: colours, shapes and dashes of the charts
+- ``fit``: the fitted line and its interval, as something to draw over the readings. Pure
+- ``engine``: what Vega does for us through vl-convert
+- ``spec``: what all charts share: Vega-Lite's settings, axes with units, scales by name. Pure
+- ``composition_chart``: what the memory is made of over iterations: a stacked chart for one method. Pure
+- ``memory_chart``: the main chart: memory of each method over iterations on common axes. Pure
+- ``phases_chart``: how long each phase takes under each method
+- ``timeline_chart``: the time series of one method
+- ``images``: the main figure as one picture
+"""
