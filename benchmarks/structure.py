@@ -8,6 +8,8 @@ versions of this project, or this project with another (``--package``).
   name in import statements anywhere (functions included)
 - files one job touches: files of the package in which a function runs in the parent while one ``pool.run`` is under
   way, and how often the running code moves from one file to another (calls and returns, all threads)
+- modules loaded: modules of ours in this process after that job; fewer than those reached, because what a job does
+  not need (reading a plan from result files, an experiments.toml) is imported late
 - comments: comment lines per 100 lines of code that are neither blank, comment nor docstring
 """
 
@@ -176,6 +178,9 @@ def main() -> None:
         steps = one_job()
         print(f"files that one job touches, moves      {len(steps.files)}, {steps.moves}")
         print(f"classes whose methods run for one job  {len(steps.classes)}")
+        print(
+            f"modules that this process has loaded   {sum(name.startswith('orchestrator') for name in sys.modules)}"
+        )
         if options.files:
             print(*sorted(str(Path(file).relative_to(folder)) for file in steps.files), sep="\n")
             print(*sorted(steps.classes), sep=", ")
