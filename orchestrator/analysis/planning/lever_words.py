@@ -106,10 +106,14 @@ def trim_sentence(found: TrimEffect) -> str:
         )
     if growth < _SMALLEST_RELEASE_MB:
         return f"a heap trim after the last iteration gave back {released:.1f} MB: so much was held, but free"
-    return (
-        f"a heap trim after the last iteration gave back {released:.1f} MB, memory had grown by {growth:.1f}: "
-        "what came back was kept for reuse, not leaked"
-    )
+    said = f"a heap trim after the last iteration gave back {released:.1f} MB, memory had grown by {growth:.1f}: "
+    if found.leak_mb is not None:
+        kept = "what came back was memory that the allocator had kept"
+        return (
+            said
+            + f"{kept}; {_number(found.leak_mb)} MB per iteration did not come back, and that is the leak"
+        )
+    return said + "what came back was kept for reuse, not leaked"
 
 
 def _growing(found: LoadSplit) -> str:

@@ -170,5 +170,9 @@ def _trim(series: Series, records: SeriesRecords, summaries: Summaries) -> dict[
     first = readings[0].rss_anon
     if first is None:
         return None
-    found = TrimEffect(released, (before.rss_anon - first) / MB)
+    judged = summaries[series.key].judgement
+    leak = None
+    if judged is not None and judged.verdict == "leak":
+        leak = judged.heap_rate_mb_per_iteration
+    found = TrimEffect(released, (before.rss_anon - first) / MB, leak)
     return {**msgspec.to_builtins(found), "share": found.share, "sentence": trim_sentence(found)}

@@ -239,6 +239,12 @@ def test_without_growth_there_is_nothing_to_say() -> None:
             "gave back 290.0 MB, memory had grown by 310.0: what came back was kept for reuse, not leaked",
             0.935,
         ),
+        (
+            TrimEffect(290, 310, 0.12),
+            "gave back 290.0 MB, memory had grown by 310.0: what came back was memory that the allocator had kept; "
+            "0.12 MB per iteration did not come back, and that is the leak",
+            0.935,
+        ),
         (TrimEffect(400, 310), "gave back 400.0 MB", 1.0),
         (
             TrimEffect(0.2, 310),
