@@ -22,7 +22,7 @@ _FEWEST_HALF = 4
 _FEWEST_END = 5
 _FEWEST_BEFORE = 2
 _SLOWER, _MUCH_SLOWER = 1.5, 2.0
-_SURELY, _PROBABLY, _BARELY = 2.0, 1.0, 0.5
+_CERTAINLY, _SURELY, _PROBABLY, _BARELY = 3.0, 2.0, 1.5, 0.5
 _TAIL_SLOWER = 1.15
 _STEADY = 0.15
 
@@ -103,9 +103,10 @@ def slowing(
     """Tell whether growth that looks like a leak slows down, and how much.
 
     Compared are parts of the record, by the slope of the local level with drift, which is not deceived by a leak of
-    random sizes: the halves of the tail; its last quarter and the half before it, for growth along an S; and, since the
-    cut after the warm-up hides the faster part of a cache that fills, what lies before the cut. The latter needs the
-    stronger evidence, and a tail that slows down as well: the warm-up of a leak may be long.
+    random sizes: the halves of the tail; its last quarter and the half before it, for growth along an S, where the
+    evidence must be stronger, since so short an end may be quiet by chance; and, since the cut after the warm-up hides
+    the faster part of a cache that fills, what lies before the cut. The latter needs strong evidence too, and a tail
+    that slows down as well: the warm-up of a leak may be long.
 
     Args:
         values: All readings but those of the very start, see ``start_of``.
@@ -119,7 +120,7 @@ def slowing(
         return in_tail
     if quarter >= _FEWEST_END:
         at_end, how_clear = _compared(tail[-3 * quarter : -quarter], tail[-quarter:], noise_floor)
-        if at_end.slower_than(_MUCH_SLOWER) and how_clear > _SURELY:
+        if at_end.slower_than(_MUCH_SLOWER) and how_clear > _CERTAINLY:
             return at_end
     before = values[: values.size - size]
     if cut_at_limit and before.size >= _FEWEST_BEFORE and not in_tail.steady:

@@ -103,7 +103,7 @@ def _of_sizes(values: FloatArray, noise_floor: float, confidence: float) -> Drif
     Sums of positive sizes are skewed. The limits of a gamma with the same relative error (Garwood's, as for a number of
     events) reach farther up than those of the t distribution.
     """
-    found = drift(values, noise_floor, confidence)
+    found = drift(values, noise_floor, confidence, may_return=True)
     step = np.diff(values)
     if (
         found.rate <= 0
