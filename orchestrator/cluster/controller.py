@@ -10,9 +10,11 @@ import weakref
 from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+import msgspec
 
 from orchestrator.cluster.cluster_stats import ClusterStats, take_cluster_stats
 from orchestrator.cluster.dispatcher import Dispatcher
@@ -62,7 +64,7 @@ class ClusterSettings:
     def for_nodes(self) -> LinkSettings:
         """Return what each node's actor gets: paths absolute, because they are looked for elsewhere."""
         models = tuple(
-            replace(model, file=_absolute(model.file), library=_absolute(model.library))
+            msgspec.structs.replace(model, file=_absolute(model.file), library=_absolute(model.library))
             for name, model in self.models.items()
             if name != FUNCTION_MODEL
         )

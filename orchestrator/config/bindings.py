@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
+import msgspec
+
+from orchestrator.config.model import BoundModel
 from orchestrator.config.overrides import Said
 from orchestrator.config.profile import absolute, library_of
-from orchestrator.config.types import Model, ModelConfig, Sample, SampleConfig
+from orchestrator.config.types import ModelConfig, Sample, SampleConfig
 from orchestrator.config.wording import key_path
 from orchestrator.errors import ConfigProblem
 
@@ -42,7 +46,7 @@ class Bindings:
         self._aligners = aligners
         self._samples: dict[str, Sample] = {}
 
-    def model(self, role: str, config: ModelConfig) -> Model:
+    def model(self, role: str, config: ModelConfig) -> BoundModel:
         """Return the model bound to ``role``."""
         threads = self._said.threads or config.threads
         note = ""
@@ -52,21 +56,17 @@ class Bindings:
                 cores = "the 1 core" if self._cores == 1 else f"the {self._cores} cores"
                 note = f"lowered from the default {DEFAULT_THREADS} to {cores} there are; --threads sets it"
         heard = None if role in self._aligners else self._said.language
-        return Model(
-            role=role,
-            engine=config.engine,
-            label=config.label or role,
-            file=absolute(self.folder, config.file) if config.file else None,
-            library=library_of(config, self.folder, self._environ),
-            threads=threads,
-            threads_note=note,
-            context_length=self._said.context_length or config.context_length or DEFAULT_CONTEXT_LENGTH,
-            language=heard or config.language,
-            format=config.format,
-            chinese=config.chinese,
-            env=config.env,
-            options=config.options,
-        )
+        looked_up: dict[str, Any] = {
+            "name": role,
+            "label": config.label or role,
+            "file": absolute(self.folder, config.file) if config.file else None,
+            "library": library_of(config, self.folder, self._environ),
+            "threads": threads,
+            "threads_note": note,
+            "context_length": self._said.context_length or config.context_length or DEFAULT_CONTEXT_LENGTH,
+            "language": heard or config.language,
+        }
+        return BoundModel(**(msgspec.structs.asdict(config) | looked_up))
 
     def sample(self, name: str, config: SampleConfig) -> Sample:
         """Return the sample bound to ``name``; its reference text is read, once."""

@@ -132,7 +132,7 @@ def _conflicting(experiments: Sequence[Experiment], profile: str) -> list[Config
     for experiment in experiments:
         series = next((series for series in experiment.series if series.method == "recreate"), None)
         if series:
-            envs = {step.model.role: step.model.env for step in experiment.steps}
+            envs = {step.model.name: step.model.env for step in experiment.steps}
             problems += conflicts(experiment.name, key_path("$.profiles", profile), envs, series.env)
     return problems
 

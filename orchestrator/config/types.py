@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from orchestrator.config.model import BoundModel, Chinese
+
 SCHEMA_VERSION = 1
 
 MethodName = Literal["recreate", "restart", "reuse", "recycle"]
@@ -65,6 +67,8 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 class ModelConfig(Table, frozen=True):
     """A named engine configuration: ``[profiles.P.models.NAME]``, where NAME may be a role."""
 
+    # Every key is a field of BoundModel too: bindings passes on all keys that need no lookup, without naming them.
+
     engine: Annotated[
         Text,
         Meta(
@@ -89,7 +93,7 @@ class ModelConfig(Table, frozen=True):
     language: Annotated[Text, Meta(description="ASR_LANGUAGE; default: the engine's own")] | None = None
     format: Annotated[Literal["json", "srt"], Meta(description="output of an aligner")] | None = None
     chinese: Annotated[
-        Literal["zh-TW", "itn", "off"],
+        Chinese,
         Meta(
             description="what becomes of Chinese text: as Taiwan writes it, then numbers in digits (zh-TW, the "
             "default); numbers in digits only (itn); nothing (off)"
@@ -307,29 +311,6 @@ class Sample(msgspec.Struct, frozen=True):
     reference: str | None
 
 
-class Model(msgspec.Struct, frozen=True):
-    """A model bound by the profile: absolute paths, precedence applied.
-
-    ``role`` is the name under which experiments know it, ``label`` what tables call it. ``threads_note`` says
-    when the number of threads was lowered to the cores there are, else it is empty. Within a plan
-    one role is one model.
-    """
-
-    role: str
-    engine: str
-    label: str
-    file: str | None = None
-    library: str | None = None
-    threads: int | None = None
-    threads_note: str = ""
-    context_length: int | None = None
-    language: str | None = None
-    format: str | None = None
-    chinese: Literal["zh-TW", "itn", "off"] = "zh-TW"
-    env: dict[str, str] = {}
-    options: dict[str, Any] = {}
-
-
 class Step(msgspec.Struct, frozen=True):
     """One job of an iteration with everything looked up.
 
@@ -338,7 +319,7 @@ class Step(msgspec.Struct, frozen=True):
     """
 
     task: str
-    model: Model
+    model: BoundModel
     sample: Sample | None
     text: str | None
     options: dict[str, Any] = {}

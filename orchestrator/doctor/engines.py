@@ -9,10 +9,9 @@ import importlib.util
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from orchestrator.config.types import Model
+from orchestrator.config.model import BoundModel
 from orchestrator.doctor.finding import Finding
 from orchestrator.errors import EngineUnavailableError, JobError, OrchestratorError
-from orchestrator.experiments.running.stage import model_spec
 from orchestrator.experiments.storage.host import engine_packages
 from orchestrator.process.dialogue import Dialogue
 from orchestrator_worker.protocol import Check, Checked, Heap
@@ -35,13 +34,13 @@ class Answers:
         self.heap: Heap | None = None
 
 
-def ask_engines(models: Iterable[Model]) -> Answers:
+def ask_engines(models: Iterable[BoundModel]) -> Answers:
     """Ask about each model whose files are there (about the others there is nothing more to say).
 
     Models with one native library share a worker: a process can hold only one of them.
     """
     answers = Answers()
-    by_library: dict[str, list[Model]] = {"": []}  # the first worker also tells of the allocator
+    by_library: dict[str, list[BoundModel]] = {"": []}  # the first worker also tells of the allocator
     for model in models:
         if all(Path(path).exists() for path in (model.file, model.library) if path):
             by_library.setdefault(model.library or "", []).append(model)
@@ -50,9 +49,9 @@ def ask_engines(models: Iterable[Model]) -> Answers:
     return answers
 
 
-def identity(model: Model) -> str:
+def identity(model: BoundModel) -> str:
     """Return what tells one model from another across profiles."""
-    return repr((model.role, model.engine, model.file, model.library, model.options))
+    return repr((model.name, model.engine, model.file, model.library, model.options))
 
 
 def look_at_packages() -> list[Finding]:
@@ -82,7 +81,7 @@ def look_at_heap(answers: Answers) -> Finding:
     return Finding("machine", "heap", "note", found, remedy)
 
 
-def _ask_group(group: list[Model], answers: Answers) -> None:
+def _ask_group(group: list[BoundModel], answers: Answers) -> None:
     """Ask in one worker; when an engine ends it, say so of that model and go on in a new one."""
     waiting = list(group)
     while True:
@@ -94,13 +93,13 @@ def _ask_group(group: list[Model], answers: Answers) -> None:
             model = waiting.pop(0)
             words = str(error).splitlines()[0]
             answers.findings[identity(model)] = Finding(
-                "engines", model.role, "problem", f"{model.engine}: {words}", "orchestrator engines"
+                "engines", model.name, "problem", f"{model.engine}: {words}", "orchestrator engines"
             )
         else:
             return
 
 
-def _ask_all(waiting: list[Model], answers: Answers) -> None:
+def _ask_all(waiting: list[BoundModel], answers: Answers) -> None:
     """Ask about one after the other, taking each off the list once it is answered."""
     with Dialogue(heap=True) as dialogue:
         answers.heap = answers.heap or dialogue.ready.heap
@@ -109,11 +108,11 @@ def _ask_all(waiting: list[Model], answers: Answers) -> None:
             waiting.pop(0)
 
 
-def _ask(model: Model, dialogue: Dialogue, answers: Answers) -> None:
+def _ask(model: BoundModel, dialogue: Dialogue, answers: Answers) -> None:
     """Ask about one model. Errors that end the worker pass."""
-    role, engine = model.role, model.engine
+    role, engine = model.name, model.engine
     try:
-        checked = dialogue.ask(Check(1, model_spec(model)), Checked, timeout_s=CHECK_TIMEOUT_S, phase="check")
+        checked = dialogue.ask(Check(1, model.spec()), Checked, timeout_s=CHECK_TIMEOUT_S, phase="check")
     except EngineUnavailableError as error:
         found = f"{engine}: {error.what}"
         answers.findings[identity(model)] = Finding("engines", role, "problem", found, error.how_to_get_it)

@@ -19,11 +19,12 @@ from pathlib import Path
 import msgspec
 
 from orchestrator.config.load import load_file
+from orchestrator.config.model import BoundModel
 from orchestrator.config.overrides import Overrides
 from orchestrator.config.profile import choose_profile
 from orchestrator.config.resolve import resolve
 from orchestrator.config.template import template_files
-from orchestrator.config.types import ExperimentsFile, Model, Plan, Sample
+from orchestrator.config.types import ExperimentsFile, Plan, Sample
 from orchestrator.doctor.engines import Answers, ask_engines, identity, look_at_heap, look_at_packages
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.machine import look_at_cores, look_at_libc, look_at_memory, look_at_swap
@@ -109,7 +110,7 @@ class _Look:
         self._hash_files = hash_files
         self._host = host_facts()
 
-    def at(self, plan: Plan, models: Sequence[Model]) -> list[Finding]:
+    def at(self, plan: Plan, models: Sequence[BoundModel]) -> list[Finding]:
         """Return the findings of one profile."""
         asked = (self._answers.findings.get(identity(model)) for model in models)
         return [
@@ -122,7 +123,7 @@ class _Look:
             *look_at_memory([self._size(model) for model in models], self._host),
         ]
 
-    def _size(self, model: Model) -> int:
+    def _size(self, model: BoundModel) -> int:
         known = self._answers.estimates_bytes.get(identity(model))
         if known is not None:
             return known
@@ -178,7 +179,7 @@ def _examined(name: str, findings: list[Finding], shared: list[Finding]) -> Prof
     return ProfileExamination(name, ready, findings)
 
 
-def _models(plan: Plan) -> list[Model]:
+def _models(plan: Plan) -> list[BoundModel]:
     return list({identity(step.model): step.model for one in plan.experiments for step in one.steps}.values())
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from orchestrator.config.model import BoundModel
 from orchestrator.config.sizes import format_size
-from orchestrator.config.types import Model
 from orchestrator.doctor.finding import Finding
 from orchestrator.process.host.cores import within_quota
 
@@ -14,7 +14,7 @@ ROOM_FACTOR = 3
 """A loaded model takes its file and then its cache: the 0.6B model of about half a GB has been seen at 1.36 GB."""
 
 
-def look_at_cores(models: Sequence[Model], host: Mapping[str, Any]) -> list[Finding]:
+def look_at_cores(models: Sequence[BoundModel], host: Mapping[str, Any]) -> list[Finding]:
     """Compare each profile's threads (INFERENCE_THREADS) with the cores this process may use."""
     cores = _cores(host)
     threads = max((model.threads or 1 for model in models), default=1)
@@ -27,7 +27,7 @@ def look_at_cores(models: Sequence[Model], host: Mapping[str, Any]) -> list[Find
         ]
     found = f"{threads} threads on {_counted(cores)}"
     spinning = [
-        model.role for model in models if model.engine == "chatllm" and "OMP_WAIT_POLICY" not in model.env
+        model.name for model in models if model.engine == "chatllm" and "OMP_WAIT_POLICY" not in model.env
     ]
     if spinning:
         found += "; threads that wait by spinning make each other many times slower"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from orchestrator.config.model import BoundModel
 from orchestrator.config.sizes import format_size
-from orchestrator.config.types import Model
 from orchestrator.doctor.finding import Finding
 from orchestrator.experiments.running.hints import get_model_file
 from orchestrator.experiments.storage.file_hashes import HashCache
@@ -15,7 +15,7 @@ HASH_CHARACTERS = 12
 """Shown to people; programs get all 64."""
 
 
-def look_at_models(models: Iterable[Model], hashes: HashCache, *, hash_files: bool) -> list[Finding]:
+def look_at_models(models: Iterable[BoundModel], hashes: HashCache, *, hash_files: bool) -> list[Finding]:
     """Return a finding for each model that has a file (or a folder) of its own.
 
     Files are read only with ``hash_files``; else a hash is shown where one is remembered.
@@ -34,22 +34,22 @@ def size_bytes(path: Path) -> int:
     return path.stat().st_size
 
 
-def _model(model: Model, hashes: HashCache, *, hash_files: bool) -> Finding:
+def _model(model: BoundModel, hashes: HashCache, *, hash_files: bool) -> Finding:
     path = Path(model.file or "")
     try:
         size = size_bytes(path)
     except FileNotFoundError:
-        return Finding("models", model.role, "problem", f"{path} is not there", get_model_file(model))
+        return Finding("models", model.name, "problem", f"{path} is not there", get_model_file(model))
     except OSError as error:
         found = f"{path} cannot be read: {error.strerror or error}"
-        return Finding("models", model.role, "problem", found, f"make it readable: chmod -R a+rX '{path}'")
+        return Finding("models", model.name, "problem", found, f"make it readable: chmod -R a+rX '{path}'")
     if size == 0:
-        return Finding("models", model.role, "problem", f"{path} is empty", get_model_file(model))
+        return Finding("models", model.name, "problem", f"{path} is empty", get_model_file(model))
     digest = _digest(str(path), hashes, hash_files=hash_files)
     shown = f"sha256 {digest[:HASH_CHARACTERS]}…" if digest else "not hashed (--hash does)"
     found = f"{path}, {format_size(size)}, {shown}"
     facts = {"path": str(path), "size_bytes": size, "sha256": digest}
-    return Finding("models", model.role, "ok", found, facts=facts)
+    return Finding("models", model.name, "ok", found, facts=facts)
 
 
 def _digest(path: str, hashes: HashCache, *, hash_files: bool) -> str | None:

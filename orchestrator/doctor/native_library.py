@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from orchestrator.config.model import BoundModel
 from orchestrator.config.profile import LIBRARY_VARIABLE
 from orchestrator.config.sizes import format_size
-from orchestrator.config.types import Model
 from orchestrator.doctor.elf_symbols import NotAnElfFileError, exported_functions, processor
 from orchestrator.doctor.finding import Finding
 from orchestrator.experiments.running.hints import BUILD_CHECKOUT, build_library
@@ -27,7 +27,7 @@ NEEDED = (
 DESTROY = "chatllm_destroy"
 
 
-def look_at_libraries(models: Iterable[Model], folder: Path, now: dt.datetime) -> list[Finding]:
+def look_at_libraries(models: Iterable[BoundModel], folder: Path, now: dt.datetime) -> list[Finding]:
     """Return findings about each library that ``models`` name; ``folder`` has the checkout, if any."""
     paths = dict.fromkeys(model.library for model in models if model.library)
     return [finding for path in paths for finding in _library(Path(path), folder, now)]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from orchestrator.audio.ffmpeg import INSTALL_REMEDY
-from orchestrator.config.types import Model
+from orchestrator.config.model import BoundModel
 from orchestrator.doctor.finding import Finding
 
 Which = Callable[[str], str | None]
@@ -15,7 +15,7 @@ _COMPILERS = ("c++", "g++", "clang++")
 _INSTALL_BUILD = "apt-get install build-essential cmake git (Debian, Ubuntu)"
 
 
-def look_at_tools(models: Iterable[Model], *, which: Which = shutil.which) -> list[Finding]:
+def look_at_tools(models: Iterable[BoundModel], *, which: Which = shutil.which) -> list[Finding]:
     """Return findings about ffmpeg and the compiler, as far as ``models`` want them.
 
     chatllm.cpp starts ffmpeg itself for whatever it hears, and without it makes text up; all others

@@ -7,7 +7,8 @@ from pathlib import PurePath
 
 from rich.cells import cell_len, chop_cells
 
-from orchestrator.config.types import Experiment, Model, Sample
+from orchestrator.config.model import BoundModel
+from orchestrator.config.types import Experiment, Sample
 from orchestrator.report.layout import Line, title_block
 from orchestrator.report.names import experiment_title, method_name, step_name
 from orchestrator.report.shape import Shape, columns_of, models_of, shape_of
@@ -46,7 +47,7 @@ def shortened(text: str, longest: int = LONGEST_TEXT) -> str:
 def _model_facts(experiment: Experiment, shape: Shape) -> list[tuple[str, str]]:
     models = models_of(experiment)
     if shape is Shape.CHAIN:
-        steps = {step.model.role: step for step in reversed(experiment.steps)}
+        steps = {step.model.name: step for step in reversed(experiment.steps)}
         return [
             (f"{step_name(experiment, steps[role])} Model", PurePath(_model(model)).name)
             for role, model in models.items()
@@ -56,7 +57,7 @@ def _model_facts(experiment: Experiment, shape: Shape) -> list[tuple[str, str]]:
     return [("Model", _model(model)) for model in models.values()]
 
 
-def _model(model: Model) -> str:
+def _model(model: BoundModel) -> str:
     """Return the model's file; an engine that brings its own weights goes by its name."""
     return model.file or model.engine
 
@@ -82,7 +83,7 @@ def _threads(experiment: Experiment) -> str:
     return _joined(f"{_thread_words(model)} [{model.label}]" for model in models)
 
 
-def _thread_words(model: Model) -> str:
+def _thread_words(model: BoundModel) -> str:
     count = "the engine's own choice" if model.threads is None else str(model.threads)
     return f"{count} ({model.threads_note})" if model.threads_note else count
 

@@ -66,7 +66,7 @@ def step_name(experiment: Experiment, step: Step) -> str:
     if shape_of(experiment) is not Shape.CHAIN or step.task not in _TASKS:
         return step.model.label
     name = _TASKS[step.task]
-    models = {each.model.role for each in experiment.steps if each.task == step.task}
+    models = {each.model.name for each in experiment.steps if each.task == step.task}
     return f"{name} {step.model.label}" if len(models) > 1 else name
 
 
@@ -76,5 +76,5 @@ def model_names(experiment: Experiment) -> dict[str, str]:
     names: dict[str, str] = {}
     for step in experiment.steps:
         name = step_name(experiment, step)
-        names.setdefault(step.model.role, name if chain else f"{name} Model")
+        names.setdefault(step.model.name, name if chain else f"{name} Model")
     return names

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from enum import Enum
 
-from orchestrator.config.types import Experiment, Model, Series
+from orchestrator.config.model import BoundModel
+from orchestrator.config.types import Experiment, Series
 
 
 class Shape(Enum):
@@ -33,9 +34,9 @@ def shape_of(experiment: Experiment) -> Shape:
     return Shape.COMPARISON if methods & {"restart", "reuse"} else Shape.BENCHMARK
 
 
-def models_of(experiment: Experiment) -> dict[str, Model]:
+def models_of(experiment: Experiment) -> dict[str, BoundModel]:
     """Return the experiment's models by role, in the order of its steps."""
-    return {step.model.role: step.model for step in experiment.steps}
+    return {step.model.name: step.model for step in experiment.steps}
 
 
 def columns_of(experiment: Experiment) -> list[Series]:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.config.types import Experiment, Model, Plan, Series, Step
+from orchestrator.config.model import BoundModel
+from orchestrator.config.types import Experiment, Plan, Series, Step
 from orchestrator.experiments.reporting.report_content import collect_report
 from orchestrator.experiments.running.observer import SilentObserver
 from orchestrator.experiments.running.runner import run_plan
@@ -38,7 +39,7 @@ def fork_server() -> Iterator[ForkServer]:
 
 
 def experiment(**options: Any) -> Experiment:
-    model = Model(role="small", engine="synthetic", label="small", options=options)
+    model = BoundModel(name="small", engine="synthetic", label="small", options=options)
     return Experiment(
         name="exp",
         title="Starts",

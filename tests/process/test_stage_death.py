@@ -7,13 +7,16 @@ from collections.abc import Callable
 
 import pytest
 
-from orchestrator.config.types import Model, Step
+from orchestrator.config.model import BoundModel
+from orchestrator.config.types import Step
 from orchestrator.errors import WorkerDiedError
 from orchestrator.experiments.running.draft import StepDraft
 from orchestrator.experiments.running.stage import Stage
 from orchestrator.process.sampler import Sampler
 
-STEP = Step(task="asr", model=Model(role="small", engine="synthetic", label="small"), sample=None, text=None)
+STEP = Step(
+    task="asr", model=BoundModel(name="small", engine="synthetic", label="small"), sample=None, text=None
+)
 
 
 @pytest.mark.parametrize(

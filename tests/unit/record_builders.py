@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from orchestrator.config.types import Experiment, MethodName, Model, Plan, Sample, Series, Step
+from orchestrator.config.model import BoundModel
+from orchestrator.config.types import Experiment, MethodName, Plan, Sample, Series, Step
 from orchestrator.experiments.judging.judgement import Judgements
 from orchestrator.experiments.judging.summary import summarize, summarize_all
 from orchestrator.experiments.storage.records import (
@@ -29,9 +30,9 @@ JFK = (
 )
 
 
-def model(role: str = "asr-small", label: str = "0.6B", **changes: Any) -> Model:
+def model(role: str = "asr-small", label: str = "0.6B", **changes: Any) -> BoundModel:
     facts: dict[str, Any] = {"engine": "chatllm", "file": f"/models/{role}.bin", "threads": 6}
-    return Model(role=role, label=label, **(facts | changes))
+    return BoundModel(name=role, label=label, **(facts | changes))
 
 
 def sample(name: str = "phone", reference: str | None = "0900073331") -> Sample:
@@ -40,7 +41,7 @@ def sample(name: str = "phone", reference: str | None = "0900073331") -> Sample:
 
 
 def step(
-    task: str = "asr", of: Model | None = None, on: Sample | None = None, text: str | None = None
+    task: str = "asr", of: BoundModel | None = None, on: Sample | None = None, text: str | None = None
 ) -> Step:
     return Step(task=task, model=of or model(), sample=on or sample(), text=text)
 
@@ -107,7 +108,7 @@ def step_record(of: Step | None = None, memory_mb: Sequence[float | None] = (), 
     readings = {name: reading(mb) for name, mb in zip(boundaries, memory_mb, strict=False) if mb is not None}
     known: dict[str, Any] = {"generation": 1, "readings": readings, "phases": Phases(), "chunks": 2}
     return StepRecord(
-        model=about.model.role,
+        model=about.model.name,
         label=about.model.label,
         engine=about.model.engine,
         task=about.task,

@@ -8,7 +8,7 @@ import pytest
 from record_builders import experiment, iteration, model, plan, step, step_record
 
 from orchestrator.cli.terminal.progress import IterationProgress
-from orchestrator.config.types import Model
+from orchestrator.config.model import BoundModel
 from orchestrator.experiments.running.estimate import READING_S, SPAWN_S, estimate
 from orchestrator.experiments.storage.manifest import make_manifest
 from orchestrator.experiments.storage.records import Phases, SeriesEnd, SeriesStart
@@ -19,7 +19,7 @@ LOAD_S, JOB_S = 4.0, 0.25
 
 def test_an_engine_that_is_told_what_to_take_takes_that(tmp_path: Path) -> None:
     options = {"load_ms": 400, "first_token_ms": 20, "tokens": 5, "token_ms": 10, "job_ms": 40}
-    told = step(of=Model("m", "synthetic", "M", options=options))
+    told = step(of=BoundModel(name="m", engine="synthetic", label="M", options=options))
     about = experiment("reuse", "recreate", "recycle", steps=[told], iterations=20)
     found = estimate(plan(about), ResultsFolder(tmp_path))
     assert found["exp2", "reuse"].seconds == pytest.approx(SPAWN_S + 0.4 + 20 * (0.1 + READING_S))

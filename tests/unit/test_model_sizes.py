@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.config.types import Experiment, Model, Plan, Series, Step
+from orchestrator.config.model import BoundModel
+from orchestrator.config.types import Experiment, Plan, Series, Step
 from orchestrator.experiments.storage.file_hashes import HashedFile
 from orchestrator.experiments.storage.model_sizes import shrunken_models
 
@@ -12,7 +13,7 @@ FILE = "/models/asr.bin"
 
 
 def plan(**options: Any) -> Plan:
-    model = Model(role="asr-small", engine="chatllm", label="0.6B", file=FILE, options=options)
+    model = BoundModel(name="asr-small", engine="chatllm", label="0.6B", file=FILE, options=options)
     experiment = Experiment(
         name="exp",
         title="",

@@ -19,7 +19,8 @@ from record_builders import (
     switching,
 )
 
-from orchestrator.config.types import Experiment, Model, Step
+from orchestrator.config.model import BoundModel
+from orchestrator.config.types import Experiment, Step
 from orchestrator.experiments.planning.own_growth import own_growth
 from orchestrator.experiments.running.methods import jobs_of_load
 from orchestrator.experiments.storage.records import IterationRecord, SeriesEnd, SeriesRecords
@@ -61,7 +62,7 @@ def records(
 
 
 def only_large(each: Step, _jobs: int) -> float:
-    return 0.25 if each.model.role == LARGE else 0.0
+    return 0.25 if each.model.name == LARGE else 0.0
 
 
 def test_the_growth_is_told_apart_and_adds_up() -> None:
@@ -107,7 +108,7 @@ def test_what_changes_between_the_steps_is_not_hidden() -> None:
 @pytest.mark.parametrize(("load", "job"), [(0.3, 0.0), (0.0, 0.3), (0.1, 0.2)])
 def test_one_run_with_varied_jobs_tells_loads_from_jobs(load: float, job: float) -> None:
     about = experiment("recreate", iterations=30, jobs_per_load=(1, 3))
-    role = about.steps[0].model.role
+    role = about.steps[0].model.name
     made = records(
         about, lambda _step, did: load + job * did, jobs=lambda number: jobs_of_load(about, role, number)
     )
@@ -132,7 +133,7 @@ def test_jobs_of_a_load_are_drawn_evenly_for_each_model_and_the_same_in_every_ru
 
 
 def test_without_loads_nothing_is_told_apart() -> None:
-    about = experiment("reuse", steps=[step(of=Model(role="m", engine="x", label="M"))], iterations=12)
+    about = experiment("reuse", steps=[step(of=BoundModel(name="m", engine="x", label="M"))], iterations=12)
     made = [
         iteration(
             number,
@@ -146,4 +147,4 @@ def test_without_loads_nothing_is_told_apart() -> None:
     summary = summarized(about, SeriesRecords(about.name, "reuse", made, None))
     assert summary.net_changes is None
     assert own_growth(summary, "m") is None
-    assert model().role == SMALL
+    assert model().name == SMALL

@@ -62,7 +62,7 @@ class PlainDisplay(Display):
             told = (experiment.name, series.key, warning)
             if told not in self._warnings_told:
                 self._warnings_told.add(told)
-                self.say(Line(f"  Iteration {iteration}, {step.model.role}: {warning}", "bad"))
+                self.say(Line(f"  Iteration {iteration}, {step.model.name}: {warning}", "bad"))
 
     def iteration_done(self, experiment: Experiment, series: Series, record: IterationRecord) -> None:
         """Say how far the series is."""

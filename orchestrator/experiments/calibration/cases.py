@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from orchestrator.analysis.planning.calibration import Truth
-from orchestrator.config.types import Experiment, MethodName, Model, Series, Step
+from orchestrator.config.model import BoundModel
+from orchestrator.config.types import Experiment, MethodName, Series, Step
 
 KIB_PER_MB = 1024.0
 LEAK_MB = 0.5
@@ -203,7 +204,7 @@ def with_seed(case: Case, seed: int) -> Case:
 
 def experiment_of(case: Case, iterations: int) -> Experiment:
     """Return the experiment that runs ``case`` by its method, as a file could have said it."""
-    model = Model("calibration", case.engine, case.name, options=dict(case.options))
+    model = BoundModel(name="calibration", engine=case.engine, label=case.name, options=dict(case.options))
     return Experiment(
         name=case.name,
         title=case.what,

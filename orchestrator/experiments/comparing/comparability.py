@@ -15,7 +15,8 @@ from orchestrator.experiments.results.results_file import Results
 from orchestrator.report.summaries import SeriesSummary
 
 _MODEL = ("engine", "file", "file_sha256", "language", "format")
-_MODEL_SETTINGS = ("library", "library_sha256", "threads", "context_length", "env", "options")
+_MODEL_NAMES = ("role", "label", "threads_note")
+"""What a model is called, and a remark: no setting. Every other key that both files have is compared."""
 _SETTINGS = (
     "iterations",
     "recycle_after",
@@ -71,7 +72,9 @@ def _step_refusals(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
 def _step_warnings(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
     found: list[str] = []
     for number, (one, other) in enumerate(zip(a["steps"], b["steps"], strict=True), start=1):
-        settings = ({key: step["model"].get(key) for key in _MODEL_SETTINGS} for step in (one, other))
+        models = one["model"], other["model"]
+        keys = [key for key in models[0] if key in models[1] and key not in (*_MODEL, *_MODEL_NAMES)]
+        settings = ({key: model[key] for key in keys} for model in models)
         found += _differing(f"step {number}: model", *settings)
         samples = (_table(step.get("sample")) for step in (one, other))
         found += _differing(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from orchestrator.config.types import Model
+from orchestrator.config.model import BoundModel
 from orchestrator.experiments.judging.readings import MB
 from orchestrator.experiments.storage.records import Boundary, StepRecord
 from orchestrator.report.summaries import ModelSummary
@@ -20,7 +20,7 @@ def mean(values: Iterable[float | None]) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-def summarize_model(model: Model, steps: Sequence[StepRecord]) -> ModelSummary:
+def summarize_model(model: BoundModel, steps: Sequence[StepRecord]) -> ModelSummary:
     """Return the numbers of ``model`` over its ``steps`` of all iterations."""
     net = _mean_change(steps, "before_load", "after_unload")
     return ModelSummary(

@@ -36,7 +36,7 @@ def summarize(judgements: Judgements, key: str) -> SeriesSummary:
     iterations = sorted(records.iterations, key=lambda record: record.iteration)
     steps = [step for record in iterations for step in record.steps]
     judged = judgements.of(key)
-    models = {step.model.role: step for step in experiment.steps}
+    models = {step.model.name: step for step in experiment.steps}
     return SeriesSummary(
         method=method,
         variant=series.variant if series else None,
@@ -83,7 +83,7 @@ def _models(
 
 
 def _of_model(step: Step, steps: Sequence[StepRecord]) -> ModelSummary:
-    return summarize_model(step.model, [record for record in steps if record.model == step.model.role])
+    return summarize_model(step.model, [record for record in steps if record.model == step.model.name])
 
 
 def _outcome(experiment: Experiment, records: SeriesRecords) -> dict[str, Any]:

@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.config.types import Experiment, Model, Sample, Series, Step
+import msgspec
+
+from orchestrator.config.model import BoundModel
+from orchestrator.config.types import Experiment, Sample, Series, Step
 from orchestrator.experiments.storage.manifest import Manifest
 from orchestrator.experiments.storage.records import SampleFile, SeriesRecords
 
@@ -79,24 +82,20 @@ def _step(step: Step, manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def _model(model: Model, hashes: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        "role": model.role,
+def _model(model: BoundModel, hashes: Mapping[str, str]) -> dict[str, Any]:
+    """Return every setting of the model, files by name and hash, what names it first."""
+    settings: dict[str, Any] = msgspec.to_builtins(model)
+    del settings["limits"]  # an experiment has none
+    head = {
+        "role": model.name,
         "label": model.label,
         "engine": model.engine,
         "file": Path(model.file).name if model.file else None,
         "file_sha256": hashes.get(model.file) if model.file else None,
         "library": Path(model.library).name if model.library else None,
         "library_sha256": hashes.get(model.library) if model.library else None,
-        "threads": model.threads,
-        "threads_note": model.threads_note,
-        "context_length": model.context_length,
-        "language": model.language,
-        "format": model.format,
-        "chinese": model.chinese,
-        "env": dict(model.env),
-        "options": dict(model.options),
     }
+    return head | {key: value for key, value in settings.items() if key not in head}
 
 
 def _sample(sample: Sample, hashes: Mapping[str, str], manifest: Manifest) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.audio import PreparedAudio, prepare
-from orchestrator.config.types import Experiment, Model, Plan, Sample, Series
+from orchestrator.config.model import BoundModel
+from orchestrator.config.types import Experiment, Plan, Sample, Series
 from orchestrator.errors import AudioError, EngineUnavailableError, JobError, WorkerError
 from orchestrator.experiments.running.allocators import (
     AllocatorError,
@@ -21,7 +22,6 @@ from orchestrator.experiments.running.allocators import (
     preloaded,
 )
 from orchestrator.experiments.running.hints import build_library, get_model_file
-from orchestrator.experiments.running.stage import model_spec
 from orchestrator.process.dialogue import Dialogue
 from orchestrator_worker.protocol import Check, Checked
 
@@ -133,25 +133,25 @@ def _check_models(experiments: Iterable[Experiment], folder: Path) -> dict[str, 
     return bad
 
 
-def _identity(model: Model) -> str:
-    return f"{model.role}\0{model.engine}\0{model.file}"
+def _identity(model: BoundModel) -> str:
+    return f"{model.name}\0{model.engine}\0{model.file}"
 
 
-def _missing_files(model: Model, folder: Path) -> list[Missing]:
+def _missing_files(model: BoundModel, folder: Path) -> list[Missing]:
     reasons: list[Missing] = []
     if model.library is not None and not Path(model.library).exists():
         reasons.append(Missing(f"library {model.library} is not there", build_library(folder)))
     if model.file is not None and not Path(model.file).exists():
-        reasons.append(Missing(f"model {model.role}: {model.file} is not there", get_model_file(model)))
+        reasons.append(Missing(f"model {model.name}: {model.file} is not there", get_model_file(model)))
     return reasons
 
 
-def _ask_engine(model: Model) -> list[Missing]:
+def _ask_engine(model: BoundModel) -> list[Missing]:
     try:
         with Dialogue(model.env, heap=False) as dialogue:
-            dialogue.ask(Check(1, model_spec(model)), Checked, timeout_s=CHECK_TIMEOUT_S, phase="check")
+            dialogue.ask(Check(1, model.spec()), Checked, timeout_s=CHECK_TIMEOUT_S, phase="check")
     except EngineUnavailableError as error:
-        return [Missing(f"model {model.role}: {error.what}", error.how_to_get_it)]
+        return [Missing(f"model {model.name}: {error.what}", error.how_to_get_it)]
     except (JobError, WorkerError) as error:
-        return [Missing(f"model {model.role}: engine {model.engine}: {error}", "")]
+        return [Missing(f"model {model.name}: engine {model.engine}: {error}", "")]
     return []

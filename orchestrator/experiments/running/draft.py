@@ -56,7 +56,7 @@ class StepDraft:
         """Return what is known so far."""
         model = self.step.model
         return StepRecord(
-            model=model.role,
+            model=model.name,
             label=model.label,
             engine=model.engine,
             task=self.step.task,

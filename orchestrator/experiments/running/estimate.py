@@ -72,7 +72,7 @@ def _of_series(experiment: Experiment, series: Series, measured: _Measured) -> E
     known = measured.pace.get((experiment.name, series.key))
     if known is not None:
         return Estimate(known * experiment.iterations, measured=True)
-    times = [measured.models.get((step.model.engine, step.model.role)) for step in experiment.steps]
+    times = [measured.models.get((step.model.engine, step.model.name)) for step in experiment.steps]
     parts = [
         _seconds(experiment, series, one or _typical(step))
         for step, one in zip(experiment.steps, times, strict=True)

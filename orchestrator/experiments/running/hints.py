@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from orchestrator.config.types import Model
+from orchestrator.config.model import BoundModel
 
 FILL_SUBMODULE = "git submodule update --init --recursive chatllm.cpp"
 FILL_ANY_FOLDER = "git clone --recursive https://github.com/foldl/chatllm.cpp"
@@ -25,11 +25,11 @@ def build_library(folder: Path) -> str:
     return f"{FILL_SUBMODULE if submodule else FILL_ANY_FOLDER} && {BUILD_CHECKOUT}"
 
 
-def get_model_file(model: Model) -> str:
+def get_model_file(model: BoundModel) -> str:
     """Return the command or sentence that gets the file of ``model``."""
     if model.engine == "faster-whisper":
         return f"hf download Systran/faster-whisper-tiny --local-dir {model.file}"
     if model.engine != "chatllm":
-        return f"put the file there, or set another `file` for model {model.role}"
+        return f"put the file there, or set another `file` for model {model.name}"
     name = Path(model.file or "").name
     return f"python chatllm.cpp/convert.py -i HUGGING_FACE_FOLDER -t q4_0 -o models/{name}"

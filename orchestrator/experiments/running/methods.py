@@ -115,7 +115,7 @@ class Recreate(_OneProcess):
         stage = self._begin(drafts[0])
         for draft in drafts:
             stage.load(draft)
-            draft.jobs = jobs_of_load(self.experiment, draft.step.model.role, stage.life)
+            draft.jobs = jobs_of_load(self.experiment, draft.step.model.name, stage.life)
             for _ in range(draft.jobs):
                 self._infer(stage, draft)
             stage.unload(draft)
@@ -205,7 +205,7 @@ class Recycle(Method):
             if self._unloads:
                 raise
             cause = error.cause if isinstance(error, WorkerDiedError) else error.what
-            self.unclean_exits.append(f"{cause} while unloading {draft.step.model.role}; {_FROM_THEN_ON}")
+            self.unclean_exits.append(f"{cause} while unloading {draft.step.model.name}; {_FROM_THEN_ON}")
             self.memory_boundary = "after_infer"
             if isinstance(error, WorkerDiedError):
                 stage.kill()

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 
-from orchestrator.config.types import Model
 from orchestrator.experiments.running.draft import StepDraft
 from orchestrator.experiments.storage.records import Boundary, Reading
 from orchestrator.process.dialogue import Dialogue
@@ -27,7 +26,6 @@ from orchestrator_worker.protocol import (
     Job,
     Load,
     Loaded,
-    ModelSpec,
     Restart,
     Restarted,
     Run,
@@ -171,7 +169,7 @@ class Stage:
             draft.seconds["spawn_s"] = self._spawn_s
             self._spawn_s = None
         draft.readings["before_load"] = self.read("load")
-        command = Load(self._next_id(), model_spec(draft.step.model))
+        command = Load(self._next_id(), draft.step.model.spec())
         loaded = dialogue.ask(command, Loaded, timeout_s=self._timeout_s, phase="load")
         draft.seconds["load_s"] = loaded.seconds
         draft.facts = loaded.facts
@@ -261,18 +259,3 @@ class Stage:
         draft.peak_is_sampled = not by_kernel
         draft.peak = reading.peak if reading.peak is not None and by_kernel else max(sampled, reading.rss)
         draft.tree_peak = max(self._watch.tree_peak_bytes, draft.peak)
-
-
-def model_spec(model: Model) -> ModelSpec:
-    """Return what the worker needs to know of a model."""
-    return ModelSpec(
-        engine=model.engine,
-        name=model.role,
-        file=model.file,
-        library=model.library,
-        threads=model.threads,
-        context_length=model.context_length,
-        language=model.language,
-        format=model.format,
-        options=model.options,
-    )

@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from orchestrator.config.types import Experiment, Model, Plan, Sample, Series
+from orchestrator.config.model import BoundModel
+from orchestrator.config.types import Experiment, Plan, Sample, Series
 from orchestrator.errors import ResultsError
 from orchestrator.experiments.storage.file_hashes import HashedFile
 from orchestrator.experiments.storage.host import (
@@ -177,14 +178,15 @@ def _decisive_of_series(series: Series) -> dict[str, Any]:
     return decisive
 
 
-def _decisive_of_model(model: Model, hashes: Mapping[str, str]) -> dict[str, Any]:
+def _decisive_of_model(model: BoundModel, hashes: Mapping[str, str]) -> dict[str, Any]:
     decisive: dict[str, Any] = msgspec.to_builtins(model)
     for shown_only in ("label", "threads_note"):
         del decisive[shown_only]
-    if (
-        decisive["chinese"] == "zh-TW"
-    ):  # the default is left out, as from a plan of the time before there was a choice
+    # the defaults are left out, as from a plan of the time before there was a choice
+    if decisive["chinese"] == "zh-TW":
         del decisive["chinese"]
+    if not decisive["limits"]:
+        del decisive["limits"]
     for path_key in ("file", "library"):
         if path := decisive[path_key]:
             decisive[path_key] = hashes.get(path, "missing")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from orchestrator.config.types import Model, Plan
+from orchestrator.config.model import BoundModel
+from orchestrator.config.types import Plan
 from orchestrator.experiments.storage.file_hashes import HashedFile
 
 
@@ -24,7 +25,7 @@ def shrunken_models(
     for run in earlier:
         for file in run:
             largest[file.path] = max(file.size_bytes, largest.get(file.path, 0))
-    models = {step.model.role: step.model for experiment in plan.experiments for step in experiment.steps}
+    models = {step.model.name: step.model for experiment in plan.experiments for step in experiment.steps}
     return [
         warning
         for model in models.values()
@@ -32,7 +33,7 @@ def shrunken_models(
     ]
 
 
-def _warning(model: Model, size_bytes: int, recorded_bytes: int) -> str:
+def _warning(model: BoundModel, size_bytes: int, recorded_bytes: int) -> str:
     """Say that the file is too small; nothing when it is not."""
     said: object = model.options.get("size_bytes")
     wanted, source = recorded_bytes, "had in an earlier run"
@@ -41,6 +42,6 @@ def _warning(model: Model, size_bytes: int, recorded_bytes: int) -> str:
     if size_bytes >= wanted:
         return ""
     return (
-        f"model {model.role}: {model.file} has {size_bytes:,} bytes, {wanted - size_bytes:,} fewer than it {source}: "
+        f"model {model.name}: {model.file} has {size_bytes:,} bytes, {wanted - size_bytes:,} fewer than it {source}: "
         "if its end is missing, what it says is made up; copy it again"
     )

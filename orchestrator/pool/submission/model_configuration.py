@@ -32,8 +32,7 @@ def load_models(path: str | os.PathLike[str], profile: str) -> tuple[list[Model]
     bindings = Bindings(
         name, folder_of(Path(path)), said=said, environ=os.environ, cores=usable_cores(), aligners=aligners
     )
-    bound = [bindings.model(role, config) for role, config in file.profiles[name].models.items()]
-    return [Model.from_config(model) for model in bound], file
+    return [bindings.model(role, config) for role, config in file.profiles[name].models.items()], file
 
 
 def _aligning(file: ExperimentsFile) -> frozenset[str]:

@@ -65,7 +65,7 @@ def _heap(content: ReportContent) -> str:
 
 
 def _threads(content: ReportContent) -> Html:
-    models = {step.model.role: step.model for one in content.experiments for step in one.experiment.steps}
+    models = {step.model.name: step.model for one in content.experiments for step in one.experiment.steps}
     rows = [
         [
             text(role),

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.config.types import Experiment, Model, Plan
+from orchestrator.config.model import BoundModel
+from orchestrator.config.types import Experiment, Plan
 from orchestrator.errors import ConfigError, ConfigProblem
 
 Write = Callable[[str], Path]
@@ -22,7 +23,7 @@ methods = ["recreate"]
 """
 
 
-def model_of(plan: Plan, experiment: int = 0, step: int = 0) -> Model:
+def model_of(plan: Plan, experiment: int = 0, step: int = 0) -> BoundModel:
     return plan.experiments[experiment].steps[step].model
 
 

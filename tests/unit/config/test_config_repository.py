@@ -51,7 +51,7 @@ def plan_under(profile: str, cores: int = 8) -> Plan:
 
 def steps_of(experiment: Experiment) -> list[tuple[str, str, str | None, str | None]]:
     return [
-        (step.task, step.model.role, step.sample.name if step.sample else None, step.text)
+        (step.task, step.model.name, step.sample.name if step.sample else None, step.text)
         for step in experiment.steps
     ]
 
@@ -91,7 +91,7 @@ def test_the_example_of_allocator_settings() -> None:
 
 def test_what_qwen3_binds() -> None:
     plan = plan_under("qwen3")
-    models = {step.model.role: step.model for experiment in plan.experiments for step in experiment.steps}
+    models = {step.model.name: step.model for experiment in plan.experiments for step in experiment.steps}
     assert {role: (Path(model.file or "").name, model.label) for role, model in models.items()} == {
         "asr-small": ("qwen3-asr-0.6b-q4_0.bin", "0.6B"),
         "asr-large": ("qwen3-asr-1.7b-q4_0.bin", "1.7B"),
@@ -113,7 +113,7 @@ def test_what_qwen3_binds() -> None:
 
 def test_what_embedded_binds() -> None:
     plan = plan_under("embedded")
-    models = {step.model.role: step.model for experiment in plan.experiments for step in experiment.steps}
+    models = {step.model.name: step.model for experiment in plan.experiments for step in experiment.steps}
     assert {role: (model.engine, model.label) for role, model in models.items()} == {
         "asr-small": ("moonshine", "Moonshine"),
         "asr-large": ("pocketsphinx", "PocketSphinx"),

@@ -19,7 +19,7 @@ def test_defaults(right_text: str, resolved: Resolved) -> None:
     assert (experiment.heap, experiment.timeout_s) == (True, 600.0)
     assert (experiment.title, experiment.output) == ("two", "two_results.json")
     model = model_of(plan)
-    assert (model.role, model.label, model.threads, model.threads_note) == ("asr-small", "asr-small", 6, "")
+    assert (model.name, model.label, model.threads, model.threads_note) == ("asr-small", "asr-small", 6, "")
     assert (model.context_length, model.language, model.file, model.library) == (4096, None, None, None)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from elf_builder import shared_library
 
-from orchestrator.config.types import Model, Sample
+from orchestrator.config.model import BoundModel
+from orchestrator.config.types import Sample
 from orchestrator.doctor.engines import Answers, identity, look_at_heap, look_at_packages
 from orchestrator.doctor.machine import look_at_cores, look_at_memory, look_at_swap
 from orchestrator.doctor.model_files import look_at_models
@@ -24,8 +25,8 @@ GIB = 1024**3
 NOW = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
 
 
-def model(engine: str = "chatllm", **keys: Any) -> Model:
-    return Model(role="asr-small", engine=engine, label="0.6B", **keys)
+def model(engine: str = "chatllm", **keys: Any) -> BoundModel:
+    return BoundModel(name="asr-small", engine=engine, label="0.6B", **keys)
 
 
 def write_library(folder: Path, names: list[str]) -> Path:
@@ -197,7 +198,7 @@ def test_what_init_would_write_is_no_problem(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- tools and machine
 
 
-def tools(models: list[Model], *there: str) -> dict[str, str]:
+def tools(models: list[BoundModel], *there: str) -> dict[str, str]:
     found = look_at_tools(models, which=lambda name: f"/usr/bin/{name}" if name in there else None)
     return {finding.subject: finding.state for finding in found}
 

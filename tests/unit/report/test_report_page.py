@@ -9,7 +9,8 @@ import msgspec
 import pytest
 from written_runs import MODEL, Written, experiment, iterations, reading
 
-from orchestrator.config.types import Model, Series
+from orchestrator.config.model import BoundModel
+from orchestrator.config.types import Series
 from orchestrator.experiments.reporting.report_content import collect_report
 from orchestrator.report.html.markdown import markdown_summary
 from orchestrator.report.html.page import make_page
@@ -134,7 +135,7 @@ def test_without_a_heap_channel_it_says_so_and_why(tmp_path: Path) -> None:
 
 
 def test_nothing_a_user_named_becomes_markup(tmp_path: Path) -> None:
-    model = Model(role="asr-small", engine=HOSTILE, label=HOSTILE, threads=2, threads_note=HOSTILE)
+    model = BoundModel(name="asr-small", engine=HOSTILE, label=HOSTILE, threads=2, threads_note=HOSTILE)
     run = Written(tmp_path, experiment("recreate", model=model, title=HOSTILE))
     run.add(
         "recreate",
@@ -152,7 +153,7 @@ def test_nothing_a_user_named_becomes_markup(tmp_path: Path) -> None:
 
 
 def test_chinese_stays_as_it_is(tmp_path: Path) -> None:
-    model = Model(role="asr-small", engine="synthetic", label="小模型", threads=2)
+    model = BoundModel(name="asr-small", engine="synthetic", label="小模型", threads=2)
     run = Written(tmp_path, experiment("recreate", model=model, title="記憶體洩漏比較"))
     run.add("recreate", iterations("recreate", 12, 1.0, label="小模型"))
     page = page_of(run)

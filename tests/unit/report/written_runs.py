@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.config.types import Experiment, Model, Plan, Sample, Series, Step
+from orchestrator.config.model import BoundModel
+from orchestrator.config.types import Experiment, Plan, Sample, Series, Step
 from orchestrator.experiments.storage.manifest import make_manifest
 from orchestrator.experiments.storage.records import (
     IterationRecord,
@@ -21,11 +22,11 @@ from orchestrator.process.sample_record import Label, phase_code
 from orchestrator.process.samples import SampleWriter
 
 MB = 1024**2
-MODEL = Model(role="asr-small", engine="synthetic", label="0.6B", threads=2)
+MODEL = BoundModel(name="asr-small", engine="synthetic", label="0.6B", threads=2)
 SAMPLE = Sample(name="phone", audio="/samples/phone.wav", reference_file=None, reference="零九零零")
 
 
-def experiment(*methods: str, name: str = "exp2", model: Model = MODEL, **changes: Any) -> Experiment:
+def experiment(*methods: str, name: str = "exp2", model: BoundModel = MODEL, **changes: Any) -> Experiment:
     facts: dict[str, Any] = {
         "title": "Memory Leak Comparison",
         "iterations": 40,

@@ -1,0 +1,123 @@
+"""A model, for experiments and pools alike; and a model as a profile of an experiments.toml binds it.
+
+A new setting is added in three places: to :class:`Model`, with its conversion in :meth:`Model.spec`; to the worker's
+``ModelSpec``; and, as a key of TOML with its checks and its description, to ``ModelConfig`` in :mod:`.types`.
+:mod:`.bindings` names it only if flags, variables or defaults have a say in it.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from orchestrator.config.sizes import parse_size
+from orchestrator_worker.protocol import ModelSpec
+
+Chinese = Literal["zh-TW", "itn", "off"]
+LIMIT_NAMES = {
+    name.removeprefix("RLIMIT_").lower(): number
+    for name, number in vars(resource).items()
+    if name.startswith("RLIMIT_")
+}
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """A named engine configuration, as ``[profiles.P.models.NAME]`` in experiments.toml.
+
+    Args:
+        name: What jobs call it.
+        engine: A built-in engine or an installed third-party one.
+        file: Model file; made absolute.
+        library: The native library; made absolute.
+        threads: Threads of inference; None leaves it to the engine.
+        context_length: Tokens; None leaves it to the engine.
+        language: What the engine should expect; a job may say otherwise.
+        format: Output of an aligner.
+        env: Environment set before the worker starts (``MALLOC_ARENA_MAX``, ``LD_PRELOAD`` …).
+        options: The engine's own.
+        limits: Resource limits of the worker by the names of setrlimit(2) in lower case, bytes also as text:
+            ``{"as": "4GiB", "nofile": 256, "core": 0}``.
+
+    Raises:
+        ValueError: An unknown limit, or one that is no size.
+    """
+
+    name: str
+    engine: str
+    file: str | os.PathLike[str] | None = None
+    library: str | os.PathLike[str] | None = None
+    threads: int | None = None
+    context_length: int | None = None
+    language: str | None = None
+    format: Literal["json", "srt"] | None = None
+    env: Mapping[str, str] = {}
+    options: Mapping[str, Any] = {}
+    limits: Mapping[str, int | str] = {}
+
+    def __post_init__(self) -> None:
+        self.limit_numbers()
+
+    def __hash__(self) -> int:
+        """Equal models have equal names; the other fields may hold what has no hash."""
+        return hash((self.name, self.engine))
+
+    def spec(self) -> ModelSpec:
+        """Return what the worker's engine gets: for experiments, pools and ``doctor`` alike."""
+        return ModelSpec(
+            engine=self.engine,
+            name=self.name,
+            file=_absolute(self.file),
+            library=_absolute(self.library),
+            threads=self.threads,
+            context_length=self.context_length,
+            language=self.language,
+            format=self.format,
+            options=dict(self.options),
+        )
+
+    def file_bytes(self) -> int | None:
+        """Return the size of the model file, None without one that can be seen."""
+        if self.file is None:
+            return None
+        try:
+            return Path(self.file).stat().st_size
+        except OSError:
+            return None
+
+    def limit_numbers(self) -> dict[int, int]:
+        """Return ``limits`` as resource numbers and values."""
+        found: dict[int, int] = {}
+        for name, value in self.limits.items():
+            if name not in LIMIT_NAMES:
+                known = ", ".join(sorted(LIMIT_NAMES))
+                raise ValueError(f"Model({self.name!r}, limits): {name!r} is none; there are {known}")
+            try:
+                found[LIMIT_NAMES[name]] = 0 if value == 0 else parse_size(value)
+            except ValueError as error:
+                raise ValueError(f"Model({self.name!r}, limits, {name!r}): {error}") from None
+        return found
+
+
+class BoundModel(Model, frozen=True, kw_only=True):
+    """A model as a profile binds it: absolute paths, precedence applied. A pool takes it as any other model.
+
+    Its name is the role under which experiments know it (files call it ``role``), ``label`` what tables call it.
+    ``threads_note`` says when the number of threads was lowered to the cores there are, else it is empty. Within a
+    plan one role is one model.
+    """
+
+    name: str = msgspec.field(name="role")
+    label: str
+    file: str | None = None
+    library: str | None = None
+    threads_note: str = ""
+    chinese: Chinese = "zh-TW"
+
+
+def _absolute(path: str | os.PathLike[str] | None) -> str | None:
+    return None if path is None else str(Path(path).absolute())
