@@ -224,6 +224,6 @@ def test_a_cache_of_keys_fills_ever_more_slowly_and_stops() -> None:
     run = course(jobs=60, cache_keys=10, cache_entries_kib=256)
     grown = run.growth("rss_anon", 0)
     assert grown == pytest.approx(10 * 256 * KIB, rel=0.1)
-    assert run.growth("rss_anon", 45) <= FEW
+    assert run.growth("rss_anon", 45) < SOME_PAGES, "the interpreter's own pages come and go"
     half = run.readings[8]["rss_anon"] - run.readings[0]["rss_anon"]
     assert half > grown / 3

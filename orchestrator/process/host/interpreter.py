@@ -158,6 +158,7 @@ def _answer(path: str, mtime_ns: int, size: int) -> str:  # noqa: ARG001 - a cha
     finally:
         kill()  # it has answered, or says more than any Python would
         timer.cancel()
+        timer.join()  # before the process is reaped: its number may then belong to another
         process.wait()
     return answer.decode(errors="replace")
 
