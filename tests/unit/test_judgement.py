@@ -9,6 +9,7 @@ from record_builders import ended, experiment, growing, iteration, reading, reco
 from orchestrator.analysis.judging.judgement import Judgement
 from orchestrator.config.types import Series
 from orchestrator.experiments.judging.judgement import judge_all, judge_series
+from orchestrator.experiments.judging.readings import seconds_an_iteration
 from orchestrator.experiments.storage.records import SeriesRecords
 
 
@@ -204,3 +205,15 @@ def test_a_process_of_several_iterations_is_the_measure_for_one_as_old():
     ].against_baseline.level
     assert (level.life, level.fresh_rss_mb, level.above_mb) == (5, pytest.approx(55.0), pytest.approx(45.0))
     assert (level.ci_low, level.ci_high) == (pytest.approx(45.0), pytest.approx(45.0))
+
+
+def test_the_pace_of_a_run_is_the_median_of_its_iterations_so_that_a_pause_counts_as_little() -> None:
+    starts = ["00:00:00", "00:00:02", "00:00:04", "01:00:00", "01:00:02"]
+    made = [
+        msgspec.structs.replace(
+            iteration(number, step_record(), memory_mb=100.0), started_at=f"2026-01-01T{start}+00:00"
+        )
+        for number, start in enumerate(starts, start=1)
+    ]
+    assert seconds_an_iteration(made) == 2.0
+    assert seconds_an_iteration(made[:1]) is None

@@ -52,6 +52,8 @@ def within(found: Evidence, rate: SlopeEstimate) -> ChannelVerdict:
         "half": max(rate.high - rate.rate, rate.rate - rate.low),
         "tolerance": found.tolerance,
     }
+    if found.pace.iteration_s:
+        numbers["iteration_s"] = found.pace.iteration_s
     if found.slows_down:
         why = Reason("within-tolerance-slowing", numbers)
         return verdict_of(found, "slow-growth", [why], as_many("as-many-rest", found), rate)

@@ -27,6 +27,8 @@ class MemorySeries:
         positions: The iteration each reading belongs to, strictly increasing; rates are per step of it. None:
             the readings are of consecutive iterations.
         elapsed_s: Seconds from the first reading, strictly increasing; None without a clock.
+        iteration_s: Seconds from one iteration to the next where that was measured. Nothing is judged by it; words
+            say what growth per iteration makes in a day.
     """
 
     rss: FloatArray
@@ -38,6 +40,7 @@ class MemorySeries:
     shmem: FloatArray | None = None
     positions: FloatArray | None = None
     elapsed_s: FloatArray | None = None
+    iteration_s: float | None = None
 
     @classmethod
     def of(
@@ -52,6 +55,7 @@ class MemorySeries:
         heap_off: str | None = None,
         positions: SeriesLike | None = None,
         elapsed_s: SeriesLike | None = None,
+        iteration_s: float | None = None,
     ) -> MemorySeries:
         """Check the readings and return them as a series.
 
@@ -78,6 +82,7 @@ class MemorySeries:
             optional(rss_shmem_mb, "rss_shmem"),
             _steps(optional(positions, "positions"), "positions"),
             _increasing(optional(elapsed_s, "elapsed_s"), "elapsed_s"),
+            iteration_s,
         )
 
     @property
@@ -122,6 +127,7 @@ class MemorySeries:
             cut(self.shmem),
             cut(self.positions),
             cut(self.elapsed_s),
+            self.iteration_s,
         )
 
     def __len__(self) -> int:

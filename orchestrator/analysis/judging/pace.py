@@ -19,10 +19,12 @@ class Pace:
     Attributes:
         step: Iterations, or hours, from one reading to the next, > 0.
         per: What ``step`` and rates count by.
+        iteration_s: Seconds that an iteration took, where rates are per iteration and that was measured.
     """
 
     step: float = 1.0
     per: Per = "iteration"
+    iteration_s: float | None = None
 
 
 EACH_ITERATION = Pace()
@@ -43,7 +45,18 @@ def span_words(amount: float, per: Per, more: str = "") -> str:
     return f"{count}{more} {unit}{'' if count == '1' else 's'}"
 
 
-def outlook_words(rate: float, unit: str, per: Per) -> str:
-    """Return what a rate comes to in the long run: in 1,000 iterations, or in a day."""
-    times, span = (1000.0, "1,000 iterations") if per == "iteration" else (24.0, "a day")
-    return f"{times * rate:.3g} {unit} in {span}"
+_DAY_S = 86_400.0
+
+
+def outlook_words(rate: float, unit: str, per: Per, iteration_s: float | None = None) -> str:
+    """Return what a rate comes to in the long run: in 1,000 iterations, and in a day where the pace is known."""
+    if per == "hour":
+        return f"{_amount(24.0 * rate)} {unit} in a day"
+    said = f"{_amount(1000.0 * rate)} {unit} in 1,000 iterations"
+    if not iteration_s:
+        return said
+    return f"{said}, {_amount(rate * _DAY_S / iteration_s)} {unit} in a day at the measured pace"
+
+
+def _amount(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

@@ -160,7 +160,8 @@ def _said(numbers: Mapping[str, float | str], unit: str, per: Per) -> dict[str, 
                 f"after {span_words(value, per)} of warm-up" if value else f"from the first {_FIRST[per]} on"
             )
     if isinstance(rate := numbers.get("rate"), float):
-        said["outlook"] = outlook_words(rate, unit, per)
+        took = numbers.get("iteration_s")
+        said["outlook"] = outlook_words(rate, unit, per, took if isinstance(took, float) else None)
     return said
 
 

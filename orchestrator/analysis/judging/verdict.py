@@ -130,8 +130,8 @@ def _paced(series: MemorySeries) -> tuple[MemorySeries, Pace]:
         return even, Pace(step, "hour")
     if series.positions is not None and len(series) > 1:
         even, step = evenly_spaced(series, series.positions)
-        return even, Pace(step)
-    return series, EACH_ITERATION
+        return even, Pace(step, iteration_s=series.iteration_s)
+    return series, Pace(iteration_s=series.iteration_s)
 
 
 def pace_of(series: MemorySeries) -> Pace:
@@ -141,8 +141,9 @@ def pace_of(series: MemorySeries) -> Pace:
     if series.elapsed_s is not None:
         return Pace(_mean_hours(series), "hour")
     if series.positions is not None:
-        return Pace(float(series.positions[-1] - series.positions[0]) / (len(series) - 1))
-    return EACH_ITERATION
+        step = float(series.positions[-1] - series.positions[0]) / (len(series) - 1)
+        return Pace(step, iteration_s=series.iteration_s)
+    return Pace(iteration_s=series.iteration_s)
 
 
 def _mean_hours(series: MemorySeries) -> float:

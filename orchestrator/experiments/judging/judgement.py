@@ -28,6 +28,7 @@ from orchestrator.experiments.judging.readings import (
     memory_series,
     own_boundary,
     read_boundary,
+    seconds_an_iteration,
 )
 from orchestrator.experiments.judging.untried import what_would_settle
 from orchestrator.experiments.storage.records import Boundary, IterationRecord, SeriesRecords
@@ -181,7 +182,7 @@ class Judgements:
         if (key, where) not in self._read:
             readings = boundary_readings(self._iterations(key), where)
             self._read[key, where] = JudgedReadings(
-                memory_series(readings),
+                memory_series(readings, iteration_s=seconds_an_iteration(self._iterations(key))),
                 descriptors=channel(readings, "descriptors"),
                 threads=channel(readings, "threads"),
             )

@@ -7,6 +7,7 @@ both, so that each in-process method can be compared with the baseline at its ow
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import numpy as np
 
@@ -51,7 +52,16 @@ def boundary_readings(iterations: Sequence[IterationRecord], boundary: Boundary)
     return [step.readings[boundary] for step in steps if boundary in step.readings]
 
 
-def memory_series(readings: Sequence[Memory]) -> MemorySeries | None:
+def seconds_an_iteration(iterations: Sequence[IterationRecord]) -> float | None:
+    """Return the median time from the start of one iteration to that of the next; None with fewer than two.
+
+    The median, because a run that was resumed has a pause in it.
+    """
+    starts = [datetime.fromisoformat(iteration.started_at).timestamp() for iteration in iterations]
+    return float(np.median(np.diff(starts))) if len(starts) > 1 else None
+
+
+def memory_series(readings: Sequence[Memory], *, iteration_s: float | None = None) -> MemorySeries | None:
     """Return the channels that every reading has, in MB; None without a reading.
 
     A channel that is missing from one of them counts as missing: a run that an older version began does not have
@@ -72,6 +82,7 @@ def memory_series(readings: Sequence[Memory]) -> MemorySeries | None:
         live_mb=mb["heap_live"],
         held_mb=mb["heap_held"],
         heap_off=heap_off_reason(readings),
+        iteration_s=iteration_s,
     )
 
 

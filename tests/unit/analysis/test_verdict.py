@@ -248,4 +248,15 @@ def test_growth_within_what_is_accepted_is_told_with_its_numbers() -> None:
     assert found.verdict == "slow-growth"
     assert found.reasons[0].startswith("grows by 0.000977 ± ")
     assert "within the accepted 0.1: 0.977 MB in 1,000 iterations" in found.reasons[0]
+    assert "in a day" not in found.reasons[0], "nothing is known of the pace"
     assert found.warm_up < 100
+
+
+@pytest.mark.parametrize(("iteration_s", "a_day"), [(0.5, "169 MB in a day"), (0.05, "1,688 MB in a day")])
+def test_growth_within_what_is_accepted_is_told_by_the_day_where_the_pace_was_measured(
+    iteration_s: float, a_day: str
+) -> None:
+    series = MemorySeries.of(100 + np.arange(10_000.0) / 1024, iteration_s=iteration_s)
+    found = judge(series)
+    assert f"in 1,000 iterations, {a_day} at the measured pace" in found.reasons[0]
+    assert found.rate_mb_per_iteration == judge(MemorySeries.of(series.rss)).rate_mb_per_iteration
