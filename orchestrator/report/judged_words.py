@@ -39,7 +39,7 @@ PARTS: Mapping[str, str] = {
 """Parts of memory in words, by the attributes of ``Growth``."""
 
 EXPLANATIONS: Mapping[str, str] = {
-    "leak": "leak: memory grows with every iteration and is not given back",
+    "leak": "leak: memory grows and is not given back",
     "plateau": "plateau: it grew at first and then came to rest; no leak",
     "flat": "flat: it does not grow beyond what is accepted; no leak",
     "bounded": "bounded: it goes up and down within limits; no leak",

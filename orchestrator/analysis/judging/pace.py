@@ -45,6 +45,14 @@ def span_words(amount: float, per: Per, more: str = "") -> str:
     return f"{count}{more} {unit}{'' if count == '1' else 's'}"
 
 
+class Amount(float):
+    """A number that is never written with an exponent for being large: 72,000 and not 7.2e+04."""
+
+    def __format__(self, spec: str) -> str:
+        """Format it, from 1,000 on as a whole number."""
+        return format(float(self), ",.0f" if spec.endswith("g") and abs(self) >= 1000 else spec)
+
+
 _DAY_S = 86_400.0
 
 
@@ -59,4 +67,4 @@ def outlook_words(rate: float, unit: str, per: Per, iteration_s: float | None = 
 
 
 def _amount(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return format(Amount(value), ".3g")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from orchestrator.analysis.judging.pace import Per, outlook_words, span_words
+from orchestrator.analysis.judging.pace import Amount, Per, outlook_words, span_words
 
 ReasonKind = Literal[
     "too-few",
@@ -141,9 +141,9 @@ class Settling:
         return _SETTLE[self.kind].format(unit=unit, per=per, **_said(self.numbers, unit, per))
 
 
-def _said(numbers: Mapping[str, float | str], unit: str, per: Per) -> dict[str, float | str]:
+def _said(numbers: Mapping[str, float | str], unit: str, per: Per) -> dict[str, Amount | str]:
     """Return the numbers with the amounts of iterations or time in words."""
-    said = dict(numbers)
+    said = {name: value if isinstance(value, str) else Amount(value) for name, value in numbers.items()}
     for name, value in numbers.items():
         if isinstance(value, str):
             continue

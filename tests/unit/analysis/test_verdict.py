@@ -260,3 +260,9 @@ def test_growth_within_what_is_accepted_is_told_by_the_day_where_the_pace_was_me
     found = judge(series)
     assert f"in 1,000 iterations, {a_day} at the measured pace" in found.reasons[0]
     assert found.rate_mb_per_iteration == judge(MemorySeries.of(series.rss)).rate_mb_per_iteration
+
+
+def test_large_rates_are_written_without_an_exponent() -> None:
+    t = np.arange(40.0)
+    found = judge(MemorySeries.of(100 + 2.0 * t, elapsed_s=0.1 * t))
+    assert found.reasons[0].startswith("grows by 72,000 MB per hour")
