@@ -43,58 +43,76 @@ def known_cases(iterations: int) -> list[Case]:
     return [*_leaks(iterations), *_without_leak(iterations)]
 
 
-def _leaks(iterations: int) -> list[Case]:
-    def leak(name: str, what: str, *, method: MethodName = "reuse", **options: Any) -> Case:
-        return Case(name, what, "leak", options, LEAK_MB, method)
+def _leak(name: str, what: str, *, method: MethodName = "reuse", **options: Any) -> Case:
+    return Case(name, what, "leak", options, LEAK_MB, method)
 
-    late = iterations * 2 // 5
+
+def _leaks(iterations: int) -> list[Case]:
     return [
-        leak("malloc leak", "0.5 MB of malloc lost with every job", leak_kib_per_job=_LEAK_KIB),
-        leak(
+        *_leaks_of_native_memory(iterations * 2 // 5),
+        *_leaks_harder_to_see(),
+        _rare_leak(iterations),
+        *_leaks_per_load(),
+    ]
+
+
+def _leaks_of_native_memory(late: int) -> list[Case]:
+    return [
+        _leak("malloc leak", "0.5 MB of malloc lost with every job", leak_kib_per_job=_LEAK_KIB),
+        _leak(
             "mmap leak",
             "0.5 MB of mmap lost with every job, unseen by the allocator",
             leak_kib_per_job=_LEAK_KIB,
             leak_source="mmap",
         ),
-        leak(
+        _leak(
             "leak in chunks",
             "2 MB lost with every fourth job on average, at random places",
             leak_kib_per_job=_LEAK_KIB,
             leak_shape="chunks",
             chunk_kib=4 * _LEAK_KIB,
         ),
-        leak(
+        _leak(
             "late leak",
             f"0.5 MB lost with every job from the {late}th on",
             leak_kib_per_job=_LEAK_KIB,
             leak_starts_at_job=late,
         ),
-        leak(
+        _leak(
             "leak in a noisy process",
             "0.5 MB lost with every job, working memory anywhere between 0 and 4 MB",
             leak_kib_per_job=_LEAK_KIB,
             noise_kib=4 * KIB_PER_MB,
         ),
-        leak(
+    ]
+
+
+def _leaks_harder_to_see() -> list[Case]:
+    return [
+        _leak(
             "Python objects",
             "0.5 MB of small Python objects kept with every job, in the interpreter's own arenas",
             leak_kib_per_job=_LEAK_KIB,
             leak_source="python",
         ),
-        leak(
+        _leak(
             "shared memory",
             "0.5 MB of shared memory lost with every job",
             leak_kib_per_job=_LEAK_KIB,
             leak_source="shared",
         ),
-        leak(
+        _leak(
             "random leak sizes",
             "another size lost with every job, 0.5 MB on average",
             leak_kib_per_job=_LEAK_KIB,
             leak_shape="random",
         ),
-        _rare_leak(iterations),
-        leak("leak per load", "0.5 MB lost with every load", method="recreate", leak_kib_per_load=_LEAK_KIB),
+    ]
+
+
+def _leaks_per_load() -> list[Case]:
+    return [
+        _leak("leak per load", "0.5 MB lost with every load", method="recreate", leak_kib_per_load=_LEAK_KIB),
         Case(
             "leak per restart",
             "0.5 MB lost with every restart()",
