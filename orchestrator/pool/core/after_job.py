@@ -22,13 +22,13 @@ class AfterJob:
         registry: Registry,
         termination: Termination,
         dispatch: Dispatch,
-        lines: Prefetch,
+        prefetch: Prefetch,
         memory: MemoryMonitor,
     ) -> None:
         self._registry = registry
         self._termination = termination
         self._dispatch = dispatch
-        self._prefetch = lines
+        self._prefetch = prefetch
         self._memory = memory
         self._auto = AutoRecycling(registry)
 

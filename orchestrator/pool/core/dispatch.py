@@ -40,11 +40,11 @@ class Dispatch:
     """Brings jobs and workers together."""
 
     def __init__(
-        self, registry: Registry, outcomes: Outcomes, termination: Termination, lines: Prefetch
+        self, registry: Registry, outcomes: Outcomes, termination: Termination, prefetch: Prefetch
     ) -> None:
         self._registry = registry
         self._outcomes = outcomes
-        self._prefetch = lines
+        self._prefetch = prefetch
         self._termination = termination
 
     # ------------------------------------------------------------------ the usual case

@@ -49,10 +49,10 @@ class Rung(IntEnum):
 class Termination:
     """Ends workers."""
 
-    def __init__(self, registry: Registry, outcomes: Outcomes, lines: Prefetch) -> None:
+    def __init__(self, registry: Registry, outcomes: Outcomes, prefetch: Prefetch) -> None:
         self._registry = registry
         self._outcomes = outcomes
-        self._prefetch = lines
+        self._prefetch = prefetch
 
     # ------------------------------------------------------------------ told to go
 

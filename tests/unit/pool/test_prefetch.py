@@ -88,7 +88,7 @@ def test_a_frame_just_small_enough_stands_in_line() -> None:
     ],
     ids=["jobs", "rss", "hard_rss", "age", "idle", "trim", "auto", "of another model"],
 )
-def test_a_pool_that_replaces_workers_has_no_lines(recycle: Recycle) -> None:
+def test_a_pool_that_replaces_workers_prefetches_nothing(recycle: Recycle) -> None:
     pool = quick_pool(recycle=recycle)
     jobs = [pool.submit() for _ in range(10)]
     for place, job in enumerate(jobs):
