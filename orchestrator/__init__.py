@@ -7,6 +7,7 @@ In reading order:
 
 - ``__main__``: ``python -m orchestrator`` is the ``orchestrator`` script
 - ``errors``: every exception of the package
+- ``stderr_lines``: which lines of a dead worker's standard error tell why it died
 """
 
 from importlib import import_module

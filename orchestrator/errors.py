@@ -11,6 +11,8 @@ import concurrent.futures
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+from orchestrator.stderr_lines import telling_lines
+
 
 def reason_of(error: OSError | ValueError) -> str:
     """Return why a file cannot be opened, in the same words in every Python; a ValueError comes of its name."""
@@ -148,7 +150,7 @@ class WorkerDiedError(WorkerError):
         self.phase = phase
         self.stderr_tail = stderr_tail
         text = f"died of {cause}" + (f" during {phase}" if phase else "")
-        if last := stderr_tail.strip().splitlines()[-5:]:
+        if last := telling_lines(stderr_tail, 5):
             text += "; its last words:\n" + "\n".join(f"    {line}" for line in last)
         super().__init__(text, slot=slot, generation=generation, pid=pid)
 

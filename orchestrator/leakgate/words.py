@@ -8,6 +8,7 @@ from orchestrator.analysis.judging.judged import CountJudgement
 from orchestrator.experiments.storage.records import SeriesEnd
 from orchestrator.leakgate.result import LeakCheckResult
 from orchestrator.report.judged_words import CHANNELS, growth_sentence, made_of
+from orchestrator.stderr_lines import own_line
 
 _LAST_LINES = 25
 _MB = 1 << 20
@@ -103,7 +104,9 @@ def _bytes(size: float) -> str:
 def _stderr_lines(end: SeriesEnd) -> list[str]:
     said = end.last_words.rstrip().splitlines()
     left_out = [f"  ({len(said) - _LAST_LINES} lines before)"] if len(said) > _LAST_LINES else []
-    return [*left_out, *(f"  {line}" for line in said[-_LAST_LINES:])]
+    shown, first = said[-_LAST_LINES:], own_line(end.last_words)
+    told = [f"  {first}"] if first and first not in (line.strip() for line in shown) else []
+    return [*told, *left_out, *(f"  {line}" for line in shown)]
 
 
 def _remedy(end: SeriesEnd) -> list[str]:

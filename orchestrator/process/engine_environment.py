@@ -11,7 +11,8 @@ from collections.abc import Mapping
 
 _DEFAULTS: Mapping[str, Mapping[str, str]] = {
     # OpenMP's threads spin while they wait: with more of them than free cores, one input took 50 times as long.
-    "chatllm": {"OMP_WAIT_POLICY": "passive"},
+    # ggml runs a debugger for seconds before it aborts: what killed it is on standard error without one, too.
+    "chatllm": {"OMP_WAIT_POLICY": "passive", "GGML_NO_BACKTRACE": "1"},
 }
 
 

@@ -11,6 +11,7 @@ from orchestrator.report.layout import Line
 from orchestrator.report.names import method_name
 from orchestrator.report.shape import columns_of
 from orchestrator.report.summaries import NOT_RUN, SeriesSummary
+from orchestrator.stderr_lines import telling_lines
 
 _LAST_WORDS = 3
 
@@ -105,8 +106,7 @@ def endings(columns: Sequence[Series], summaries: Summaries) -> list[Line]:
 
 def _ending(name: str, summary: SeriesSummary) -> list[Line]:
     lines = [Line(f"{name}: {summary.sentence}", "bad")]
-    words = (summary.last_words or "").strip().splitlines()[-_LAST_WORDS:]
-    lines += [Line(f"    {word.rstrip()}") for word in words]
+    lines += [Line(f"    {word}") for word in telling_lines(summary.last_words or "", _LAST_WORDS)]
     if remedy := summary.remedy:
         lines.append(Line(f"    {remedy}", "note"))
     return lines

@@ -41,6 +41,7 @@ from orchestrator.pool.events import WorkerLoaded
 from orchestrator.pool.models import Model
 from orchestrator.pool.options import Settings
 from orchestrator.pool.results import WorkerTag, as_result
+from orchestrator.stderr_lines import library_first
 from orchestrator_worker.protocol import Chunk, Done, Failed, Loaded, Ready, Reply, Returned, Trimmed
 
 _SETTLED = {WorkerState.LEAVING, WorkerState.GONE}
@@ -360,7 +361,8 @@ class Supervisor:
     def _start_timed_out(self, worker: Worker, now: float) -> None:
         limit_s = self.registry.settings.start_timeout_s
         error: WorkerError = SpawnError(
-            f"not loaded within {limit_s:g} s; last words:\n{worker.link.stderr_tail()}", **identity(worker)
+            f"not loaded within {limit_s:g} s; last words:\n{library_first(worker.link.stderr_tail())}",
+            **identity(worker),
         )
         self._termination.dismiss(
             worker, ExitReason.START_FAILED, now, cause=f"a start longer than {limit_s:g} s"

@@ -24,6 +24,7 @@ from orchestrator.report.layout import Line
 from orchestrator.report.lever_lines import early_end, lever_sentences
 from orchestrator.report.summaries import NOT_RUN, SeriesSummary
 from orchestrator.report.tables import as_text, experiment_tables
+from orchestrator.stderr_lines import library_first
 
 MEMORY_CAPTION = (
     "Memory (RSS) of each method over iterations, each read at the method's own boundary; fresh processes are drawn "
@@ -84,7 +85,8 @@ def _verdict(series: SeriesContent, summary: SeriesSummary) -> Html:
     cure = [f"What to do: {series.remedy}"] if series.remedy else []
     parts = [joined([meaning, text(words.growth_sentence(judgement))], " "), bullets([*told, *levers, *cure])]
     if last_words := series.last_words.strip():
-        parts.append(folded("Last words of the worker", element("pre", text(last_words)), open_=True))
+        told = element("pre", text(library_first(last_words)))
+        parts.append(folded("Last words of the worker", told, open_=True))
     badges = element("div", joined([badge(judgement.verdict), *_count_badges(judgement)]), class_="badges")
     return element("li", joined([badges, element("div", joined(parts))]))
 
