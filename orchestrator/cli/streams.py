@@ -1,4 +1,8 @@
-"""The standard streams of a command: they always exist, take every character, and say clearly when they fail.
+r"""The standard streams of a command: they always exist, take every character, and say clearly when they fail.
+
+A terminal obeys what it is sent. So what stands in model text, file names, titles or headers of other people's files
+and would move the cursor, set the title or turn the text round is shown as ``\x1b`` instead; only what rich adds to a
+text goes out as it is (:mod:`.terminal.drawing`).
 
 Python gives ``None`` for a stream that was closed before the start (``>&-``), raises for a character that the
 terminal's encoding lacks (``LANG=C``), and raises the same ``OSError`` for a full disk under the output as for one
@@ -11,6 +15,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import sys
 from contextlib import suppress
 from typing import Any, TextIO, cast
@@ -21,6 +26,15 @@ _REASONS = {
     errno.ENOSPC: "the output cannot be written, its disk is full",
     errno.EBADF: "the output cannot be written, it is closed",
 }
+
+# Control characters but for line feed, tab and the carriage return of a line's end (C0, DEL, C1), the line ends that
+# only some programs know, and the marks that turn the direction of the text behind them round.
+_OBEYED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]|\r(?!\n)")
+
+
+def visible(text: str) -> str:
+    r"""Return ``text`` with every character that a terminal would obey escaped as Python writes it: ``\x1b``."""
+    return _OBEYED.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 class OutputError(Exception):
@@ -68,6 +82,19 @@ class OutputStream(io.TextIOWrapper):
             raise OutputError(error) from error
 
 
+class TerminalStream(OutputStream):
+    """A stream to a terminal, which gets nothing from us that it would obey, but for what goes through ``obeyed``."""
+
+    def __init__(self, obeyed: OutputStream, shared: Any, **settings: Any) -> None:
+        super().__init__(shared, **settings)
+        self.obeyed = obeyed
+        """The same terminal without the filter, for rich and its colours. Unbuffered, so that the order is kept."""
+
+    def write(self, text: str, /) -> int:
+        """Write text with what a terminal would obey made visible."""
+        return super().write(visible(text))
+
+
 def prepare_streams() -> None:
     """Replace ``sys.stdin``, ``sys.stdout`` and ``sys.stderr`` where they are missing or may raise what we do not want.
 
@@ -83,13 +110,13 @@ def _made_safe(stream: TextIO, errors: str) -> TextIO:
     if isinstance(stream, OutputStream) or not isinstance(stream, io.TextIOWrapper):
         return stream
     shared: Any = cast("TextIO", stream).buffer
-    return OutputStream(
-        shared,
-        encoding=stream.encoding,
-        errors=errors,
-        line_buffering=stream.line_buffering,
-        write_through=stream.write_through,
-    )
+    settings: dict[str, Any] = {
+        "encoding": stream.encoding,
+        "errors": errors,
+        "line_buffering": stream.line_buffering,
+    }
+    plain = OutputStream(shared, **settings, write_through=stream.write_through or stream.isatty())
+    return TerminalStream(plain, shared, **settings, write_through=True) if stream.isatty() else plain
 
 
 def _open_missing() -> None:

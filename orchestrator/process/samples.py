@@ -183,14 +183,22 @@ class Samples(NamedTuple):
 def read_samples(folder: str | Path) -> Samples:
     """Map the whole records of a run's folder. Also of a run that is still going on or was cut off.
 
+    The records are read by a layout of ours, never by one that the file asks for: with a field of objects numpy would
+    follow the file's bytes as addresses.
+
     Raises:
-        ResultsError: A file is missing, unreadable, or of a schema we do not know.
+        ResultsError: A file is missing, unreadable, of a schema or with records that we do not know.
     """
     import numpy as np  # noqa: PLC0415 - only readers pay for numpy
 
     names = read_names(Path(folder))
     path = Path(folder) / RECORDS_FILE
-    dtype = np.dtype(msgspec.to_builtins(names.dtype))
+    if (layout := layout_of(names.dtype)) is None:
+        raise ResultsError(
+            f"{Path(folder) / NAMES_FILE} describes records that this version does not know; "
+            "read them with the version that wrote them"
+        )
+    dtype = np.dtype(msgspec.to_builtins(layout.dtype))
     try:
         count = path.stat().st_size // dtype.itemsize
         if not count:

@@ -250,6 +250,39 @@ def test_records_of_another_shape_are_not_appended_to(tmp_path: Path) -> None:
     assert (tmp_path / RECORDS_FILE).stat().st_size == RECORD_SIZE
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"formats": ["O"] * len(FIELDS)},
+        {"formats": ["<i8", "O", *(["<u8"] * 3), "<u4", "<u4", *(["<u2"] * 3), "u1"]},
+        {"formats": ["|O8", *(["<u8"] * 4), "<u4", "<u4", *(["<u2"] * 3), "u1"]},
+        {"formats": ["(2,)O", *(["<u8"] * 4), "<u4", "<u4", *(["<u2"] * 3), "u1"]},
+        {"names": ["time_ns"], "formats": ["O"], "offsets": [0]},
+        {"names": [], "formats": [], "offsets": []},
+        {"itemsize": 0},
+        {"itemsize": 1 << 62},
+        {"offsets": [1 << 40] * len(FIELDS)},
+        {"formats": ["nonsense"] * len(FIELDS)},
+    ],
+)
+def test_a_file_does_not_choose_how_its_bytes_are_read(tmp_path: Path, change: dict[str, object]) -> None:
+    """With objects in the record numpy would take bytes of the file for addresses; run where a crash would show."""
+    write(tmp_path, 50)
+    document = json.loads((tmp_path / NAMES_FILE).read_text())
+    document["dtype"].update(change)
+    (tmp_path / NAMES_FILE).write_text(json.dumps(document))
+    words = (
+        "from orchestrator.process.samples import read_samples\n"
+        "from orchestrator.errors import ResultsError\n"
+        f"try: print(repr(read_samples({str(tmp_path)!r}).records.tolist()))\n"
+        "except ResultsError as error: print('refused:', error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("refused: ")
+    assert "records that this version does not know" in done.stdout
+
+
 def test_a_run_from_before_shared_memory_was_kept_is_read_and_gone_on_with(tmp_path: Path) -> None:
     write(tmp_path, 1)
     document = json.loads((tmp_path / NAMES_FILE).read_text())

@@ -6,6 +6,7 @@ They are imported in a worker, one after the other, so that one that crashes the
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -49,11 +50,12 @@ def _as_dict(info: EngineInfo) -> dict[str, Any]:
 
 
 def _print_table(infos: list[EngineInfo]) -> None:
-    from rich.console import Console
     from rich.padding import Padding
     from rich.text import Text
 
-    console = Console()
+    from orchestrator.cli.terminal.drawing import console_on
+
+    console = console_on(sys.stdout)
     row = "{:<18} {:<22} {:<8} {:<6} {}"
     console.print(Text(row.format("engine", "tasks", "restart", "abort", "from"), style="bold"))
     for info in infos:

@@ -49,23 +49,22 @@ def _print_one(snapshot: Snapshot, *, as_json: bool) -> None:
 
         Screen(sys.stdout).write_json(to_json(snapshot))
         return
-    from rich.console import Console
-
+    from orchestrator.cli.terminal.drawing import console_on
     from orchestrator.cli.terminal.top_view import PLAIN_WIDTH, drawn
 
     width = None if sys.stdout.isatty() else PLAIN_WIDTH
-    console = Console(highlight=False, emoji=False, width=width)
+    console = console_on(sys.stdout, width=width)
     console.print(drawn(snapshot, console.width))
 
 
 def _live(take: Callable[[], Snapshot], every: float) -> None:
-    from rich.console import Console
     from rich.live import Live
 
+    from orchestrator.cli.terminal.drawing import console_on
     from orchestrator.cli.terminal.top_view import drawn
     from orchestrator.errors import ResultsError
 
-    console = Console(highlight=False)
+    console = console_on(sys.stdout)
     with Live(console=console, screen=True, auto_refresh=False) as live:
         try:
             while True:

@@ -111,12 +111,11 @@ class BatchDisplay:
 
 
 def _new_live() -> Live:
-    from rich.console import Console
     from rich.live import Live
 
-    return Live(
-        console=Console(stderr=True, highlight=False, markup=False), transient=True, auto_refresh=False
-    )
+    from orchestrator.cli.terminal.drawing import console_on
+
+    return Live(console=console_on(sys.stderr), transient=True, auto_refresh=False)
 
 
 def _pool_lines(stats: Any) -> list[str]:

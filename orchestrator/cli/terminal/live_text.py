@@ -41,10 +41,11 @@ class LiveText:
 
     def __enter__(self) -> Self:
         if sys.stderr.isatty():
-            from rich.console import Console
             from rich.live import Live
 
-            console = Console(stderr=True, highlight=False)
+            from orchestrator.cli.terminal.drawing import console_on
+
+            console = console_on(sys.stderr)
             self._live = Live(
                 console=console, transient=True, refresh_per_second=12, get_renderable=self._draw
             )

@@ -37,9 +37,9 @@ class Screen:
     @cached_property
     def console(self) -> Console:
         """Rich's view of the stream; made, and rich imported, only where a terminal or a table asks for it."""
-        from rich.console import Console
+        from orchestrator.cli.terminal.drawing import console_on
 
-        return Console(file=self._stream, highlight=False, markup=False, emoji=False)
+        return console_on(self._stream)
 
     @property
     def width(self) -> int | None:
