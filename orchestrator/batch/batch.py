@@ -32,6 +32,7 @@ from orchestrator.errors import (
     WorkerError,
 )
 from orchestrator.pipeline import Document, Pipeline, Work, render
+from orchestrator.pipeline.piece_warnings import told
 
 DEFAULT_ATTEMPTS = 3
 FATAL = (EngineUnavailableError, ModelOutOfUseError, PoolClosedError, ResultsError)
@@ -182,7 +183,7 @@ class Batch:
             for path, each in zip(_outputs_of(entry, self.settings), self.settings.formats, strict=True)
         }
         hashes = stage(outputs)
-        self.journal.writing(entry, hashes)
+        self.journal.writing(entry, hashes, told(document.warnings))
         if not put_in_place(hashes):
             raise ResultsError(f"{self.settings.folder}: outputs vanish while they are being written")
         self.journal.done(entry)

@@ -18,7 +18,7 @@ import contextlib
 import json
 import sqlite3
 import threading
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -47,7 +47,8 @@ create table files (
     mtime_ns integer,
     sha256 text,
     outputs text not null default '{}',
-    reason text not null default ''
+    reason text not null default '',
+    warnings text not null default '[]'
 );
 create index files_by_state on files (state, attempts, id);
 create table attempts (
@@ -65,7 +66,8 @@ create table attempts (
 class Entry(msgspec.Struct, frozen=True):
     """One recording as the journal has it. ``outputs`` maps each output's path to the SHA-256 of its content.
 
-    ``size`` and ``mtime_ns`` are those of the input when its work began.
+    ``size`` and ``mtime_ns`` are those of the input when its work began; ``warnings`` are the lines about what engines
+    said against its outputs.
     """
 
     id: int
@@ -80,6 +82,7 @@ class Entry(msgspec.Struct, frozen=True):
     sha256: str | None
     outputs: dict[str, str]
     reason: str
+    warnings: list[str] = []
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -144,12 +147,21 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         version = connection.execute("pragma user_version").fetchone()[0]
         if version == 0:
             connection.executescript(f"begin; {_TABLES} pragma user_version = {SCHEMA_VERSION}; commit;")
+        elif version == SCHEMA_VERSION:
+            _complete(connection)
     except sqlite3.Error as error:
         raise _problem(path, error) from error
     if version not in {0, SCHEMA_VERSION}:
         raise ResultsError(
             f"{path} is of version {version}, this program reads {SCHEMA_VERSION}; use the program that wrote it"
         )
+
+
+def _complete(connection: sqlite3.Connection) -> None:
+    """Add columns that came later. A program that does not know them reads the journal all the same."""
+    there = {row[1] for row in connection.execute("pragma table_info(files)")}
+    if "warnings" not in there:
+        connection.execute("alter table files add column warnings text not null default '[]'")
 
 
 def _problem(path: Path, error: sqlite3.Error) -> ResultsError:
@@ -281,12 +293,13 @@ class Journal:
                 "update files set size = ?, mtime_ns = ?, sha256 = ? where id = ?", (*seen, sha256, entry.id)
             )
 
-    def writing(self, entry: Entry, outputs: Mapping[str, str]) -> None:
-        """Note what is about to be put in place: paths, each with the SHA-256 of what it will hold."""
+    def writing(self, entry: Entry, outputs: Mapping[str, str], warnings: Sequence[str] = ()) -> None:
+        """Note what is about to be put in place: paths, each with the SHA-256 of what it will hold; and warnings."""
         with self._change() as connection:
             connection.execute(
-                "update files set state = 'writing', outputs = ? where id = ?",
-                (json.dumps(dict(outputs)), entry.id),  # unlike msgspec it takes names of any bytes
+                "update files set state = 'writing', outputs = ?, warnings = ? where id = ?",
+                # unlike msgspec it takes names of any bytes
+                (json.dumps(dict(outputs)), json.dumps(list(warnings)), entry.id),
             )
 
     def done(self, entry: Entry) -> None:
@@ -336,6 +349,11 @@ class Journal:
         """Return how many recordings are in which state."""
         return Counts(**dict(self._read("select state, count(*) from files group by state")))
 
+    def with_warnings(self) -> int:
+        """Return how many recordings are done with warnings."""
+        ((count,),) = self._read("select count(*) from files where state = 'done' and warnings != '[]'")
+        return int(count)
+
     def attempts(self) -> list[tuple[str, int, str | None, str]]:
         """Return path, number, outcome and reason of every attempt, in order."""
         rows = self._read(
@@ -353,6 +371,7 @@ class Journal:
 def _entry(row: tuple[Any, ...]) -> Entry:
     values = dict(zip(Entry.__struct_fields__, row, strict=True))
     values["outputs"] = json.loads(values["outputs"])
+    values["warnings"] = json.loads(values["warnings"])
     values["path"], values["reason"] = _text(values["path"]), _text(values["reason"])
     return Entry(**values)
 

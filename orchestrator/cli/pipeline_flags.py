@@ -31,5 +31,13 @@ Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes; defa
 MemoryBudget = Annotated[
     str | None, typer.Option(help='Of all workers together, such as "4GiB"; default: by the machine.')
 ]
+Recycling = Annotated[
+    str | None,
+    typer.Option(
+        metavar="auto|off|N",
+        help="When workers are replaced: before they break the memory budget, never, or after N jobs; "
+        "default: as [recycle] in the file says, else auto.",
+    ),
+]
 Exclusive = Annotated[bool, typer.Option("--exclusive", help="One model in memory at a time.")]
 TimeoutS = Annotated[float | None, typer.Option("--timeout-s", min=0.001, help="Seconds a job may take.")]

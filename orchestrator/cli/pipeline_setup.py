@@ -13,9 +13,10 @@ import typer
 from orchestrator.errors import EngineUnavailableError
 
 if TYPE_CHECKING:
-    from orchestrator.pipeline import Step
+    from orchestrator.pipeline import Document, Step
     from orchestrator.pool.models import Model
     from orchestrator.pool.pool import Pool
+    from orchestrator.pool.recycling import Recycle
     from orchestrator.text.chinese import ChineseText
 
 FILE_NAME = "experiments.toml"
@@ -27,7 +28,10 @@ RAY = "ray"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineOptions:
-    """What the flags say. ``align`` None: only where the format has times; ``on`` None: this machine."""
+    """What the flags say. ``align`` None: only where the format has times; ``on`` None: this machine.
+
+    ``recycle`` None: the file's ``[recycle]``, else automatically.
+    """
 
     config: Path | None = None
     profile: str = "auto"
@@ -38,6 +42,7 @@ class PipelineOptions:
     chinese: ChineseText = "zh-TW"
     workers: int | None = None
     memory_budget: str | None = None
+    recycle: str | None = None
     exclusive: bool = False
     timeout_s: float | None = None
     on: str | None = None
@@ -64,7 +69,7 @@ def open_pool(options: PipelineOptions) -> Pool:
 
     Raises:
         ConfigError: The file cannot be used.
-        typer.BadParameter: The memory budget is no size.
+        typer.BadParameter: The memory budget is no size, or ``--recycle`` is none of its words.
         EngineUnavailableError: Ray is not installed, or no cluster answers.
     """
     from orchestrator.config.sizes import parse_size
@@ -76,6 +81,7 @@ def open_pool(options: PipelineOptions) -> Pool:
             parse_size(options.memory_budget)
         except ValueError as error:
             raise typer.BadParameter(f"--memory-budget: {error}") from None
+    recycle = recycling(options)
     if options.on is not None:
         from orchestrator.cluster.ray_pool import RayPool
 
@@ -86,6 +92,7 @@ def open_pool(options: PipelineOptions) -> Pool:
             workers=options.workers,
             memory_budget=options.memory_budget,
             exclusive=options.exclusive,
+            recycle=recycle,
         )
     return Pool(
         config_file(options.config),
@@ -93,7 +100,30 @@ def open_pool(options: PipelineOptions) -> Pool:
         workers=options.workers or default_workers(),
         memory_budget=options.memory_budget,
         exclusive=options.exclusive,
+        recycle=recycle,
     )
+
+
+def recycling(options: PipelineOptions) -> Recycle:
+    """Return when workers are replaced: as ``--recycle`` says, else as the file does, else by what the pool learns.
+
+    Raises:
+        ConfigError: The file cannot be used.
+        typer.BadParameter: It is neither ``auto`` nor ``off`` nor a number of jobs.
+    """
+    from orchestrator.pool.recycling import Recycle
+
+    said = options.recycle
+    if said is None:
+        from orchestrator.config.load import load_file
+
+        limits = load_file(config_file(options.config)).recycle
+        return Recycle(auto=True) if limits is None else Recycle.from_config(limits, limits.models)
+    if said in {"auto", "off"}:
+        return Recycle(auto=said == "auto")
+    if not (said.isascii() and said.isdigit() and int(said)):
+        raise typer.BadParameter(f"--recycle {said}: auto, off, or a number of jobs, at least 1")
+    return Recycle(max_jobs=int(said))
 
 
 def transcribing(options: PipelineOptions, models: Sequence[Model], *, words: bool) -> list[Step]:
@@ -140,6 +170,14 @@ def check_models(named: Sequence[str], models: Sequence[Model]) -> None:
 def say(words: str) -> None:
     """Print a line for people, on stderr."""
     print(shown(words), file=sys.stderr, flush=True)
+
+
+def say_of(file: Path, document: Document) -> None:
+    """Print a document's notes and warnings, under the name of its file."""
+    from orchestrator.pipeline.piece_warnings import told
+
+    for words in [*document.notes, *told(document.warnings)]:
+        say(f"{file}: {words}")
 
 
 def shown(words: str) -> str:

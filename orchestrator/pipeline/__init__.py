@@ -12,6 +12,7 @@
 In reading order:
 
 - ``recording``: one audio or video file, ready for workers: decoded once, read piece by piece
+- ``piece_warnings``: what speaks against one piece of a recording
 - ``document``: what a pipeline makes of one recording
 - ``work``: the work on one recording
 - ``output``: where documents go
@@ -22,6 +23,7 @@ In reading order:
 
 from orchestrator.pipeline.async_pipeline import AsyncPipeline
 from orchestrator.pipeline.document import Document, Segment
+from orchestrator.pipeline.piece_warnings import PieceWarning
 from orchestrator.pipeline.pipeline import Pipeline
 from orchestrator.pipeline.recording import Recording
 from orchestrator.pipeline.steps import AlignWords, GivenText, Recognize, Rewrite, Step, WriteChinese
@@ -37,6 +39,7 @@ __all__ = [
     "GivenText",
     "JobRunner",
     "PartialText",
+    "PieceWarning",
     "Pipeline",
     "ReadingSpeed",
     "Recognize",

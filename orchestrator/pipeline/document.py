@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from orchestrator.pipeline.piece_warnings import PieceWarning
 from orchestrator_worker.protocol import Word
 
 if TYPE_CHECKING:
@@ -35,12 +36,16 @@ class Segment(msgspec.Struct, frozen=True):
 
 
 class Document(msgspec.Struct, frozen=True):
-    """The whole recording. ``source`` is its name as given, ``notes`` are remarks for people."""
+    """The whole recording. ``source`` is its name as given, ``notes`` are remarks for people.
+
+    ``warnings`` are what engines said against their own results, and results that were refused.
+    """
 
     source: str
     duration_ms: int
     segments: list[Segment] = []
     notes: list[str] = []
+    warnings: list[PieceWarning] = []
 
     @classmethod
     def of(cls, recording: Recording) -> Document:

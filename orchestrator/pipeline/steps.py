@@ -11,7 +11,7 @@ with room for one model loads each of them once per recording.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from orchestrator.pipeline.document import Document, Segment
+from orchestrator.pipeline.piece_warnings import PieceWarning, impossible_times, placed
 from orchestrator.pipeline.recording import LONGEST_PIECE_S, AudioPiece
 from orchestrator.pipeline.work import Work
 from orchestrator.pool.jobs import Align, Transcribe
@@ -59,17 +60,27 @@ class Recognize:
             self._job(piece, taken) for piece in work.recording.cut(self.longest_s, work.refuse_cancelled)
         )
         segments: list[Segment] = []
+        warnings: list[PieceWarning] = []
         starts = (piece.start_ms for piece in taken)
         for number, result in enumerate(work.results(jobs, text_from=starts)):
+            piece = _Piece(self.model, taken[number].start_ms, taken[number].end_ms)
+            words = piece.words(result, warnings)
             if result.text.strip():
-                segments.append(_segment(taken[number], result))
-        notes = [] if segments else ["nothing was heard"]
+                segments.append(_segment(piece, result, words))
+        notes = (
+            [] if segments else ["no text came of it: see the warnings" if warnings else "nothing was heard"]
+        )
         notes += [
             f"a cut at {piece.end_ms / 1000:.1f} s lies within speech: nobody paused for {2 * self.longest_s:g} s"
             for piece, after in pairwise(taken)
             if piece.cut_in_speech and piece.end_ms == after.start_ms
         ]
-        return msgspec.structs.replace(document, segments=segments, notes=[*document.notes, *notes])
+        return msgspec.structs.replace(
+            document,
+            segments=segments,
+            notes=[*document.notes, *notes],
+            warnings=[*document.warnings, *warnings],
+        )
 
     def _job(self, piece: AudioPiece, taken: list[AudioPiece]) -> Transcribe:
         job = Transcribe(self.model, piece.audio, self.language, options=self.options)
@@ -117,13 +128,16 @@ class AlignWords:
             )
             for segment in document.segments
         )
+        warnings = list(document.warnings)
         segments = [
             msgspec.structs.replace(
-                segment, words=_shifted(found.words, segment.start_ms), skipped=list(found.skipped)
+                segment,
+                words=_Piece(self.model, segment.start_ms, segment.end_ms).words(found, warnings),
+                skipped=list(found.skipped),
             )
             for segment, found in zip(document.segments, work.results(jobs), strict=True)
         ]
-        return msgspec.structs.replace(document, segments=segments)
+        return msgspec.structs.replace(document, segments=segments, warnings=warnings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +179,27 @@ class Rewrite:
         return msgspec.structs.replace(document, segments=segments)
 
 
-def _segment(piece: AudioPiece, result: Any) -> Segment:
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """The place of one job's audio in the recording, and the model that worked on it."""
+
+    model: str
+    start_ms: int
+    end_ms: int
+
+    def words(self, result: Any, warnings: list[PieceWarning]) -> list[Word]:
+        """Return the words with the recording's times; none when their times cannot be. Adds what is to be said."""
+        warnings += [
+            PieceWarning(self.start_ms, self.end_ms, self.model, sentence) for sentence in result.warnings
+        ]
+        problem = impossible_times(result.words, self.end_ms - self.start_ms)
+        if not problem:
+            return placed(result.words, self.start_ms, self.end_ms)
+        said = f"its times cannot be and are left out: {problem}"
+        warnings.append(PieceWarning(self.start_ms, self.end_ms, self.model, said, "error"))
+        return []
+
+
+def _segment(piece: _Piece, result: Any, words: list[Word]) -> Segment:
     text = result.text.strip()
-    words = _shifted(result.words, piece.start_ms)
     return Segment(piece.start_ms, piece.end_ms, text, text, result.language, words)
-
-
-def _shifted(words: Iterable[Word], by_ms: int) -> list[Word]:
-    return [Word(word.text, word.start_ms + by_ms, word.end_ms + by_ms) for word in words]

@@ -179,6 +179,10 @@ class Worker:
         result = cast("object", engine.run(command.job, emit))  # a third party's may be anything
         if not isinstance(result, Transcript | Alignment | Plain):
             raise TypeError(f"engine {engine.name} returned {type(result).__name__}, not a Result")
+        if not isinstance(result, Plain) and (result.words or isinstance(result, Alignment)):
+            from orchestrator_worker.whole_times import has_whole_times, with_whole_times
+
+            result = result if has_whole_times(result) else with_whole_times(result)
         seconds, times = emit.finish(answered=not isinstance(result, Transcript) or bool(result.text))
         self._last_run_s = seconds
         return Done(command.id, result, seconds, times, self.read_heap())

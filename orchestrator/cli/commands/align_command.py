@@ -13,7 +13,7 @@ from orchestrator.cli import pipeline_flags as flags
 from orchestrator.cli.commands.transcribe_command import Outlet
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.interrupts import interruptible
-from orchestrator.cli.pipeline_setup import PipelineOptions, check_models, open_pool, say
+from orchestrator.cli.pipeline_setup import PipelineOptions, check_models, open_pool, say, say_of
 
 if TYPE_CHECKING:
     from orchestrator.pipeline import Document
@@ -43,11 +43,12 @@ def align(
         spoken = _spoken(text, text_file)
         outlet = Outlet.of([file], out, format_name or (None if out else "json"))
         document = _align(file, spoken, options, timeout_s)
+        say_of(file, document)
         for segment in document.segments:
             if segment.skipped:
                 say(f"{file}: could not be placed: {' '.join(segment.skipped)}")
         outlet.take(file, document, several=False)
-        return ExitCode.DONE
+        return ExitCode.DONE if document.words else ExitCode.BROKEN
 
     raise typer.Exit(interruptible(work, kept="nothing was written"))
 

@@ -69,6 +69,7 @@ def batch(
     chinese: flags.Chinese = "zh-TW",
     workers: flags.Workers = None,
     memory_budget: flags.MemoryBudget = None,
+    recycle: flags.Recycling = None,
     exclusive: flags.Exclusive = False,
     timeout_s: flags.TimeoutS = None,
     on: On = None,
@@ -92,6 +93,7 @@ def batch(
         chinese=chinese,
         workers=workers,
         memory_budget=memory_budget,
+        recycle=recycle,
         exclusive=exclusive,
         timeout_s=timeout_s,
         on=_place(on),
@@ -258,9 +260,10 @@ def _conclude(journal: Journal, *, as_json: bool) -> ExitCode:
     for entry in bad:
         times = "1 attempt" if entry.attempts == 1 else f"{entry.attempts} attempts"
         say(f"{entry.state} after {times}: {with_path(entry, entry.reason.splitlines()[0])}")
-    counts = journal.counts()
+    counts, warned = journal.counts(), journal.with_warnings()
     say(
         f"{counts.done} of {counts.total} done"
+        + (f", {warned} with warnings" if warned else "")
         + (
             f", {counts.failed} failed, {counts.poisoned} poisoned; --retry-failed tries them again"
             if bad

@@ -11,7 +11,7 @@ import typer
 from orchestrator.cli import pipeline_flags as flags
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.interrupts import interruptible
-from orchestrator.cli.pipeline_setup import PipelineOptions, named, open_pool, say, transcribing
+from orchestrator.cli.pipeline_setup import PipelineOptions, named, open_pool, say, say_of, transcribing
 
 if TYPE_CHECKING:
     from orchestrator.pipeline import Document, Pipeline
@@ -35,6 +35,7 @@ def transcribe(  # noqa: PLR0917 - typer wants one parameter a flag
     chinese: flags.Chinese = "zh-TW",
     workers: flags.Workers = None,
     memory_budget: flags.MemoryBudget = None,
+    recycle: flags.Recycling = None,
     exclusive: flags.Exclusive = False,
     timeout_s: flags.TimeoutS = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No text while it comes.")] = False,
@@ -53,6 +54,7 @@ def transcribe(  # noqa: PLR0917 - typer wants one parameter a flag
         chinese=chinese,
         workers=workers,
         memory_budget=memory_budget,
+        recycle=recycle,
         exclusive=exclusive,
         timeout_s=timeout_s,
     )
@@ -154,9 +156,9 @@ def _transcribe(files: list[Path], outlet: Outlet, options: PipelineOptions, *, 
                 failed += 1
                 say(str(error) if str(error).startswith(str(file)) else f"{file}: {error}")
                 continue
-            for note in document.notes:
-                say(f"{file}: {note}")
+            say_of(file, document)
             outlet.take(file, document, several=len(files) > 1)
+            failed += not document.segments and bool(document.warnings)
     if failed:
         say(f"{failed} of {len(files)} failed")
     return ExitCode.BROKEN if failed else ExitCode.DONE

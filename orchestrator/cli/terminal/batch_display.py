@@ -69,8 +69,10 @@ class BatchDisplay:
             self._say(f"failed: {with_path(entry, reason)}")
             return
         self._audio_s += document.duration_ms / 1000
-        for note in document.notes:
-            self._say(f"{entry.path}: {note}")
+        from orchestrator.pipeline.piece_warnings import told
+
+        for words in [*document.notes, *told(document.warnings)]:
+            self._say(f"{entry.path}: {words}")
 
     def tried(self, entry: Entry, reason: str) -> None:
         """Name a recording that will be tried again."""

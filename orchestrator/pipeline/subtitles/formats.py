@@ -17,6 +17,7 @@ import msgspec
 
 from orchestrator.files.writing import to_readable_json
 from orchestrator.pipeline.document import Document, Segment
+from orchestrator.pipeline.piece_warnings import PieceWarning
 from orchestrator.pipeline.subtitles.cues import Cue, ReadingSpeed, cues
 from orchestrator_worker.protocol import Word
 
@@ -31,6 +32,7 @@ class DocumentFile(msgspec.Struct, frozen=True):
     segments: list[Segment]
     words: list[Word]
     notes: list[str]
+    warnings: list[PieceWarning]
 
 
 def render(document: Document, format_name: str, speed: ReadingSpeed | None = None) -> str:
@@ -59,6 +61,7 @@ def _json(document: Document, _: ReadingSpeed) -> str:
         document.segments,
         document.words,
         document.notes,
+        document.warnings,
     )
     return to_readable_json(whole).decode()
 

@@ -160,7 +160,7 @@ class SyntheticEngine(Engine):
         life.strike_after(options.tokens, faults)
         self._hold_peak(spender)
         spender.spend(options.job_ms)
-        return _result(job, text, life.jobs)
+        return _result(job, text, life.jobs, options)
 
     def _hold_peak(self, spender: TimeSpender) -> None:
         options = self._life.options
@@ -205,6 +205,12 @@ def space_words(words: list[str], duration_ms: int) -> list[Word]:
     ]
 
 
+def _shifted(words: list[Word], by_ms: float) -> list[Word]:
+    """Return words that start later, or earlier; a time may come out as any float, as engines' own do."""
+    shift: Any = by_ms
+    return [Word(word.text, word.start_ms + shift, word.end_ms + shift) for word in words] if by_ms else words
+
+
 def _faults_of(job: Job) -> Faults:
     fault = read_options(job.options, SyntheticJobOptions, "engine synthetic: job").fault
     tables: list[dict[str, Any]] = (
@@ -233,12 +239,13 @@ def _digest(job: Job) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()[:8]
 
 
-def _result(job: Job, text: str, number: int) -> Result:
+def _result(job: Job, text: str, number: int, options: SyntheticOptions) -> Result:
+    warnings = [] if options.warning is None else [options.warning]
     if job.task == "asr":
-        return Transcript(text, job.language)
+        return Transcript(text, job.language, warnings=warnings)
     if job.task == "align":
         words = text.split()
         audio = job.audio
         duration_ms = audio.samples * 1000 // audio.sample_rate if audio else WORD_MS * len(words)
-        return Alignment(space_words(words, duration_ms))
+        return Alignment(_shifted(space_words(words, duration_ms), options.words_from_ms), warnings=warnings)
     return Plain({"job": number, "text": text})

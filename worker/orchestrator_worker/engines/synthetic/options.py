@@ -55,6 +55,8 @@ job_ms                0         work after the last token. A job takes first_tok
                                 + (tokens - 1) * token_ms + peak_ms + job_ms
 text                            the text answered; absent: the job's own text, else a fixed sentence. ``{digest}``
                                 in it becomes eight digits that depend on the audio's bytes
+warning                         a sentence that every transcript and alignment carries as its warning
+words_from_ms         0         where an alignment's first word starts; nothing keeps it within the audio
 --------------------- --------- ---- faults ------------------------------------------------------------------
 faults                []        list of tables, see :mod:`.faults`
 ===================== ========= ==============================================================================
@@ -114,6 +116,8 @@ class SyntheticOptions(msgspec.Struct, frozen=True):
     tokens: Positive = 1
     job_ms: Milliseconds = 0
     text: str | None = None
+    warning: str | None = None
+    words_from_ms: float = 0
 
     faults: list[dict[str, Any]] = []
 
