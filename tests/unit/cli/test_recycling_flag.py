@@ -33,7 +33,8 @@ def test_workers_are_recycled_automatically_unless_something_else_is_said(
 
 
 def test_the_files_own_limits_hold_where_no_flag_is_given(tmp_path: Path) -> None:
-    table = "[profiles.own.models.aligner]\nengine = 'synthetic'\n[recycle]\nmax_jobs = 7\n[recycle.models.aligner]\nmax_rss = '1GiB'"
+    model = "[profiles.own.models.aligner]\nengine = 'synthetic'\n"
+    table = f"{model}[recycle]\nmax_jobs = 7\n[recycle.models.aligner]\nmax_rss = '1GiB'"
     own = recycling(options(tmp_path, None, table))
     assert (own.max_jobs, own.auto, own.models["aligner"].max_rss) == (7, False, "1GiB")
     assert recycling(options(tmp_path, "auto", table)) == Recycle(auto=True)
