@@ -39,7 +39,7 @@ def _made_again(
 
 
 class ConfigProblem:
-    """One thing wrong in a configuration file: where, what was found, what is allowed."""
+    """One thing wrong in a configuration file: where, what was found, and in ``hint`` what may stand there."""
 
     def __init__(self, key_path: str, problem: str, hint: str = "") -> None:
         self.key_path = key_path
@@ -90,13 +90,13 @@ class UnsupportedHostError(OrchestratorError, RuntimeError):
 
 
 class AudioError(OrchestratorError):
-    """An audio file cannot be used. ``path`` is as the caller gave it."""
+    """An audio file cannot be used. ``path`` is as the caller gave it, ``hint`` what makes it usable."""
 
-    def __init__(self, path: str, problem: str, remedy: str = "") -> None:
+    def __init__(self, path: str, problem: str, hint: str = "") -> None:
         self.path = path
         self.problem = problem
-        self.remedy = remedy
-        super().__init__(f"{path}: {problem}" + (f"; {remedy}" if remedy else ""))
+        self.hint = hint
+        super().__init__(f"{path}: {problem}" + (f"; {hint}" if hint else ""))
 
 
 class ResultsError(OrchestratorError):
@@ -131,7 +131,7 @@ class WorkerDiedError(WorkerError):
     """A worker process ended while something was expected of it.
 
     ``cause`` is the decoded exit status (``SIGABRT``, ``exit code 3`` …), ``phase`` what it was doing and
-    ``stderr_tail`` its last words, at most 64 KiB.
+    ``stderr_tail`` the end of what it printed, at most 64 KiB.
     """
 
     def __init__(
@@ -151,7 +151,7 @@ class WorkerDiedError(WorkerError):
         self.stderr_tail = stderr_tail
         text = f"died of {cause}" + (f" during {phase}" if phase else "")
         if last := telling_lines(stderr_tail, 5):
-            text += "; its last words:\n" + "\n".join(f"    {line}" for line in last)
+            text += "; its last output:\n" + "\n".join(f"    {line}" for line in last)
         super().__init__(text, slot=slot, generation=generation, pid=pid)
 
 
@@ -240,11 +240,6 @@ class Attempt:
         self.slot = slot
         self.generation = generation
         self.pid = pid
-
-    @property
-    def last_words(self) -> str:
-        """The earlier name of ``stderr_tail``."""
-        return self.stderr_tail
 
     def __str__(self) -> str:
         whom = f"worker {self.slot} generation {self.generation} (pid {self.pid})"

@@ -41,8 +41,8 @@ def decode_with_ffmpeg(
             check=False,
         )
     except subprocess.TimeoutExpired:
-        remedy = "convert it to WAV yourself, or cut it into pieces"
-        raise AudioError(shown_path, f"ffmpeg did not decode it within {timeout_s:g} s", remedy) from None
+        hint = "convert it to WAV yourself, or cut it into pieces"
+        raise AudioError(shown_path, f"ffmpeg did not decode it within {timeout_s:g} s", hint) from None
     except OSError as error:
         raise AudioError(shown_path, f"{problem}; {ffmpeg} does not start: {error.strerror}") from error
     if done.returncode != 0:

@@ -168,9 +168,11 @@ def _converted(shown: str, descriptor: int, copy: Path, facts: Path) -> Converte
             told.write_bytes(msgspec.json.encode(converted))
             told.replace(facts)
     except OSError as error:
-        remedy = "make room and permissions there, or give 16 kHz mono 16-bit WAV, which needs no copy"
+        hint = "make room and permissions there, or give 16 kHz mono 16-bit WAV, which needs no copy"
         raise AudioError(
-            shown, f"its converted copy cannot be written to {copy.parent}: {error.strerror or error}", remedy
+            shown,
+            f"its converted copy cannot be written to {copy.parent}: {error.strerror or error}",
+            hint,
         ) from error
     return converted
 

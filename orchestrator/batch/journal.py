@@ -166,12 +166,12 @@ def _complete(connection: sqlite3.Connection) -> None:
 
 def _problem(path: Path, error: sqlite3.Error) -> ResultsError:
     """Return the error to raise for what SQLite says: nothing of it is about a recording."""
-    remedy = "see to it, then the same command goes on"
+    what_to_do = "see to it, then the same command goes on"
     if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
-        remedy = "move it away to begin anew"
+        what_to_do = "move it away to begin anew"
     elif "full" in str(error) or "I/O" in str(error):
-        remedy = "make room, then the same command goes on"
-    return ResultsError(f"cannot use {path}: {error}; {remedy}")
+        what_to_do = "make room, then the same command goes on"
+    return ResultsError(f"cannot use {path}: {error}; {what_to_do}")
 
 
 class Journal:

@@ -181,7 +181,7 @@ def say_of(file: Path, document: Document) -> None:
 
 
 def shown(words: str) -> str:
-    """Return words that steer no terminal: a file may be called anything, an engine's last words may be anything."""
+    """Return words that steer no terminal: a file may be called anything, an engine's output may be anything."""
     return "".join(each if each.isprintable() or each == "\n" else escaped(each) for each in words)
 
 

@@ -58,10 +58,10 @@ def look_at_packages() -> list[Finding]:
     """Return which engines' packages can be imported, by their versions; nothing is imported."""
     versions = engine_packages()
     findings: list[Finding] = []
-    for distribution, (module, remedy) in PACKAGES.items():
+    for distribution, (module, hint) in PACKAGES.items():
         version = versions.get(distribution)
         if importlib.util.find_spec(module) is None:
-            findings.append(Finding("engines", distribution, "note", "not installed", remedy))
+            findings.append(Finding("engines", distribution, "note", "not installed", hint))
         else:
             shown = f"{distribution} {version}" if version else f"{distribution} of unknown version"
             findings.append(Finding("engines", distribution, "ok", shown, facts={"version": version}))
@@ -77,8 +77,8 @@ def look_at_heap(answers: Answers) -> Finding:
     if heap.off is None:
         return Finding("machine", "heap", "ok", f"the allocator answers ({heap.source})")
     found = f"the allocator cannot be asked ({heap.off}): leaks are judged by resident memory alone"
-    remedy = "glibc 2.33 or newer without LD_PRELOAD; or pip install 'psutil>=7.2'"
-    return Finding("machine", "heap", "note", found, remedy)
+    hint = "glibc 2.33 or newer without LD_PRELOAD; or pip install 'psutil>=7.2'"
+    return Finding("machine", "heap", "note", found, hint)
 
 
 def _ask_group(group: list[BoundModel], answers: Answers) -> None:

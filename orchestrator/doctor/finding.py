@@ -11,7 +11,7 @@ State = Literal["ok", "note", "problem"]
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """``remedy`` is a command or a sentence, empty where there is nothing to do.
+    """``hint`` is the command or sentence that mends it, empty where there is nothing to do.
 
     ``area`` groups findings (library, models, engines, samples, tools, machine, results), ``subject`` names the
     thing, ``found`` is what people read, ``facts`` the same for programs (sizes in bytes).
@@ -21,5 +21,5 @@ class Finding(msgspec.Struct, frozen=True):
     subject: str
     state: State
     found: str
-    remedy: str = ""
+    hint: str = ""
     facts: dict[str, Any] = {}

@@ -31,8 +31,8 @@ def look_at_cores(models: Sequence[BoundModel], host: Mapping[str, Any]) -> list
     ]
     if spinning:
         found += "; threads that wait by spinning make each other many times slower"
-    remedy = f"--threads {cores} (or INFERENCE_THREADS={cores})"
-    return [Finding("machine", "threads", "note", found, remedy, facts)]
+    hint = f"--threads {cores} (or INFERENCE_THREADS={cores})"
+    return [Finding("machine", "threads", "note", found, hint, facts)]
 
 
 def look_at_memory(sizes_bytes: Iterable[int], host: Mapping[str, Any]) -> list[Finding]:
@@ -47,8 +47,8 @@ def look_at_memory(sizes_bytes: Iterable[int], host: Mapping[str, Any]) -> list[
     facts = {"free_bytes": free, "largest_model_bytes": largest}
     found = f"{format_size(free)} free, the largest model has {format_size(largest)}"
     if largest > free:
-        remedy = "stop what else runs here, take a smaller model, or a machine with more memory"
-        return [Finding("machine", "memory", "problem", found, remedy, facts)]
+        hint = "stop what else runs here, take a smaller model, or a machine with more memory"
+        return [Finding("machine", "memory", "problem", found, hint, facts)]
     if largest * ROOM_FACTOR > free:
         found += f"; loaded, a model may take {ROOM_FACTOR} times its file"
         return [Finding("machine", "memory", "note", found, "a smaller --context-length takes less", facts)]

@@ -8,7 +8,7 @@ from pathlib import Path
 from orchestrator.config.model import BoundModel
 from orchestrator.config.sizes import format_size
 from orchestrator.doctor.finding import Finding
-from orchestrator.experiments.running.hints import get_model_file
+from orchestrator.experiments.running.how_to_get import get_model_file
 from orchestrator.experiments.storage.file_hashes import HashCache
 
 HASH_CHARACTERS = 12

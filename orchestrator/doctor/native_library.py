@@ -13,7 +13,7 @@ from orchestrator.config.profile import LIBRARY_VARIABLE
 from orchestrator.config.sizes import format_size
 from orchestrator.doctor.elf_symbols import NotAnElfFileError, exported_functions, processor
 from orchestrator.doctor.finding import Finding
-from orchestrator.experiments.running.hints import BUILD_CHECKOUT, build_library
+from orchestrator.experiments.running.how_to_get import BUILD_CHECKOUT, build_library
 
 NEEDED = (
     "chatllm_create",

@@ -19,8 +19,8 @@ def look_at_results(folder: Path) -> list[Finding]:
     place = _nearest(folder)
     if not os.access(place, os.W_OK | os.X_OK):
         found = f"{place} cannot be written{whose_it_is(place)}"
-        remedy = "make it writable, or choose --results DIR"
-        return [Finding("results", "folder", "problem", found, remedy)]
+        hint = "make it writable, or choose --results DIR"
+        return [Finding("results", "folder", "problem", found, hint)]
     if not place.is_dir():
         return [Finding("results", "folder", "problem", f"{place} is a file", "move it away")]
     free = shutil.disk_usage(place).free
@@ -29,8 +29,8 @@ def look_at_results(folder: Path) -> list[Finding]:
     if free < LEAST_BYTES:
         return [Finding("results", "disk", "problem", found, "make room, or choose --results DIR", facts)]
     if free < COMFORTABLE_BYTES:
-        remedy = "a lower keep_runs keeps fewer runs' raw data"
-        return [Finding("results", "disk", "note", found, remedy, facts)]
+        hint = "a lower keep_runs keeps fewer runs' raw data"
+        return [Finding("results", "disk", "note", found, hint, facts)]
     return [Finding("results", "disk", "ok", found, facts=facts)]
 
 

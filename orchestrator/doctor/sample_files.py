@@ -30,8 +30,8 @@ def _sample(sample: Sample, templates: Mapping[Path, Path]) -> Finding:
             pass
     except OSError as error:
         said = "is not there" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
-        remedy = f"put a recording there, or name another under samples.{sample.name}"
-        return Finding("samples", sample.name, "problem", f"{audio} {said}", remedy)
+        hint = f"put a recording there, or name another under samples.{sample.name}"
+        return Finding("samples", sample.name, "problem", f"{audio} {said}", hint)
     if size == 0:
         return Finding("samples", sample.name, "problem", f"{audio} is empty", "put a recording there")
     state = _state(audio, size)
@@ -44,8 +44,8 @@ def _sample(sample: Sample, templates: Mapping[Path, Path]) -> Finding:
     }
     if sample.reference is None and written is None:
         found += "; no reference text, so no word error rate, and nothing to align"
-        remedy = f"write what is said into {sample.reference_file}" if sample.reference_file else ""
-        return Finding("samples", sample.name, "note", found, remedy, facts)
+        hint = f"write what is said into {sample.reference_file}" if sample.reference_file else ""
+        return Finding("samples", sample.name, "note", found, hint, facts)
     return Finding("samples", sample.name, "ok", found, facts=facts)
 
 

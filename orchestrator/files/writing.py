@@ -25,7 +25,7 @@ _FULL = {
     errno.EDQUOT: "the disk quota is used up",
     errno.EFBIG: "the file size limit (ulimit -f) is reached",
 }
-_REMEDIES = {
+_WHAT_TO_DO = {
     errno.EACCES: "make it writable or choose --results DIR",
     errno.EPERM: "make it writable or choose --results DIR",
     errno.EROFS: "the file system is read-only: choose --results DIR",
@@ -47,9 +47,11 @@ def write_problem(
     kept = f"; {safe} is safe" if safe else ""
     if error.errno in _FULL:
         return ResultsError(f"cannot write {path}: {_FULL[error.errno]}{kept}; make room and {go_on}")
-    remedy = _REMEDIES.get(error.errno or 0, f"see to it, or choose {RESULTS}").replace(RESULTS, elsewhere)
+    what_to_do = _WHAT_TO_DO.get(error.errno or 0, f"see to it, or choose {RESULTS}").replace(
+        RESULTS, elsewhere
+    )
     whose = whose_it_is(path) if error.errno in {errno.EACCES, errno.EPERM} else ""
-    return ResultsError(f"cannot write {path}: {error.strerror or error}{whose}{kept}; {remedy}")
+    return ResultsError(f"cannot write {path}: {error.strerror or error}{whose}{kept}; {what_to_do}")
 
 
 def whose_it_is(path: Path) -> str:
@@ -76,7 +78,7 @@ def whose_it_is(path: Path) -> str:
 def to_json(value: Any) -> bytes:
     """Encode ``value`` (built-in types and msgspec structs) as one line of JSON.
 
-    File names and a worker's last words may hold bytes that are no UTF-8 (lone surrogates): they are
+    File names and a worker's output may hold bytes that are no UTF-8 (lone surrogates): they are
     replaced, because a run must not be lost over them.
     """
     try:

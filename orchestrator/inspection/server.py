@@ -106,8 +106,8 @@ def _listening_socket(folder: Path) -> tuple[socket.socket, Path]:
             if error.errno == errno.EADDRINUSE and path.exists():
                 continue
             reason = error.strerror or str(error)
-            remedy = "; set XDG_RUNTIME_DIR to a folder with a shorter name" if "too long" in reason else ""
-            raise ResultsError(f"cannot listen at {path}: {reason}{remedy}") from error
+            shorter = "; set XDG_RUNTIME_DIR to a folder with a shorter name" if "too long" in reason else ""
+            raise ResultsError(f"cannot listen at {path}: {reason}{shorter}") from error
         return listening, path
 
 

@@ -130,19 +130,19 @@ def _explain(target: Target, error: Exception, session: CallSession | None) -> S
     if isinstance(error, SpawnError) and isinstance(error.__cause__, WorkerError):
         return _explain(target, error.__cause__, session)
     if isinstance(error, EngineUnavailableError):
-        return _end(target, "unavailable", 0, session, error.what, remedy=error.how_to_get_it)
+        return _end(target, "unavailable", 0, session, error.what, how_to_get_it=error.how_to_get_it)
     calls = session.calls if session is not None else 0
     if isinstance(error, JobError):
-        return _end(target, "failed", calls, session, str(error), last_words=error.remote_traceback)
+        return _end(target, "failed", calls, session, str(error), stderr_tail=error.remote_traceback)
     if isinstance(error, WorkerDiedError):
-        return _end(target, "crashed", calls, session, error.cause, last_words=error.stderr_tail)
+        return _end(target, "crashed", calls, session, error.cause, stderr_tail=error.stderr_tail)
     said = session.stderr_tail if session is not None else ""
     if isinstance(error, JobTimeoutError):
         return _end(
-            target, "timeout", calls, session, f"no answer within {error.limit_s:g} s", last_words=said
+            target, "timeout", calls, session, f"no answer within {error.limit_s:g} s", stderr_tail=said
         )
     cause = f"protocol broken: {error.problem}" if isinstance(error, ProtocolError) else str(error)
-    return _end(target, "crashed", calls, session, cause, last_words=said)
+    return _end(target, "crashed", calls, session, cause, stderr_tail=said)
 
 
 def _end(
@@ -152,8 +152,8 @@ def _end(
     session: CallSession | None = None,
     cause: str | None = None,
     *,
-    remedy: str = "",
-    last_words: str = "",
+    how_to_get_it: str = "",
+    stderr_tail: str = "",
 ) -> SeriesEnd:
     asked = session.asked if session is not None else 0
     where = f" (in calls {calls + 1} to {calls + asked})" if cause and asked > 1 else ""
@@ -165,8 +165,8 @@ def _end(
         iteration=None if outcome == "completed" else calls + 1,
         phase=session.phase if session is not None else "spawn",
         cause=None if cause is None else cause + where,
-        remedy=remedy,
-        last_words=last_words,
+        how_to_get_it=how_to_get_it,
+        stderr_tail=stderr_tail,
     )
 
 

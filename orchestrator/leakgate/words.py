@@ -22,10 +22,12 @@ def message(
     """Return the message: the verdict line, rates with intervals, reasons, composition, what would settle it.
 
     ``limit_mb`` is the growth per call that was let through; ``failed`` names what failed instead of memory. A function
-    that raised, or whose process died, has the last words of it.
+    that raised, or whose process died, has the end of its output.
     """
     if judged.verdict in ("crashed", "unavailable"):
-        return "\n".join([f"leak_check({name}): {judged.sentence}", *_stderr_lines(end), *_remedy(end)])
+        return "\n".join(
+            [f"leak_check({name}): {judged.sentence}", *_stderr_lines(end), *_how_to_get_it(end)]
+        )
     limit = "" if limit_mb is None else f"; let through: {limit_mb:g} MB per iteration"
     lines = [f"leak_check({name}): {failed or judged.verdict}{limit}"]
     lines += [
@@ -102,12 +104,12 @@ def _bytes(size: float) -> str:
 
 
 def _stderr_lines(end: SeriesEnd) -> list[str]:
-    said = end.last_words.rstrip().splitlines()
+    said = end.stderr_tail.rstrip().splitlines()
     left_out = [f"  ({len(said) - _LAST_LINES} lines before)"] if len(said) > _LAST_LINES else []
-    shown, first = said[-_LAST_LINES:], own_line(end.last_words)
+    shown, first = said[-_LAST_LINES:], own_line(end.stderr_tail)
     told = [f"  {first}"] if first and first not in (line.strip() for line in shown) else []
     return [*told, *left_out, *(f"  {line}" for line in shown)]
 
 
-def _remedy(end: SeriesEnd) -> list[str]:
-    return [f"  to get it: {end.remedy}"] if end.remedy else []
+def _how_to_get_it(end: SeriesEnd) -> list[str]:
+    return [f"  to get it: {end.how_to_get_it}"] if end.how_to_get_it else []

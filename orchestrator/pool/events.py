@@ -50,11 +50,6 @@ class WorkerLeft(WorkerEventRecord, frozen=True):
     peak_bytes: int
     stderr_tail: str
 
-    @property
-    def last_words(self) -> str:
-        """The earlier name of ``stderr_tail``."""
-        return self.stderr_tail
-
 
 class JobEnded(msgspec.Struct, frozen=True, kw_only=True):
     """A job ended. ``outcome`` is ``result error timeout cancelled died poisoned`` or ``refused``."""

@@ -197,7 +197,7 @@ class Dialogue:
 
     def _as_error(self, failed: Failed) -> Exception:
         if failed.kind == "unavailable":
-            return EngineUnavailableError(failed.message, failed.remedy)
+            return EngineUnavailableError(failed.message, failed.how_to_get_it)
         if failed.kind == "cancelled":
             return JobCancelledError(failed.message or "cancelled", **self._identity())
         return JobError(failed.type_name, failed.message, failed.traceback)

@@ -13,7 +13,7 @@ from orchestrator.report.shape import columns_of
 from orchestrator.report.summaries import NOT_RUN, SeriesSummary
 from orchestrator.stderr_lines import telling_lines
 
-_LAST_WORDS = 3
+_LAST_LINES = 3
 
 Summaries = Mapping[str, SeriesSummary]
 
@@ -85,7 +85,7 @@ def baseline_growth(experiment: Experiment) -> list[Line]:
 
 
 def endings(columns: Sequence[Series], summaries: Summaries) -> list[Line]:
-    """Return what happened to series that did not complete, with their last words and what to do about it.
+    """Return what happened to series that did not complete, with their last output and what to do about it.
 
     Of those that did, how their processes ended where that was not as it should be.
     """
@@ -106,7 +106,7 @@ def endings(columns: Sequence[Series], summaries: Summaries) -> list[Line]:
 
 def _ending(name: str, summary: SeriesSummary) -> list[Line]:
     lines = [Line(f"{name}: {summary.sentence}", "bad")]
-    lines += [Line(f"    {word}") for word in telling_lines(summary.last_words or "", _LAST_WORDS)]
-    if remedy := summary.remedy:
-        lines.append(Line(f"    {remedy}", "note"))
+    lines += [Line(f"    {line}") for line in telling_lines(summary.stderr_tail or "", _LAST_LINES)]
+    if how_to_get_it := summary.how_to_get_it:
+        lines.append(Line(f"    {how_to_get_it}", "note"))
     return lines

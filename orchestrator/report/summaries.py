@@ -81,8 +81,8 @@ class SeriesSummary(SpeechNumbers, frozen=True, kw_only=True):
     Attributes:
         method, variant: What the series' key consists of.
         outcome: How it ended: ``completed``, ``crashed`` …; ``sentence`` says the same with its place and cause.
-        remedy: What to do about an end that is not as planned.
-        last_words: The last output of a worker that did not come to its end.
+        how_to_get_it: How to get what was missing, for a series that could not run.
+        stderr_tail: The last output of a worker that did not come to its end.
         unclean_exits, restarts: What was wrong with the ends of its processes; why the series was begun again.
         iterations, iterations_planned, iterations_saved: How many were run, planned, and saved by an early end.
         stopped, settled_as: ``settled`` and the answer, if the series ended early.
@@ -103,8 +103,8 @@ class SeriesSummary(SpeechNumbers, frozen=True, kw_only=True):
     variant: str | None = None
     outcome: str | None = None
     sentence: str = ""
-    remedy: str | None = None
-    last_words: str | None = None
+    how_to_get_it: str | None = None
+    stderr_tail: str | None = None
     unclean_exits: list[str] = []
     restarts: list[str] = []
     iterations: int | None = None

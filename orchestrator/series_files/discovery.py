@@ -65,8 +65,8 @@ def _of_folder(folder: Path, asked: Asked) -> Iterator[MeasuredSeries | Trouble]
         if not each.name.startswith(".") and (each.suffix.lower() in _ENDINGS or is_run_folder(each))
     ]
     if not taken:
-        hint = "name its runs folder or a run" if (folder / "runs").is_dir() else "name other paths"
-        yield Trouble(f"{folder}: no CSV, no JSON and no run in it; {hint}")
+        others = "name its runs folder or a run" if (folder / "runs").is_dir() else "name other paths"
+        yield Trouble(f"{folder}: no CSV, no JSON and no run in it; {others}")
     for each in taken:
         yield from _guarded(each, asked, named=False)
 

@@ -140,7 +140,7 @@ def test_an_old_library_has_recreate_unavailable_and_says_why(lab: Lab, doubles:
     summary = workspace.result("exp4")["summary"]
     assert summary["recreate"]["outcome"] == "unavailable"
     assert "memory is only returned by ending the process" in summary["recreate"]["sentence"]
-    assert "newer chatllm.cpp" in summary["recreate"]["remedy"]
+    assert "newer chatllm.cpp" in summary["recreate"]["how_to_get_it"]
     assert {summary[key]["outcome"] for key in ("restart", "recycle")} == {"completed"}
 
 

@@ -89,7 +89,7 @@ def test_each_problem_comes_with_the_command_that_mends_it(lab: Lab) -> None:
     assert {"library: libchatllm.so", "models: asr-small", "models: asr-large", "models: aligner"} < set(
         problems
     )
-    assert all(one["remedy"] for one in problems.values())
+    assert all(one["hint"] for one in problems.values())
     plain = lab.run("doctor", "--profile", "qwen3")
     assert plain.code == 1
     assert "to mend it: git clone --recursive https://github.com/foldl/chatllm.cpp && cmake" in plain.out
@@ -100,7 +100,7 @@ def test_without_a_file_it_looks_at_what_a_new_folder_would_have(lab: Lab) -> No
     done = lab.run("doctor", "--json")
     found = findings(done, "embedded")
     assert found["file: experiments.toml"]["state"] == "note"
-    assert found["file: experiments.toml"]["remedy"] == "orchestrator init"
+    assert found["file: experiments.toml"]["hint"] == "orchestrator init"
     assert found["samples: jfk"]["state"] == "ok"
     assert not lab.file.exists()
     assert not lab.results.exists()

@@ -117,7 +117,7 @@ def test_bad_audio_is_told_before_anything_starts_and_the_rest_runs(lab: Lab) ->
         assert summary["outcome"] == "unavailable", name
         assert f"{name}.wav" in summary["sentence"]
         assert problem in summary["sentence"]
-        assert summary["remedy"]
+        assert summary["how_to_get_it"]
         assert f"unavailable: {name}: sample {name}: " in before
         assert f"Destroy+Recreate: unavailable: sample {name}" in done.out
     for name, found in CONVERTED.items():

@@ -64,14 +64,14 @@ def check_dead(lab: Lab, name: str, kind: str, outcome: str, phase: str, cause: 
     expected = f"{outcome} at iteration {STRIKES_AT} in phase {phase}: {cause}"
     if outcome == "unavailable":
         expected = f"unavailable: {cause}"
-        assert summary["remedy"] == "take the fault out of the options"
+        assert summary["how_to_get_it"] == "take the fault out of the options"
     assert summary["sentence"].startswith(expected)
     assert f"Destroy+Recreate: {expected}" in out
     assert [each["iteration"] for each in results["iterations"] if each["method"] == "recreate"] == [1]
     if kind in ("abort", "segfault"):
-        assert "Fatal Python error" in summary["last_words"]
+        assert "Fatal Python error" in summary["stderr_tail"]
     if kind == "raise":
-        assert "RuntimeError: synthetic fault: raise" in summary["last_words"]
+        assert "RuntimeError: synthetic fault: raise" in summary["stderr_tail"]
 
 
 def test_a_restart_that_raises_is_named_by_its_phase(lab: Lab) -> None:
@@ -84,7 +84,7 @@ def test_a_restart_that_raises_is_named_by_its_phase(lab: Lab) -> None:
     assert summary["reuse"]["outcome"] == "completed"
 
 
-def test_last_words_are_kept_for_a_crash_a_hang_and_a_broken_pipe(lab: Lab) -> None:
+def test_stderr_tail_are_kept_for_a_crash_a_hang_and_a_broken_pipe(lab: Lab) -> None:
     noise = {"how": "noise", "kib": 2048}
     models = {
         how: synthetic(faults=[{"when": "load", "job": 1, **noise}, {"how": how, "job": 2}])
@@ -94,9 +94,9 @@ def test_last_words_are_kept_for_a_crash_a_hang_and_a_broken_pipe(lab: Lab) -> N
     done = lab.run("run")
     assert done.code == 0, done.err
     for how in models:
-        last_words = lab.result(how)["summary"]["recreate"]["last_words"]
-        assert "synthetic noise: ggml_backend_load" in last_words, how
-        assert len(last_words.encode()) <= 64 * 1024
+        stderr_tail = lab.result(how)["summary"]["recreate"]["stderr_tail"]
+        assert "synthetic noise: ggml_backend_load" in stderr_tail, how
+        assert len(stderr_tail.encode()) <= 64 * 1024
     assert done.out.count("synthetic noise") <= 3 * len(models), "tables quote a few lines only"
 
 
@@ -142,5 +142,5 @@ def test_a_worker_that_cannot_start_is_a_crash_in_phase_spawn(lab: Lab) -> None:
     assert done.code == 0, done.err
     sentence = lab.result("a")["summary"]["recreate"]["sentence"]
     assert sentence == "crashed at iteration 1 in phase spawn: exit code 1"
-    assert "Fatal Python error" in lab.result("a")["summary"]["recreate"]["last_words"]
+    assert "Fatal Python error" in lab.result("a")["summary"]["recreate"]["stderr_tail"]
     assert lab.result("b")["summary"]["recreate"]["outcome"] == "completed"

@@ -131,4 +131,4 @@ def test_an_allocator_that_cannot_be_preloaded_costs_its_variant_only(
     assert summary["reuse"]["outcome"] == "completed"
     assert summary["reuse@other"]["outcome"] == "unavailable"
     assert said in summary["reuse@other"]["sentence"]
-    assert summary["reuse@other"]["remedy"]
+    assert summary["reuse@other"]["how_to_get_it"]

@@ -90,7 +90,7 @@ def test_an_engine_that_raises_leaves_the_worker_alive(where: str, how: str, typ
 
 
 @pytest.mark.parametrize("where", WHERE)
-def test_something_missing_comes_with_its_remedy(where: str) -> None:
+def test_something_missing_comes_with_how_to_get_it(where: str) -> None:
     with Dialogue() as dialogue, pytest.raises(EngineUnavailableError) as caught:
         drive(dialogue, where, {"how": "unavailable"})
     assert "take the fault out" in caught.value.how_to_get_it
@@ -170,7 +170,7 @@ def test_a_worker_out_of_memory_answers_or_dies_and_is_told_apart() -> None:
         assert caught.value.type_name in ("MemoryError", "OSError")
 
 
-def test_a_death_during_the_handshake_is_a_spawn_error_with_the_last_words() -> None:
+def test_a_death_during_the_handshake_is_a_spawn_error_with_the_stderr_tail() -> None:
     with pytest.raises(SpawnError, match="exit code 1") as caught:
         Dialogue({"PYTHONMALLOC": "nonsense"})
     assert "PYTHONMALLOC" in str(caught.value)

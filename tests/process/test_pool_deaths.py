@@ -52,7 +52,7 @@ def test_a_death_touches_its_own_job_only(fault: str, cause: str, reason: str) -
         assert pool.stats().exits == {reason: 1}
 
 
-def test_last_words_are_in_the_error_and_in_the_event() -> None:
+def test_stderr_tail_are_in_the_error_and_in_the_event() -> None:
     events: list[PoolEvent] = []
     with Pool(on_event=events.append) as pool:
         with pytest.raises(WorkerDiedError, match="about to leave") as caught:

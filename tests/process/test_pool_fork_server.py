@@ -138,7 +138,7 @@ def test_deaths_are_reported_as_they_were(fork_server: ForkServer) -> None:
         assert gone(worker) == -number
 
 
-def test_a_crash_is_told_with_its_signal_and_last_words() -> None:
+def test_a_crash_is_told_with_its_signal_and_stderr_tail() -> None:
     with Pool(recycle=Recycle(max_jobs=2)) as pool:
         wait_until(lambda: parent_of_a_worker(pool) != os.getpid())
         with pytest.raises(WorkerDiedError, match="SIGABRT"):

@@ -39,8 +39,8 @@ def test_the_shortest_name_counts(tmp_path: Path) -> None:
 def test_what_is_not_installed_comes_with_its_command(name: str, tmp_path: Path) -> None:
     with pytest.raises(AllocatorError, match="is not installed") as caught:
         find_allocator(name, {}, [tmp_path])
-    assert caught.value.remedy.startswith("apt-get install lib")
-    assert f"{name.upper()}_LIB" in caught.value.remedy
+    assert caught.value.how_to_get_it.startswith("apt-get install lib")
+    assert f"{name.upper()}_LIB" in caught.value.how_to_get_it
 
 
 def test_a_variable_says_where_it_is(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_a_variable_says_where_it_is(tmp_path: Path) -> None:
     assert find_allocator("jemalloc", {"JEMALLOC_LIB": str(found)}, []) == found
     with pytest.raises(AllocatorError, match="JEMALLOC_LIB") as caught:
         find_allocator("jemalloc", {"JEMALLOC_LIB": str(tmp_path / "gone.so")}, [])
-    assert caught.value.remedy == "correct JEMALLOC_LIB"
+    assert caught.value.how_to_get_it == "correct JEMALLOC_LIB"
 
 
 def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def problem_of(path: Path, cache: Path) -> AudioError:
     with pytest.raises(AudioError) as caught:
         prepare(path, cache)
     assert caught.value.path == str(path)
-    assert caught.value.remedy
+    assert caught.value.hint
     assert str(path) in str(caught.value)
     return caught.value
 
@@ -185,7 +185,7 @@ def test_random_bytes(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPat
     path.write_bytes(bytes([0, 1, 2, 3]) * 1000)
     error = problem_of(path, cache)
     assert "soundfile cannot read it" in error.problem
-    assert "install ffmpeg" in error.remedy
+    assert "install ffmpeg" in error.hint
 
 
 def test_raw_extension_is_no_riddle_for_the_library(

@@ -105,10 +105,10 @@ def test_a_damaged_line_in_the_middle_is_named(tmp_path: Path, damage: bytes) ->
 def test_bytes_that_are_no_text_do_not_lose_a_run(tmp_path: Path) -> None:
     path = tmp_path / "iterations.jsonl"
     words = os.fsdecode(b"died of \xff\xfe")
-    written(path, [SeriesEnd("e", "recreate", "crashed", 0, last_words=words, unclean_exits=[words])])
+    written(path, [SeriesEnd("e", "recreate", "crashed", 0, stderr_tail=words, unclean_exits=[words])])
     (entry,) = read_entries(path)
     assert isinstance(entry, SeriesEnd)
-    assert entry.last_words == "died of ??"
+    assert entry.stderr_tail == "died of ??"
 
 
 def test_a_full_disk_says_what_is_safe() -> None:

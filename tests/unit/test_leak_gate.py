@@ -158,7 +158,7 @@ def test_junit_says_what_the_report_says():
     ]
 
 
-def test_junit_has_a_suite_per_experiment_and_survives_last_words():
+def test_junit_has_a_suite_per_experiment_and_survives_stderr_tail():
     died = judged("crashed", sentence="crashed: \x1b[31mSIGABRT\x00", experiment="exp4", reasons=["\x07bell"])
     unclear = judged("inconclusive", method="reuse", settle=["more"])
     root = ET.fromstring(junit_xml(check_gate(GateConfig(), [LEAK, unclear, judged("flat"), died])))

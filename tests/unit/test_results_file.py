@@ -57,7 +57,7 @@ def test_the_form_of_the_file(tmp_path: Path) -> None:
     text = path.read_text()
     whole = json.loads(text)
     assert list(whole) == TOP_LEVEL
-    assert (whole["schema"], whole["profile"]) == (2, "embedded")
+    assert (whole["schema"], whole["profile"]) == (results_file.RESULTS_SCHEMA, "embedded")
     assert whole["tool"].startswith("orchestrator ")
     assert list(whole["summary"]) == ["recreate", "recycle"]
     assert [(each["method"], each["iteration"]) for each in whole["iterations"]] == [
@@ -244,7 +244,7 @@ def test_what_was_written_is_read_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"schema": 3}, "newer version"),
+        ({"schema": 99}, "newer version"),
         ({"schema": None}, "no version number"),
         ({"iterations": {}}, r"\$.iterations"),
         ({"iterations": [{"method": "recreate", "iteration": 1}]}, "memory_mb"),
@@ -287,14 +287,15 @@ def test_a_file_of_an_older_schema_is_upgraded(tmp_path: Path, monkeypatch: pyte
     old = json.loads(path.read_text())
     old["by"] = old.pop("tool")
     path.write_text(json.dumps(old))
-    monkeypatch.setattr(results_file, "RESULTS_SCHEMA", 3)
+    now = results_file.RESULTS_SCHEMA
+    monkeypatch.setattr(results_file, "RESULTS_SCHEMA", now + 1)
 
     def renamed(document: dict[str, Any]) -> dict[str, Any]:
         document["tool"] = document.pop("by")
         return document
 
-    results = read_results(path, chain={2: renamed})
-    assert (results.schema, results.tool) == (3, old["by"])
+    results = read_results(path, chain={now: renamed})
+    assert (results.schema, results.tool) == (now + 1, old["by"])
 
 
 def test_a_write_that_fails_leaves_the_older_file(tmp_path: Path) -> None:
@@ -317,7 +318,7 @@ def test_a_file_of_schema_1_has_the_keys_of_a_rate_renamed(tmp_path: Path) -> No
     path.write_text(json.dumps(old))
     results = read_results(path)
     found = results.summary["recreate"]
-    assert results.schema == 2
+    assert results.schema == results_file.RESULTS_SCHEMA
     assert found.growth_rate_mb_per_iteration is not None
     assert found.leak_rate is not None
     assert (found.leak_rate.ci_low, found.leak_rate.rate_mb_per_iteration) == (0.25, 0.5)

@@ -46,7 +46,7 @@ def make_run(results: ResultsFolder, **changes: Any) -> RunFolder:
 def test_a_run_of_a_newer_schema_is_refused_and_left_alone(results: ResultsFolder) -> None:
     run = make_run(results)
     path = run.path / "manifest.json"
-    path.write_bytes(path.read_bytes().replace(b'"schema": 1', b'"schema": 99'))
+    path.write_bytes(path.read_bytes().replace(b'"schema": 2', b'"schema": 99'))
     with pytest.raises(ResultsError, match="newer version"):
         run.entries()
     assert results.latest_resumable("f") is None

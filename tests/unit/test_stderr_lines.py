@@ -75,4 +75,4 @@ def test_a_python_exceptions_own_line_is_kept() -> None:
 
 def test_a_worker_that_died_is_described_by_it() -> None:
     died = WorkerDiedError("SIGABRT", phase="unload", stderr_tail=f"free(): invalid pointer\n{OURS}")
-    assert str(died).endswith("died of SIGABRT during unload; its last words:\n    free(): invalid pointer")
+    assert str(died).endswith("died of SIGABRT during unload; its last output:\n    free(): invalid pointer")

@@ -212,21 +212,21 @@ def test_reset_says_whether_there_was_anything_to_restart(
     assert summarized(experiment("restart"), records("restart", its)).reset == reset
 
 
-def test_a_crash_keeps_what_was_measured_and_its_last_words() -> None:
+def test_a_crash_keeps_what_was_measured_and_its_stderr_tail() -> None:
     end = ended(
         2,
         outcome="crashed",
         iteration=3,
         phase="unload",
         cause="SIGABRT",
-        last_words="GGML_ASSERT",
-        remedy="update it",
+        stderr_tail="GGML_ASSERT",
+        how_to_get_it="update it",
     )
     its = growing("recreate", 2, 100.0, 10.0).iterations
     summary = summarized(experiment("recreate"), records("recreate", its, end))
     assert summary.sentence == "crashed at iteration 3 in phase unload: SIGABRT"
     assert (summary.outcome, summary.iterations, summary.iterations_planned) == ("crashed", 2, 10)
-    assert (summary.last_words, summary.remedy) == ("GGML_ASSERT", "update it")
+    assert (summary.stderr_tail, summary.how_to_get_it) == ("GGML_ASSERT", "update it")
     assert summary.memory_growth_mb == 10.0
 
 

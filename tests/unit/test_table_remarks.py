@@ -42,8 +42,8 @@ def test_a_crash_stands_in_its_column_and_below() -> None:
         iteration=1,
         phase="unload",
         cause="SIGABRT",
-        last_words=words,
-        remedy="build a newer chatllm.cpp",
+        stderr_tail=words,
+        how_to_get_it="build a newer chatllm.cpp",
     )
     text = printed(experiment("recreate", "restart"), records("recreate", [], end), growing("restart", 10))
     assert line_of(text, "Outcome").split() == ["Outcome", "crashed", "completed"]
@@ -75,7 +75,9 @@ def test_a_series_that_never_ran_is_named() -> None:
 
 
 def test_an_unavailable_model_says_why_and_how_to_get_it() -> None:
-    end = ended(0, "recycle", outcome="unavailable", cause="no such file: m.bin", remedy="download m.bin")
+    end = ended(
+        0, "recycle", outcome="unavailable", cause="no such file: m.bin", how_to_get_it="download m.bin"
+    )
     about = switching("recycle")
     text = printed(about, records("recycle", [], end))
     assert text.endswith("Recycle (baseline): unavailable: no such file: m.bin\n    download m.bin")

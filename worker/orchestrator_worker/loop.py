@@ -225,9 +225,9 @@ class Worker:
 
     def _failed(self, command_id: int, error: BaseException) -> Failed:
         kind: Literal["error", "unavailable", "cancelled", "refused"] = "error"
-        remedy = ""
+        how_to_get_it = ""
         if isinstance(error, EngineUnavailableError):
-            kind, remedy = "unavailable", error.how_to_get_it
+            kind, how_to_get_it = "unavailable", error.how_to_get_it
         elif isinstance(error, JobCancelledError):
             kind = "cancelled"
         elif isinstance(error, Refused):
@@ -246,6 +246,6 @@ class Worker:
             type(error).__name__,
             message,
             text.encode(errors="replace").decode(),
-            remedy,
+            how_to_get_it,
             self.read_heap(),
         )

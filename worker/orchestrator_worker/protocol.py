@@ -27,7 +27,7 @@ from typing import Any, Literal
 
 import msgspec
 
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 PROTOCOL_EXIT_CODE = 114
 """Exit code of a worker that was sent bytes it cannot understand."""
 
@@ -347,7 +347,7 @@ class Engines(Message, frozen=True):
 class Failed(Message, frozen=True):
     """A command ended in an exception.
 
-    ``kind`` tells ``unavailable`` (something is missing; ``remedy`` says how to get it), ``cancelled`` (the job
+    ``kind`` tells ``unavailable`` (``how_to_get_it`` of what is missing), ``cancelled`` (the job
     stopped because it was asked to), ``refused`` (the command makes no sense now) and ``error`` apart.
     """
 
@@ -356,7 +356,7 @@ class Failed(Message, frozen=True):
     type_name: str
     message: str
     traceback: str = ""
-    remedy: str = ""
+    how_to_get_it: str = ""
     heap: Heap | None = None
 
 

@@ -33,7 +33,7 @@ def list_engines() -> list[EngineInfo]:
     """Ask a worker what engines it finds.
 
     Raises:
-        WorkerError: The worker died while importing one; its last words say which.
+        WorkerError: The worker died while importing one; its last output says which.
     """
     from orchestrator.process.dialogue import Dialogue
     from orchestrator_worker.protocol import Engines, ListEngines

@@ -44,8 +44,8 @@ def _table(title: str, findings: Iterable[Finding]) -> Table:
     table.add_column("found", ratio=1, overflow="fold")
     for finding in findings:
         found = Text(finding.found)
-        if finding.remedy and finding.state != "ok":
-            found.append(f"\n→ {finding.remedy}", style="cyan")
+        if finding.hint and finding.state != "ok":
+            found.append(f"\n→ {finding.hint}", style="cyan")
         mark = Text(MARKS[finding.state], _STYLES[finding.state])
         table.add_row(mark, f"{finding.area}: {finding.subject}", found)
     return table
@@ -57,8 +57,8 @@ def _plain(title: str, findings: Iterable[Finding]) -> Iterator[str]:
     width = max((cell_len(name) for _, name, _ in rows), default=0)
     for mark, name, finding in rows:
         yield f"  {mark:<8}{name}{' ' * (width - cell_len(name))}  {finding.found}"
-        if finding.remedy and finding.state != "ok":
-            for line in finding.remedy.splitlines():
+        if finding.hint and finding.state != "ok":
+            for line in finding.hint.splitlines():
                 yield f"  {'':<8}  to mend it: {line}"
     yield ""
 

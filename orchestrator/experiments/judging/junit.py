@@ -57,5 +57,5 @@ def _kind(one: GatedSeries) -> str:
 
 
 def _clean(text: str) -> str:
-    """Replace what XML cannot hold: control characters of a worker's last words."""
+    """Replace what XML cannot hold: control characters of a worker's output."""
     return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -93,8 +93,8 @@ def _outcome(experiment: Experiment, records: SeriesRecords) -> dict[str, Any]:
     return {
         "outcome": end.outcome if end else "interrupted",
         "sentence": end.sentence if end else f"interrupted after {count} iterations",
-        "remedy": end.remedy or None if end else None,
-        "last_words": end.last_words or None if end and unfinished else None,
+        "how_to_get_it": end.how_to_get_it or None if end else None,
+        "stderr_tail": end.stderr_tail or None if end and unfinished else None,
         "unclean_exits": list(end.unclean_exits) if end else [],
         "restarts": list(records.restarts),
         "iterations": count,

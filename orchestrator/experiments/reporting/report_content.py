@@ -195,8 +195,8 @@ def _series(
         points=points_of(iterations, read_boundary(method, iterations)),
         timeline=timeline_of(samples, experiment.name, records.series) if samples else (),
         phase_times=phase_times(iterations),
-        remedy=end.remedy if end else "",
-        last_words=end.last_words if end and unfinished else "",
+        how_to_get_it=end.how_to_get_it if end else "",
+        stderr_tail=end.stderr_tail if end and unfinished else "",
     )
 
 

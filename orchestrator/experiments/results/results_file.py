@@ -19,11 +19,11 @@ from orchestrator.experiments.judging.summary import summarize_all
 from orchestrator.experiments.results.results_config import config_part
 from orchestrator.experiments.results.results_iterations import iterations_part, rounded
 from orchestrator.experiments.storage.manifest import Manifest
-from orchestrator.experiments.storage.upgrades import Chain, upgrade
+from orchestrator.experiments.storage.upgrades import ERROR_WORDS, Chain, upgrade
 from orchestrator.files.writing import to_readable_json, write_atomically
 from orchestrator.report.summaries import SeriesSummary
 
-RESULTS_SCHEMA = 2
+RESULTS_SCHEMA = 3
 
 
 def _one_key_for_a_rate(document: dict[str, Any]) -> dict[str, Any]:
@@ -44,7 +44,21 @@ def _one_key_for_a_rate(document: dict[str, Any]) -> dict[str, Any]:
     return {**document, "summary": rename(document.get("summary")), "schema": 2}
 
 
-RESULTS_UPGRADES: Chain = {1: _one_key_for_a_rate}
+def _words_of_errors(document: dict[str, Any]) -> dict[str, Any]:
+    """Schema 2 called two facts of a series' end otherwise than the errors that they come from."""
+    summary = document.get("summary")
+    if isinstance(summary, dict):
+        series: dict[str, Any] = summary  # pyright: ignore[reportUnknownVariableType]
+        summary = {
+            key: {ERROR_WORDS.get(name, name): value for name, value in each.items()}
+            if isinstance(each, dict)
+            else each
+            for key, each in series.items()
+        }
+    return {**document, "summary": summary, "schema": 3}
+
+
+RESULTS_UPGRADES: Chain = {1: _one_key_for_a_rate, 2: _words_of_errors}
 """Steps from older schemas, by the version they start from."""
 
 _SUMMARY_DIGITS = 6

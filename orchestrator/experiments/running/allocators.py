@@ -29,9 +29,9 @@ VARIABLES: Mapping[str, str] = {"jemalloc": "JEMALLOC_LIB", "mimalloc": "MIMALLO
 class AllocatorError(Exception):
     """An allocator that cannot be preloaded; ``what`` and the command or sentence that cures it."""
 
-    def __init__(self, what: str, remedy: str) -> None:
-        super().__init__(f"{what}; to get it: {remedy}")
-        self.what, self.remedy = what, remedy
+    def __init__(self, what: str, how_to_get_it: str) -> None:
+        super().__init__(f"{what}; to get it: {how_to_get_it}")
+        self.what, self.how_to_get_it = what, how_to_get_it
 
 
 def library_folders() -> list[Path]:
@@ -79,19 +79,19 @@ def check_replaced(library: Path, env: Mapping[str, str]) -> None:
     Raises:
         AllocatorError: The worker does not start with it, or still uses the C library's allocator.
     """
-    remedy = "take a build for this system, or another library"
+    how_to_get_it = "take a build for this system, or another library"
     try:
         with Dialogue(preloaded(library, env), heap=True) as dialogue:
             heap = dialogue.ready.heap
     except (EngineUnavailableError, JobError, WorkerError) as error:
-        raise AllocatorError(f"no worker starts with {library} preloaded: {error}", remedy) from error
+        raise AllocatorError(f"no worker starts with {library} preloaded: {error}", how_to_get_it) from error
     if heap is None or heap.off != REPLACED:
-        raise AllocatorError(f"{library} does not take the place of the C library's allocator", remedy)
+        raise AllocatorError(f"{library} does not take the place of the C library's allocator", how_to_get_it)
 
 
-def _usable(path: Path, what: str, remedy: str) -> Path:
+def _usable(path: Path, what: str, how_to_get_it: str) -> Path:
     if not path.is_file():
-        raise AllocatorError(f"{what}: {path} is not there", remedy)
+        raise AllocatorError(f"{what}: {path} is not there", how_to_get_it)
     if any(sign in str(path) for sign in " :"):
         raise AllocatorError(
             f"{what}: {path} has a space or a colon in it, at which {PRELOAD} would be cut",

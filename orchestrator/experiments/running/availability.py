@@ -21,7 +21,7 @@ from orchestrator.experiments.running.allocators import (
     find_allocator,
     preloaded,
 )
-from orchestrator.experiments.running.hints import build_library, get_model_file
+from orchestrator.experiments.running.how_to_get import build_library, get_model_file
 from orchestrator.process.dialogue import Dialogue
 from orchestrator_worker.protocol import Check, Checked
 
@@ -33,10 +33,10 @@ class Missing:
     """Something that is not there: ``what``, and the command or sentence that gets it."""
 
     what: str
-    remedy: str
+    how_to_get_it: str
 
     def __str__(self) -> str:
-        return f"{self.what}; to get it: {self.remedy}" if self.remedy else self.what
+        return f"{self.what}; to get it: {self.how_to_get_it}" if self.how_to_get_it else self.what
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def look(plan: Plan, cache_dir: Path) -> Availability:
         if reasons:
             missing[experiment.name] = Missing(
                 " and ".join(reason.what for reason in reasons),
-                "\n".join(dict.fromkeys(reason.remedy for reason in reasons if reason.remedy)),
+                "\n".join(dict.fromkeys(reason.how_to_get_it for reason in reasons if reason.how_to_get_it)),
             )
     allocators, bad_allocators = _allocators(plan.experiments)
     return Availability(audio, missing, allocators, bad_allocators)
@@ -99,7 +99,7 @@ def _allocators(experiments: Iterable[Experiment]) -> tuple[dict[str, Path], dic
             check_replaced(library, {})
             found[said] = library
         except AllocatorError as error:
-            bad[said] = Missing(error.what, error.remedy)
+            bad[said] = Missing(error.what, error.how_to_get_it)
     return found, bad
 
 
@@ -112,7 +112,7 @@ def _prepare_samples(
         try:
             prepared[sample.name] = prepare(sample.audio, cache_dir)
         except AudioError as error:
-            bad[sample.name] = Missing(f"sample {sample.name}: {error.path}: {error.problem}", error.remedy)
+            bad[sample.name] = Missing(f"sample {sample.name}: {error.path}: {error.problem}", error.hint)
     return prepared, bad
 
 

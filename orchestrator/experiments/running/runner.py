@@ -222,7 +222,7 @@ class _Run:
             outcome="unavailable",
             iterations=0,
             cause=missing.what,
-            remedy=missing.remedy,
+            how_to_get_it=missing.how_to_get_it,
         )
         self._run.append(end)
         self._observer.series_ended(experiment, series, end)

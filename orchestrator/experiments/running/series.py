@@ -111,9 +111,9 @@ class SeriesRun:
         except WorkerError as error:
             return self._explain(error, began)
         except EngineUnavailableError as error:
-            return self._ended("unavailable", error.what, began, remedy=error.how_to_get_it)
+            return self._ended("unavailable", error.what, began, how_to_get_it=error.how_to_get_it)
         except JobError as error:
-            return self._ended("failed", str(error), began, last_words=error.remote_traceback)
+            return self._ended("failed", str(error), began, stderr_tail=error.remote_traceback)
         finally:
             self._method.kill()
 
@@ -261,15 +261,21 @@ class SeriesRun:
         if isinstance(error, SpawnError) and isinstance(error.__cause__, WorkerError):
             return self._explain(error.__cause__, began)
         if isinstance(error, WorkerDiedError):
-            return self._ended("crashed", error.cause, began, last_words=error.stderr_tail)
+            return self._ended("crashed", error.cause, began, stderr_tail=error.stderr_tail)
         said = self._active.stderr_tail if self._active is not None else ""
         if isinstance(error, JobTimeoutError):
-            return self._ended("timeout", f"no answer within {error.limit_s:g} s", began, last_words=said)
+            return self._ended("timeout", f"no answer within {error.limit_s:g} s", began, stderr_tail=said)
         cause = f"protocol broken: {error.problem}" if isinstance(error, ProtocolError) else str(error)
-        return self._ended("crashed", cause, began, last_words=said)
+        return self._ended("crashed", cause, began, stderr_tail=said)
 
     def _ended(
-        self, outcome: Outcome, cause: str | None, began: float, *, last_words: str = "", remedy: str = ""
+        self,
+        outcome: Outcome,
+        cause: str | None,
+        began: float,
+        *,
+        stderr_tail: str = "",
+        how_to_get_it: str = "",
     ) -> SeriesEnd:
         return SeriesEnd(
             experiment=self._experiment.name,
@@ -279,8 +285,8 @@ class SeriesRun:
             iteration=self._iteration,
             phase=self._phase,
             cause=cause,
-            remedy=remedy,
-            last_words=last_words,
+            how_to_get_it=how_to_get_it,
+            stderr_tail=stderr_tail,
             partial=[draft.record() for draft in self._drafts if draft.readings],
             unclean_exits=self._method.unclean_exits,
             missed_samples=self._missed(),

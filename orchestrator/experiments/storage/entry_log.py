@@ -25,11 +25,20 @@ from orchestrator.experiments.storage.records import (
     SeriesRecords,
     SeriesStart,
 )
-from orchestrator.experiments.storage.upgrades import Chain, upgrade
+from orchestrator.experiments.storage.upgrades import ERROR_WORDS, Chain, Document, upgrade
 from orchestrator.files.writing import to_json, write_problem
 
-ENTRY_UPGRADES: Chain = {}
-"""Steps from older record schemas, by the version they start from; schema 1 is the first."""
+
+def _words_of_errors(entry: Document) -> Document:
+    """Schema 1 called two facts of an end otherwise than the errors that they come from.
+
+    An entry of schema 2 is left as it is: a run that this version resumes keeps the schema of its manifest.
+    """
+    return {ERROR_WORDS.get(key, key): value for key, value in entry.items()}
+
+
+ENTRY_UPGRADES: Chain = {1: _words_of_errors}
+"""Steps from older record schemas, by the version they start from."""
 
 _ENTRY: msgspec.json.Decoder[Entry] = msgspec.json.Decoder(Entry)
 _MANY_BYTES = 1 << 16

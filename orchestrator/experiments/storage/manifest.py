@@ -30,8 +30,8 @@ from orchestrator.experiments.storage.upgrades import Chain, upgrade
 from orchestrator.files.writing import to_readable_json, write_atomically
 from orchestrator_worker import __version__
 
-MANIFEST_UPGRADES: Chain = {}
-"""Steps from older schemas, by the version they start from; schema 1 is the first."""
+MANIFEST_UPGRADES: Chain = {1: dict}
+"""Steps from older schemas, by the version they start from. Schema 2 changed the entries only."""
 
 RunState = Literal["running", "interrupted", "finished"]
 """``running`` in a manifest that nobody holds the lock for: the run was killed."""
@@ -40,11 +40,11 @@ RunState = Literal["running", "interrupted", "finished"]
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """All that is known of a run besides its entries.
 
-    ``schema`` covers the entries too. ``plan`` is the effective configuration; ``plan_fingerprint`` decides
-    what a run may be resumed with (see :func:`plan_fingerprint`). ``heap`` is the source of the allocator's
-    view or why there is none; None until the first worker has told. ``iterations_saved`` is by experiment, then
-    series, for those that early stopping ended. ``calibration`` says which one lay beside the results when the run
-    began.
+    ``schema`` covers the entries too; a run keeps the one it began with. ``plan`` is the effective configuration;
+    ``plan_fingerprint`` decides what a run may be resumed with (see :func:`plan_fingerprint`). ``heap`` is the source
+    of the allocator's view or why there is none; None until the first worker has told. ``iterations_saved`` is by
+    experiment, then series, for those that early stopping ended. ``calibration`` says which one lay beside the results
+    when the run began.
     """
 
     run_id: str

@@ -12,7 +12,7 @@ import msgspec
 
 from orchestrator.process.memory import Memory
 
-RECORDS_SCHEMA = 1
+RECORDS_SCHEMA = 2
 
 Boundary = Literal["before_load", "after_load", "after_infer", "after_unload", "after_trim"]
 Outcome = Literal["completed", "crashed", "failed", "timeout", "unavailable", "interrupted"]
@@ -140,8 +140,8 @@ class SeriesEnd(Record, frozen=True, tag="series-end"):
     """How a series ended.
 
     For a series that did not complete, ``iteration`` and ``phase`` say where, ``cause`` what (``SIGABRT``,
-    ``exit code 3``, an exception …), ``last_words`` what the worker printed last, ``remedy`` what to do about it and
-    ``partial`` what had been read of the unfinished iteration's steps.
+    ``exit code 3``, an exception …), ``stderr_tail`` what the worker printed last, ``how_to_get_it`` how to get
+    what was missing and ``partial`` what had been read of the unfinished iteration's steps.
     ``before_trim`` and ``after_trim`` frame the one heap trim after the last reading. ``settled`` is the answer
     for which a series was stopped early, ``saved`` how many of the planned iterations that spared.
     """
@@ -153,8 +153,8 @@ class SeriesEnd(Record, frozen=True, tag="series-end"):
     iteration: int | None = None
     phase: str | None = None
     cause: str | None = None
-    remedy: str = ""
-    last_words: str = ""
+    how_to_get_it: str = ""
+    stderr_tail: str = ""
     partial: list[StepRecord] = []
     before_trim: Reading | None = None
     after_trim: Reading | None = None

@@ -1,8 +1,8 @@
 """Bring a document of an older schema up to the present one, or refuse it with a clear word.
 
 Each kind of file has its own chain: from-version → function that makes the next version's document. Schema
-1 is the first of every kind, so the shipped chains are empty; whoever raises a schema number adds the step
-that leads to it.
+1 is the first of every kind; whoever raises a schema number adds the step that leads to it, and a file of the schema
+before to ``tests/data/earlier_schemas``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from orchestrator.errors import ResultsError
 
 Document = dict[str, Any]
 Chain = Mapping[int, Callable[[Document], Document]]
+ERROR_WORDS = {"remedy": "how_to_get_it", "last_words": "stderr_tail"}
+"""What runs of schema 1 and result files of schema 2 called facts of an error, and what the errors call them."""
 
 
 def upgrade(document: Document, schema: object, *, current: int, chain: Chain, where: str) -> Document:

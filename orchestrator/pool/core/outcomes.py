@@ -45,7 +45,7 @@ class Outcomes:
         """The engine raised."""
         match failed.kind:
             case "unavailable":
-                self.fail(job, EngineUnavailableError(failed.message, failed.remedy), "error", now)
+                self.fail(job, EngineUnavailableError(failed.message, failed.how_to_get_it), "error", now)
             case "cancelled":
                 error = JobCancelledError(failed.message or "the engine gave up", **identity(worker))
                 self.fail(job, error, "cancelled", now)

@@ -289,7 +289,7 @@ class Supervisor:
     def _load_failed(self, worker: Worker, failed: Failed, now: float) -> None:
         error: Exception
         if failed.kind == "unavailable":
-            error = EngineUnavailableError(failed.message, failed.remedy)
+            error = EngineUnavailableError(failed.message, failed.how_to_get_it)
         else:
             error = JobError(failed.type_name, failed.message, failed.traceback)
         self._termination.dismiss(worker, ExitReason.START_FAILED, now)
@@ -361,7 +361,7 @@ class Supervisor:
     def _start_timed_out(self, worker: Worker, now: float) -> None:
         limit_s = self.registry.settings.start_timeout_s
         error: WorkerError = SpawnError(
-            f"not loaded within {limit_s:g} s; last words:\n{library_first(worker.link.stderr_tail())}",
+            f"not loaded within {limit_s:g} s; last output:\n{library_first(worker.link.stderr_tail())}",
             **identity(worker),
         )
         self._termination.dismiss(

@@ -55,7 +55,7 @@ def _from_bytes(content: bytes | bytearray | memoryview, cache_dir: Path) -> tup
         prepared = prepare(own, cache_dir).audio
     except AudioError as error:
         os.close(descriptor)
-        raise AudioError("audio bytes", error.problem, error.remedy) from None
+        raise AudioError("audio bytes", error.problem, error.hint) from None
     except BaseException:
         os.close(descriptor)
         raise

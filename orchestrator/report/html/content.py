@@ -52,7 +52,7 @@ class PhaseTime:
 class SeriesContent:
     """One method of an experiment.
 
-    ``name`` is what tables call it. ``timeline`` is the time series, decimated; ``remedy`` and ``last_words``
+    ``name`` is what tables call it. ``timeline`` is the time series, decimated; ``how_to_get_it`` and ``stderr_tail``
     belong to a series that did not come to its end.
     """
 
@@ -63,8 +63,8 @@ class SeriesContent:
     points: Sequence[Point] = ()
     timeline: Sequence[Bucket] = ()
     phase_times: Sequence[PhaseTime] = ()
-    remedy: str = ""
-    last_words: str = ""
+    how_to_get_it: str = ""
+    stderr_tail: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,11 +82,11 @@ def _verdict(series: SeriesContent, summary: SeriesSummary) -> Html:
     meaning = element("strong", text(f"{words.meaning(series.name, judgement)}."))
     told = [line for line in words.long(judgement) if line != f"because: {judgement.sentence}"]
     levers = list(filter(None, (early_end(summary), *lever_sentences(summary))))
-    cure = [f"What to do: {series.remedy}"] if series.remedy else []
+    cure = [f"What to do: {series.how_to_get_it}"] if series.how_to_get_it else []
     parts = [joined([meaning, text(words.growth_sentence(judgement))], " "), bullets([*told, *levers, *cure])]
-    if last_words := series.last_words.strip():
-        told = element("pre", text(library_first(last_words)))
-        parts.append(folded("Last words of the worker", told, open_=True))
+    if stderr_tail := series.stderr_tail.strip():
+        told = element("pre", text(library_first(stderr_tail)))
+        parts.append(folded("Last output of the worker", told, open_=True))
     badges = element("div", joined([badge(judgement.verdict), *_count_badges(judgement)]), class_="badges")
     return element("li", joined([badges, element("div", joined(parts))]))
 

@@ -56,7 +56,7 @@ def test_an_old_library_without_destroy_works_and_is_noted(tmp_path: Path) -> No
     assert (library.state, destroy.state) == ("ok", "note")
     assert library.facts["destroy"] is False
     assert "chatllm_destroy is missing" in destroy.found
-    assert "--target libchatllm" in destroy.remedy
+    assert "--target libchatllm" in destroy.hint
 
 
 def test_a_library_that_lacks_what_the_engine_calls_is_a_problem(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_library_of_another_machine_is_a_problem(tmp_path: Path) -> None:
 def test_a_folder_that_is_no_clone_is_filled_by_a_clone(tmp_path: Path) -> None:
     """`git submodule update` knows nothing of it."""
     (library,) = look_at_libraries([model(library=str(tmp_path / "lib.so"))], tmp_path, NOW)
-    assert "git clone --recursive https://github.com/foldl/chatllm.cpp && cmake" in library.remedy
+    assert "git clone --recursive https://github.com/foldl/chatllm.cpp && cmake" in library.hint
 
 
 @pytest.mark.parametrize("filled", [True, False])
@@ -93,13 +93,13 @@ def test_a_missing_library_says_how_to_build_it(filled: bool, tmp_path: Path) ->
     wanted = str(tmp_path / "chatllm.cpp/bindings/libchatllm.so")
     (library,) = look_at_libraries([model(library=wanted)], tmp_path, NOW)
     assert library.state == "problem"
-    assert ("git submodule update" in library.remedy) is not filled
-    assert "cmake --build chatllm.cpp/build --target libchatllm" in library.remedy
+    assert ("git submodule update" in library.hint) is not filled
+    assert "cmake --build chatllm.cpp/build --target libchatllm" in library.hint
 
 
 def test_a_library_somewhere_else_says_which_variable_names_it(tmp_path: Path) -> None:
     (library,) = look_at_libraries([model(library="/nowhere/lib.so")], tmp_path, NOW)
-    assert "CHATLLM_LIB" in library.remedy
+    assert "CHATLLM_LIB" in library.hint
 
 
 def test_a_file_that_is_no_library_is_a_problem(tmp_path: Path) -> None:
@@ -143,10 +143,10 @@ def test_a_folder_counts_all_its_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("engine", "remedy"),
+    ("engine", "hint"),
     [("chatllm", "convert.py"), ("faster-whisper", "hf download"), ("pocketsphinx", "put the file there")],
 )
-def test_a_missing_or_empty_model_says_how_to_get_it(engine: str, remedy: str, tmp_path: Path) -> None:
+def test_a_missing_or_empty_model_says_how_to_get_it(engine: str, hint: str, tmp_path: Path) -> None:
     file = tmp_path / "model.bin"
     (gone,) = look_at_models([model(engine, file=str(file))], HashCache(tmp_path / "h"), hash_files=True)
     file.touch()
@@ -154,7 +154,7 @@ def test_a_missing_or_empty_model_says_how_to_get_it(engine: str, remedy: str, t
     assert (gone.state, empty.state) == ("problem", "problem")
     assert "is not there" in gone.found
     assert "is empty" in empty.found
-    assert remedy in gone.remedy
+    assert hint in gone.hint
 
 
 def sample(audio: Path, reference: str | None = "one") -> Sample:
@@ -178,7 +178,7 @@ def test_a_sample_without_a_reference_works_and_is_noted(tmp_path: Path) -> None
     (found,) = look_at_samples([sample(write_wave(tmp_path / "own.wav"), None)], {})
     assert found.state == "note"
     assert "no word error rate" in found.found
-    assert str(tmp_path / "own.txt") in found.remedy
+    assert str(tmp_path / "own.txt") in found.hint
 
 
 def test_samples_that_cannot_be_used_are_problems(tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ def test_a_compiler_is_missed_only_where_there_is_something_to_build(tmp_path: P
 def test_threads_are_held_against_the_cores_there_are(threads: int, host: dict[str, Any], state: str) -> None:
     (found,) = look_at_cores([model(threads=threads)], host)
     assert found.state == state
-    assert ("INFERENCE_THREADS=2" in found.remedy) is (state == "note")
+    assert ("INFERENCE_THREADS=2" in found.hint) is (state == "note")
 
 
 def test_spinning_threads_are_named_unless_told_to_wait_quietly() -> None:
@@ -285,7 +285,7 @@ def test_packages_are_looked_for_and_not_imported(monkeypatch: pytest.MonkeyPatc
     found = {finding.subject: finding for finding in look_at_packages()}
     assert set(found) == {"moonshine-voice", "pocketsphinx", "faster-whisper"}
     assert {finding.state for finding in found.values()} == {"note"}
-    assert all(finding.remedy.startswith("pip install") for finding in found.values())
+    assert all(finding.hint.startswith("pip install") for finding in found.values())
 
 
 def test_one_model_under_two_profiles_is_asked_about_once_and_another_is_another() -> None:

@@ -164,7 +164,7 @@ class FakePool:
         self.settle()
 
     def failed(self, worker: Worker, kind: Any = "error") -> None:
-        failed = Failed(worker.job.id if worker.job else 0, kind, "Error", "message", remedy="cure")
+        failed = Failed(worker.job.id if worker.job else 0, kind, "Error", "message", how_to_get_it="cure")
         if worker.job is None:
             self.receive(worker, failed)
         else:

@@ -50,7 +50,7 @@ def test_a_death_costs_the_job_at_the_front_and_no_other() -> None:
     assert_even(pool)
 
 
-def test_the_front_is_the_first_without_an_answer_when_the_last_words_are_heard() -> None:
+def test_the_front_is_the_first_without_an_answer_when_the_stderr_tail_are_heard() -> None:
     pool = quick_pool()
     jobs = with_prefetched(pool, 5)
     for _ in range(3):

@@ -69,7 +69,7 @@ def test_each_experiment_has_all_its_charts(tmp_path: Path) -> None:
     assert "What the memory is made of" in words_of(page)
 
 
-def test_a_crash_keeps_its_place_cause_last_words_and_remedy(tmp_path: Path) -> None:
+def test_a_crash_keeps_its_place_cause_output_and_how_to_get_it(tmp_path: Path) -> None:
     run = Written(tmp_path, experiment("recreate"))
     run.add(
         "recreate",
@@ -78,8 +78,8 @@ def test_a_crash_keeps_its_place_cause_last_words_and_remedy(tmp_path: Path) -> 
         iteration=30,
         phase="unload",
         cause="SIGABRT",
-        last_words="ggml_abort: 記憶體不足",
-        remedy="run it with recycle",
+        stderr_tail="ggml_abort: 記憶體不足",
+        how_to_get_it="run it with recycle",
     )
     words = words_of(page_of(run))
     assert "✕ crashed" in words
@@ -91,7 +91,10 @@ def test_a_crash_keeps_its_place_cause_last_words_and_remedy(tmp_path: Path) -> 
 def test_a_series_that_could_not_run_says_why(tmp_path: Path) -> None:
     run = Written(tmp_path, experiment("recreate", "restart"))
     run.add(
-        "recreate", outcome="unavailable", cause="the model file is missing", remedy="fetch it: get-model x"
+        "recreate",
+        outcome="unavailable",
+        cause="the model file is missing",
+        how_to_get_it="fetch it: get-model x",
     )
     words = words_of(page_of(run))
     assert "Destroy+Recreate did not run: the model file is missing." in words
@@ -142,8 +145,8 @@ def test_nothing_a_user_named_becomes_markup(tmp_path: Path) -> None:
         iterations("recreate", 12, 1.0, label=HOSTILE, text=HOSTILE),
         outcome="crashed",
         cause=HOSTILE,
-        last_words=HOSTILE,
-        remedy=HOSTILE,
+        stderr_tail=HOSTILE,
+        how_to_get_it=HOSTILE,
     )
     page = page_of(run)
     assert page.count("<script") == 3

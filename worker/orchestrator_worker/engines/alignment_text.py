@@ -178,9 +178,9 @@ def _without_accents(word: str) -> str:
 
 def _about_unknown(unknown: list[str], *, all_of_them: bool) -> str:
     count = "1 word" if len(unknown) == 1 else f"{len(unknown)} words"
-    remedy = (
+    what_to_do = (
         "the aligner reads English"
         if all_of_them
         else 'correct them, or leave them out with the option unknown = "skip"'
     )
-    return f"{count} of the text not in the pronunciation dictionary: {', '.join(unknown)}; {remedy}"
+    return f"{count} of the text not in the pronunciation dictionary: {', '.join(unknown)}; {what_to_do}"

@@ -68,7 +68,7 @@ class MoonshineEngine(Engine):
         except MoonshineError as error:
             raise EngineError(
                 f"moonshine cannot load {folder} as {architecture!r} weights with options {options}: "
-                f"{error}; the library's own reason is among the worker's last words"
+                f"{error}; the library's own reason is in the worker's last output"
             ) from error
         self._own_weights = model.file is not None
         return {
@@ -113,16 +113,16 @@ def _require_glibc() -> None:
     except (ValueError, OSError):
         found = ""  # musl has no such name
     needed = ".".join(map(str, OLDEST_GLIBC))
-    remedy = "use a newer system (Debian 12, Ubuntu 22.04 or later), or another engine for this role"
+    how_to_get_it = "use a newer system (Debian 12, Ubuntu 22.04 or later), or another engine for this role"
     if not found.startswith("glibc "):
         raise EngineUnavailableError(
-            f"moonshine-voice needs glibc {needed}; this system has no glibc", remedy
+            f"moonshine-voice needs glibc {needed}; this system has no glibc", how_to_get_it
         )
     version = found.removeprefix("glibc ").split(".")
     numbers = tuple(int(part) for part in version[:2] if part.isdigit())
     if numbers < OLDEST_GLIBC:
         raise EngineUnavailableError(
-            f"moonshine-voice needs glibc {needed} or newer; this system has {found}", remedy
+            f"moonshine-voice needs glibc {needed} or newer; this system has {found}", how_to_get_it
         )
 
 

@@ -74,12 +74,12 @@ class PocketsphinxEngine(Engine):
         except ImportError as error:
             raise EngineUnavailableError(f"pocketsphinx cannot be imported: {error}", _INSTALL) from error
         try:
-            # ERROR, not FATAL: what is wrong must reach the worker's last words; INFO is pages for each job.
+            # ERROR, not FATAL: what is wrong must reach the worker's output; INFO is pages for each job.
             self._decoder = cast("Any", Decoder(hmm=hmm, dict=dictionary, lm=lm, loglevel="ERROR"))
         except (RuntimeError, ValueError) as error:
             raise EngineError(
                 f"pocketsphinx cannot load {os.path.dirname(dictionary)}: {error}; "
-                "the library's own reason is among the worker's last words"
+                "the library's own reason is in the worker's last output"
             ) from error
         self._transcribes = lm is not None
         self._own_model = model.file is not None

@@ -106,11 +106,11 @@ def _warm_up(
         if (found := each.judgement.channels.get(judged)) and 0 < (count := found.warm_up) <= len(each.points)
     ]
     place = {"x": quantitative("from", "Iteration", scale=x_scale), "x2": {"field": "to"}}
-    hint = tooltip(("series", "Warm-up of", None), ("to", "until iteration", ".0f"))
+    tip = tooltip(("series", "Warm-up of", None), ("to", "until iteration", ".0f"))
     shade: Spec = {
         "data": rows(stretches),
         "mark": {"type": "rect", "opacity": 0.1, "color": css("muted")},
-        "encoding": {**place, "tooltip": hint},
+        "encoding": {**place, "tooltip": tip},
     }
     feet: list[Spec] = [
         {
@@ -120,7 +120,7 @@ def _warm_up(
                 **place,
                 "y": {"value": height - _FOOT * (row + 1) + 1},
                 "y2": {"value": height - _FOOT * row},
-                "tooltip": hint,
+                "tooltip": tip,
             },
         }
         for row, stretch in enumerate(stretches)
@@ -149,7 +149,7 @@ def _drawn_readings(
         "x": quantitative("iteration", "Iteration", axis=axis),
         "y": quantitative("mb", title, scale=scale),
     }
-    hint = tooltip(("series", "Method", None), ("iteration", "Iteration", "d"), ("mb", title, ".2f"))
+    tip = tooltip(("series", "Method", None), ("iteration", "Iteration", "d"), ("mb", title, ".2f"))
     return [
         {
             "data": rows(readings),
@@ -159,7 +159,7 @@ def _drawn_readings(
         {
             "data": rows(readings),
             "mark": {"type": "point", "size": 26, "filled": True, "opacity": 0.9},
-            "encoding": {**place, "color": channels["color"], "shape": channels["shape"], "tooltip": hint},
+            "encoding": {**place, "color": channels["color"], "shape": channels["shape"], "tooltip": tip},
         },
     ]
 
