@@ -46,15 +46,17 @@ def _one_key_for_a_rate(document: dict[str, Any]) -> dict[str, Any]:
 
 def _words_of_errors(document: dict[str, Any]) -> dict[str, Any]:
     """Schema 2 called two facts of a series' end otherwise than the errors that they come from."""
+
+    def rename(series: Any) -> Any:
+        if not isinstance(series, dict):
+            return series
+        facts: dict[str, Any] = series  # pyright: ignore[reportUnknownVariableType]
+        return {ERROR_WORDS.get(key, key): value for key, value in facts.items()}
+
     summary = document.get("summary")
     if isinstance(summary, dict):
-        series: dict[str, Any] = summary  # pyright: ignore[reportUnknownVariableType]
-        summary = {
-            key: {ERROR_WORDS.get(name, name): value for name, value in each.items()}
-            if isinstance(each, dict)
-            else each
-            for key, each in series.items()
-        }
+        by_series: dict[str, Any] = summary  # pyright: ignore[reportUnknownVariableType]
+        summary = {key: rename(series) for key, series in by_series.items()}
     return {**document, "summary": summary, "schema": 3}
 
 

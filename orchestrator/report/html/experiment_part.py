@@ -85,8 +85,8 @@ def _verdict(series: SeriesContent, summary: SeriesSummary) -> Html:
     cure = [f"What to do: {series.how_to_get_it}"] if series.how_to_get_it else []
     parts = [joined([meaning, text(words.growth_sentence(judgement))], " "), bullets([*told, *levers, *cure])]
     if stderr_tail := series.stderr_tail.strip():
-        told = element("pre", text(library_first(stderr_tail)))
-        parts.append(folded("Last output of the worker", told, open_=True))
+        printed = element("pre", text(library_first(stderr_tail)))
+        parts.append(folded("Last output of the worker", printed, open_=True))
     badges = element("div", joined([badge(judgement.verdict), *_count_badges(judgement)]), class_="badges")
     return element("li", joined([badges, element("div", joined(parts))]))
 
