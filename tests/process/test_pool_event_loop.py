@@ -2,15 +2,19 @@
 
 import signal
 import threading
+import time
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
 
 from orchestrator.errors import JobCancelledError, JobTimeoutError, PoolClosedError, WorkerDiedError
+from orchestrator.pool.core.entities import Sample
 from orchestrator.pool.jobs import Call
 from orchestrator.pool.pool import Pool
 from orchestrator.pool.recycling import Recycle
@@ -86,11 +90,13 @@ def test_a_second_job_goes_on_when_the_caller_that_took_turns_has_its_answer() -
         assert not wait([slow], DEADLINE_S).not_done
 
 
-def test_a_caller_whose_time_is_over_leaves_and_the_job_goes_on() -> None:
+def test_a_caller_whose_time_is_over_leaves_and_the_job_goes_on(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
     with Pool() as pool:
-        slow = pool.submit(Call("time:sleep", 0.3))
+        slow = pool.submit(Call("pool_functions:wait_for", str(gate)))
         with pytest.raises(TimeoutError):
             slow.result(0.01)
+        gate.touch()
         assert not wait([slow], DEADLINE_S).not_done
 
 
@@ -127,10 +133,27 @@ def test_a_stop_from_another_thread_wakes_it_too() -> None:
     assert not stopper.is_alive()
 
 
-def test_memory_is_sampled_while_a_caller_takes_the_turns() -> None:
+def test_memory_is_sampled_while_a_caller_takes_the_turns(tmp_path: Path) -> None:
+    """The job ends once it was sampled three times; who sees to that asks the pool nothing, and so wakes nobody."""
+    gate = tmp_path / "gate"
+    sampled: list[bool] = []
+
+    def open_when_sampled(series: deque[Sample]) -> None:
+        ends_s = time.monotonic() + DEADLINE_S
+        while not sampled and time.monotonic() < ends_s:
+            if sum(sample.state == "busy" for sample in series.copy()) >= 3:
+                sampled.append(True)
+            time.sleep(0.005)
+        gate.touch()
+
     with Pool() as pool:
-        pool.submit(Call("time:sleep", 0.3)).result(DEADLINE_S)
-        assert sum(sample.state == "busy" for sample in pool.stats().slots[0].series) >= 3
+        pool.run(Call("operator:add", 0, 0))
+        (slot,) = pool._controller._supervisor.registry.slots
+        opener = threading.Thread(target=open_when_sampled, args=(slot.series,))
+        opener.start()
+        assert pool.submit(Call("pool_functions:wait_for", str(gate))).result(2 * DEADLINE_S) == str(gate)
+        opener.join()
+    assert sampled
 
 
 def test_a_callback_in_a_turn_may_submit_look_and_not_wait() -> None:
@@ -151,26 +174,30 @@ def test_a_callback_in_a_turn_may_submit_look_and_not_wait() -> None:
     assert answers == [(None, 0)]
 
 
-def test_an_interrupt_while_waiting_hurts_nothing() -> None:
+def test_an_interrupt_while_waiting_hurts_nothing(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
     with Pool() as pool:
         pool.run(Call("operator:add", 0, 0))  # while a worker starts there are decisions that may be struck
-        slow = pool.submit(Call("time:sleep", 0.6))
-        with interrupted_after(0.1), pytest.raises(InterruptedHereError):
+        slow = pool.submit(Call("pool_functions:wait_for", str(gate)))
+        with pytest.raises(InterruptedHereError), interrupted_after(0.1):
             slow.result()
-        assert slow.result(DEADLINE_S) is None
+        gate.touch()
+        assert slow.result(DEADLINE_S) == str(gate)
         assert pool.run(Call("operator:add", 1, 1)) == 2
 
 
-def test_a_fault_in_the_threads_own_decision_ends_the_pool_and_leaves_nobody_waiting() -> None:
+def test_a_fault_in_the_threads_own_decision_ends_the_pool_and_leaves_nobody_waiting(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
     pool = Pool(workers=2)
     other = pool.submit(Call("time:sleep", 60.0))
-    running = pool.submit(Call("time:sleep", 0.1))
+    running = pool.submit(Call("pool_functions:wait_for", str(gate)))
     supervisor = pool._controller._supervisor
 
     def strike(*_: object) -> None:
         raise InterruptedHereError
 
     supervisor.received = strike  # type: ignore[method-assign]
+    gate.touch()
     with pytest.raises((InterruptedHereError, PoolClosedError)):
         running.result(DEADLINE_S)
     with pytest.raises(PoolClosedError, match="InterruptedHereError"):

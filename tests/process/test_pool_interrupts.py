@@ -5,6 +5,8 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -82,17 +84,23 @@ def test_a_ctrl_c_inside_a_decision_is_heard_and_the_pool_goes_on(
         assert sum(pool.stats().exits.values()) <= 1
 
 
-def test_a_ctrl_c_while_a_caller_waits_is_heard_at_once() -> None:
+def test_a_ctrl_c_while_a_caller_waits_is_heard_at_once(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
     with Pool() as pool:
         pool.run(Call("operator:add", 0, 0))
-        slow = pool.submit(Call("time:sleep", 0.5))
+        slow = pool.submit(Call("pool_functions:wait_for", str(gate)))
         timer = threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT))
-        timer.start()
-        with pytest.raises(KeyboardInterrupt):
+
+        def press_and_wait() -> None:
+            timer.start()
             slow.result()
+
+        with pytest.raises(KeyboardInterrupt):
+            press_and_wait()
         assert not slow.done()
         timer.join()
-        assert slow.result(DEADLINE_S) is None
+        gate.touch()
+        assert slow.result(DEADLINE_S) == str(gate)
         goes_on(pool)
 
 
@@ -130,31 +138,41 @@ def test_what_a_hook_raises_is_heard_and_the_pool_goes_on() -> None:
 
 def test_many_at_any_moment_and_the_pool_goes_on() -> None:
     over = threading.Event()
+    listening = False
+    heard = 0
+
+    def hear(number: int, frame: FrameType | None) -> None:
+        """Raise while the test uses the pool, and not in its own few lines between."""
+        nonlocal listening
+        if listening:
+            listening = False
+            raise KeyboardInterrupt
 
     def press() -> None:
         for number in range(40):
             time.sleep(0.003 + 0.0003 * (number % 7))
+            while not listening:
+                time.sleep(0.0001)
             os.kill(os.getpid(), signal.SIGINT)
         over.set()
 
     with Pool(workers=2) as pool:
         pool.run(Call("operator:add", 0, 0))
+        signal.signal(signal.SIGINT, hear)
         thread = threading.Thread(target=press)
-        heard = 0
         thread.start()
         while not over.is_set():
             try:
+                listening = True
                 for _ in pool.map(Call("operator:add", number, 1) for number in range(50)):
                     pass
                 while not over.is_set():
                     pool.submit(Call("operator:add", 1, 1)).result()
+                listening = False
             except KeyboardInterrupt:
                 heard += 1
-        while thread.is_alive():
-            try:
-                thread.join()
-            except KeyboardInterrupt:
-                heard += 1
+        thread.join()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         goes_on(pool)
         assert pool.stats().exits.keys() <= {"cancel"}
     assert heard >= 1

@@ -262,6 +262,7 @@ def test_several_long_jobs_find_every_worker_and_a_line_waits_for_none(tmp_path:
     assert notes.counts == Counter(range(300))
 
 
+@pytest.mark.usefixtures("no_job_is_long")
 def test_something_urgent_passes_those_in_line(tmp_path: Path, notes: Notes) -> None:
     order: list[str] = []
     with Pool() as pool:
@@ -270,6 +271,7 @@ def test_something_urgent_passes_those_in_line(tmp_path: Path, notes: Notes) -> 
             future.add_done_callback(lambda _: order.append("usual"))
         urgent = pool.submit(notes.call(99), priority=1)
         urgent.add_done_callback(lambda _: order.append("urgent"))
+        assert pool.stats().queue_length == 11, "asked behind it: by now it has been submitted"
         gate.touch()
         all_done([blocker, urgent, *behind])
     assert order == ["urgent"] + ["usual"] * 10

@@ -144,7 +144,7 @@ def test_a_second_model_and_an_unknown_task_are_refused() -> None:
 
 
 def test_streamed_text_times_and_speed_have_the_known_truth() -> None:
-    """Five tokens, the first after 60 ms and 40 ms apart: times are stamped where the text appears."""
+    """Five tokens are due 60 ms, then 40 ms apart: none is stamped earlier. A busy machine may delay each of them."""
     options = {"tokens": 5, "first_token_ms": 60, "token_ms": 40}
     chunks: list[Chunk] = []
     with Dialogue() as dialogue:
@@ -157,7 +157,8 @@ def test_streamed_text_times_and_speed_have_the_known_truth() -> None:
     assert done.times.first_s is not None
     assert done.times.last_s is not None
     assert done.times.first_s >= 0.060
-    assert done.times.last_s - done.times.first_s >= 4 * 0.040 * 0.9
+    assert done.times.last_s >= 0.060 + 4 * 0.040
+    assert done.times.first_s < done.times.last_s <= done.seconds
     assert done.times.characters_after_first == len(done.result.text) - len(chunks[0].text)
 
 
