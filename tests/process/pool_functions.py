@@ -56,6 +56,14 @@ def spell(text: str, pause_s: float = 0.0):
     return text
 
 
+def spell_behind(path: str, text: str):
+    """Yield the first letter, and the others once the file is there."""
+    yield text[0]
+    wait_for(path)
+    yield from text[1:]
+    return text
+
+
 def count_up(number: int, steps: int = 3):
     """Emit a few numbers, and return ``number``."""
     for step in range(steps):
@@ -106,10 +114,12 @@ def note_and_spell(path: str, number: int, text: str):
     return number
 
 
-def hold(mib: int, seconds: float = 0.0) -> int:
+def hold(mib: int, until: str | None = None) -> int:
+    """Touch so much memory; hold it until the file is there."""
     block = bytearray(mib * 1024 * 1024)
     block[::4096] = b"x" * len(block[::4096])
-    time.sleep(seconds)
+    if until is not None:
+        wait_for(until)
     return len(block)
 
 

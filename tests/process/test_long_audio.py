@@ -99,7 +99,7 @@ def test_silence_has_no_pieces_however_long(tmp_path: Path) -> None:
 
 
 @pytest.mark.engines
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_pieces_texts_and_times_are_put_together_right(tmp_path: Path) -> None:
     pytest.importorskip("moonshine_voice", reason="the extra 'embedded' is not installed")
     starts_ms = [2_000, 9_300, 19_100]

@@ -235,7 +235,7 @@ def test_an_interpreter_with_an_open_pool_exits_quickly_and_silently(ending: str
         futures = [pool.submit(Call("time:sleep", 3600)) for _ in range(5)]
         {ending}
     """)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=LONG_S)
     assert (done.returncode, done.stderr) == (0, "")
 
 

@@ -13,6 +13,7 @@ import textwrap
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psutil
 import pytest
@@ -132,12 +133,15 @@ def test_many_threads_use_one_pool_at_once() -> None:
 # --------------------------------------------------------------------------- forks of the host
 
 
-def test_a_forked_copy_gets_a_clear_error_and_leaves_the_pool_to_its_owner(pids: list[int]) -> None:
+def test_a_forked_copy_gets_a_clear_error_and_leaves_the_pool_to_its_owner(
+    tmp_path: Path, pids: list[int]
+) -> None:
     script = """
     import warnings
     warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of forking beside threads
     pool = Pool(workers=2)
-    future = pool.submit(Call("pool_functions:nap", 0.5))
+    gate = GATE
+    future = pool.submit(Call("pool_functions:wait_for", gate))
     workers = busy(pool, 1)
     copy = os.fork()
     if copy == 0:
@@ -150,9 +154,11 @@ def test_a_forked_copy_gets_a_clear_error_and_leaves_the_pool_to_its_owner(pids:
         tell(errors=errors, closed=pool.close(), cancelled=future.cancel())
         sys.exit(7)  # through the exit handlers
     status = os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1])
-    tell(status=status, first=future.result() in workers, second=pool.run(Call("pool_functions:add", 1, 1)))
+    open(gate, "w").close()
+    tell(status=status, first=future.result() == gate, second=pool.run(Call("pool_functions:add", 1, 1)))
     pool.close()
     """
+    script = script.replace("GATE", repr(str(tmp_path / "gate")))
     code, (in_copy, in_owner), err = run_host(script, pids)
     assert (code, err) == (0, "")
     assert len(in_copy["errors"]) == 3  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ import pytest
 from orchestrator.errors import JobCancelledError, JobTimeoutError, WorkerDiedError
 from orchestrator.pool.core import prefetch
 from orchestrator.pool.jobs import Call
+from orchestrator.pool.options import Settings
 from orchestrator.pool.pool import Pool
 
 pytestmark = pytest.mark.usefixtures("nothing_left", "every_job_is_short")
@@ -337,8 +338,9 @@ def test_a_stream_among_tiny_jobs_has_all_its_text_and_costs_none(
 
 @pytest.mark.usefixtures("no_job_is_long")
 def test_a_generator_that_is_cancelled_gives_its_line_back_and_keeps_its_worker(
-    tmp_path: Path, notes: Notes
+    tmp_path: Path, notes: Notes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(Settings.__init__.__kwdefaults__, "cancel_grace_s", DEADLINE_S)
     with Pool() as pool:
         pool.run(notes.call(FIRST))
         opening = tmp_path / "opening"

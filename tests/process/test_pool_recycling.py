@@ -158,12 +158,19 @@ def test_a_model_larger_than_the_budget_is_refused_with_both_numbers(tmp_path: P
         pool.run(EngineJob("big", "synthetic"))
 
 
-def test_memory_is_seen_while_jobs_run() -> None:
+def test_memory_is_seen_while_jobs_run(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+
+    def seen(stats: PoolStats) -> bool:
+        return any(sample.rss_bytes > 100 * MIB and sample.job for sample in stats.slots[0].series)
+
     with Pool() as pool:
-        pool.run(Call("pool_functions:hold", 100, 0.3))
-        slot = pool.stats().slots[0]
-    assert slot.peak_bytes > 100 * MIB
-    assert any(sample.rss_bytes > 100 * MIB and sample.job for sample in slot.series)
+        future = pool.submit(Call("pool_functions:hold", 100, str(gate)))
+        stats = until(pool, seen)
+        assert not future.done()
+        gate.touch()
+        assert future.result() == 100 * MIB
+    assert stats.slots[0].peak_bytes > 100 * MIB
 
 
 def test_jobs_that_raise_count_too() -> None:

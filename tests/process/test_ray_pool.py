@@ -31,7 +31,7 @@ from ray_bench import Bench, rays_own_place  # noqa: E402
 from orchestrator.cluster.ray_pool import RayPool  # noqa: E402
 from orchestrator.cluster.wire import NodeWorkerTag  # noqa: E402
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from short_paths import new_short_folder
 pytest.importorskip("ray", reason="the extra 'ray' is not installed")
 from ray_bench import Bench, rays_own_place
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(400)
 ADD = """
     from orchestrator import Call, RayPool
     with RayPool() as pool:
