@@ -99,6 +99,20 @@ class AudioError(OrchestratorError):
         super().__init__(f"{path}: {problem}" + (f"; {hint}" if hint else ""))
 
 
+class NotDecodedError(AudioError):
+    """A recording could not be decoded here and now, and is not at fault: it can be tried again as it is.
+
+    ``shortage`` is what was missing: ``ffmpeg``, room on the ``disk``, or something else of the ``system``
+    (descriptors, memory, processes).
+    """
+
+    def __init__(
+        self, path: str, problem: str, hint: str = "", *, shortage: Literal["ffmpeg", "disk", "system"]
+    ) -> None:
+        self.shortage = shortage
+        super().__init__(path, problem, hint)
+
+
 class ResultsError(OrchestratorError):
     """Results cannot be written or read; names the file and what to do."""
 

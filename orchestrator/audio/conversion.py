@@ -1,121 +1,123 @@
-"""Decode with soundfile, mix to one channel, resample with soxr, write 16-bit WAV: block by block.
+"""Mix decoded audio to one channel, resample it with soxr, write 16-bit WAV: block by block.
 
-Hours of audio pass through in bounded memory. The libraries are imported on first use, because most
+Hours of audio pass through in bounded memory. What is wrong with channels or scale is known at the end of the first
+pass; only then a second one follows (:mod:`.channels`). The libraries are imported on first use, because most
 commands never need them.
 """
 
 from __future__ import annotations
 
-import os
-import wave
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from orchestrator.audio.pcm_file import SAMPLE_RATE_HZ, PcmFile
 from orchestrator.errors import AudioError
 
 if TYPE_CHECKING:
-    import numpy as np
+    from orchestrator.audio.channels import Block, Levels, Correction
+    from orchestrator.audio.decoding import Stream
 
-SAMPLE_RATE_HZ = 16_000
-_BLOCK_FRAMES = 1 << 16
+LONGEST_S = 100 * 3600.0
+"""Of one recording; a small file may claim to hold years of silence."""
 _LOWEST_HZ, _HIGHEST_HZ = 1_000, 1_000_000
+_MOST_CHANNELS = 1024
 _CHANNEL_WORDS = {1: "mono", 2: "stereo"}
-_CLIPPED_SHARE = 0.001
 
-
-class UnreadableError(Exception):
-    """soundfile cannot read the file at all; somebody else may."""
+Decode = Callable[[], Iterator["Stream"]]
 
 
 class Converted(msgspec.Struct, frozen=True):
-    """``samples`` were written; ``conversion`` says from what, such as ``converted from 44100 Hz stereo``."""
+    """``samples`` were written; ``conversion`` says from what, such as ``converted from 44100 Hz stereo``.
+
+    ``remarks`` are sentences for people: what was found and what was done about it.
+    """
 
     samples: int
     conversion: str
+    remarks: tuple[str, ...] = ()
 
 
-def convert(shown_path: str, descriptor: int, target: Path) -> Converted:
-    """Convert the open audio file ``descriptor`` to 16 kHz mono 16-bit PCM in the new WAV file ``target``.
+def convert(shown_path: str, decode: Decode, target: Path) -> Converted:
+    """Convert what ``decode`` yields, one stream after the other, to 16 kHz mono 16-bit PCM in the new file ``target``.
 
-    Errors name ``shown_path``. ``descriptor`` stays open.
+    Errors name ``shown_path``. ``decode`` is called again when a second pass is needed.
 
     Raises:
-        UnreadableError: soundfile does not know the format.
-        AudioError: It knows it, and the audio cannot be used.
+        AudioError: The audio cannot be used.
         OSError: ``target`` cannot be written.
+        Exception: What ``decode`` raises.
     """
-    import soundfile  # noqa: PLC0415
+    from orchestrator.audio.channels import AS_IT_IS, correction_of  # noqa: PLC0415 - numpy
 
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    try:
-        source = soundfile.SoundFile(os.dup(descriptor), closefd=True)
-    except (soundfile.LibsndfileError, TypeError) as error:
-        raise UnreadableError(str(getattr(error, "error_string", error)).rstrip(".")) from error
-    with source:
-        _refuse_odd_rates(shown_path, source.samplerate)
-        try:
-            return _convert_blocks(shown_path, source, target)
-        except soundfile.LibsndfileError as error:
-            raise AudioError(
-                shown_path, f"damaged: {error.error_string}", "take another copy of it"
-            ) from error
-
-
-def _convert_blocks(shown_path: str, source: Any, target: Path) -> Converted:
-    import soxr  # noqa: PLC0415
-
-    resample = soxr.ResampleStream(source.samplerate, SAMPLE_RATE_HZ, 1, dtype="float32")
-    mixer = _Mixer(shown_path)
-    written = 0
-    with wave.open(str(target), "wb") as out:
-        out.setparams((1, 2, SAMPLE_RATE_HZ, 0, "NONE", "not compressed"))
-        while len(block := source.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)):
-            pcm = _to_int16(resample.resample_chunk(mixer.mono(block)))
-            out.writeframesraw(pcm)
-            written += len(pcm) // 2
-        pcm = _to_int16(resample.resample_chunk(mixer.mono(block), last=True))
-        out.writeframes(pcm)
-        written += len(pcm) // 2
-    if mixer.frames < source.frames:
-        raise cut_off(shown_path, source.frames, mixer.frames)
-    if written == 0:
+    first = _Pass(shown_path, target, [])
+    first.run(decode)
+    corrections = [correction_of(levels) for levels in first.levels]
+    done = first
+    if any(correction is not AS_IT_IS for correction in corrections):
+        target.unlink()
+        done = _Pass(shown_path, target, corrections)
+        done.run(decode)
+    if done.samples == 0:
         raise no_samples(shown_path)
-    return Converted(written, _describe(source) + mixer.clipping)
+    remarks = dict.fromkeys(remark for correction in corrections for remark in correction.remarks)
+    return Converted(done.samples, first.described, (*first.remarks, *remarks))
 
 
-class _Mixer:
-    """Mixes blocks to one channel, and notices what must not pass: values that are no numbers."""
+class _Pass:
+    """One reading of all streams into a file."""
 
-    def __init__(self, shown_path: str) -> None:
-        self._shown_path = shown_path
-        self.frames = 0
-        self._values = 0
-        self._beyond = 0
+    def __init__(self, shown: str, target: Path, corrections: list[Correction]) -> None:
+        self._shown = shown
+        self._target = target
+        self._corrections = corrections
+        self.levels: list[Levels] = []
+        self.samples = 0
+        self.described = ""
+        self.remarks: list[str] = []
 
-    def mono(self, block: np.ndarray[Any, np.dtype[np.float32]]) -> np.ndarray[Any, np.dtype[np.float32]]:
-        import numpy as np  # noqa: PLC0415
+    def run(self, decode: Decode) -> None:
+        with PcmFile(self._target) as out:
+            for stream in decode():
+                self._stream(stream, out)
+                self._refuse_too_long(out.samples)
+            out.finish()
+            self.samples = out.samples
 
-        if not np.isfinite(block).all():
-            first = self.frames + int(np.flatnonzero(~np.isfinite(block).all(axis=1))[0])
-            raise AudioError(
-                self._shown_path,
-                f"sample {first} is NaN or infinite",
-                "the program that wrote it has a fault; export it again, best as 16-bit WAV",
-            )
-        self.frames += len(block)
-        self._values += block.size
-        self._beyond += int(np.count_nonzero(np.abs(block) > 1))
-        mixed: np.ndarray[Any, np.dtype[np.float32]] = block.mean(axis=1, dtype=np.float32)
-        return mixed
+    def _stream(self, stream: Stream, out: PcmFile) -> None:
+        import soxr  # noqa: PLC0415
 
-    @property
-    def clipping(self) -> str:
-        if self._beyond <= self._values * _CLIPPED_SHARE:
-            return ""
-        share = 100 * self._beyond / self._values
-        return f", clipped: {share:.1f} % of its values are beyond ±1"
+        from orchestrator.audio.channels import AS_IT_IS, Levels, mixed  # noqa: PLC0415 - numpy
+
+        refuse_impossible(self._shown, stream.rate_hz, stream.channels)
+        if stream.frames_claimed is not None:
+            more = stream.frames_claimed * SAMPLE_RATE_HZ // stream.rate_hz
+            self._refuse_too_long(out.samples + more)
+            out.refuse_without_room(more)
+        levels = Levels(stream.channels)
+        correction = self._corrections[len(self.levels)] if self._corrections else AS_IT_IS
+        self.levels.append(levels)
+        self.described = self.described or _describe(stream)
+        resample = soxr.ResampleStream(stream.rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32")
+        if stream.lead_s > 0:
+            self.remarks.append(f"its sound begins {stream.lead_s:.3g} s after its start")
+            out.write(bytes(2 * round(stream.lead_s * SAMPLE_RATE_HZ)))
+        for block in stream.blocks:
+            _refuse_no_numbers(self._shown, block, levels.frames)
+            levels.take(block)
+            out.write(_to_int16(resample.resample_chunk(mixed(block, correction))))
+            self._refuse_too_long(out.samples)
+        out.write(_to_int16(resample.resample_chunk(_nothing(), last=True)))
+        if stream.frames_claimed is not None and levels.frames < stream.frames_claimed:
+            raise cut_off(self._shown, stream.frames_claimed, levels.frames)
+
+    def _refuse_too_long(self, samples: int) -> None:
+        if samples > LONGEST_S * SAMPLE_RATE_HZ:
+            hours = LONGEST_S / 3600
+            problem = f"holds, or claims to hold, more than {hours:g} hours"
+            raise AudioError(self._shown, problem, "cut it into pieces (ffmpeg -i FILE -f segment …)")
 
 
 def cut_off(shown_path: str, claimed: int, held: int) -> AudioError:
@@ -132,25 +134,48 @@ def no_samples(shown_path: str) -> AudioError:
     return AudioError(shown_path, "it has 0 samples", "give a recording with sound in it")
 
 
-def _refuse_odd_rates(shown_path: str, rate_hz: int) -> None:
+def refuse_impossible(shown_path: str, rate_hz: int, channels: int) -> None:
+    """Refuse a rate or a number of channels that no recording has.
+
+    Raises:
+        AudioError: Says which.
+    """
+    hint = "see to its header, or export it again"
     if not _LOWEST_HZ <= rate_hz <= _HIGHEST_HZ:
+        problem = f"a sample rate of {rate_hz} Hz cannot be right ({_LOWEST_HZ} to {_HIGHEST_HZ} are taken)"
+        raise AudioError(shown_path, problem, hint)
+    if not 1 <= channels <= _MOST_CHANNELS:
         raise AudioError(
-            shown_path,
-            f"a sample rate of {rate_hz} Hz cannot be right ({_LOWEST_HZ} to {_HIGHEST_HZ} are taken)",
-            "see to its header, or export it again",
+            shown_path, f"{channels} channels cannot be right (1 to {_MOST_CHANNELS} are taken)", hint
         )
 
 
-def _to_int16(samples: np.ndarray[Any, Any]) -> bytes:
+def _refuse_no_numbers(shown: str, block: Block, frames_before: int) -> None:
+    import numpy as np  # noqa: PLC0415
+
+    finite = np.isfinite(block)
+    if not finite.all():
+        first = frames_before + int(np.flatnonzero(~finite.all(axis=1))[0])
+        raise AudioError(
+            shown,
+            f"sample {first} is NaN or infinite",
+            "the program that wrote it has a fault; export it again, best as 16-bit WAV",
+        )
+
+
+def _nothing() -> Block:
+    import numpy as np  # noqa: PLC0415
+
+    return np.zeros(0, dtype=np.float32)
+
+
+def _to_int16(samples: Any) -> bytes:
     import numpy as np  # noqa: PLC0415
 
     scaled = np.clip(np.rint(samples * 32768.0), -32768, 32767)
-    return scaled.astype("<i2").tobytes()
+    return bytes(scaled.astype("<i2").tobytes())
 
 
-def _describe(source: Any) -> str:
-    channels = _CHANNEL_WORDS.get(source.channels, f"{source.channels} channels")
-    kind = (
-        "" if (source.format, source.subtype) == ("WAV", "PCM_16") else f" ({source.format} {source.subtype})"
-    )
-    return f"converted from {source.samplerate} Hz {channels}{kind}"
+def _describe(stream: Stream) -> str:
+    channels = _CHANNEL_WORDS.get(stream.channels, f"{stream.channels} channels")
+    return f"converted from {stream.rate_hz} Hz {channels}{stream.kind}"

@@ -1,55 +1,278 @@
-"""Let ffmpeg decode what soundfile cannot read (m4a, the sound of a video …)."""
+"""Let ffmpeg decode what soundfile cannot read (m4a, the sound of a video …), as a stream.
+
+::
+
+    user's file ── descriptor ──▶ ffmpeg ── .au: 24 bytes of header, 32-bit floats ──▶ blocks, read here
+                                    ▲ lifeline: the kernel kills its group when we are gone
+
+ffmpeg gets the one descriptor and no path, no terminal, no network. It takes plain containers only: a play list
+or a manifest, whatever its name, could lead it to other files. It writes to pipes alone (its limit for files is 0
+bytes), so nothing is left of it on disk, and a killed host takes it along.
+
+Time counts from the moment at which a player starts the file: the first of its tracks. MP4 and Matroska have a
+beginning of their own; where that is at most ten minutes before the first track (later, it is a piece cut from a
+live stream), it counts. A track that begins later is led in by silence, and gaps in it are filled.
+"""
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
+import re
+import resource
+import select
 import shutil
+import signal
+import struct
 import subprocess
-from pathlib import Path
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from typing import IO, Any
 
-from orchestrator.errors import AudioError
+from orchestrator.audio.decoding import Check, Stream
+from orchestrator.errors import AudioError, NotDecodedError
 
-TIMEOUT_S = 600.0
+STALL_S = 120.0
+"""ffmpeg may think for so long between two pieces of output."""
 INSTALL_REMEDY = "install ffmpeg (Debian, Ubuntu: apt-get install ffmpeg) or convert it to WAV"
+CONTAINERS = (
+    "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,asf_o,au,avi,caf,dts,dtshd,dv,eac3,flac,flv,loas,matroska,webm,mov,mp4,m4a,"
+    "mp3,mpc,mpc8,mpeg,mpegts,mxf,nut,ogg,oma,qcp,rm,shn,sox,tak,tta,voc,w64,wav,wtv,wv,xwma"
+)
+"""The demuxers that read one file and no other."""
+_ANCHORED = ("mov,", "matroska,")
+_ANCHOR_S = 600.0
+_HEADER = struct.Struct(">4sIIIII")
+_FLOAT_CODE = 6
+_READ_BYTES = 1 << 18
+_KEPT_HEAD, _KEPT_TAIL = 1 << 16, 1 << 13
+_ADDRESS_SPACE = 8 << 30
+_KEPT_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR")
+_INPUT = re.compile(r"^Input #0, (\S+), from ", re.MULTILINE)
+_START = re.compile(r"^  Duration: [^\n]*?, start: (-?\d+\.\d+)", re.MULTILINE)
+_SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.ENOSPC}
 
 
-def decode_with_ffmpeg(
-    shown_path: str, descriptor: int, target: Path, problem: str, *, timeout_s: float = TIMEOUT_S
-) -> None:
-    """Decode the first audio stream of the open file ``descriptor`` into ``target``, a WAV of 32-bit floats.
+@contextmanager
+def decoded_by_ffmpeg(
+    shown: str, descriptor: int, problem: str, check: Check, *, stall_s: float = STALL_S
+) -> Generator[Stream]:
+    """Decode the first audio track of the open file ``descriptor``; leaving early ends ffmpeg.
 
-    ffmpeg gets the descriptor and never the user's path, no terminal, no shell and no network; its output
-    goes to ``target`` alone, in a folder of ours. ``problem`` is what soundfile said.
+    ``problem`` is what soundfile said, ``check`` is called now and then and may raise.
 
     Raises:
-        AudioError: No ffmpeg on PATH, it cannot read the file either, or it took longer than ``timeout_s``.
+        NotDecodedError: There is no ffmpeg on PATH, or the system has no room for it.
+        AudioError: It cannot read the file either, or gave nothing for ``stall_s``.
     """
-    ffmpeg = shutil.which("ffmpeg")
-    if ffmpeg is None:
-        raise AudioError(shown_path, problem, f"if it is audio of another kind, {INSTALL_REMEDY}")
-    command = [ffmpeg, "-nostdin", "-hide_banner", "-v", "error", "-protocol_whitelist", "file,pipe"]
-    command += ["-i", f"file:/dev/fd/{descriptor}"]
-    command += ["-map", "0:a:0", "-c:a", "pcm_f32le", "-rf64", "auto", "-f", "wav", "-y", f"file:{target}"]
-    os.lseek(descriptor, 0, os.SEEK_SET)
+    program = shutil.which("ffmpeg")
+    if program is None:
+        raise NotDecodedError(
+            shown, f"{problem}; there is no ffmpeg to try", INSTALL_REMEDY, shortage="ffmpeg"
+        )
+    for tracks in (["-map", "0:V:0?", "-map", "0:a:0", "-c", "copy", "-f", "null", "pipe:2"], []):
+        with _Running(shown, program, descriptor, tracks, problem, check, stall_s) as running:
+            header = running.header()
+            if header is None and tracks:
+                continue  # some tracks cannot be counted along; without them the start is that of the sound
+            yield _stream(running, header)
+            return
+
+
+def _stream(running: _Running, header: tuple[int, int] | None) -> Stream:
+    if header is None:
+        raise running.failed()
+    rate_hz, channels = header
+    return Stream(rate_hz, channels, " by ffmpeg", None, running.blocks(channels), running.lead_s())
+
+
+class _Running:
+    """One ffmpeg with its pipes."""
+
+    def __init__(
+        self,
+        shown: str,
+        program: str,
+        descriptor: int,
+        tracks: list[str],
+        problem: str,
+        check: Check,
+        stall_s: float,
+    ) -> None:
+        self._shown, self._problem, self._check, self._stall_s = shown, problem, check, stall_s
+        self._source = f"file:/dev/fd/{descriptor}"
+        command = [program, "-nostdin", "-hide_banner", "-nostats", "-v", "info"]
+        command += ["-protocol_whitelist", "file", "-format_whitelist", CONTAINERS]
+        command += ["-analyzeduration", "60M", "-probesize", "100M", "-i", self._source]
+        command += [
+            "-map",
+            "0:a:0",
+            "-af",
+            "aresample=async=1:first_pts=0",
+            "-c:a",
+            "pcm_f32be",
+            "-f",
+            "au",
+            "pipe:1",
+        ]
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        self._process, self._lifeline = _start(shown, [*command, *tracks], descriptor)
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self._out: IO[bytes] = self._process.stdout
+        self._poll = select.poll()
+        self._poll.register(self._out, select.POLLIN)
+        self._said = _Said(self._process.stderr)
+
+    def __enter__(self) -> _Running:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(ProcessLookupError):
+            if self._process.poll() is None:
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._said.join()
+        self._out.close()
+        os.close(self._lifeline)
+
+    def header(self) -> tuple[int, int] | None:
+        """Return rate and channels; None when ffmpeg ended without a sound."""
+        raw = self._exactly(_HEADER.size)
+        if len(raw) < _HEADER.size:
+            return None
+        magic, offset, _, encoding, rate_hz, channels = _HEADER.unpack(raw)
+        if magic != b".snd" or encoding != _FLOAT_CODE or offset < _HEADER.size or not channels:
+            return None
+        self._exactly(offset - _HEADER.size)
+        return rate_hz, channels
+
+    def lead_s(self) -> float:
+        """Return the seconds from the beginning of the container's time to its first track."""
+        head = self._said.head()
+        container, start = _INPUT.search(head), _START.search(head)
+        if container is None or start is None or not container[1].startswith(_ANCHORED):
+            return 0.0
+        begins_s = float(start[1])
+        return begins_s if 0 < begins_s <= _ANCHOR_S else 0.0
+
+    def blocks(self, channels: int) -> Iterator[Any]:
+        """Yield the sound; at its end, see that ffmpeg was content."""
+        import numpy as np  # noqa: PLC0415
+
+        frame_bytes = 4 * channels
+        rest = b""
+        while chunk := self._read():
+            chunk = rest + chunk
+            whole = len(chunk) - len(chunk) % frame_bytes
+            rest = chunk[whole:]
+            if whole:
+                yield np.frombuffer(chunk, ">f4", whole // 4).reshape(-1, channels).astype(np.float32)
+        if self._process.wait() != 0:
+            raise self.failed()
+
+    def _exactly(self, count: int) -> bytes:
+        raw = b""
+        while len(raw) < count and (chunk := self._read(count - len(raw))):
+            raw += chunk
+        return raw
+
+    def _read(self, count: int = _READ_BYTES) -> bytes:
+        self._check()
+        if not self._poll.poll(self._stall_s * 1000):
+            how_to = "convert it to WAV yourself, or cut it into pieces"
+            raise AudioError(self._shown, f"ffmpeg gave nothing for {self._stall_s:g} s", how_to)
+        return os.read(self._out.fileno(), count)
+
+    def failed(self) -> AudioError:
+        """Return the error for an ffmpeg that ended badly."""
+        code = self._process.wait()
+        self._said.join()
+        lines = self._said.text().replace(self._source, "it").strip().splitlines()
+        if any("matches no streams" in line for line in lines):
+            return AudioError(self._shown, "there is no sound in it", "give a file with sound")
+        if any("not on whitelist" in line for line in lines):
+            return AudioError(
+                self._shown,
+                "is a play list, a manifest or another kind of file that is not taken, whatever its name says",
+                "give the recording itself",
+            )
+        if code == -signal.SIGKILL or any("Cannot allocate memory" in line for line in lines[-5:]):
+            how_to = "see that there is memory for it, then try again"
+            return NotDecodedError(
+                self._shown, "ffmpeg was killed, or had no memory", how_to, shortage="system"
+            )
+        last = lines[-1].strip() if lines else "no reason given"
+        return AudioError(
+            self._shown, f"{self._problem}; ffmpeg cannot read it either ({last})", "give a file with sound"
+        )
+
+
+class _Said:
+    """What ffmpeg prints: its beginning and its end, read by a thread, so that it never waits for us."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._head, self._tail = b"", b""
+        self._thread = threading.Thread(target=self._read, name="ffmpeg-says", daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        with self._stream:
+            while chunk := os.read(self._stream.fileno(), 1 << 16):
+                if len(self._head) < _KEPT_HEAD:
+                    self._head += chunk
+                else:
+                    self._tail = (self._tail + chunk)[-_KEPT_TAIL:]
+
+    def head(self) -> str:
+        """Return its first words: what there is of them now."""
+        return self._head.decode(errors="replace")
+
+    def text(self) -> str:
+        """Return its first and last words."""
+        return (self._head + self._tail).decode(errors="replace")
+
+    def join(self) -> None:
+        """Wait until it has said all."""
+        self._thread.join()
+
+
+def _start(shown: str, command: list[str], descriptor: int) -> tuple[subprocess.Popen[bytes], int]:
+    """Start ffmpeg in a process group of its own that the kernel kills when this process is gone."""
+    theirs, ours = os.pipe()
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            pass_fds=(descriptor,),
-            timeout=timeout_s,
-            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            pass_fds=(descriptor, theirs),
+            process_group=0,
+            env={name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ},
         )
-    except subprocess.TimeoutExpired:
-        hint = "convert it to WAV yourself, or cut it into pieces"
-        raise AudioError(shown_path, f"ffmpeg did not decode it within {timeout_s:g} s", hint) from None
     except OSError as error:
-        raise AudioError(shown_path, f"{problem}; {ffmpeg} does not start: {error.strerror}") from error
-    if done.returncode != 0:
-        lines = done.stderr.decode(errors="replace").strip().splitlines()
-        if any("matches no streams" in line for line in lines):
-            raise AudioError(shown_path, "there is no sound in it", "give a file with sound")
-        said = lines[-1].replace(f"file:/dev/fd/{descriptor}", "it") if lines else "no reason given"
-        raise AudioError(
-            shown_path, f"{problem}; ffmpeg cannot read it either ({said})", "give a file with sound"
-        )
+        os.close(ours)
+        os.close(theirs)
+        problem = f"{command[0]} does not start: {error.strerror}"
+        if error.errno in _SHORTAGES:
+            raise NotDecodedError(shown, problem, "try again later", shortage="system") from error
+        raise NotDecodedError(shown, problem, INSTALL_REMEDY, shortage="ffmpeg") from error
+    _tie(theirs, process.pid)
+    os.close(theirs)
+    return process, ours
+
+
+def _tie(lifeline: int, group: int) -> None:
+    """As a worker's lifeline, set from outside: ffmpeg holds the read end open and knows nothing of it."""
+    if hasattr(fcntl, "F_SETSIG"):
+        fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(lifeline, fcntl.F_SETOWN, -group)
+        fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
+    if hasattr(resource, "prlimit"):
+        with suppress(OSError, ValueError):  # it may have ended already, or the limits may be lower
+            resource.prlimit(group, resource.RLIMIT_FSIZE, (0, 0))
+            resource.prlimit(group, resource.RLIMIT_CORE, (0, 0))
+            resource.prlimit(group, resource.RLIMIT_AS, (_ADDRESS_SPACE, _ADDRESS_SPACE))

@@ -3,9 +3,9 @@
 ::
 
     user's file ── 16 kHz mono 16-bit PCM WAV ──────────────▶ in place
-                ── converted before (same SHA-256) ─────────▶ CACHE/<sha256>.wav
+                ── converted before (same SHA-256) ─────────▶ CACHE/<sha256>-2.wav
                 ── soundfile reads it ──────────────────────▶ converted into the cache
-                ── ffmpeg reads it ── 32-bit float WAV ─────▶ converted into the cache
+                ── ffmpeg streams it, 32-bit floats ────────▶ converted into the cache
 
 The file is opened once and everything is read from that descriptor; a pipe or a device is refused before
 anybody waits for it.
@@ -14,93 +14,133 @@ anybody waits for it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
+import re
 import stat
-import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import msgspec
 
+from orchestrator.audio.cache import make_private, private_folder, prune, sweep
 from orchestrator.audio.conversion import (
-    SAMPLE_RATE_HZ,
     Converted,
-    UnreadableError,
     convert,
     cut_off,
     no_samples,
+    refuse_impossible,
 )
-from orchestrator.audio.ffmpeg import decode_with_ffmpeg
-from orchestrator.audio.wav_header import PCM, WavHeader, read_wav_header
-from orchestrator.errors import AudioError, reason_of
+from orchestrator.audio.decoding import Check, Stream, UnreadableError, decoded_by_soundfile
+from orchestrator.audio.ffmpeg import decoded_by_ffmpeg
+from orchestrator.audio.pcm_file import SAMPLE_RATE_HZ
+from orchestrator.audio.wav_header import FLOAT, PCM, WavFile, read_wav
+from orchestrator.errors import AudioError, NotDecodedError, reason_of
 from orchestrator_worker.protocol import Audio
 
 _TEXT_PROBE_BYTES = 512
+_WAY = 2
+"""Counts the ways in which recordings were converted: copies of an earlier one are not used."""
+_URL = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+):/{1,3}(?=[^/])")
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 
 
 class PreparedAudio(msgspec.Struct, frozen=True):
     """``audio`` is what a worker gets; ``sha256`` is of the user's own file.
 
     ``seconds`` is the length. ``conversion`` is empty for a file used in place, else such as ``converted
-    from 44100 Hz stereo``.
+    from 44100 Hz stereo``. ``remarks`` are sentences for people: what is odd about the file and was done about it.
     """
 
     audio: Audio
     seconds: float
     sha256: str
     conversion: str = ""
+    remarks: tuple[str, ...] = ()
 
 
-def prepare(path: str | Path, cache_dir: Path) -> PreparedAudio:
+def prepare(path: str | Path, cache_dir: Path, *, check: Check = lambda: None) -> PreparedAudio:
     """Make ``path`` readable for a worker. Blocks while a long file is converted for the first time.
 
-    ``cache_dir`` is made when something has to be converted.
+    ``cache_dir`` is made when something has to be converted. ``check`` is called now and then meanwhile; what it raises
+    ends the conversion.
 
     Raises:
-        AudioError: The file is missing, unreadable, no audio, empty, cut off or not made of numbers; or its
-        converted
-            copy cannot be written. Names ``path`` as given.
+        NotDecodedError: There is no ffmpeg, no room for the copy, or no descriptors or memory; the file may be good.
+        AudioError: The file is missing, unreadable, no audio, empty, cut off, not made of numbers, or a URL.
+            Names ``path`` as given.
     """
     shown = str(path)
     with _opened(shown) as descriptor:
-        header = read_wav_header(descriptor)
-        if header is not None:
-            _refuse_false_claims(shown, header)
-        sha256 = _sha256(descriptor)
-        if header is not None and _usable_in_place(header) and _is_text(shown):
-            return _prepared(Path(path).absolute(), header.frames_held, sha256, "")
-        copy = cache_dir / f"{sha256}.wav"
+        wav = read_wav(descriptor)
+        if wav is not None:
+            _refuse_false_claims(shown, wav)
+        sha256 = _sha256(descriptor, check)
+        if wav is not None and _usable_in_place(wav) and _is_text(shown):
+            return _prepared(Path(path).absolute(), wav.parts[0].frames, sha256)
+        copy = cache_dir / f"{sha256}-{_WAY}.wav"
         facts = copy.with_suffix(".json")
-        converted = _cached(copy, facts) or _converted(shown, descriptor, copy, facts)
-        return _prepared(copy.absolute(), converted.samples, sha256, converted.conversion)
+        converted = _cached(copy, facts) or _converted(shown, descriptor, wav, copy, check)
+        return _prepared(copy.absolute(), converted.samples, sha256, converted.conversion, converted.remarks)
 
 
-def _prepared(path: Path, samples: int, sha256: str, conversion: str) -> PreparedAudio:
-    return PreparedAudio(Audio(str(path), samples), samples / SAMPLE_RATE_HZ, sha256, conversion)
+def url_in(path: str) -> str | None:
+    """Return the URL that was given in the place of a path, or None; ``Path`` has taken one of its slashes."""
+    found = _URL.match(path)
+    if found is None or os.path.lexists(path):
+        return None
+    return f"{found[1]}://{path[found.end() :]}"
+
+
+def url_problem(url: str) -> tuple[str, str]:
+    """Return what is wrong with a URL and what to do about it."""
+    if url.startswith("file://"):
+        return "is a URL", "give the file's path, without file://"
+    return "is a URL, and nothing is fetched from the network", "download it first, then give the file"
+
+
+def _prepared(
+    path: Path, samples: int, sha256: str, conversion: str = "", remarks: tuple[str, ...] = ()
+) -> PreparedAudio:
+    return PreparedAudio(Audio(str(path), samples), samples / SAMPLE_RATE_HZ, sha256, conversion, remarks)
 
 
 @contextlib.contextmanager
 def _opened(shown: str) -> Generator[int]:
     try:  # without O_NONBLOCK, opening a pipe waits for its writer
-        descriptor = os.open(shown, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = os.open(shown, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except FileNotFoundError:
+        if url := url_in(shown):
+            raise AudioError(shown, *url_problem(url)) from None
         raise AudioError(
             shown, "there is no such file", "check the path; inside experiments.toml it counts from that file"
         ) from None
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in _SHORT:
+            raise _short(shown, error) from error
         raise AudioError(
             shown, f"cannot be opened: {reason_of(error)}", "check its path and permissions"
         ) from error
     try:
         _refuse_what_is_no_file(shown, os.fstat(descriptor))
         yield descriptor
+    except MemoryError as error:
+        raise _short(shown, OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))) from error
     except OSError as error:
+        if error.errno in _SHORT:
+            raise _short(shown, error) from error
         raise AudioError(
             shown, f"cannot be read: {error.strerror or error}", "take another copy of it"
         ) from error
     finally:
         os.close(descriptor)
+
+
+def _short(shown: str, error: OSError) -> NotDecodedError:
+    problem = f"could not be decoded now: {error.strerror or error}"
+    return NotDecodedError(shown, problem, "try again when other programs have ended", shortage="system")
 
 
 def _refuse_what_is_no_file(shown: str, status: os.stat_result) -> None:
@@ -112,21 +152,31 @@ def _refuse_what_is_no_file(shown: str, status: os.stat_result) -> None:
         raise AudioError(shown, "is an empty file (0 bytes)", "copy or record it again")
 
 
-def _refuse_false_claims(shown: str, header: WavHeader) -> None:
-    if header.frames_claimed is not None and header.frames_claimed > header.frames_held:
-        raise cut_off(shown, header.frames_claimed, header.frames_held)
-    if header.frames_held == 0:
+def _refuse_false_claims(shown: str, wav: WavFile) -> None:
+    for part in wav.parts:
+        refuse_impossible(shown, part.rate_hz, part.channels)
+        if part.format_tag in {PCM, FLOAT} and not part.bits:
+            raise AudioError(
+                shown, "its header gives 0 bits a sample", "see to its header, or export it again"
+            )
+    held = wav.parts[0].frames
+    if len(wav.parts) == 1 and wav.frames_claimed is not None and wav.frames_claimed > held:
+        raise cut_off(shown, wav.frames_claimed, held)
+    if not any(part.frames for part in wav.parts):
         raise no_samples(shown)
 
 
-def _usable_in_place(header: WavHeader) -> bool:
-    as_wanted = (header.format_tag, header.channels, header.rate_hz, header.bits) == (
-        PCM,
-        1,
-        SAMPLE_RATE_HZ,
-        16,
-    )
-    return as_wanted and header.frames_claimed == header.frames_held
+def _usable_in_place(wav: WavFile) -> bool:
+    part = wav.parts[0]
+    as_wanted = int.from_bytes(part.chunk[:2], "little") == PCM and part.chunk[2:16] == _WANTED
+    return as_wanted and wav.plain and wav.frames_claimed == part.frames
+
+
+_WANTED = b"".join(
+    number.to_bytes(size, "little")
+    for number, size in ((1, 2), (SAMPLE_RATE_HZ, 4), (2 * SAMPLE_RATE_HZ, 4), (2, 2), (16, 2))
+)
+"""A format chunk behind its code: channels, rate, bytes a second, bytes a frame, bits."""
 
 
 def _is_text(path: str) -> bool:
@@ -138,58 +188,74 @@ def _is_text(path: str) -> bool:
     return True
 
 
-def _sha256(descriptor: int) -> str:
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    with open(descriptor, "rb", closefd=False) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _sha256(descriptor: int, check: Check) -> str:
+    found = hashlib.sha256()
+    position = 0
+    while block := os.pread(descriptor, 1 << 22, position):
+        check()
+        found.update(block)
+        position += len(block)
+    return found.hexdigest()
 
 
 def _cached(copy: Path, facts: Path) -> Converted | None:
-    """Return what was converted before, provided that the copy is still whole."""
+    """Return what was converted before, provided that the copy is still whole; it counts as used now."""
     try:
         converted = msgspec.json.decode(facts.read_bytes(), type=Converted)
-        with open(copy, "rb") as file:
-            header = read_wav_header(file.fileno())
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        descriptor = os.open(copy, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            wav = read_wav(descriptor)
+        finally:
+            os.close(descriptor)
+        os.utime(copy)
+        os.utime(facts)
+    except (OSError, ValueError, msgspec.MsgspecError):
         return None
-    whole = header is not None and _usable_in_place(header) and header.frames_held == converted.samples
+    whole = wav is not None and wav.parts[0].frames == converted.samples == wav.frames_claimed
     return converted if whole else None
 
 
-def _converted(shown: str, descriptor: int, copy: Path, facts: Path) -> Converted:
+def _converted(shown: str, descriptor: int, wav: WavFile | None, copy: Path, check: Check) -> Converted:
     _refuse_text(shown, descriptor)
     try:
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".converting-", dir=copy.parent) as private:
-            raw = Path(private) / "converted.wav"
-            converted = _decode(shown, descriptor, raw, Path(private))
+        make_private(copy.parent)
+        sweep(copy.parent)
+        with private_folder(copy.parent) as private:
+            raw = private / "converted.wav"
+            converted = convert(shown, lambda: _decoded(shown, descriptor, wav, check), raw)
+            if wav is not None and wav.remark:
+                converted = msgspec.structs.replace(converted, remarks=(wav.remark, *converted.remarks))
             raw.replace(copy)
-            told = Path(private) / "facts.json"
+            told = private / "facts.json"
             told.write_bytes(msgspec.json.encode(converted))
-            told.replace(facts)
+            told.chmod(0o600)
+            told.replace(copy.with_suffix(".json"))
+        prune(copy.parent)
     except OSError as error:
-        hint = "make room and permissions there, or give 16 kHz mono 16-bit WAV, which needs no copy"
-        raise AudioError(
-            shown,
-            f"its converted copy cannot be written to {copy.parent}: {error.strerror or error}",
-            hint,
-        ) from error
+        raise _not_written(shown, copy.parent, error) from error
     return converted
 
 
-def _decode(shown: str, descriptor: int, target: Path, private: Path) -> Converted:
+def _not_written(shown: str, folder: Path, error: OSError) -> AudioError:
+    problem = f"its converted copy cannot be written to {folder}: {error.strerror or error}"
+    if error.errno in _SHORT:
+        return _short(shown, error)
+    full = " (the disk is full, or nearly)" if error.errno in _FULL else ""
+    hint = "make room and permissions there, or give 16 kHz mono 16-bit WAV, which needs no copy"
+    return NotDecodedError(shown, problem + full, hint, shortage="disk")
+
+
+def _decoded(shown: str, descriptor: int, wav: WavFile | None, check: Check) -> Iterator[Stream]:
+    begun = False
     try:
-        return convert(shown, descriptor, target)
+        for stream in decoded_by_soundfile(shown, descriptor, wav, check):
+            begun = True
+            yield stream
     except UnreadableError as error:
-        between = private / "decoded.wav"
-        decode_with_ffmpeg(shown, descriptor, between, f"soundfile cannot read it ({error})")
-    with open(between, "rb") as file:
-        try:
-            converted = convert(shown, file.fileno(), target)
-        except UnreadableError as error:
-            raise AudioError(shown, f"ffmpeg made no audio of it ({error})", "convert it to WAV") from error
-    kind = " (WAV FLOAT)"
-    return msgspec.structs.replace(converted, conversion=converted.conversion.replace(kind, " by ffmpeg"))
+        if begun:
+            raise AudioError(shown, f"damaged: {error}", "take another copy of it") from error
+        with decoded_by_ffmpeg(shown, descriptor, f"soundfile cannot read it ({error})", check) as stream:
+            yield stream
 
 
 def _refuse_text(shown: str, descriptor: int) -> None:

@@ -49,8 +49,8 @@ class Document(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, recording: Recording) -> Document:
-        """Return the document that steps begin with: nothing heard yet."""
-        return cls(recording.source, recording.duration_ms)
+        """Return the document that steps begin with: nothing heard yet, but what is odd about the file is noted."""
+        return cls(recording.source, recording.duration_ms, notes=list(recording.remarks))
 
     @property
     def text(self) -> str:

@@ -62,6 +62,11 @@ class Recording:
         return round(self._prepared.seconds * 1000)
 
     @property
+    def remarks(self) -> tuple[str, ...]:
+        """Sentences for people: what is odd about the file, and what was done about it."""
+        return self._prepared.remarks
+
+    @property
     def sha256(self) -> str:
         """Of the file as it was given."""
         return self._prepared.sha256
