@@ -17,7 +17,7 @@ from orchestrator.audio.pcm_file import SAMPLE_RATE_HZ, PcmFile
 from orchestrator.errors import AudioError
 
 if TYPE_CHECKING:
-    from orchestrator.audio.channels import Block, Levels, Correction
+    from orchestrator.audio.channels import Block, Correction, Levels
     from orchestrator.audio.decoding import Stream
 
 LONGEST_S = 100 * 3600.0
