@@ -349,6 +349,10 @@ class Journal:
         """Return how many recordings are in which state."""
         return Counts(**dict(self._read("select state, count(*) from files group by state")))
 
+    def has_texts(self) -> bool:
+        """Whether the text of a recording is given, which is then aligned."""
+        return bool(self._read("select 1 from files where text is not null limit 1"))
+
     def with_warnings(self) -> int:
         """Return how many recordings are done with warnings."""
         ((count,),) = self._read("select count(*) from files where state = 'done' and warnings != '[]'")

@@ -29,7 +29,8 @@ Chinese = Annotated[
 ]
 Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes; default: by cores.")]
 MemoryBudget = Annotated[
-    str | None, typer.Option(help='Of all workers together, such as "4GiB"; default: by the machine.')
+    str | None,
+    typer.Option(help='Of all workers together, such as "4GiB" or "50%"; default: by the machine.'),
 ]
 Recycling = Annotated[
     str | None,

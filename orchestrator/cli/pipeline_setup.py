@@ -51,6 +51,10 @@ class PipelineOptions:
         """Whether words need times."""
         return self.align if self.align is not None else format_name in WORD_FORMATS
 
+    def models_used(self, *, words: bool) -> int:
+        """Return how many models the work takes turns with."""
+        return len({self.model, self.aligner}) if words else 1
+
 
 def config_file(given: Path | None) -> Path:
     """Return the file that binds models to roles: the one asked for, the folder's own, or the one we bring along."""
@@ -64,23 +68,24 @@ def config_file(given: Path | None) -> Path:
     return template_files()[FILE_NAME]
 
 
-def open_pool(options: PipelineOptions) -> Pool:
+def open_pool(options: PipelineOptions, *, models: int = 1) -> Pool:
     """Return the pool with the profile's models: on this machine, or on the cluster that ``on`` names.
+
+    So many ``models`` will be used; as far as the budget allows all of them stay loaded.
 
     Raises:
         ConfigError: The file cannot be used.
         typer.BadParameter: The memory budget is no size, or ``--recycle`` is none of its words.
         EngineUnavailableError: Ray is not installed, or no cluster answers.
     """
-    from orchestrator.config.sizes import parse_size
     from orchestrator.pool.pool import Pool
     from orchestrator.process.host.cores import default_workers
+    from orchestrator.process.usable_memory import budget_bytes
 
-    if options.memory_budget is not None:
-        try:
-            parse_size(options.memory_budget)
-        except ValueError as error:
-            raise typer.BadParameter(f"--memory-budget: {error}") from None
+    try:
+        budget_bytes(options.memory_budget)
+    except ValueError as error:
+        raise typer.BadParameter(f"--memory-budget: {error}") from None
     recycle = recycling(options)
     if options.on is not None:
         from orchestrator.cluster.ray_pool import RayPool
@@ -94,11 +99,14 @@ def open_pool(options: PipelineOptions) -> Pool:
             exclusive=options.exclusive,
             recycle=recycle,
         )
+    workers = options.workers or default_workers()
     return Pool(
         config_file(options.config),
         profile=options.profile,
-        workers=options.workers or default_workers(),
+        workers=workers,
         memory_budget=options.memory_budget,
+        hard_budget=options.memory_budget is not None,
+        standby=0 if options.exclusive else (models - 1) * workers,
         exclusive=options.exclusive,
         recycle=recycle,
     )

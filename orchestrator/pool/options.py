@@ -41,6 +41,10 @@ class Settings:
     trim_timeout_s: float = TRIM_TIMEOUT_S
     fast_path: bool = True
     """Whether callers may run the event loop, short jobs are prefetched and workers linger. Results are the same."""
+    standby: int = 0
+    """Slots beyond ``workers``: of all loaded workers only so many as ``workers`` work at a time."""
+    hard_budget: bool = False
+    """Whether a worker is killed rather than that all of them together stay above the budget."""
     prestart: str | None = None
     """The model to load into every slot at once, when there is only one it could be."""
     python: str | None = None
@@ -59,6 +63,8 @@ class PoolOptions:
     models: Iterable[Model] | None = None
     workers: int = 1
     memory_budget: int | str | None = None
+    hard_budget: bool = False
+    standby: int = 0
     exclusive: bool = False
     recycle: Recycle | Literal["auto"] | None = None
     max_queue: int = 1000

@@ -34,8 +34,12 @@ class Pool(PoolDoor):
         profile: A profile's name, or ``auto``.
         models: Models built in code; of two with one name these win over the file's.
         workers: Slots: how many jobs run at a time.
-        memory_budget: Bytes, or text such as ``"4GiB"``, that all workers together may reserve. Default: the
-            control group's limit or the machine's memory, less a reserve.
+        memory_budget: Bytes, or text such as ``"4GiB"`` or ``"50%"`` (of the control group's limit or the machine's
+            memory), that all workers together may reserve. Default: that limit, less a reserve.
+        hard_budget: Kill a worker rather than let all of them together stay above ``memory_budget``, in the middle of a
+            job too. The job is given again, to a fresh worker; one that does not fit into the budget alone fails.
+        standby: Workers that may stay loaded beyond ``workers``, so that jobs of several models take turns without
+            unloading one for the other. Never more than ``workers`` of all of them work at a time.
         exclusive: Keep only one model loaded at a time.
         recycle: When workers are replaced; ``"auto"`` learns it from the pool's own workers.
         max_queue: Jobs that may wait; then ``submit`` blocks or raises.

@@ -187,7 +187,8 @@ def _work_through(
     from orchestrator.batch import Batch
     from orchestrator.cli.terminal.batch_display import BatchDisplay
 
-    with open_pool(options) as pool:
+    words = any(map(options.wants_words, settings.formats)) or journal.has_texts()
+    with open_pool(options, models=options.models_used(words=words)) as pool:
         settings = replace(settings, ahead=len(pool.stats().slots) + SPARE_RECORDINGS)
         pipeline_for = PipelineFor(pool, options, settings.formats)
         take = partial(_snapshot, journal, settings.folder, pool)

@@ -144,8 +144,9 @@ def _transcribe(files: list[Path], outlet: Outlet, options: PipelineOptions, *, 
     from orchestrator.pipeline import Pipeline
 
     failed = 0
-    with open_pool(options) as pool:
-        steps = transcribing(options, pool.models, words=options.wants_words(outlet.format_name))
+    words = options.wants_words(outlet.format_name)
+    with open_pool(options, models=options.models_used(words=words)) as pool:
+        steps = transcribing(options, pool.models, words=words)
         pipeline = Pipeline(steps, pool, timeout_s=options.timeout_s)
         for file in files:
             try:

@@ -32,7 +32,7 @@ class AutoRecycling:
         recycle = registry.settings.recycle
         for model_queue in registry.model_queues.values():
             if recycle is not None and recycle.of(model_queue.name).auto:
-                model_queue.learner = Learner(len(registry.slots))
+                model_queue.learner = Learner(registry.settings.workers)
 
     def trusts(self, worker: Worker) -> bool:
         """Whether a worker of short jobs is so far from its limit that this job need not be followed by a reading."""
@@ -91,12 +91,18 @@ class AutoRecycling:
 
 def worker_limit(registry: Registry, worker: Worker) -> int:
     """Return what a worker that has learnt something may take, in bytes."""
-    budget = registry.budget
+    budget, settings = registry.budget, registry.settings
     assert worker.trace is not None
+    # What stands by of other models is no part of what this model's workers share.
+    others = sum(
+        budget.held_by(other)
+        for other in (registry.workers() if settings.standby else ())
+        if other.model_queue is not worker.model_queue
+    )
     return limit_for(
         worker.trace,
-        budget_bytes=budget.limit_bytes,
-        workers=len(registry.slots),
+        budget_bytes=budget.limit_bytes - others,
+        workers=settings.workers,
         need_bytes=worker.model_queue.need_bytes(budget.limit_bytes),
         free_bytes=budget.held_by(worker) + budget.room_bytes,
         outgrown=worker.model_queue.learner is not None and worker.model_queue.learner.outgrown,

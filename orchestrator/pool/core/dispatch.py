@@ -28,6 +28,8 @@ from orchestrator.pool.core.termination import Termination
 from orchestrator.pool.events import WorkerStarted
 from orchestrator_worker.protocol import Load
 
+GUESS_MAY_BE_SHORT = 8
+"""So many times its first guess a model may need: Moonshine without a file takes five times."""
 _BEHIND_ALL = 1 << 62
 _VIEWED = {
     WorkerState.STARTING: "arriving",
@@ -52,7 +54,7 @@ class Dispatch:
     def arrived(self, job: JobRecord, now: float) -> None:
         """A job was submitted: give it at once when a worker of its model is free and nobody waits."""
         registry, model_queue = self._registry, job.model_queue
-        if model_queue.idle and not registry.queues_with_jobs:
+        if model_queue.idle and not registry.queues_with_jobs and not registry.all_at_work:
             worker = next(reversed(model_queue.idle))
             worker.overtaken = 0
             self.give(worker, job, now)
@@ -69,7 +71,7 @@ class Dispatch:
     def next_for(self, worker: Worker, now: float) -> bool:
         """Give an idle worker the next job of its own model, if no other model has any; else say False."""
         waiting = self._registry.queues_with_jobs
-        if not waiting:
+        if not waiting or self._registry.all_at_work:
             return False
         if len(waiting) > 1 or worker.model_queue not in waiting:
             self._registry.replan = True
@@ -148,6 +150,7 @@ class Dispatch:
             Memory(registry.budget.room_bytes, leaving_bytes),
             exclusive=registry.settings.exclusive,
             leaving_models=frozenset(worker.model_queue.name for worker in registry.leaving),
+            may_give=not registry.all_at_work,
         )
 
     def _demands(self) -> list[Demand]:
@@ -159,15 +162,30 @@ class Dispatch:
             if head is None:
                 registry.queues_with_jobs.pop(model_queue, None)
                 continue
-            need = model_queue.need_bytes(limit)
-            found.append(Demand(model_queue.name, head.priority, head.id, len(model_queue.waiting), need))
+            need, most = model_queue.need_bytes(limit), self._most_workers(model_queue)
+            found.append(
+                Demand(model_queue.name, head.priority, head.id, len(model_queue.waiting), need, most)
+            )
         if registry.closing:
             return found
         for slot in registry.slots:
             if slot.keep is not None and slot.worker is None:
-                need = slot.keep.need_bytes(limit)
-                found.append(Demand(slot.keep.name, KEEP_WARM_PRIORITY, _BEHIND_ALL, _BEHIND_ALL, need))
+                need, most = slot.keep.need_bytes(limit), self._most_workers(slot.keep)
+                found.append(Demand(slot.keep.name, KEEP_WARM_PRIORITY, _BEHIND_ALL, _BEHIND_ALL, need, most))
         return found
+
+    def _most_workers(self, model_queue: ModelQueue) -> int:
+        """Return how many workers of a model may be loaded.
+
+        Under a hard budget the first one is alone until it has done a job, where several could break the budget by
+        what a first guess of their need leaves open.
+        """
+        settings = self._registry.settings
+        if settings.hard_budget and model_queue.job_s is None:
+            guess = model_queue.need_bytes(settings.budget_bytes)
+            if GUESS_MAY_BE_SHORT * guess * settings.workers > settings.budget_bytes:
+                return 1
+        return settings.workers
 
     def _carry_out(self, step: Step, now: float) -> None:
         slot = self._registry.slots[step.slot]
@@ -202,7 +220,7 @@ class Dispatch:
             return False
         slot.generation += 1
         if model_queue.learner is not None:
-            alone = len(registry.slots) == 1  # nobody to leave at the same time with
+            alone = registry.settings.workers == 1  # nobody to leave at the same time with
             worker.trace = model_queue.learner.begin(0.0 if alone else worker.limits.slack)
         try:
             worker.link = registry.effects.spawn(worker)
@@ -247,9 +265,10 @@ class Dispatch:
         need = model_queue.need_bytes(limit)
         if need <= limit:
             return False
+        of_what = "the size of its file and a worker" if model_queue.model.file_bytes() else "at least"
         why = (
-            f"it needs about {format_size(need)} (the size of its file and a worker), the memory budget is "
-            f"{format_size(limit)}; raise memory_budget"
+            f"it needs about {format_size(need)} ({of_what}), the memory budget is {format_size(limit)}; "
+            "raise the budget, or take a smaller model"
         )
         self._termination.take_out(model_queue, why, now)
         return True

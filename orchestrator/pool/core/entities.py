@@ -73,7 +73,10 @@ class Promise(Protocol):
 
 
 class JobRecord(msgspec.Struct, eq=False):
-    """A job between submit and end. Times are seconds of the supervisor's clock."""
+    """A job between submit and end. Times are seconds of the supervisor's clock.
+
+    ``spared`` counts the times it was given again although no attempt was counted.
+    """
 
     id: int
     task: str
@@ -89,6 +92,7 @@ class JobRecord(msgspec.Struct, eq=False):
     first_started_at: float | None = None
     state: JobState = JobState.WAITING
     attempts: tuple[Attempt, ...] = ()
+    spared: int = 0
     worker: Worker | None = None
 
     def move(self, event: JobEvent) -> None:
@@ -174,6 +178,7 @@ class Worker:
         "rss_bytes",
         "rung",
         "slot",
+        "spares_job",
         "started_at",
         "state",
         "trace",
@@ -209,6 +214,8 @@ class Worker:
         self.cancel_reason = ExitReason.CANCEL
         """Why the engine was asked to give up: what the exit counts as if it does not."""
         self.rung = 0
+        self.spares_job = False
+        """Whether it was killed for what is not its job's doing: the job is given again, and no attempt is counted."""
         self.trace: Trace | None = None
         """Its memory job by job, where its model is recycled by what is learnt."""
 

@@ -2,9 +2,17 @@
 
 Read while a worker does something, at a fixed pace, and at the end of a load and of a first job. An idle
 worker stands still, so nothing is read and the loop sleeps.
+
+A *hard budget* is kept in the middle of jobs too. Recycling looks between two jobs, reservations look before a start.
+What is left is a job that takes more than any before it, and models whose need was guessed too low. They are seen at
+the next reading, 20 ms later at most, and one worker is killed: the one that is missed least. Its job is no worse than
+others for that, so it is given again and the attempt is not counted, unless it had the whole budget for itself: then no
+other worker would do better.
 """
 
 from __future__ import annotations
+
+import math
 
 from orchestrator.config.sizes import format_size
 from orchestrator.errors import SpawnError
@@ -12,7 +20,10 @@ from orchestrator.pool.core.entities import Sample, Worker
 from orchestrator.pool.core.outcomes import identity
 from orchestrator.pool.core.registry import Registry
 from orchestrator.pool.core.states import ExitReason, WorkerState
-from orchestrator.pool.core.termination import Termination
+from orchestrator.pool.core.termination import Rung, Termination
+
+_AT_WORK = {WorkerState.BUSY, WorkerState.CANCELLING}
+_STARTING = {WorkerState.STARTING, WorkerState.LOADING}
 
 
 class MemoryMonitor:
@@ -21,12 +32,14 @@ class MemoryMonitor:
     def __init__(self, registry: Registry, termination: Termination) -> None:
         self._registry = registry
         self._termination = termination
+        self._hard_budget = HardBudget(registry, termination)
 
     def sample(self, now: float) -> None:
         """Read every worker that does something; stop sampling when none does."""
         registry = self._registry
         active = [worker for worker in registry.workers() if worker.state is not WorkerState.IDLE]
-        leaving = [worker for worker in registry.leaving if worker.limits.hard_rss_bytes is not None]
+        hard = registry.settings.hard_budget
+        leaving = [worker for worker in registry.leaving if hard or worker.limits.hard_rss_bytes is not None]
         registry.next_sample_at = now + registry.settings.sample_interval_s if active or leaving else None
         overshoot = 0
         for worker in active:
@@ -38,8 +51,10 @@ class MemoryMonitor:
         registry.metrics.overshoot_peak_bytes = max(registry.metrics.overshoot_peak_bytes, overshoot)
         for worker in leaving:
             self.read(worker)
-            if worker.rss_bytes > (worker.limits.hard_rss_bytes or 0):
+            if worker.rss_bytes > (worker.limits.hard_rss_bytes or math.inf):
                 self._termination.hurry(worker, now)
+        if hard:
+            self._hard_budget.keep(now)
 
     def read(self, worker: Worker) -> None:
         """Take one reading."""
@@ -61,3 +76,77 @@ class MemoryMonitor:
         cause = f"hard-rss ({format_size(worker.rss_bytes)} resident, the limit is {format_size(hard)})"
         error = SpawnError(cause, **identity(worker))
         self._termination.terminate(worker, ExitReason.HARD_RSS, error, now, cause=cause)
+
+
+class HardBudget:
+    """Keeps one pool within its budget. Called after every round of readings."""
+
+    def __init__(self, registry: Registry, termination: Termination) -> None:
+        self._registry = registry
+        self._termination = termination
+
+    def keep(self, now: float) -> None:
+        """Let one worker go where all together are above the budget. Those that are being killed count no more."""
+        registry, budget = self._registry, self._registry.budget
+        workers = list(registry.workers())
+        for worker in workers:
+            if worker.rss_bytes > budget.held_by(worker):
+                budget.adjust(worker, worker.rss_bytes)
+        slow_to_go = [worker for worker in registry.leaving if worker.rung < Rung.KILL]
+        if sum(worker.rss_bytes for worker in [*workers, *slow_to_go]) <= budget.limit_bytes:
+            return
+        if slow_to_go:
+            for worker in slow_to_go:
+                self._termination.hurry(worker, now)
+        elif workers:
+            self._let_go(least_missed(workers), now, alone=len(workers) == 1)
+
+    def _let_go(self, worker: Worker, now: float, *, alone: bool) -> None:
+        limit = self._registry.budget.limit_bytes
+        fresh = worker.jobs <= 1
+        if fresh:
+            worker.model_queue.learn_memory(worker.rss_bytes)
+        if worker.state not in _AT_WORK and not alone:
+            self._termination.dismiss(worker, ExitReason.EVICTED, now, rung=Rung.KILL)
+            return
+        when = "while loading" if worker.state in _STARTING else f"in its job {worker.jobs}"
+        size = format_size(worker.rss_bytes)
+        cause = f"hard-budget ({size} resident {when}, the memory budget is {format_size(limit)})"
+        hopeless = alone and fresh
+        never_worked = worker.model_queue.job_s is None
+        worker.spares_job = never_worked or not hopeless
+        self._termination.dismiss(worker, ExitReason.HARD_RSS, now, rung=Rung.KILL, cause=cause)
+        if hopeless and never_worked:
+            self._refuse_model(worker, when, now)
+
+    def _refuse_model(self, worker: Worker, when: str, now: float) -> None:
+        """A model that has never done a job within the budget, although it had all of it, is out of use."""
+        limit = self._registry.budget.limit_bytes
+        worker.model_queue.cause = SpawnError(
+            f"{format_size(worker.rss_bytes)} resident {when}", **identity(worker)
+        )
+        why = (
+            f"one worker of it does not fit into the memory budget of {format_size(limit)}: it was stopped at "
+            f"{format_size(worker.rss_bytes)} {when}; raise the budget, or take a smaller model"
+        )
+        self._termination.take_out(worker.model_queue, why, now)
+
+
+def least_missed(workers: list[Worker]) -> Worker:
+    """Return the worker whose end costs least: a reserve, an idle one, one that loads, then one that has grown.
+
+    Of workers that have all just begun it is the one that began its job last, so that the others end theirs.
+    """
+    return min(workers, key=_price)
+
+
+def _price(worker: Worker) -> tuple[int, float]:
+    if worker.slot.successor is worker:
+        return (0, 0.0)
+    if worker.state in _STARTING:
+        return (2, -worker.started_at)
+    if worker.state not in _AT_WORK:
+        return (1, worker.last_used)
+    if worker.jobs > 1:
+        return (3, -worker.rss_bytes)
+    return (4, 0.0 if worker.job is None else -worker.job.started_at)

@@ -22,6 +22,9 @@ from orchestrator.pool.core.states import JobEvent, JobState
 from orchestrator.pool.events import JobEnded
 from orchestrator_worker.protocol import Failed
 
+MOST_SPARED = 3
+"""Times that a job is given again without counting an attempt: then it is more likely the job's own doing."""
+
 
 class Outcomes:
     """Ends jobs and keeps the count of how."""
@@ -72,6 +75,13 @@ class Outcomes:
         self, job: JobRecord, worker: Worker, *, status: int, cause: str, reason: str, now: float
     ) -> None:
         """The job's worker is gone: again, if there is an attempt left, else the end."""
+        if worker.spares_job and job.model_queue.out_of_use is not None:
+            self.fail(job, job.model_queue.refusal(), "refused", now)
+            return
+        if worker.spares_job and job.spared < MOST_SPARED:
+            job.spared += 1
+            self._put_off(job, 0.0, now)
+            return
         words = worker.link.stderr_tail()
         attempt = Attempt(
             len(job.attempts) + 1,

@@ -72,7 +72,7 @@ class Registry:
     def __init__(self, models: Iterable[Model], settings: Settings, effects: Effects) -> None:
         self.settings = settings
         self.effects = effects
-        self.slots = [Slot(index) for index in range(settings.workers)]
+        self.slots = [Slot(index) for index in range(settings.workers + settings.standby)]
         self.model_queues = {model.name: ModelQueue(model) for model in models}
         self.budget = Budget(settings.budget_bytes)
         self.timers: Timers[Worker | JobRecord] = Timers()
@@ -111,6 +111,15 @@ class Registry:
         for model_queue in self.model_queues.values():
             yield from model_queue.waiting.members()
         yield from self.delayed
+
+    @property
+    def all_at_work(self) -> bool:
+        """Whether no further job may begin although a worker stands by."""
+        if not self.settings.standby:
+            return False
+        at_work = {WorkerState.BUSY, WorkerState.CANCELLING}
+        busy = sum(slot.worker is not None and slot.worker.state in at_work for slot in self.slots)
+        return busy >= self.settings.workers
 
     @property
     def quiet(self) -> bool:

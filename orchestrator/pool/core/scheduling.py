@@ -31,13 +31,17 @@ KEEP_WARM_PRIORITY = -(1 << 62)
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """A model with work. ``sequence`` is the age of its oldest job of the highest priority, less is older."""
+    """A model with work. ``sequence`` is the age of its oldest job of the highest priority, less is older.
+
+    No more than ``most_workers`` of it are loaded at a time.
+    """
 
     model: str
     priority: int
     sequence: int
     waiting: int
     need_bytes: int
+    most_workers: int = 1 << 62
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -104,13 +108,17 @@ def next_step(
     *,
     exclusive: bool = False,
     leaving_models: frozenset[str] = frozenset(),
+    may_give: bool = True,
 ) -> Step | None:
     """Return the one thing to do now, or None when nothing can be done until something happens.
 
-    ``leaving_models`` are those of workers told to go and not yet gone.
+    ``leaving_models`` are those of workers told to go and not yet gone. Without ``may_give`` as many workers are at
+    work as may be.
     """
     ranked = sorted(demands, key=lambda demand: demand.rank)
     place = _Place(slots, memory, leaving_models, exclusive)
+    if not may_give:
+        return _make_place([_less_idle(demand, slots) for demand in ranked], place)
     return _give(ranked, place) or _make_place(ranked, place)
 
 
@@ -170,6 +178,12 @@ def _give(ranked: Sequence[Demand], place: _Place) -> Give | None:
     return None
 
 
+def _less_idle(demand: Demand, slots: Sequence[SlotView]) -> Demand:
+    """Return the demand that is left when every idle worker of the model has taken a job, as soon as it may."""
+    idle = sum(slot.state == "idle" and slot.model == demand.model for slot in slots)
+    return replace(demand, waiting=demand.waiting - idle)
+
+
 def _idle_with(model: str, slots: Sequence[SlotView]) -> SlotView | None:
     """The most recently used one, so that the others may become idle enough to leave."""
     idle = [slot for slot in slots if slot.state == "idle" and slot.model == model]
@@ -177,8 +191,9 @@ def _idle_with(model: str, slots: Sequence[SlotView]) -> SlotView | None:
 
 
 def _short_of_workers(demand: Demand, slots: Sequence[SlotView]) -> bool:
-    """Whether more of its jobs wait than workers of its model are on their way."""
-    return demand.waiting > sum(slot.state == "arriving" and slot.model == demand.model for slot in slots)
+    """Whether more of its jobs wait than workers of its model are on their way, and it may have another worker."""
+    own = [slot for slot in slots if slot.model == demand.model]
+    return len(own) < demand.most_workers and demand.waiting > sum(slot.state == "arriving" for slot in own)
 
 
 def _make_place(ranked: Sequence[Demand], place: _Place) -> Start | Evict | None:

@@ -62,7 +62,7 @@ class Supervisor:
             self.registry, self._termination, self._dispatch, self._prefetch, self._memory
         )
         if settings.prestart is not None:
-            for slot in self.registry.slots:
+            for slot in self.registry.slots[: settings.workers]:
                 slot.keep = self.registry.model_queues[settings.prestart]
 
     # ------------------------------------------------------------------ from callers
@@ -240,6 +240,8 @@ class Supervisor:
             # Of several answers that came together none but the first was waited for since its job began.
             if now - job.started_at < answer.seconds:
                 job.started_at = now - answer.seconds
+            if worker.model_queue.job_s is None:
+                self.registry.replan = True  # a model that has done a job may have more workers
             worker.model_queue.learn_job(now - job.started_at, answer.seconds)
         if worker.prefetched:
             self._next_prefetched(worker, now)

@@ -191,6 +191,9 @@ class Termination:
     def take_out(self, model_queue: ModelQueue, why: str, now: float) -> None:
         """Take a model out of use; its jobs fail with the evidence, other models go on."""
         model_queue.out_of_use = ModelOutOfUseError(model_queue.name, why, model_queue.restart_limit.evidence)
+        for slot in self._registry.slots:
+            if slot.keep is model_queue:
+                slot.keep = None
         if self._registry.effects.listening:
             event = ModelTakenOut(
                 at_s=now, model=model_queue.name, why=why, evidence=model_queue.restart_limit.evidence

@@ -8,14 +8,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.config.sizes import parse_size
 from orchestrator.pool.models import FUNCTION_MODEL, Model, models_by_name
 from orchestrator.pool.options import START_TIMEOUT_S, PoolOptions, Settings
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
 from orchestrator.process.host.interpreter import worker_python
 from orchestrator.process.host.supported import refuse_patched_host
-from orchestrator.process.usable_memory import default_budget_bytes
+from orchestrator.process.usable_memory import budget_bytes
 
 FAST_PATH_VARIABLE = "ORCHESTRATOR_FAST_PATH"
 """Environment variable: 0 switches the fast path off, to find out whether it has to do with a fault."""
@@ -41,6 +40,8 @@ def check_options(options: PoolOptions) -> CheckedOptions:
     """
     refuse_patched_host()
     _check(options.workers, options.recycle)
+    if type(options.standby) is not int or options.standby < 0:
+        raise ValueError(f"standby={options.standby!r}: a whole number of workers, at least 0")
     said = Recycle(auto=True) if options.recycle == "auto" else options.recycle
     known, from_file = models_and_recycle(options.config, options.profile, options.models)
     models = models_by_name(known)
@@ -49,6 +50,8 @@ def check_options(options: PoolOptions) -> CheckedOptions:
         workers=options.workers,
         budget_bytes=_budget(options.memory_budget),
         exclusive=options.exclusive,
+        standby=options.standby,
+        hard_budget=options.hard_budget,
         recycle=_for_known_models(said, models) or from_file,
         retry=tries if isinstance(tries, Retry) else Retry.up_to(tries),
         start_timeout_s=positive_s("start_timeout_s", options.start_timeout_s) or START_TIMEOUT_S,
@@ -98,10 +101,8 @@ def _prestart(models: list[Model]) -> str | None:
 
 
 def _budget(memory_budget: int | str | None) -> int:
-    if memory_budget is None:
-        return default_budget_bytes()
     try:
-        return parse_size(memory_budget)
+        return budget_bytes(memory_budget)
     except ValueError as error:
         raise ValueError(f"memory_budget={memory_budget!r}: {error}") from None
 
