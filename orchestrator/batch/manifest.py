@@ -13,6 +13,7 @@ import msgspec
 
 from orchestrator.batch.names import stem_of
 from orchestrator.errors import ConfigError, ConfigProblem
+from orchestrator.files.untrusted import UNREADABLE
 
 KEYS = ("audio", "output", "language", "text")
 
@@ -84,7 +85,7 @@ def _json_rows(text: str) -> Iterator[tuple[int, dict[str, Any] | ConfigProblem]
             continue
         try:
             yield number, msgspec.json.decode(line, type=dict[str, Any])
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             yield number, ConfigProblem("", f"is no JSON object: {error}")
 
 

@@ -1,4 +1,5 @@
 """Files that a kill never leaves half written, and one writer at a time: for runs, batches and pipelines alike.
 
-Reading order: :mod:`.writing` (whole files, and why one cannot be written), :mod:`.folder_lock` (who may write).
+Reading order: :mod:`.writing` (whole files, and why one cannot be written), :mod:`.folder_lock` (who may write),
+:mod:`.untrusted` (files from elsewhere).
 """

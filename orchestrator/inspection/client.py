@@ -58,7 +58,7 @@ def look(found: Found) -> Snapshot:
         )
     try:
         snapshot = msgspec.json.decode(content, type=Snapshot)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ResultsError(f"process {found.pid} speaks another version: {error}") from error
     if snapshot.schema != SNAPSHOT_SCHEMA:
         raise ResultsError(f"process {found.pid} speaks version {snapshot.schema}, this is {SNAPSHOT_SCHEMA}")

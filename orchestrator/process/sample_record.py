@@ -140,7 +140,7 @@ def read_names(folder: Path) -> SampleNames:
         raise ResultsError(f"{path} cannot be read: {error.strerror}; the run has no time series") from error
     try:
         names = msgspec.json.decode(document, type=SampleNames)
-    except msgspec.DecodeError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ResultsError(f"{path} is damaged ({error}); the samples cannot be read without it") from error
     if names.schema != SCHEMA_VERSION:
         raise ResultsError(

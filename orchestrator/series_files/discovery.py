@@ -16,6 +16,7 @@ import msgspec
 
 from orchestrator.errors import ResultsError
 from orchestrator.experiments.storage.run_files import ENTRIES_NAME, is_run_folder
+from orchestrator.files.untrusted import UNREADABLE, content_of
 from orchestrator.series_files.measured import MeasuredSeries
 from orchestrator.series_files.seed_series import KEY, read_plain
 from orchestrator.series_files.table_cells import Asked, NoSeriesError
@@ -74,7 +75,8 @@ def _of_folder(folder: Path, asked: Asked) -> Iterator[MeasuredSeries | Trouble]
 def _guarded(path: Path, asked: Asked, *, named: bool = True) -> Iterator[MeasuredSeries | Trouble]:
     loose = not named and path.suffix.lower() in _LOOSE
     try:
-        found = _read_run(path) if path.is_dir() else read_file(path, asked)
+        with content_of(path):
+            found = _read_run(path) if path.is_dir() else read_file(path, asked)
     except NoSeriesError as error:
         if named or path.suffix.lower() == ".csv":
             yield Trouble(str(error))
@@ -100,7 +102,7 @@ def read_file(path: Path, asked: Asked | None = None) -> list[MeasuredSeries]:
         return series_of(table_of(text, asked.column), str(path), asked)
     try:
         document: object = msgspec.json.decode(text)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         lines = table_of(text, asked.column)  # an object a line
         if not lines.rows:
             raise ResultsError(f"{path}: not JSON ({error})") from error

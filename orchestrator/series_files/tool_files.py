@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import msgspec
 
+from orchestrator.files.untrusted import UNREADABLE
 from orchestrator.series_files.numbers import read_sizes
 from orchestrator.series_files.tables import Table, has_memory, read_table
 from orchestrator.series_files.times import is_time
@@ -200,7 +201,7 @@ def _json_lines(text: str) -> Table | None:
     for number, line in enumerate(lines, 1):
         try:
             item: object = msgspec.json.decode(line)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             short.append(number)
             continue
         if isinstance(item, Mapping):

@@ -47,6 +47,8 @@ def analyze(
     The exit code is 2 if a path could not be read or nothing could be judged; the other files are judged all the same.
     """
     from orchestrator.cli.terminal.screen import Screen
+    from orchestrator.errors import ResultsError
+    from orchestrator.files.untrusted import content_of
     from orchestrator.files.writing import to_json
     from orchestrator.report.layout import BLANK
     from orchestrator.series_files.discovery import Trouble, find_series
@@ -61,11 +63,20 @@ def analyze(
             bad += found.bad
             print(f"orchestrator: {found.message}", file=sys.stderr)
             continue
-        finding = judge_measured(found, channels, tolerance)
+        try:
+            with content_of(found.file):
+                finding = judge_measured(found, channels, tolerance)
+                lines = finding_lines(finding)
+        except ResultsError as error:
+            bad += 1
+            print(f"orchestrator: {error}", file=sys.stderr)
+            continue
         if as_json:
             out.write_json(to_json(finding))
         else:
-            out.write([*([BLANK] if judged else []), *finding_lines(finding)])
+            out.write([*([BLANK] if judged else []), *lines])
         judged += 1
+    if not (bad or judged):
+        print("orchestrator: no series in what was named", file=sys.stderr)
     if bad or not judged:
         raise typer.Exit(ExitCode.USAGE)

@@ -62,11 +62,15 @@ def compare(
     from orchestrator.cli.terminal.screen import Screen
     from orchestrator.experiments.comparing.comparison import compare_runs
     from orchestrator.experiments.results.run_results import load_runs
+    from orchestrator.files.untrusted import content_of
     from orchestrator.files.writing import to_json
 
     first, second = _sides(runs, against)
-    loaded = [[run for path in side for run in load_runs(path, every=all_runs)] for side in (first, second)]
-    compared = compare_runs(loaded[0], loaded[1], smallest_share=smallest / 100)
+    with content_of(" and ".join(map(str, (*first, *second)))):
+        loaded = [
+            [run for path in side for run in load_runs(path, every=all_runs)] for side in (first, second)
+        ]
+        compared = compare_runs(loaded[0], loaded[1], smallest_share=smallest / 100)
     screen = Screen(sys.stdout)
     if as_json:
         screen.write_json(to_json(compared))

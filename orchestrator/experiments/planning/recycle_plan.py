@@ -30,6 +30,7 @@ from orchestrator.experiments.planning.plan_advice import (
 from orchestrator.experiments.planning.worker_figures import BASELINE, MeasuredWorker, measured_workers
 from orchestrator.experiments.results.results_file import Results
 from orchestrator.experiments.results.run_results import load_run
+from orchestrator.files.untrusted import content_of
 from orchestrator.process.host.cores import usable_cores
 from orchestrator.process.usable_memory import free_budget_bytes
 
@@ -51,9 +52,10 @@ def plan_run(
     Raises:
         ResultsError: There is nothing usable; says why for every model.
     """
-    plan = plan_results(
-        load_run(path), source=str(path), budget_bytes=budget_bytes, workers=workers, model=model
-    )
+    with content_of(path):
+        plan = plan_results(
+            load_run(path), source=str(path), budget_bytes=budget_bytes, workers=workers, model=model
+        )
     if not plan.models:
         why = "\n".join(f"  {line}" for line in plan.left_out) or "  no model in it"
         raise ResultsError(f"{path}: nothing to plan from:\n{why}")

@@ -17,6 +17,7 @@ from orchestrator.errors import ResultsError
 from orchestrator.experiments.reporting.report_content import collect_report
 from orchestrator.experiments.storage.run_files import MANIFEST_NAME
 from orchestrator.experiments.storage.run_folder import ResultsFolder, RunFolder
+from orchestrator.files.untrusted import content_of
 from orchestrator.files.writing import write_atomically, write_problem
 from orchestrator.report.html.calibration_part import calibration_sentences
 from orchestrator.report.html.charts.engine import chart_engine, picture_png, picture_svg
@@ -63,8 +64,10 @@ def build_report(
     Raises:
         ResultsError: The run cannot be read, or a file cannot be written.
     """
-    content = collect_report(RunFolder(run_folder))
-    page = make_page(content, chart_engine()).encode(errors="replace")
+    with content_of(run_folder):
+        content = collect_report(RunFolder(run_folder))
+        page = make_page(content, chart_engine()).encode(errors="replace")
+        summary_words = markdown_summary(content).encode(errors="replace") if markdown else b""
     target = run_folder / REPORT_NAME if out is None else out
     _make_folder(target.parent)
     write_atomically(target, page)
@@ -74,7 +77,7 @@ def build_report(
     pictures = _pictures(content, target, png=png, svg=svg)
     summary = target.with_suffix(".md") if markdown else None
     if summary is not None:
-        write_atomically(summary, markdown_summary(content).encode(errors="replace"))
+        write_atomically(summary, summary_words)
     said = tuple(calibration_sentences(content.calibration))
     return ReportPaths(target, latest, pictures.get(".png"), pictures.get(".svg"), summary, said)
 

@@ -20,6 +20,7 @@ from orchestrator.experiments.results.results_config import config_part
 from orchestrator.experiments.results.results_iterations import iterations_part, rounded
 from orchestrator.experiments.storage.manifest import Manifest
 from orchestrator.experiments.storage.upgrades import ERROR_WORDS, Chain, upgrade
+from orchestrator.files.untrusted import UNREADABLE
 from orchestrator.files.writing import to_readable_json, write_atomically
 from orchestrator.report.summaries import SeriesSummary
 
@@ -129,7 +130,7 @@ def read_results(path: Path, *, chain: Chain = RESULTS_UPGRADES) -> Results:
         document = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except OSError as error:
         raise ResultsError(f"cannot read {path}: {error.strerror}") from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise ResultsError(f"{path}: not a JSON object ({error}); name a result file of ours") from error
     document = upgrade(document, document.get("schema"), current=RESULTS_SCHEMA, chain=chain, where=str(path))
     try:

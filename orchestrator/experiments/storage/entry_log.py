@@ -26,6 +26,7 @@ from orchestrator.experiments.storage.records import (
     SeriesStart,
 )
 from orchestrator.experiments.storage.upgrades import ERROR_WORDS, Chain, Document, upgrade
+from orchestrator.files.untrusted import UNREADABLE
 from orchestrator.files.writing import to_json, write_problem
 
 
@@ -105,7 +106,7 @@ def read_entries(
     for number, line in enumerate(whole.split(b"\n")[:-1], start=1):
         try:
             entries.append(_decode(line, schema, chain, path))
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise ResultsError(
                 f"{path}, line {number}: damaged ({error}); delete this line to lose "
                 "this entry alone, or start again without --resume"

@@ -16,6 +16,7 @@ import msgspec
 
 from orchestrator.config.types import Plan
 from orchestrator.errors import ResultsError
+from orchestrator.files.untrusted import UNREADABLE
 from orchestrator.files.writing import to_readable_json, write_atomically
 
 _BIG_BYTES = 16 * 1024 * 1024
@@ -129,5 +130,5 @@ class HashCache:
 def _read_remembered(path: Path) -> dict[str, _Remembered]:
     try:
         return msgspec.json.decode(path.read_bytes(), type=dict[str, _Remembered])
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+    except (OSError, *UNREADABLE):
         return {}

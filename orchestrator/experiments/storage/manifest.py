@@ -27,6 +27,7 @@ from orchestrator.experiments.storage.host import (
 from orchestrator.experiments.storage.records import RECORDS_SCHEMA, SampleFile
 from orchestrator.experiments.storage.stored_calibration import CalibrationStamp
 from orchestrator.experiments.storage.upgrades import Chain, upgrade
+from orchestrator.files.untrusted import UNREADABLE
 from orchestrator.files.writing import to_readable_json, write_atomically
 from orchestrator_worker import __version__
 
@@ -132,7 +133,7 @@ def read_manifest(path: Path, *, chain: Mapping[int, Any] = MANIFEST_UPGRADES) -
         return msgspec.convert(upgraded, type=Manifest)
     except OSError as error:
         raise ResultsError(f"cannot read {path}: {error.strerror}") from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise ResultsError(
             f"{path}: damaged, or not a manifest of ours ({error}); start a new run"
         ) from error

@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from orchestrator.files.untrusted import UNREADABLE
+
 SampleState = Literal["as shipped", "modified sample", "user's own"]
 
 
@@ -26,7 +28,7 @@ def sample_state(audio_path: str | Path, sha256: str) -> SampleState:
     audio = Path(audio_path)
     try:
         listing = msgspec.json.decode(audio.with_name("samples.json").read_bytes(), type=_Listing)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+    except (OSError, *UNREADABLE):
         return "user's own"
     shipped = listing.samples.get(audio.name)
     if shipped is None:

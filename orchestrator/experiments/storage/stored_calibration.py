@@ -17,6 +17,7 @@ import msgspec
 from orchestrator.analysis.planning.calibration import CALIBRATION_SCHEMA, Calibration
 from orchestrator.errors import ResultsError
 from orchestrator.experiments.storage.upgrades import Chain, upgrade
+from orchestrator.files.untrusted import UNREADABLE
 from orchestrator.files.writing import to_readable_json, write_atomically
 
 CALIBRATION_NAME = "calibration.json"
@@ -70,7 +71,7 @@ def read_calibration(results: Path) -> Calibration | None:
         return None
     except OSError as error:
         raise ResultsError(f"cannot read {path}: {error.strerror}") from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise ResultsError(
             f"{path}: damaged, or no calibration of ours ({error}); calibrate again"
         ) from error
