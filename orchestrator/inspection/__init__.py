@@ -6,14 +6,24 @@ them), :mod:`.server` (in the process that is looked at), :mod:`.client` (in the
 
 from orchestrator.inspection.client import Found, find_running, look
 from orchestrator.inspection.server import Inspection
-from orchestrator.inspection.snapshot import BatchView, SlotView, Snapshot, WorkerView, view_of
+from orchestrator.inspection.snapshot import (
+    BatchView,
+    FileView,
+    SlotView,
+    Snapshot,
+    WorkerView,
+    WorkView,
+    view_of,
+)
 
 __all__ = [
     "BatchView",
+    "FileView",
     "Found",
     "Inspection",
     "SlotView",
     "Snapshot",
+    "WorkView",
     "WorkerView",
     "find_running",
     "look",

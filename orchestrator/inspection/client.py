@@ -65,6 +65,11 @@ def look(found: Found) -> Snapshot:
     return snapshot
 
 
+def is_there(running: list[Found], pid: int | None) -> bool:
+    """Whether any pool, or one of a process, can be looked into."""
+    return any(pid is None or each.pid == pid for each in running)
+
+
 def choose(running: list[Found], pid: int | None) -> Found:
     """Return the pool to look into: that of a process, or the only one.
 
@@ -77,7 +82,8 @@ def choose(running: list[Found], pid: int | None) -> Found:
     if not mine:
         whose = "of yours" if pid is None else f"in process {pid}"
         raise OrchestratorError(
-            f"no pool {whose} can be looked into; a batch always can, a Pool is opened with inspect=True"
+            f"no pool {whose} can be looked into; transcribe, align and batch always can, a Pool is opened with "
+            "inspect=True"
         )
     raise OrchestratorError(
         f"several can be looked into: name a PID, one of {', '.join(str(each.pid) for each in mine)}"

@@ -18,7 +18,10 @@ SPARK_POINTS = 60
 
 
 class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
-    """One worker process."""
+    """One worker process. ``limit_bytes`` is what it may take before it is replaced or killed, where that is known.
+
+    ``reserved_bytes`` is its part of the memory budget: what it is expected to need.
+    """
 
     pid: int
     model: str
@@ -29,6 +32,7 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
     reserved_bytes: int
     jobs: int
     age_s: float
+    limit_bytes: int | None = None
 
 
 class SlotView(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,8 +60,34 @@ class BatchView(msgspec.Struct, frozen=True, kw_only=True):
     poisoned: int
 
 
+class FileView(msgspec.Struct, frozen=True, kw_only=True):
+    """A recording that is worked on. ``share`` (0 to 1) of it is done; ``left_s`` as it went so far."""
+
+    path: str
+    audio_s: float
+    share: float
+    elapsed_s: float
+    left_s: float | None = None
+
+
+class WorkView(msgspec.Struct, frozen=True, kw_only=True):
+    """The recordings of a command. ``rate`` is seconds of audio done in a second, since its start.
+
+    ``total`` and ``done`` count recordings; ``left_s`` is for all of them, by their number.
+    """
+
+    files: list[FileView] = []
+    done: int = 0
+    total: int | None = None
+    rate: float | None = None
+    left_s: float | None = None
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """A pool, and the batch it works for if there is one, at one moment."""
+    """A pool, and the command it works for if there is one, at one moment.
+
+    ``budget_bytes`` is for all workers together, ``reserved_bytes`` their parts of it, ``rss_bytes`` what they have.
+    """
 
     schema: int = SNAPSHOT_SCHEMA
     pid: int
@@ -73,10 +103,18 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     evictions: int
     slots: list[SlotView]
     batch: BatchView | None = None
+    work: WorkView | None = None
+    rss_bytes: int = 0
 
 
 def view_of(
-    stats: PoolStats, *, pid: int, title: str, uptime_s: float, batch: BatchView | None = None
+    stats: PoolStats,
+    *,
+    pid: int,
+    title: str,
+    uptime_s: float,
+    batch: BatchView | None = None,
+    work: WorkView | None = None,
 ) -> Snapshot:
     """Return what is shown of a pool's statistics."""
     return Snapshot(
@@ -93,7 +131,17 @@ def view_of(
         evictions=stats.evictions,
         slots=[_slot(slot) for slot in stats.slots],
         batch=batch,
+        work=work,
+        rss_bytes=sum(worker.rss_bytes for worker in _all_workers(stats)),
     )
+
+
+def _all_workers(stats: PoolStats) -> list[WorkerStats]:
+    """Return those in slots, successors, and those on their way out."""
+    in_slots = [
+        worker for slot in stats.slots for worker in (slot.worker, slot.successor) if worker is not None
+    ]
+    return [*in_slots, *stats.leaving]
 
 
 def _slot(slot: SlotStats) -> SlotView:
@@ -123,6 +171,7 @@ def _worker(worker: WorkerStats | None) -> WorkerView | None:
         reserved_bytes=worker.reserved_bytes,
         jobs=worker.jobs,
         age_s=round(worker.age_s, 3),
+        limit_bytes=worker.limit_bytes,
     )
 
 

@@ -14,6 +14,7 @@ In reading order:
 - ``recording``: one audio or video file, ready for workers: decoded once, read piece by piece
 - ``piece_warnings``: what speaks against one piece of a recording
 - ``document``: what a pipeline makes of one recording
+- ``progress``: how far the recordings are that this process works on
 - ``work``: the work on one recording
 - ``output``: where documents go
 - ``steps``: what a pipeline does, one step at a time

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from orchestrator.pipeline.document import Document
+from orchestrator.pipeline.progress import AUDIO_DONE
 from orchestrator.pipeline.recording import Recording
-from orchestrator.pipeline.steps import Step
+from orchestrator.pipeline.steps import AlignWords, Recognize, Step
 from orchestrator.pipeline.work import JobRunner, PartialText, Work
 from orchestrator.pool.submission.checked_options import default_cache_dir
 
+AUDIO_STEPS = (Recognize, AlignWords)
+"""Steps that go through the audio; the others take no time worth showing."""
 RECORDINGS_AHEAD = 4
 """Recordings that ``map`` works on at a time: enough that one's last piece leaves no worker idle."""
 
@@ -87,8 +90,12 @@ class Pipeline:
     def finish(self, work: Work) -> Document:
         """Take an opened recording through all steps."""
         document = Document.of(work.recording)
-        for step in self._steps:
-            document = step(document, work)
+        on_audio = [isinstance(step, AUDIO_STEPS) for step in self._steps]
+        with AUDIO_DONE.working_on(work.progress, sum(on_audio)):
+            for step, works_on_audio in zip(self._steps, on_audio, strict=True):
+                document = step(document, work)
+                if works_on_audio:
+                    work.progress.end_of_pass()
         return document
 
     def map(

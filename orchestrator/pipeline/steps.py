@@ -65,6 +65,7 @@ class Recognize:
         for number, result in enumerate(work.results(jobs, text_from=starts)):
             piece = _Piece(self.model, taken[number].start_ms, taken[number].end_ms)
             words = piece.words(result, warnings)
+            work.progress.reached(piece.end_ms)
             if result.text.strip():
                 segments.append(_segment(piece, result, words))
         notes = (

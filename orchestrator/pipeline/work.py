@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from orchestrator.errors import JobCancelledError
+from orchestrator.pipeline.progress import RecordingProgress
 from orchestrator.pipeline.recording import Recording
 from orchestrator.pool.jobs import Job
 from orchestrator.pool.stream import Chunk
@@ -70,6 +71,7 @@ class Work:
         on_text: Callable[[PartialText], None] | None = None,
     ) -> None:
         self.recording = recording
+        self.progress = RecordingProgress(recording.source, recording.duration_ms)
         self._pool = pool
         self._timeout_s = timeout_s
         self._on_text = on_text

@@ -18,7 +18,11 @@ FREE = "free"
 
 
 class WorkerStats(msgspec.Struct, frozen=True, kw_only=True):
-    """One worker process. Bytes and seconds. ``rss_bytes`` of an idle one is from the end of its last job."""
+    """One worker process. Bytes and seconds. ``rss_bytes`` of an idle one is from the end of its last job.
+
+    ``reserved_bytes`` is its part of the memory budget; ``limit_bytes`` what it may take before it is replaced or
+    killed: ``max_rss``, ``hard_rss``, or what is learnt, whichever is least. None: no limit of its own.
+    """
 
     generation: int
     pid: int
@@ -29,6 +33,7 @@ class WorkerStats(msgspec.Struct, frozen=True, kw_only=True):
     reserved_bytes: int
     jobs: int
     age_s: float
+    limit_bytes: int | None = None
 
 
 class SlotStats(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,7 +195,16 @@ def _worker(worker: Worker, registry: Registry, now: float) -> WorkerStats:
         reserved_bytes=registry.budget.held_by(worker),
         jobs=worker.jobs,
         age_s=now - worker.started_at,
+        limit_bytes=_limit(worker, registry),
     )
+
+
+def _limit(worker: Worker, registry: Registry) -> int | None:
+    learnt = worker_limit(registry, worker) if worker.trace is not None and worker.trace.jobs else None
+    known = [
+        each for each in (worker.limits.rss_bytes, worker.limits.hard_rss_bytes, learnt) if each is not None
+    ]
+    return min(known, default=None)
 
 
 def _models(registry: Registry) -> Iterable[ModelStats]:

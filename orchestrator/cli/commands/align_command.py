@@ -13,6 +13,7 @@ from orchestrator.cli import pipeline_flags as flags
 from orchestrator.cli.commands.transcribe_command import Outlet
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.interrupts import interruptible
+from orchestrator.cli.looked_into import FileCount, looked_into
 from orchestrator.cli.pipeline_setup import PipelineOptions, check_models, open_pool, say, say_of
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _spoken(text: str | None, text_file: Path | None) -> str:
 def _align(file: Path, spoken: str, options: PipelineOptions, timeout_s: float | None) -> Document:
     from orchestrator.pipeline import AlignWords, GivenText, Pipeline, Step
 
-    with open_pool(options) as pool:
+    with open_pool(options) as pool, looked_into("orchestrator align", pool, lambda: FileCount(1)):
         check_models([options.aligner], pool.models)
         language = options.language
         steps: list[Step] = [GivenText(spoken, language), AlignWords(options.aligner, language)]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,12 +14,12 @@ import typer
 from orchestrator.cli import pipeline_flags as flags
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.interrupts import interruptible
+from orchestrator.cli.looked_into import FileCount, looked_into, readable
 from orchestrator.cli.pipeline_setup import RAY, PipelineOptions, config_file, open_pool, say, transcribing
-from orchestrator.errors import ResultsError
 
 if TYPE_CHECKING:
     from orchestrator.batch import BatchSettings, Entry, Input, Journal
-    from orchestrator.inspection import Snapshot
+    from orchestrator.inspection import BatchView
     from orchestrator.pipeline import Pipeline
     from orchestrator.pool.pool import Pool
 
@@ -191,35 +189,30 @@ def _work_through(
     with open_pool(options, models=options.models_used(words=words)) as pool:
         settings = replace(settings, ahead=len(pool.stats().slots) + SPARE_RECORDINGS)
         pipeline_for = PipelineFor(pool, options, settings.formats)
-        take = partial(_snapshot, journal, settings.folder, pool)
-        with _looked_into(take), BatchDisplay(journal.counts, pool.stats, quiet=quiet) as display:
+        before = _file_count(journal, 0).done
+        batch, count = partial(_view, journal, settings.folder), partial(_file_count, journal, before)
+        seen = looked_into("orchestrator batch", pool, count, batch)
+        with seen, BatchDisplay(journal.counts, pool.stats, quiet=quiet) as display:
             Batch(journal, pipeline_for, settings, display).run()
 
 
-def _looked_into(take: Callable[[float], Snapshot]) -> AbstractContextManager[object]:
-    """Let ``top`` look in; a machine without a safe place for that loses no batch over it."""
-    from orchestrator.inspection import Inspection
-
-    try:
-        return Inspection(take)
-    except ResultsError as error:
-        say(f"top cannot look into this batch: {error}")
-        return nullcontext()
-
-
-def _snapshot(journal: Journal, folder: Path, pool: Pool, uptime_s: float) -> Snapshot:
-    from orchestrator.inspection import BatchView, view_of
+def _view(journal: Journal, folder: Path) -> BatchView:
+    from orchestrator.inspection import BatchView
 
     counts = journal.counts()
-    view = BatchView(
-        folder=str(folder),
+    return BatchView(
+        folder=readable(str(folder)),
         waiting=counts.waiting,
         running=counts.running + counts.writing,
         done=counts.done,
         failed=counts.failed,
         poisoned=counts.poisoned,
     )
-    return view_of(pool.stats(), pid=os.getpid(), title="orchestrator batch", uptime_s=uptime_s, batch=view)
+
+
+def _file_count(journal: Journal, before: int) -> FileCount:
+    counts = journal.counts()
+    return FileCount(counts.total, counts.total - counts.left, before)
 
 
 class PipelineFor:

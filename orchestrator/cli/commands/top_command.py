@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from orchestrator.inspection import Snapshot
+    from orchestrator.inspection import Found, Snapshot
+
+LOOK_EVERY_S = 0.2
 
 
 def top(
@@ -22,24 +25,59 @@ def top(
         bool, typer.Option("--json", help="One JSON object; without --once one per line and view.")
     ] = False,
     every: Annotated[float, typer.Option(min=0.1, help="Seconds between two views.")] = 1.0,
+    wait_s: Annotated[
+        float | None,
+        typer.Option(
+            "--wait",
+            min=0,
+            help="Seconds to wait for a pool to look into; default: until there is one, with --once not at all.",
+        ),
+    ] = None,
 ) -> None:
     """Show a running pool: slots, models, memory, jobs, exits by reason, the queue.
 
-    It must run as the same user. It can show every batch, and a Pool that was created with inspect=True.
+    It must run as the same user. It can show every transcribe, align and batch, and a Pool that was created with
+    inspect=True.
     """
-    from orchestrator.inspection import find_running, look
-    from orchestrator.inspection.client import choose
+    from orchestrator.inspection import look
 
-    chosen = choose(find_running(), pid)
-    if once:
-        _print_one(look(chosen), as_json=as_json)
-        return
     with contextlib.suppress(KeyboardInterrupt):
+        chosen = _wait_for_one(pid, (0.0 if once else math.inf) if wait_s is None else wait_s)
+        if once:
+            _print_one(look(chosen), as_json=as_json)
+            return
         if as_json or not sys.stdout.isatty():
             while True:
                 _print_one(look(chosen), as_json=as_json)
                 time.sleep(every)
         _live(lambda: look(chosen), every)
+
+
+def _wait_for_one(pid: int | None, wait_s: float) -> Found:
+    """Return the pool to look into, waiting until there is one.
+
+    Raises:
+        OrchestratorError: There was none in time, the process has ended, or there are several and none was named.
+    """
+    from orchestrator.inspection import find_running
+    from orchestrator.inspection.client import choose, is_there
+
+    until_s = time.monotonic() + wait_s
+    told = False
+    while not is_there(running := find_running(), pid) and lives(pid) and time.monotonic() < until_s:
+        if not told:
+            whose = "" if pid is None else f" in process {pid}"
+            print(f"waiting for a pool to look into{whose}; Ctrl-C ends", file=sys.stderr, flush=True)
+            told = True
+        time.sleep(LOOK_EVERY_S)
+    return choose(running, pid)
+
+
+def lives(pid: int | None) -> bool:
+    """Whether a process lives; True when none was named."""
+    import psutil
+
+    return pid is None or psutil.pid_exists(pid)
 
 
 def _print_one(snapshot: Snapshot, *, as_json: bool) -> None:

@@ -11,6 +11,7 @@ import typer
 from orchestrator.cli import pipeline_flags as flags
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.interrupts import interruptible
+from orchestrator.cli.looked_into import FileCount, looked_into
 from orchestrator.cli.pipeline_setup import PipelineOptions, named, open_pool, say, say_of, transcribing
 
 if TYPE_CHECKING:
@@ -145,10 +146,15 @@ def _transcribe(files: list[Path], outlet: Outlet, options: PipelineOptions, *, 
 
     failed = 0
     words = options.wants_words(outlet.format_name)
-    with open_pool(options, models=options.models_used(words=words)) as pool:
+    count = FileCount(len(files))
+    with (
+        open_pool(options, models=options.models_used(words=words)) as pool,
+        looked_into("orchestrator transcribe", pool, lambda: count),
+    ):
         steps = transcribing(options, pool.models, words=words)
         pipeline = Pipeline(steps, pool, timeout_s=options.timeout_s)
-        for file in files:
+        for number, file in enumerate(files):
+            count.done = number
             try:
                 document = _one(file, pipeline, options, quiet=quiet)
             except (EngineUnavailableError, ModelOutOfUseError, PoolClosedError):

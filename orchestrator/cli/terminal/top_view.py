@@ -9,11 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.cli.terminal.progress import duration
-from orchestrator.inspection import SlotView, Snapshot
+from orchestrator.inspection import FileView, SlotView, Snapshot, WorkView
 
 MB = 1024 * 1024
 LEVELS = "▁▂▃▄▅▆▇█"
-OTHER_COLUMNS = 66
+OTHER_COLUMNS = 75
 """Columns that everything but the sparkline takes, as a rule."""
 PLAIN_WIDTH = 160
 """Where the view goes into a file or a pipe."""
@@ -29,10 +29,13 @@ def head(snapshot: Snapshot) -> list[str]:
     """Return the lines about the whole."""
     lines = [
         f"{snapshot.title} · process {snapshot.pid} · up {duration(snapshot.uptime_s)}",
-        f"reserved {snapshot.reserved_bytes / MB:,.0f} of {snapshot.budget_bytes / MB:,.0f} MB · "
+        f"memory budget {snapshot.budget_bytes / MB:,.0f} MB: workers have {snapshot.rss_bytes / MB:,.0f}, "
+        f"reserved {snapshot.reserved_bytes / MB:,.0f}",
         f"queue {snapshot.queue_length} · running {snapshot.running} · spawned {snapshot.spawns} · "
         f"evicted {snapshot.evictions}",
     ]
+    if snapshot.work is not None:
+        lines += _work_lines(snapshot.work)
     if snapshot.batch is not None:
         batch = snapshot.batch
         lines.append(
@@ -45,6 +48,27 @@ def head(snapshot: Snapshot) -> list[str]:
     if any(snapshot.exits.values()):
         lines.append(f"workers left: {counted(snapshot.exits)}")
     return lines
+
+
+def _work_lines(work: WorkView) -> list[str]:
+    """Return the recordings as a whole, then each that is worked on."""
+    whole = [f"recordings {work.done}" + ("" if work.total is None else f" of {work.total}") + " done"]
+    whole += [] if work.rate is None else [f"{work.rate:.3g} × real time"]
+    whole += [] if work.left_s is None else [f"{duration(work.left_s)} left"]
+    return [" · ".join(whole), *(f"  {_file_line(file)}" for file in work.files)]
+
+
+def _file_line(file: FileView) -> str:
+    parts = [f"{file.share:.0%} of {duration(file.audio_s)}"]
+    if file.left_s is not None:
+        rate = file.share * file.audio_s / max(1e-9, file.elapsed_s)
+        parts += [f"{rate:.3g} × real time", f"{duration(file.left_s)} left"]
+    return f"{one_line(file.path)}: {' · '.join(parts)}"
+
+
+def one_line(text: str) -> str:
+    """Return a file's name without the line breaks it may have."""
+    return text.replace("\n", "\\n")
 
 
 def counted(counts: Mapping[str, int]) -> str:
@@ -76,6 +100,7 @@ def _table(snapshot: Snapshot, spark_width: int) -> Table:
         ("gen", "right"),
         ("MB", "right"),
         ("peak", "right"),
+        ("reserved", "right"),
         ("limit", "right"),
         ("memory", "left"),
         ("jobs", "right"),
@@ -99,6 +124,7 @@ def _row(slot: SlotView, spark_width: int) -> list[str]:
             "–",
             "–",
             "–",
+            "–",
             "",
             str(slot.jobs),
             "–",
@@ -113,7 +139,8 @@ def _row(slot: SlotView, spark_width: int) -> list[str]:
         f"{worker.rss_bytes / MB:,.0f}",
         f"{worker.peak_bytes / MB:,.0f}",
         f"{worker.reserved_bytes / MB:,.0f}",
-        sparkline(slot.memory, worker.reserved_bytes, spark_width),
+        "–" if worker.limit_bytes is None else f"{worker.limit_bytes / MB:,.0f}",
+        sparkline(slot.memory, worker.limit_bytes or worker.reserved_bytes, spark_width),
         str(slot.jobs),
         duration(worker.age_s),
         counted(slot.exits),
