@@ -66,8 +66,8 @@ def net_change(summary: ModelSummary) -> str:
     found = summary.net_change.get("live") or summary.net_change.get("rss")
     if not found:
         return UNKNOWN
-    mean = found["per_iteration"]
-    return with_interval(mean["rate"], mean["low"], mean["high"], 4)
+    mean = found.per_iteration
+    return with_interval(mean.rate, mean.low, mean.high, 4)
 
 
 def leak_rate(summary: SeriesSummary) -> str:

@@ -7,7 +7,6 @@ summaries.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from orchestrator.config.types import Experiment
 from orchestrator.report.layout import Line
@@ -22,19 +21,16 @@ def lever_sentences(summary: SeriesSummary) -> list[str]:
     The split is told of the live heap where its channel is on, else of RSS. Of a variant only what it changes is
     told; the rest is in the summary.
     """
-    pulled: Mapping[str, Any] = summary.levers
-    variant: Mapping[str, str] = pulled.get("variant") or {}
-    trim: Mapping[str, str] = pulled.get("trim") or {}
-    split: list[Mapping[str, str]] = pulled.get("load_split") or []
-    if variant:
+    levers = summary.levers
+    if variant := levers.variant:
         return [
             *net_change_sentences(summary),
-            "; ".join(filter(None, (variant.get("sentence"), variant.get("cost")))),
+            "; ".join(filter(None, (variant.sentence, variant.cost))),
         ]
     said = [
         *net_change_sentences(summary),
-        *(each["sentence"] for each in split[:1]),
-        trim.get("sentence", ""),
+        *(each.sentence for each in levers.load_split[:1]),
+        levers.trim.sentence if levers.trim else "",
     ]
     return [sentence for sentence in said if sentence]
 
@@ -42,7 +38,7 @@ def lever_sentences(summary: SeriesSummary) -> list[str]:
 def net_change_sentences(summary: SeriesSummary) -> list[str]:
     """Return which model grows, and by load or by job: of the live heap where its channel is on, else of RSS."""
     found = summary.net_changes or []
-    return [one["sentence"] for one in found[:1] if one.get("sentence")]
+    return [one.sentence for one in found[:1] if one.sentence]
 
 
 def early_end(summary: SeriesSummary) -> str:

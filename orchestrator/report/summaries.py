@@ -6,11 +6,12 @@ Megabytes are 1024² bytes, names carry their units, and what is not known is No
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
 from orchestrator.analysis.judging.judgement import Judgement
+from orchestrator.report.lever_summaries import NO_LEVERS, Channel, LeverSummary, ModelChange, NetChanges
 
 
 class LeakRate(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +73,7 @@ class ModelSummary(SpeechNumbers, frozen=True, kw_only=True):
     avg_unload_release_mb: float | None = None
     avg_net_leak_per_switch_mb: float | None = None
     avg_net_overhead_mb: float | None = None
-    net_change: dict[str, Any] = {}
+    net_change: dict[Channel, ModelChange] = {}
 
 
 class SeriesSummary(SpeechNumbers, frozen=True, kw_only=True):
@@ -140,8 +141,8 @@ class SeriesSummary(SpeechNumbers, frozen=True, kw_only=True):
     trimmed: bool | None = None
     trim_released_mb: float | None = None
     models: dict[str, ModelSummary] = {}
-    net_changes: list[dict[str, Any]] | None = None
-    levers: dict[str, Any] = {}
+    net_changes: list[NetChanges] | None = None
+    levers: LeverSummary = NO_LEVERS
 
 
 NOT_RUN = SeriesSummary()

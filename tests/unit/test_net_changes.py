@@ -68,13 +68,14 @@ def only_large(each: Step, _jobs: int) -> float:
 def test_the_growth_is_told_apart_and_adds_up() -> None:
     about = switching("recreate", iterations=30)
     summary = summarized(about, records(about, only_large))
+    assert summary.net_changes is not None
     live, rss = summary.net_changes
-    assert (live["channel"], rss["channel"]) == ("live", "rss")
-    assert live["models"][LARGE]["per_iteration"]["rate"] == pytest.approx(0.25, abs=1e-5)
-    assert live["models"][LARGE]["finding"] == "grows"
-    assert live["models"][SMALL]["finding"] == "nothing"
-    assert live["sum"] == pytest.approx(live["total"], abs=1e-4)
-    assert summary.models[LARGE].net_change["live"] == live["models"][LARGE]
+    assert (live.channel, rss.channel) == ("live", "rss")
+    assert live.models[LARGE].per_iteration.rate == pytest.approx(0.25, abs=1e-5)
+    assert live.models[LARGE].finding == "grows"
+    assert live.models[SMALL].finding == "nothing"
+    assert live.sum == pytest.approx(live.total, abs=1e-4)
+    assert summary.models[LARGE].net_change["live"] == live.models[LARGE]
     said = " ".join(lever_sentences(summary))
     assert "1.7B 0.2500 ± 0.0000" in said
     assert "the growth is that of 1.7B" in said
@@ -101,8 +102,9 @@ def test_what_changes_between_the_steps_is_not_hidden() -> None:
             )
         )  # fmt: skip
     summary = summarized(about, SeriesRecords(about.name, "recreate", shifted, made.end))
-    assert abs(summary.net_changes[0]["between"]) > 0.5
-    assert "the rest came between the steps" in summary.net_changes[0]["sentence"]
+    assert summary.net_changes is not None
+    assert abs(summary.net_changes[0].between) > 0.5
+    assert "the rest came between the steps" in summary.net_changes[0].sentence
 
 
 @pytest.mark.parametrize(("load", "job"), [(0.3, 0.0), (0.0, 0.3), (0.1, 0.2)])
@@ -113,9 +115,11 @@ def test_one_run_with_varied_jobs_tells_loads_from_jobs(load: float, job: float)
         about, lambda _step, did: load + job * did, jobs=lambda number: jobs_of_load(about, role, number)
     )
     summary = summarized(about, made)
-    split = summary.net_changes[0]["models"][role]["split"]
-    assert split["per_load"]["rate"] == pytest.approx(load, abs=1e-4)
-    assert split["per_job"]["rate"] == pytest.approx(job, abs=1e-4)
+    assert summary.net_changes is not None
+    split = summary.net_changes[0].models[role].split
+    assert split is not None
+    assert split.per_load.rate == pytest.approx(load, abs=1e-4)
+    assert split.per_job.rate == pytest.approx(job, abs=1e-4)
     wanted = "both grow" if load and job else "comes with the jobs" if job else "comes with loading"
     assert wanted in " ".join(lever_sentences(summary))
     own = own_growth(summary, role)

@@ -246,7 +246,7 @@ def test_a_series_without_iterations_has_no_numbers_at_all() -> None:
     }
     assert summary.sentence == "unavailable: gone"
     assert {
-        key: value for key, value in msgspec.structs.asdict(summary).items() if key not in said and value
+        key: value for key, value in msgspec.to_builtins(summary).items() if key not in said and value
     } == {}
     assert summary.leak_rate.rate_mb_per_iteration is None
     assert summary.judgement.verdict == "unavailable"

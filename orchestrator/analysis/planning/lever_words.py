@@ -11,11 +11,11 @@ from orchestrator.analysis.planning.levers import (
     Change,
     Effect,
     LoadSplit,
-    Rate,
     Ratio,
     TrimEffect,
     VariantEffect,
 )
+from orchestrator.analysis.planning.net_change import Interval
 
 _CAUSES: Mapping[str, str] = {
     "MALLOC_ARENA_MAX": "arenas are not the cause",
@@ -161,7 +161,7 @@ def _interval(change: Change) -> str:
     return f"{low} to {high}"
 
 
-def _with_interval(rate: Rate) -> str:
+def _with_interval(rate: Interval) -> str:
     return f"{_number(rate.rate)} ({_number(rate.low)} to {_number(rate.high)})"
 
 

@@ -19,12 +19,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import exp, isfinite
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 import numpy as np
 
 from orchestrator.analysis.judging.difference import Difference, mean_difference, rate_difference
+from orchestrator.analysis.planning.net_change import Interval
 
 Effect = Literal["all", "live-leak", "part", "nothing", "little", "worse", "no-growth", "open"]
 """What a variant shows: it takes away all growth; all but what the live heap grows by; a part; nothing; hardly
@@ -39,14 +40,6 @@ _STRETCHES = 4
 _BUSIER = (
     1.5  # times the load average, and one process more: whoever waits for a core is slower for that alone
 )
-
-
-class Rate(NamedTuple):
-    """A growth rate with its 95 % interval, MB per iteration."""
-
-    low: float
-    rate: float
-    high: float
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -79,8 +72,8 @@ class Side(msgspec.Struct, frozen=True, kw_only=True):
         machine_load: Mean load average of the machine meanwhile.
     """
 
-    rss: Rate
-    heap: Rate | None = None
+    rss: Interval
+    heap: Interval | None = None
     times_s: Sequence[float] = ()
     peak_mb: float | None = None
     tolerance: float = 0.1
@@ -127,9 +120,9 @@ class LoadSplit(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     channel: Literal["live", "rss"]
-    per_iteration: Rate
-    per_job: Rate
-    per_load: Rate
+    per_iteration: Interval
+    per_job: Interval
+    per_load: Interval
     job: SplitPart
     load: SplitPart
 
@@ -153,7 +146,7 @@ class TrimEffect(msgspec.Struct, frozen=True):
 
 def variant_effect(plain: Side, variant: Side) -> VariantEffect:
     """Return what the variant does to the growth of ``plain``, and what it costs."""
-    rss = rate_difference(plain.rss, variant.rss)
+    rss = _difference(plain.rss, variant.rss)
     known = variant.heap or plain.heap
     live = None if known is None else known.rate
     effect = _effect(plain, variant, rss, live)
@@ -189,7 +182,7 @@ def _effect(plain: Side, variant: Side, rss: Difference, live: float | None) -> 
     return "part"
 
 
-def _as_much(rate: Rate, live: float, tolerance: float) -> bool:
+def _as_much(rate: Interval, live: float, tolerance: float) -> bool:
     return rate.low <= live <= rate.high or abs(rate.rate - live) <= tolerance
 
 
@@ -214,7 +207,7 @@ def time_ratio(before: Sequence[float], after: Sequence[float]) -> Ratio | None:
 
 
 def split_growth(
-    recreate: Rate, kept: Rate, *, channel: Literal["live", "rss"], tolerance: float
+    recreate: Interval, kept: Interval, *, channel: Literal["live", "rss"], tolerance: float
 ) -> LoadSplit:
     """Return growth per load and per job.
 
@@ -224,8 +217,8 @@ def split_growth(
         channel: What both are readings of.
         tolerance: Growth per iteration above which it counts in this channel.
     """
-    load = rate_difference(kept, recreate)
-    per_load = Rate(load.low, load.value, load.high)
+    load = _difference(kept, recreate)
+    per_load = Interval(load.low, load.value, load.high)
     return LoadSplit(
         channel=channel,
         per_iteration=recreate,
@@ -236,12 +229,16 @@ def split_growth(
     )
 
 
-def _part(rate: Rate, tolerance: float) -> SplitPart:
+def _part(rate: Interval, tolerance: float) -> SplitPart:
     if rate.low > 0 and rate.rate > tolerance:
         return "grows"
     if rate.high < 0 and rate.rate < -tolerance:
         return "shrinks"
     return "nothing" if rate.high <= tolerance else "open"
+
+
+def _difference(first: Interval, second: Interval) -> Difference:
+    return rate_difference((first.low, first.rate, first.high), (second.low, second.rate, second.high))
 
 
 def _change(before: float, after: float, difference: Difference) -> Change:
@@ -258,7 +255,7 @@ def _busy(before: float | None, after: float | None) -> tuple[float, float] | No
 def _heap_change(plain: Side, variant: Side) -> Change | None:
     if plain.heap is None or variant.heap is None:
         return None
-    return _change(plain.heap.rate, variant.heap.rate, rate_difference(plain.heap, variant.heap))
+    return _change(plain.heap.rate, variant.heap.rate, _difference(plain.heap, variant.heap))
 
 
 def _peak_change(plain: Side, variant: Side) -> Change | None:

@@ -34,7 +34,7 @@ Numbers = Sequence[float] | NDArray[np.float64]
 
 
 class Interval(msgspec.Struct, frozen=True):
-    """A mean with its 95 % interval, MB."""
+    """A mean, or a growth rate per iteration, with its 95 % interval; MB."""
 
     low: float
     rate: float

@@ -7,7 +7,7 @@ Here: which series is held against which, and which of their figures count. What
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -19,11 +19,13 @@ from orchestrator.analysis.planning.lever_words import (
     trim_sentence,
     variant_sentence,
 )
-from orchestrator.analysis.planning.levers import Rate, Side, TrimEffect, split_growth, variant_effect
+from orchestrator.analysis.planning.levers import Side, TrimEffect, split_growth, variant_effect
+from orchestrator.analysis.planning.net_change import Interval
 from orchestrator.config.types import Experiment, Series
 from orchestrator.experiments.judging.model_summary import mean
 from orchestrator.experiments.judging.readings import MB, boundary_readings, own_boundary
 from orchestrator.experiments.storage.records import IterationRecord, SeriesRecords
+from orchestrator.report.lever_summaries import LeverSummary, LoadSplitSummary, TrimSummary, VariantSummary
 from orchestrator.report.names import method_name
 from orchestrator.report.summaries import SeriesSummary
 
@@ -37,22 +39,18 @@ _KEEP_A_MODEL = ("restart", "reuse")
 
 def levers(
     experiment: Experiment, records: Mapping[str, SeriesRecords], summaries: Summaries
-) -> dict[str, dict[str, Any]]:
-    """Return what the levers show by series key, ready for JSON; an empty table where there is none to pull.
-
-    Keys of a table: ``variant`` (a series in another environment against the same method without it),
-    ``load_split`` (``recreate`` against a kept model, per channel), ``trim``.
-    """
+) -> dict[str, LeverSummary]:
+    """Return what the levers show, by series key."""
     known = [series for series in experiment.series if series.key in records and series.key in summaries]
-    found: dict[str, dict[str, Any]] = {}
-    for series in known:
-        parts = {
-            "variant": _variant(series, known, records, summaries),
-            "load_split": _load_split(series, known, summaries),
-            "trim": None if series.method == "recycle" else _trim(series, records[series.key], summaries),
-        }
-        found[series.key] = {name: part for name, part in parts.items() if part}
-    return found
+    return {
+        series.key: LeverSummary(
+            variant=_variant(series, known, records, summaries),
+            load_split=_load_split(series, known, summaries),
+            # The baseline's last process is as fresh as all others: what a trim gives back there is no growth.
+            trim=None if series.method == "recycle" else _trim(series, records[series.key], summaries),
+        )
+        for series in known
+    }
 
 
 def setting_of(variant: Series, plain: Series) -> str:
@@ -67,7 +65,7 @@ def _variant(
     known: Sequence[Series],
     records: Mapping[str, SeriesRecords],
     summaries: Summaries,
-) -> dict[str, Any] | None:
+) -> VariantSummary | None:
     plain = next((one for one in known if one.variant is None and one.method == series.method), None)
     if series.variant is None or plain is None:
         return None
@@ -76,13 +74,13 @@ def _variant(
         return None
     found = variant_effect(sides[0], sides[1])
     setting = setting_of(series, plain)
-    return {
-        "against": plain.key,
-        "setting": setting,
-        **msgspec.to_builtins(found),
-        "sentence": variant_sentence(setting, found, replaced=series.allocator is not None),
-        "cost": cost_sentence(found),
-    }
+    return VariantSummary(
+        **msgspec.structs.asdict(found),
+        against=plain.key,
+        setting=setting,
+        sentence=variant_sentence(setting, found, replaced=series.allocator is not None),
+        cost=cost_sentence(found),
+    )
 
 
 def _side(records: SeriesRecords, summary: SeriesSummary) -> Side | None:
@@ -100,7 +98,7 @@ def _side(records: SeriesRecords, summary: SeriesSummary) -> Side | None:
     )
 
 
-def _rate(judged: Judgement | None, channel: Literal["rss", "heap"]) -> Rate | None:
+def _rate(judged: Judgement | None, channel: Literal["rss", "heap"]) -> Interval | None:
     if judged is None:
         return None
     ends = {
@@ -108,7 +106,7 @@ def _rate(judged: Judgement | None, channel: Literal["rss", "heap"]) -> Rate | N
         "heap": (judged.heap_ci_low, judged.heap_rate_mb_per_iteration, judged.heap_ci_high),
     }
     low, rate, high = ends[channel]
-    return None if rate is None or low is None or high is None else Rate(low, rate, high)
+    return None if rate is None or low is None or high is None else Interval(low, rate, high)
 
 
 def _times_s(iterations: Sequence[IterationRecord]) -> list[float]:
@@ -125,7 +123,7 @@ def _times_s(iterations: Sequence[IterationRecord]) -> list[float]:
     ]
 
 
-def _load_split(series: Series, known: Sequence[Series], summaries: Summaries) -> list[dict[str, Any]]:
+def _load_split(series: Series, known: Sequence[Series], summaries: Summaries) -> list[LoadSplitSummary]:
     kept = next(
         (
             one
@@ -138,7 +136,7 @@ def _load_split(series: Series, known: Sequence[Series], summaries: Summaries) -
     if series.method != "recreate" or kept is None:
         return []
     name = method_name(kept, summaries[kept.key])
-    found: list[dict[str, Any]] = []
+    found: list[LoadSplitSummary] = []
     for channel, key in _CHANNELS:
         judged = summaries[series.key].judgement
         rates = _rate(judged, key), _rate(summaries[kept.key].judgement, key)
@@ -147,21 +145,12 @@ def _load_split(series: Series, known: Sequence[Series], summaries: Summaries) -
             continue
         limit = live_tolerance_mb(tolerance) if channel == "live" else tolerance
         split = split_growth(rates[0], rates[1], channel=channel, tolerance=limit)
-        words = {"sentence": split_sentence(split, kept=name)}
-        found.append({"against": kept.key, **_named(msgspec.to_builtins(split)), **words})
+        sentence = split_sentence(split, kept=name)
+        found.append(LoadSplitSummary(**msgspec.structs.asdict(split), against=kept.key, sentence=sentence))
     return found
 
 
-def _named(split: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the split with its rates as tables, so that a reader need not know which number comes first."""
-    rates = ("per_iteration", "per_job", "per_load")
-    return {
-        key: dict(zip(("low", "rate", "high"), value, strict=True)) if key in rates else value
-        for key, value in split.items()
-    }
-
-
-def _trim(series: Series, records: SeriesRecords, summaries: Summaries) -> dict[str, Any] | None:
+def _trim(series: Series, records: SeriesRecords, summaries: Summaries) -> TrimSummary | None:
     released = summaries[series.key].trim_released_mb
     before = records.end.before_trim if records.end else None
     readings = boundary_readings(records.iterations, own_boundary(series.method))
@@ -175,4 +164,4 @@ def _trim(series: Series, records: SeriesRecords, summaries: Summaries) -> dict[
     if judged is not None and judged.verdict == "leak":
         leak = judged.heap_rate_mb_per_iteration
     found = TrimEffect(released, (before.rss_anon - first) / MB, leak)
-    return {**msgspec.to_builtins(found), "share": found.share, "sentence": trim_sentence(found)}
+    return TrimSummary(**msgspec.structs.asdict(found), share=found.share, sentence=trim_sentence(found))

@@ -7,80 +7,43 @@ next one's load, so that RSS books it on the wrong one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Literal
 
 import msgspec
 
 from orchestrator.analysis.judging.tolerance import LIVE_FLOOR_MB, RSS_FLOOR_MB, live_tolerance_mb
-from orchestrator.analysis.planning.net_change import FEWEST, Interval, LoadAndJob, load_and_job, mean_change
+from orchestrator.analysis.planning.net_change import FEWEST, load_and_job, mean_change
 from orchestrator.analysis.planning.net_change_words import jobs_sentence, models_sentence
 from orchestrator.experiments.judging.readings import MB, memory_series
 from orchestrator.experiments.storage.records import IterationRecord, Reading, StepRecord
+from orchestrator.report.lever_summaries import Channel, ModelChange, NetChanges
 
-Channel = Literal["live", "rss"]
 _FLOORS: dict[Channel, float] = {"live": LIVE_FLOOR_MB, "rss": RSS_FLOOR_MB}
 
 
-class ModelChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What one model leaves behind per iteration, MB.
-
-    Attributes:
-        per_iteration: Mean with its 95 % interval.
-        finding: ``grows``, ``nothing`` (the interval ends below the tolerance), or ``open``.
-        jobs: Jobs per iteration, on average.
-        split: What a load and what a job leave, where the number of jobs per load varied.
-    """
-
-    per_iteration: Interval
-    finding: Literal["grows", "nothing", "open"]
-    jobs: float
-    split: LoadAndJob | None = None
-
-
-class NetChanges(msgspec.Struct, frozen=True, kw_only=True):
-    """What the models of a series leave behind, as one channel shows it. MB per iteration.
-
-    Attributes:
-        channel: ``live`` (live heap) or ``rss``.
-        models: By role.
-        sum: Of the models' means.
-        total: Growth of the whole process over the same iterations, per iteration.
-        between: The total less the sum: what changed between the steps.
-        iterations: How many were used.
-    """
-
-    channel: Channel
-    models: dict[str, ModelChange]
-    sum: float
-    total: float
-    between: float
-    iterations: int
-
-
 def net_changes(
-    iterations: Sequence[IterationRecord], *, warm_up: int, tolerance_mb: float | None
+    iterations: Sequence[IterationRecord],
+    labels: Mapping[str, str],
+    *,
+    warm_up: int,
+    tolerance_mb: float | None,
 ) -> list[NetChanges]:
     """Return the net changes by channel, the live heap first; none where no step was read before and after.
 
     Args:
         iterations: Of one series, in order.
+        labels: What tables call the models, by role.
         warm_up: Iterations to leave out; fewer where too few would be left, and the first one always.
         tolerance_mb: Accepted growth of the process per iteration.
     """
     left_out = max(1, min(warm_up, len(iterations) - 2 * FEWEST))
     used = iterations[left_out:]
     found = (_of_channel(channel, used, tolerance_mb or 0.1) for channel in _FLOORS)
-    return [one for one in found if one is not None]
+    return [msgspec.structs.replace(one, sentence=_sentence(one, labels)) for one in found if one is not None]
 
 
-def net_changes_part(found: Sequence[NetChanges], labels: dict[str, str]) -> list[dict[str, Any]]:
-    """Return them ready for JSON, each with its ``sentence``; ``labels`` are the models' by role."""
-    return [{**msgspec.to_builtins(one), "sentence": _sentence(one, labels)} for one in found]
-
-
-def _sentence(found: NetChanges, labels: dict[str, str]) -> str:
+def _sentence(found: NetChanges, labels: Mapping[str, str]) -> str:
     what = "the live heap" if found.channel == "live" else "RSS"
     means = {labels.get(role, role): one.per_iteration for role, one in found.models.items()}
     grows = [labels.get(role, role) for role, one in found.models.items() if one.finding == "grows"]

@@ -17,9 +17,10 @@ from orchestrator.config.types import Experiment, Step
 from orchestrator.experiments.judging.judgement import Judgements, series_method
 from orchestrator.experiments.judging.levers import levers
 from orchestrator.experiments.judging.model_summary import mean, phase_means, speech_numbers, summarize_model
-from orchestrator.experiments.judging.net_changes import net_changes, net_changes_part
+from orchestrator.experiments.judging.net_changes import net_changes
 from orchestrator.experiments.judging.readings import MB, boundary_readings
 from orchestrator.experiments.storage.records import IterationRecord, Reading, SeriesRecords, StepRecord
+from orchestrator.report.lever_summaries import NO_LEVERS
 from orchestrator.report.summaries import ModelSummary, SeriesSummary
 
 
@@ -65,20 +66,21 @@ def _models(
     """Return each model's numbers, with its own net change, and how those add up to the whole growth."""
     steps = [step for record in iterations for step in record.steps]
     loads_anew = method == "recreate"
+    labels = {role: step.model.label for role, step in models.items()}
     found = (
-        net_changes(iterations, warm_up=judged.warm_up, tolerance_mb=judged.tolerance) if loads_anew else []
+        net_changes(iterations, labels, warm_up=judged.warm_up, tolerance_mb=judged.tolerance)
+        if loads_anew
+        else []
     )
     changes = {
-        role: {one.channel: msgspec.to_builtins(one.models[role]) for one in found if role in one.models}
-        for role in models
+        role: {one.channel: one.models[role] for one in found if role in one.models} for role in models
     }
     return {
         "models": {
             role: msgspec.structs.replace(_of_model(step, steps), net_change=changes[role])
             for role, step in models.items()
         },
-        "net_changes": net_changes_part(found, {role: step.model.label for role, step in models.items()})
-        or None,
+        "net_changes": found or None,
     }
 
 
@@ -185,5 +187,6 @@ def summarize_all(judgements: Judgements) -> dict[str, SeriesSummary]:
     by_key = {key: summarize(judgements, key) for key in records}
     pulled = levers(judgements.experiment, records, by_key)
     return {
-        key: msgspec.structs.replace(summary, levers=pulled.get(key, {})) for key, summary in by_key.items()
+        key: msgspec.structs.replace(summary, levers=pulled.get(key, NO_LEVERS))
+        for key, summary in by_key.items()
     }

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import msgspec
-
 from orchestrator.analysis.planning.net_change import Interval
 from orchestrator.report.summaries import SeriesSummary
 
@@ -48,15 +46,14 @@ def own_growth(summary: SeriesSummary, role: str) -> OwnGrowth | None:
     That is where several models share the process, or where the number of jobs per load varied.
     """
     for found in summary.net_changes or ():
-        one = found["models"].get(role)
-        if one is None or (len(found["models"]) == 1 and one.get("split") is None):
+        one = found.models.get(role)
+        if one is None or (len(found.models) == 1 and one.split is None):
             continue
-        split = one.get("split")
         return OwnGrowth(
-            finding=one["finding"],
-            per_iteration=msgspec.convert(one["per_iteration"], Interval),
-            per_job=msgspec.convert(split["per_job"], Interval) if split else None,
-            total_mb=found["total"],
-            channel=found["channel"],
+            finding=one.finding,
+            per_iteration=one.per_iteration,
+            per_job=one.split.per_job if one.split else None,
+            total_mb=found.total,
+            channel=found.channel,
         )
     return None

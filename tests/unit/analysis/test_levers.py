@@ -16,7 +16,7 @@ from orchestrator.analysis.planning.lever_words import (
 from orchestrator.analysis.planning.levers import (
     Change,
     Effect,
-    Rate,
+    Interval,
     Ratio,
     Side,
     TrimEffect,
@@ -29,11 +29,11 @@ from orchestrator.analysis.planning.levers import (
 TRIM = "MALLOC_TRIM_THRESHOLD_=131072"
 
 
-def about(rate: float, half: float = 0.1) -> Rate:
-    return Rate(rate - half, rate, rate + half)
+def about(rate: float, half: float = 0.1) -> Interval:
+    return Interval(rate - half, rate, rate + half)
 
 
-def side(rss: Rate, heap: float | None = None, times_s: Sequence[float] = (), **more: float) -> Side:
+def side(rss: Interval, heap: float | None = None, times_s: Sequence[float] = (), **more: float) -> Side:
     return Side(rss=rss, heap=None if heap is None else about(heap, 0.005), times_s=times_s, **more)
 
 
@@ -54,7 +54,7 @@ def side(rss: Rate, heap: float | None = None, times_s: Sequence[float] = (), **
         (about(1.0, 2.0), about(0.1), 0.0, "open"),
     ],
 )
-def test_what_a_variant_shows(plain: Rate, variant: Rate, live: float | None, effect: Effect) -> None:
+def test_what_a_variant_shows(plain: Interval, variant: Interval, live: float | None, effect: Effect) -> None:
     assert variant_effect(side(plain, live), side(variant, live)).effect == effect
 
 
@@ -114,7 +114,7 @@ def test_what_changes_nothing_is_not_the_cause(setting: str, replaced: bool, cau
         ((about(6.1, 0.01), about(6.0, 0.01)), "changes little"),
     ],
 )
-def test_every_effect_has_its_words(rates: tuple[Rate, Rate], words: str) -> None:
+def test_every_effect_has_its_words(rates: tuple[Interval, Interval], words: str) -> None:
     assert words in variant_sentence(TRIM, variant_effect(side(rates[0], 0.0), side(rates[1], 0.0)))
 
 
@@ -215,7 +215,9 @@ def test_the_time_of_a_busier_machine_proves_nothing(
         (about(0.0, 0.01), about(0.3, 0.01), "grows", "shrinks", "it comes with every job"),
     ],
 )
-def test_growth_per_load_and_per_job(recreate: Rate, kept: Rate, job: str, load: str, words: str) -> None:
+def test_growth_per_load_and_per_job(
+    recreate: Interval, kept: Interval, job: str, load: str, words: str
+) -> None:
     found = split_growth(recreate, kept, channel="live", tolerance=0.02)
     assert (found.job, found.load) == (job, load)
     assert found.per_load.rate == pytest.approx(recreate.rate - kept.rate)
