@@ -3,7 +3,9 @@
 In reading order:
 
 - ``metrics``: compare a transcript with its reference: word and character error rate, in per cent
-- ``phrase_matching``: replace dictionary phrases in text that still grows
+- ``opencc_dictionaries``: what OpenCC knows of characters, phrases and Taiwan's words
+- ``segmentation``: where words begin and end in Chinese
+- ``word_senses``: which of Taiwan's own words stands for a word here: 支援 or 支持
 - ``zh_tw``: chinese as it is written in Taiwan, from simplified Chinese
 - ``chinese``: what is done with a transcript in Chinese
 """

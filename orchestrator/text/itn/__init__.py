@@ -12,6 +12,7 @@ In reading order:
 - ``characters``: the characters of spoken numbers, and one form of each for the rules to look at
 - ``cardinals``: read a run of numerals as one number: 三百零五, 一百二 (120), 两万五 (25000), 一亿两千万
 - ``kept_words``: words with numerals in them that are no numbers: they stay as they are
+- ``word_borders``: numerals that belong to a word are no numbers: 统一零售价, 第一百货, 十月革命
 - ``scene``: the text under work
 - ``amounts``: numbers before anything else: 三十五个人 → 35个人, 十二块五 → 12块5, 五公里 → 5公里
 - ``clock``: 下午三点十五分 → 下午3点15分, 三点半 → 3点半: times of day, their signs stay

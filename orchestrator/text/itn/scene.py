@@ -8,6 +8,7 @@ from functools import cached_property
 from orchestrator.text.itn.cardinals import Cardinal, read_cardinal
 from orchestrator.text.itn.characters import DIGIT_VALUES, DIGITS, RUN, fold
 from orchestrator.text.itn.kept_words import mask_kept_words
+from orchestrator.text.itn.word_borders import mask_words
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Scene:
     def __init__(self, text: str) -> None:
         self.text = text
         self.folded = fold(text)
-        masked = mask_kept_words(self.folded)
+        masked = mask_words(self.folded, mask_kept_words(self.folded))
         self.runs = [
             Run(match.start(), match.end(), match[0], text[match.start() : match.end()])
             for match in RUN.finditer(masked)
