@@ -22,7 +22,7 @@ OUTPUTS = {
 }
 PATIENCE_S = 250.0
 """Up to thirty processes a run, on a machine that may be busy. Nothing is measured by it."""
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 CRASHED = "crashed at iteration 1 in phase unload: SIGABRT"
 
 

@@ -29,7 +29,7 @@ WALKS = [
 ]
 SCRIPTS = [DOCS / "pipelines.md", DOCS / "text.md", DOCS / "leakgate.md", ROOT / "README.md"]
 """Pages whose Python blocks stand for themselves."""
-PATIENCE_S = 100.0
+PATIENCE_S = 200.0
 TEXT = "ask not what your country"
 
 
@@ -143,7 +143,7 @@ def walk(tmp_path: Path) -> Walk:
     return Walk(folder)
 
 
-@pytest.mark.timeout(300)  # the tutorial runs, plans, serves and compares: half a minute on an idle machine
+@pytest.mark.timeout(600)  # the tutorial runs, plans, serves and compares: half a minute on an idle machine
 @pytest.mark.parametrize("page", WALKS, ids=lambda page: page.stem)
 def test_a_reader_gets_what_the_page_promises(page: Path, walk: Walk) -> None:
     blocks = snippets(page)
@@ -180,7 +180,7 @@ finally:
 """
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_the_first_block_about_scaling_runs_on_a_cluster(walk: Walk) -> None:
     """The other one, for Ray Data, is tests/process/test_ray_pool.py's, with data of its own."""
     pytest.importorskip("ray", reason="needs the packages of the extra 'ray'")

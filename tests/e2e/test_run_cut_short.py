@@ -34,6 +34,33 @@ MOMENTS = {
 }
 
 
+_PAUSED_RUN = """
+import sys, time
+from orchestrator.cli import main
+from orchestrator.experiments.storage.entry_log import EntryLog
+
+lines, append = 0, EntryLog.append
+def append_and_pause(self, entry):
+    global lines
+    append(self, entry)
+    lines += 1
+    if lines == {line}:
+        time.sleep(1000)
+EntryLog.append = append_and_pause
+sys.argv[0] = "orchestrator"
+main()
+"""
+
+
+def start_and_pause(lab: Lab, line: int) -> "subprocess.Popen[bytes]":
+    """Start ``run``; return when it stands still after so many lines of entries, however fast the machine is."""
+    (lab.folder / "paused_run.py").write_text(_PAUSED_RUN.format(line=line))
+    child = lab.start("run", module="paused_run")
+    wait_until(lambda: lab.raw_lines() >= line or child.poll() is not None)
+    assert lab.raw_lines() == line
+    return child
+
+
 def kept(lab: Lab) -> dict[str, list[IterationRecord]]:
     """Return the iterations that count, by series, after voiding those that a later start voids."""
     found: dict[str, list[IterationRecord]] = {}
@@ -62,16 +89,14 @@ def check_readable(lab: Lab) -> None:
 @pytest.mark.parametrize("moment", list(MOMENTS))
 def test_a_killed_parent_loses_the_running_iteration_at_most(lab: Lab, moment: str) -> None:
     lab.write(PLAN, models=MODEL)
-    child = lab.start("run")
-    wait_until(lambda: lab.raw_lines() >= MOMENTS[moment] or child.poll() is not None)
-    seen = lab.raw_lines()
+    child = start_and_pause(lab, MOMENTS[moment])
     child.kill()
     assert child.wait(PATIENCE_S) == -signal.SIGKILL
     wait_until(lambda: not lab.workers(), within_s=NO_WORKER_S, what="no worker left")
 
     check_readable(lab)
     assert lab.manifest().state == "running"
-    assert len(lab.entries()) >= seen
+    assert len(lab.entries()) == MOMENTS[moment]
     before, complete = kept(lab), ended(lab)
 
     done = lab.run("run", "--resume")
@@ -148,8 +173,7 @@ def test_resume_says_why_there_is_nothing_to_resume(lab: Lab) -> None:
 
 def test_resume_after_a_change_says_that_the_plan_is_another(lab: Lab) -> None:
     lab.write(PLAN, models=MODEL)
-    child = lab.start("run")
-    wait_until(lambda: lab.raw_lines() >= 3)
+    child = start_and_pause(lab, 3)
     child.kill()
     child.wait(PATIENCE_S)
     cut_off = lab.run_folder.name
@@ -196,8 +220,7 @@ def test_an_interrupt_ends_a_hanging_engine_and_can_be_resumed(
 
 def test_an_interrupt_between_two_series_keeps_the_first_whole(lab: Lab) -> None:
     lab.write(PLAN, models=MODEL)
-    child = lab.start("run")
-    wait_until(lambda: lab.raw_lines() >= SERIES)
+    child = start_and_pause(lab, SERIES)
     child.send_signal(signal.SIGINT)
     assert child.wait(END_S) == 130
     before, complete = kept(lab), ended(lab)
@@ -317,7 +340,7 @@ def unprivileged() -> Any:
 
 
 def test_two_runs_in_one_folder_at_the_same_time(lab: Lab) -> None:
-    lab.write(experiment("a", iterations=200), models={"small": synthetic(job_ms=200)})
+    lab.write(experiment("a", iterations=2000), models={"small": synthetic(job_ms=200)})
     first = lab.start("run")
     try:
         wait_until(lambda: lab.raw_lines() >= 2)

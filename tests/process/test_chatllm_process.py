@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from chatllm_bench import Bench
+from chatllm_bench import TIMEOUT_S, Bench
 
 from doubles import Doubles, write_model
 from orchestrator.errors import EngineUnavailableError, JobError, WorkerDiedError
@@ -43,7 +43,7 @@ def test_a_worker_with_a_live_object_leaves_without_static_destructors(bench: Be
     with bench.worker() as worker:
         worker.load()
         worker.transcribe()
-        assert worker.dialogue.stop() == 0
+        assert worker.dialogue.stop(grace_s=TIMEOUT_S) == 0
 
 
 def test_a_static_destructor_would_have_aborted(bench: Bench) -> None:

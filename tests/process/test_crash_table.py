@@ -86,7 +86,7 @@ def test_an_engine_that_raises_leaves_the_worker_alive(where: str, how: str, typ
         assert caught.value.type_name == type_name
         assert "synthetic/faults.py" in caught.value.remote_traceback
         assert dialogue.ask(Check(9, model()), Checked, timeout_s=PATIENCE_S, phase="check").id == 9
-        assert dialogue.stop() == 0
+        assert dialogue.stop(grace_s=PATIENCE_S) == 0
 
 
 @pytest.mark.parametrize("where", WHERE)
@@ -126,7 +126,7 @@ def test_bytes_that_are_no_message_break_the_protocol(where: str, how: str, word
 def test_megabytes_of_noise_neither_block_nor_reach_the_protocol(where: str) -> None:
     with Dialogue() as dialogue:
         drive(dialogue, where, {"how": "noise", "kib": 4096})
-        assert dialogue.stop() == 0
+        assert dialogue.stop(grace_s=PATIENCE_S) == 0
         assert "synthetic noise" in dialogue.worker.stderr_tail
         assert len(dialogue.worker.stderr_tail) <= 64 * 1024
 
@@ -138,13 +138,13 @@ def test_a_grandchild_that_keeps_the_pipes_delays_nothing_and_goes_with_the_work
 ) -> None:
     with Dialogue() as dialogue:
         drive(dialogue, where, {"how": how})
-        assert dialogue.stop() == 0
+        assert dialogue.stop(grace_s=PATIENCE_S) == 0
 
 
 def test_a_detached_grandchild_that_keeps_the_pipes_does_not_keep_us_waiting() -> None:
     with Dialogue() as dialogue:
         drive(dialogue, "run", {"how": "grandchild_fork", "detached": True, "ms": 3000})
-        assert dialogue.stop() == 0
+        assert dialogue.stop(grace_s=PATIENCE_S) == 0
 
 
 def test_a_worker_that_ignores_sigterm_is_killed_by_the_ladder() -> None:

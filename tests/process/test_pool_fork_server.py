@@ -18,6 +18,7 @@ from orchestrator.pool.jobs import Call, EngineJob
 from orchestrator.pool.models import Model
 from orchestrator.pool.pool import Pool
 from orchestrator.pool.recycling import Recycle
+from orchestrator.process import fork_server as fork_server_module
 from orchestrator.process.exit_status import describe_exit
 from orchestrator.process.fork_server import LOST_STATUS, ForkServer, ForkServerLostError
 from orchestrator.process.spawn import child_environment, start_fork_server
@@ -26,11 +27,17 @@ from orchestrator.process.worker_process import WorkerProcess
 DEADLINE_S = 60.0
 FRESH = Recycle(max_jobs=1)
 pytestmark = [
-    pytest.mark.usefixtures("nothing_left"),
+    pytest.mark.usefixtures("nothing_left", "patience_with_the_fork_server"),
     pytest.mark.skipif(
         not hasattr(os, "pidfd_open"), reason="workers are forked only where there are pidfds"
     ),
 ]
+
+
+@pytest.fixture
+def patience_with_the_fork_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that does not answer in time is given up, and workers are executed again. Here a busy machine may be late."""
+    monkeypatch.setattr(fork_server_module, "ANSWER_TIMEOUT_S", DEADLINE_S)
 
 
 def wait_until(true: Callable[[], Any]) -> None:
@@ -61,7 +68,7 @@ def use_fork_server(pool: Pool) -> psutil.Process:
 
 
 @pytest.fixture
-def fork_server() -> Any:
+def fork_server(patience_with_the_fork_server: None) -> Any:
     found = start_fork_server(child_environment({}))
     wait_until(lambda: found.ready)
     yield found

@@ -318,15 +318,19 @@ def given_back(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_a_stream_among_tiny_jobs_has_all_its_text_and_costs_none(
-    notes: Notes, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, notes: Notes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = "abcdefghij" * 20
+    opening = tmp_path / "opening"
     with Pool() as pool:
         pool.run(notes.call(FIRST))
         back = given_back(pool, monkeypatch)
+        first = pool.submit(Call("pool_functions:wait_for", str(opening)))
         before = [pool.submit(notes.call(number)) for number in range(100)]
         streams = [pool.stream(notes.call(number, "note_and_spell", text)) for number in range(100, 105)]
         behind = [pool.submit(notes.call(number)) for number in range(105, 205)]
+        opening.touch()  # only now, that all of them can stand in one line
+        assert first.result(DEADLINE_S)
         for number, stream in enumerate(streams, 100):
             assert "".join(map(str, stream)) == text
             assert stream.result() == number

@@ -95,7 +95,7 @@ def test_a_foreign_worker_module_is_never_run(tmp_path: Path, monkeypatch: pytes
         load(dialogue)
         assert ask_value(dialogue, "os:getcwd") == str(tmp_path)
         assert ask_value(dialogue, "os:getenv", "PYTHONPATH") == str(tmp_path)
-        assert dialogue.stop() == 0
+        assert dialogue.stop(grace_s=PATIENCE_S) == 0
 
 
 def test_the_hosts_modules_are_found_behind_our_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +110,7 @@ def test_prints_of_user_code_are_noise_and_not_protocol() -> None:
     with Dialogue() as dialogue:
         load(dialogue)
         ask_value(dialogue, "builtins:print", "hello from the worker")
-        assert dialogue.stop() == 0
+        assert dialogue.stop(grace_s=PATIENCE_S) == 0
         assert "hello from the worker" in dialogue.worker.stderr_tail
 
 

@@ -157,7 +157,7 @@ def test_stopping_puts_what_is_under_way_back(journal: Journal, tmp_path: Path) 
     batch, told = batch_of(journal, tmp_path, pool)
     thread = threading.Thread(target=batch.run)
     thread.start()
-    assert pool.submitted.wait(10)
+    assert pool.submitted.wait(60)
     while thread.is_alive():
         batch.stop()
         thread.join(0.01)

@@ -159,9 +159,9 @@ def test_jobs_are_pulled_lazily(recording: Recording) -> None:
     waiting = Work(recording, pool).results(jobs())
     reader = threading.Thread(target=lambda: next(waiting), daemon=True)
     reader.start()
-    assert pool.submitted.wait(10)
+    assert pool.submitted.wait(60)
     pool.release()
-    reader.join(10)
+    reader.join(60)
     assert pulled <= JOBS_AHEAD + 1
 
 
@@ -197,9 +197,9 @@ def test_an_error_of_a_job_ends_the_recording_and_cancels_the_rest(
     thread = threading.Thread(target=run)
     thread.start()
     while len(pool.held) < 3:
-        assert pool.submitted.wait(10)
+        assert pool.submitted.wait(60)
     pool.held[0][1].set_exception(JobError("ValueError", "bad audio"))
-    thread.join(10)
+    thread.join(60)
     assert len(errors) == 1
     assert all(future.done() for _, future in pool.held)
 
@@ -217,7 +217,7 @@ def test_cancelling_stops_the_job_that_is_waited_for(recording: Recording) -> No
 
     thread = threading.Thread(target=run)
     thread.start()
-    assert pool.submitted.wait(10)
+    assert pool.submitted.wait(60)
     while not errors and thread.is_alive():
         work.cancel()
         thread.join(0.01)
@@ -305,7 +305,7 @@ def test_leaving_map_early_stops_what_is_under_way(tmp_path: Path) -> None:
             assert isinstance(job, EngineJob)
             if Path(str(job.audio)).stem != "a":
                 return super().submit(job, timeout_s=timeout_s)
-            assert self.submitted.wait(10), "the second recording never came"
+            assert self.submitted.wait(60), "the second recording never came"
             failed: Future[Any] = Future()
             failed.set_exception(JobError("ValueError", "no"))
             return failed
