@@ -69,6 +69,23 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     descriptors: int | None = None
 
 
+MB = 1024.0**2
+COUNTS = frozenset(("threads", "descriptors"))
+"""Fields of a reading that are no sizes."""
+
+
+def file_key(field: str) -> str:
+    """Return what result files and recordings call a field of a reading: sizes are MB there, and say so."""
+    if field in COUNTS:
+        return field
+    return "vm_hwm_mb" if field == "peak" else f"{field}_mb"
+
+
+def file_value(field: str, value: int | None) -> float | None:
+    """Return the value that stands under :func:`file_key`: sizes in MB, counts as they are."""
+    return value if value is None or field in COUNTS else value / MB
+
+
 def read_boundary(pid: int) -> Memory:
     """Read everything there is to know. Takes milliseconds and more with the size of the process.
 

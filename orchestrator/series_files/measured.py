@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from orchestrator.analysis.series import FloatArray
 
 Ending = Literal["crashed", "unavailable"]
+
+CHANNELS: Mapping[str, str] = {
+    "rss": "rss",
+    "rss_anon": "rss_anon",
+    "rss_shmem": "rss_shmem",
+    "swap": "swap",
+    "live": "heap_live",
+    "held": "heap_held",
+    "descriptors": "descriptors",
+    "threads": "threads",
+}
+"""The channels of a series: its attribute, and the field of a reading that it is read from."""
 
 MOST_MB = 2.0**27
 """128 TiB: the address space of a process on x86-64 and arm64. More is no reading, or one in another unit."""

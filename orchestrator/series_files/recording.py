@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import msgspec
 import numpy as np
@@ -19,20 +20,12 @@ import psutil
 from orchestrator.analysis.series import FloatArray
 from orchestrator.errors import OrchestratorError
 from orchestrator.files.writing import write_problem
-from orchestrator.process.memory import Memory, ProcessGoneError, read_boundary
-from orchestrator.series_files.measured import MeasuredSeries
+from orchestrator.process.memory import COUNTS, Memory, ProcessGoneError, file_key, file_value, read_boundary
+from orchestrator.series_files.measured import CHANNELS, MeasuredSeries
 
-MB = 1024.0**2
-COLUMNS = (
-    "iteration",
-    "elapsed_s",
-    "rss_mb",
-    "rss_anon_mb",
-    "rss_shmem_mb",
-    "swap_mb",
-    "threads",
-    "descriptors",
-)
+_READ = ("rss", "rss_anon", "rss_shmem", "swap", "threads", "descriptors")
+"""What of a reading is recorded. USS and PSS are not: the kernel walks all page tables of the process for them."""
+COLUMNS = ("iteration", "elapsed_s", *map(file_key, _READ))
 
 Clock = Callable[[], float]
 Wait = Callable[[float], bool]
@@ -82,27 +75,20 @@ class Recording:
         """Return what has been read so far as a series."""
         times = [row.elapsed_s for row in self._rows]
         spread = times[-1] - times[0] if times else 0.0
-        return MeasuredSeries(
+        found = {name: self._channel(field) for name, field in CHANNELS.items() if field in _READ}
+        known: dict[str, Any] = {name: values for name, values in found.items() if values is not None}
+        series = MeasuredSeries(
             file=self._name,
-            rss=np.array([row.memory.rss / MB for row in self._rows], dtype=np.float64),
-            rss_anon=self._channel(lambda memory: memory.rss_anon),
-            rss_shmem=self._channel(lambda memory: memory.rss_shmem),
-            swap=self._channel(lambda memory: memory.swap),
-            descriptors=self._counts(lambda memory: memory.descriptors),
-            threads=self._counts(lambda memory: memory.threads),
+            rss=np.empty(0),
             elapsed_s=np.array(times, dtype=np.float64) - times[0] if _increasing(times) else None,
             interval_s=spread / (len(times) - 1) if spread > 0 else None,
         )
+        return replace(series, **known)
 
-    def _channel(self, pick: Callable[[Memory], int | None]) -> FloatArray | None:
-        sizes = self._counts(pick)
-        return None if sizes is None else sizes / MB
-
-    def _counts(self, pick: Callable[[Memory], int | None]) -> FloatArray | None:
-        counts = [count for row in self._rows if (count := pick(row.memory)) is not None]
-        if not counts or len(counts) < len(self._rows):
-            return None
-        return np.array(counts, dtype=np.float64)
+    def _channel(self, field: str) -> FloatArray | None:
+        """Return a channel that every reading has; one that is missing anywhere is not there."""
+        read = [file_value(field, getattr(row.memory, field)) for row in self._rows]
+        return np.array(read, dtype=np.float64) if read and None not in read else None
 
 
 def _increasing(times: Sequence[float]) -> bool:
@@ -180,11 +166,10 @@ def record(
 
 
 def _cells(number: int, elapsed_s: float, memory: Memory) -> list[str]:
-    sizes = (memory.rss, memory.rss_anon, memory.rss_shmem, memory.swap)
-    counts = (memory.threads, memory.descriptors)
-    return [
-        str(number),
-        f"{elapsed_s:.3f}",
-        *("" if size is None else f"{size / MB:.6f}" for size in sizes),
-        *("" if count is None else str(count) for count in counts),
-    ]
+    return [str(number), f"{elapsed_s:.3f}", *(_cell(field, getattr(memory, field)) for field in _READ)]
+
+
+def _cell(field: str, value: int | None) -> str:
+    if value is None:
+        return ""
+    return str(value) if field in COUNTS else f"{file_value(field, value):.6f}"

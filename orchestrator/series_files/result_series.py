@@ -13,7 +13,8 @@ from orchestrator.errors import ResultsError
 from orchestrator.experiments.judging.judgement import ENDS, METHODS
 from orchestrator.experiments.judging.readings import boundaries
 from orchestrator.experiments.results.results_file import Results
-from orchestrator.series_files.measured import Ending, FreshProcesses, MeasuredSeries
+from orchestrator.process.memory import file_key
+from orchestrator.series_files.measured import CHANNELS, Ending, FreshProcesses, MeasuredSeries
 
 _Entries = Sequence[Mapping[str, Any]]
 _BASELINE = "recycle"
@@ -59,20 +60,9 @@ def _read(results: Results, key: str, boundary: str) -> list[Mapping[str, Any]]:
 
 def _measured(read: _Entries, boundary: str, file: str, key: str) -> MeasuredSeries:
     off = next((step["heap_off"] for entry in read for step in entry["steps"] if step.get("heap_off")), None)
-    rss = _channel(read, "rss_mb", boundary)
-    return MeasuredSeries(
-        file=file,
-        series=key,
-        rss=np.empty(0) if rss is None else rss,
-        rss_anon=_channel(read, "rss_anon_mb", boundary),
-        rss_shmem=_channel(read, "rss_shmem_mb", boundary),
-        swap=_channel(read, "swap_mb", boundary),
-        live=_channel(read, "heap_live_mb", boundary),
-        held=_channel(read, "heap_held_mb", boundary),
-        descriptors=_channel(read, "descriptors", boundary),
-        threads=_channel(read, "threads", boundary),
-        heap_off=off,
-    )
+    found = {name: _channel(read, file_key(field), boundary) for name, field in CHANNELS.items()}
+    known: dict[str, Any] = {name: values for name, values in found.items() if values is not None}
+    return replace(MeasuredSeries(file=file, series=key, rss=np.empty(0), heap_off=off), **known)
 
 
 def _fresh(results: Results, key: str, boundary: str, file: str) -> FreshProcesses | None:

@@ -5,33 +5,18 @@ Keys carry their units; MB are 1024² bytes. What the system did not tell is nul
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import msgspec
 
 from orchestrator.config.types import Experiment
 from orchestrator.experiments.storage.records import IterationRecord, Reading, SeriesRecords, StepRecord
+from orchestrator.process.memory import MB, file_key, file_value
 
-MB = 1024 * 1024
 _DIGITS = 4
 
-_SIZES: dict[str, Callable[[Reading], int | None]] = {
-    "rss_mb": lambda reading: reading.rss,
-    "rss_anon_mb": lambda reading: reading.rss_anon,
-    "rss_file_mb": lambda reading: reading.rss_file,
-    "rss_shmem_mb": lambda reading: reading.rss_shmem,
-    "swap_mb": lambda reading: reading.swap,
-    "uss_mb": lambda reading: reading.uss,
-    "pss_mb": lambda reading: reading.pss,
-    "vm_hwm_mb": lambda reading: reading.peak,
-    "heap_live_mb": lambda reading: reading.heap_live,
-    "heap_held_mb": lambda reading: reading.heap_held,
-}
-_COUNTS: dict[str, Callable[[Reading], int | None]] = {
-    "threads": lambda reading: reading.threads,
-    "descriptors": lambda reading: reading.descriptors,
-}
+_FIELDS = tuple(field for field in Reading.__struct_fields__ if field != "heap_off")
 
 
 def iterations_part(experiment: Experiment, records: Sequence[SeriesRecords]) -> list[dict[str, Any]]:
@@ -122,11 +107,11 @@ def _step(step: StepRecord) -> dict[str, Any]:
 
 def readings_part(readings: Mapping[Any, Reading]) -> dict[str, Any]:
     """Return each channel by boundary, sizes in MB, and ``heap_off``: why there is no heap channel."""
-    part: dict[str, Any] = {}
-    for name, pick in _SIZES.items():
-        sizes = {boundary: pick(reading) for boundary, reading in readings.items()}
-        part[name] = {boundary: None if size is None else size / MB for boundary, size in sizes.items()}
-    for name, pick in _COUNTS.items():
-        part[name] = {boundary: pick(reading) for boundary, reading in readings.items()}
+    part: dict[str, Any] = {
+        file_key(field): {
+            boundary: file_value(field, getattr(reading, field)) for boundary, reading in readings.items()
+        }
+        for field in _FIELDS
+    }
     part["heap_off"] = next((reading.heap_off for reading in readings.values() if reading.heap_off), None)
     return part
