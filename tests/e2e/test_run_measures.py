@@ -26,7 +26,7 @@ PACE = {"first_token_ms": FIRST_TOKEN_MS, "token_ms": TOKEN_MS, "tokens": TOKENS
 MODELS = {
     "small": synthetic(**LEAK, **PACE, peak_kib=PEAK_MB * 1024, peak_ms=30) | {"label": "0.6B"},
     "steady": synthetic(**LEAK) | {"engine": "synthetic-restart"},
-    "large": synthetic(base_kib=8 * 1024) | {"label": "1.7B"},
+    "large": synthetic(base_kib=8 * 1024, load_ms=60) | {"label": "1.7B"},
     "aligner": synthetic(leak_kib_per_job=PER_JOB_MB * 1024) | {"label": "Aligner"},
 }
 FIVE = [
@@ -242,7 +242,7 @@ def test_a_terminal_gets_a_bar_and_the_same_tables(lab: Lab, flags: tuple[str, .
 
 
 def test_a_terminal_that_goes_away_leaves_a_run_to_go_on_with(lab: Lab) -> None:
-    lab.write(experiment("a", iterations=400), models={"small": synthetic(job_ms=20)})
+    lab.write(experiment("a", iterations=4000), models={"small": synthetic(job_ms=20)})
     ours, theirs = pty.openpty()
     child = subprocess.Popen(
         lab.command("run"), cwd=lab.folder, env=lab.environment(), stdin=theirs, stdout=theirs, stderr=theirs

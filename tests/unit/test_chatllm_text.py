@@ -186,8 +186,9 @@ def test_names_of_languages(said: str | None, known: str | None) -> None:
 
 
 def test_defaults_of_the_environment_yield_to_what_is_said() -> None:
-    assert engine_defaults("chatllm", {}) == {"OMP_WAIT_POLICY": "passive"}
-    assert engine_defaults("chatllm", {"OMP_WAIT_POLICY": "active"}) == {}
+    assert engine_defaults("chatllm", {}) == {"OMP_WAIT_POLICY": "passive", "GGML_NO_BACKTRACE": "1"}
+    assert engine_defaults("chatllm", {"OMP_WAIT_POLICY": "active"}) == {"GGML_NO_BACKTRACE": "1"}
+    assert engine_defaults("chatllm", {"OMP_WAIT_POLICY": "active", "GGML_NO_BACKTRACE": "0"}) == {}
     assert engine_defaults("moonshine", {}) == {}
 
 
