@@ -145,6 +145,8 @@ class AlignWords:
 class WriteChinese:
     """Chinese as it is read: Taiwan's characters and words, then numbers in digits. Other languages stay.
 
+    Words that have times are rewritten with the text: 内 and 存 become one word, 記憶體, with the time of both.
+
     Args:
         conversion: ``zh-TW``: both; ``itn``: digits only.
     """
@@ -158,11 +160,13 @@ class WriteChinese:
 
     def _written(self, segment: Segment) -> Segment:
         from orchestrator.text.chinese import write_chinese  # noqa: PLC0415 - dictionaries, only where needed
+        from orchestrator.text.word_times import rewritten_words  # noqa: PLC0415
 
         written = write_chinese(segment.text, segment.language, self.conversion)
         if written is None:
             return segment
-        return msgspec.structs.replace(segment, text=written.itn, zh_tw=written.zh_tw)
+        words = rewritten_words(segment.words, segment.text, written.itn)
+        return msgspec.structs.replace(segment, text=written.itn, zh_tw=written.zh_tw, words=words)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ In reading order:
 - ``segmentation``: where words begin and end in Chinese
 - ``word_senses``: which of Taiwan's own words stands for a word here: 支援 or 支持
 - ``zh_tw``: chinese as it is written in Taiwan, from simplified Chinese
+- ``word_times``: the times of words stay theirs when their text is rewritten
 - ``chinese``: what is done with a transcript in Chinese
 """
 

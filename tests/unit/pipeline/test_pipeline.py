@@ -26,6 +26,7 @@ from orchestrator.pipeline import (
     WriteChinese,
 )
 from orchestrator.pipeline.recording import AudioPiece
+from orchestrator.pipeline.subtitles.tokens import tokens
 from orchestrator.pipeline.work import JOBS_AHEAD
 from orchestrator.pool.jobs import AudioArray, EngineJob, Job
 from orchestrator_worker.protocol import Word
@@ -138,6 +139,24 @@ def test_chinese_is_rewritten_and_every_form_kept(
     document = Document("x", 1, [Segment(0, 1, heard, heard, language)])
     (segment,) = WriteChinese()(document, Work(recording, FakePool(answer))).segments
     assert (segment.heard, segment.zh_tw, segment.text) == (heard, zh_tw, text)
+
+
+def test_words_keep_their_times_when_chinese_is_rewritten(recording: Recording) -> None:
+    heard = [Word(text, 100 * place, 100 * place + 90) for place, text in enumerate("内存用了三十五")]
+    document = Document("x", 900, [Segment(0, 900, "内存用了三十五。", "内存用了三十五。", "zh", heard)])
+    (segment,) = WriteChinese()(document, Work(recording, FakePool(answer))).segments
+    assert segment.words == [
+        Word("記憶體", 0, 190),
+        Word("用", 200, 290),
+        Word("了", 300, 390),
+        Word("35", 400, 690),
+    ]
+    assert [(token.text, token.start_ms) for token in tokens(segment)] == [
+        ("記憶體", 0),
+        ("用", 200),
+        ("了", 300),
+        ("35。", 400),
+    ]
 
 
 def test_digits_alone_can_be_had(recording: Recording) -> None:
