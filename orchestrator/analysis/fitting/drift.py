@@ -61,6 +61,7 @@ def drift(
         confidence: Probability that the interval is meant to hold.
         may_return: Also weigh a line under noise that is slow to return.
     """
+    # Both kinds are likelihoods of the same differences, so their weights can be compared as they are.
     models = _wandering(values, noise_floor)
     if may_return:
         returning = _returning(values, noise_floor)
@@ -88,6 +89,7 @@ def _wandering(values: FloatArray, noise_floor: float) -> _Models:
     step = np.diff(values)
     count = step.size
     turned, ones = _sine_transform(step), _sine_transform(np.ones(count))
+    # The eigenvalues of T are 2 - 2 cos(angle), those of q I + T lie q higher: a diagonal for every q at once.
     angle = np.arange(1, count + 1) * np.pi / (count + 1)
     spectrum = _SHARES[:, None] + 2.0 - 2.0 * np.cos(angle)
     weighted = ones / spectrum
@@ -96,6 +98,7 @@ def _wandering(values: FloatArray, noise_floor: float) -> _Models:
     left = np.sum((turned - rates[:, None] * ones) ** 2 / spectrum, axis=1)
     floor = (noise_floor / 3.0) ** 2 / (1.0 + _SHARES)
     variance = np.maximum(left / (count - 1), np.maximum(floor, 1e-300))
+    # The drift is integrated out, therefore count - 1 and the information (restricted likelihood).
     fit = -0.5 * ((count - 1) * np.log(variance) + np.log(spectrum).sum(axis=1) + np.log(information))
     return _Models(rates, np.sqrt(variance / information), fit - np.log(_SHARES.size))
 

@@ -65,10 +65,15 @@ def recurrence(
     places, heights = _main_steps(at, sizes)
     events = places.size
     even = _evenness(places, count)
+    # The shape of a gamma distribution is what is known, in events: K random ones and Jeffreys' half. Even ones are K
+    # give or take one, a relative error of 1 / (sqrt(3) K), and a gamma distribution of shape 3 K^2 has that.
     known = 3.0 * events**2 if even > 1 else events + 0.5
     too_fast = float(gammaincc(known, known * tolerance / rate))
     before = _BEFORE[min(events, len(_BEFORE) - 1)]
     quiet = count - float(places[-1])
+    # (1 - g/n)^K is the chance of a quiet end if events go on; 1 / (1 + K) is its mean over all g, which is what it
+    # would be if they stopped anywhere. So a quiet end counts against, and an end in the middle of events counts for
+    # it.
     odds = before / (1 - before) * (1 + events) * (1.0 - quiet / count) ** events
     odds *= even * _likeness(heights, size_error)
     return too_fast * odds / (1 + odds), rate
@@ -80,6 +85,7 @@ def _main_steps(at: tuple[int, ...], sizes: tuple[float, ...]) -> tuple[FloatArr
     up = height > 0
     place, height = np.array(at, dtype=np.float64)[up], height[up]
     order = np.argsort(height)
+    # Smallest first, as many as stay below the share: one large crumb is none.
     crumbs = order[np.cumsum(height[order]) <= _CRUMBS * height.sum()]
     return np.delete(place, crumbs), np.delete(height, crumbs)
 
@@ -89,15 +95,18 @@ def _likeness(sizes: FloatArray, size_error: float) -> float:
     if sizes.size < 2:
         return 1.0
     logs = np.log(sizes)
+    # Bounded below, because equal sizes to the page would make any other explanation impossible, whatever the rest
+    # says.
     error = min(max(_FINEST, size_error / float(np.median(sizes))), _COARSEST)
     same = -np.inf
+    # Any step may be the one of a single block, or of two or three: each such unit is tried, the best counts.
     units: FloatArray = np.unique(np.outer(sizes, 1.0 / np.arange(1, len(_AT_ONCE) + 1)))
     for unit in units.tolist():
         blocks: FloatArray = np.minimum(np.maximum(np.round(sizes / float(unit)), 1.0), float(len(_AT_ONCE)))
         how_often = np.log(np.array(_AT_ONCE))[blocks.astype(int) - 1].sum()
         same = max(same, _log_density(logs - np.log(blocks), error) + float(how_often))
     logs_of = np.array([same, _log_density(logs, _ALIKE), _log_density(logs, _ANY)])
-    densities = np.exp(logs_of - logs_of.max())
+    densities = np.exp(logs_of - logs_of.max())  # the largest becomes 1: no underflow, and only ratios count
     return float(densities @ np.array(_LEAKS)) / float(densities @ np.array(_POOLS))
 
 
@@ -105,6 +114,7 @@ def _log_density(values: FloatArray, spread: float) -> float:
     """Return the log density of normal values of this spread about a middle that is not known."""
     number = values.size
     rest = values - values.mean()
+    # The middle is integrated out under a flat prior: one degree of freedom less, and the factor sqrt(number).
     free = (number - 1) * log(spread * (2 * pi) ** 0.5) + 0.5 * log(number)
     return -free - 0.5 * float(rest @ rest) / spread**2
 
@@ -120,8 +130,11 @@ def _evenness(at: FloatArray, count: int) -> float:
     period = float(at[-1] - at[0]) / gaps
     slack = max(_SLACK, _SLACK_SHARE * period)
     overdue = count - at[-1] > period + _SLACK
+    # One that should have come by now is as much against a period as an uneven distance.
     if overdue or float(np.abs(np.diff(at) - period).max()) > slack:
         return (1 - _EVEN_IN_LEAKS) / (1 - _EVEN_IN_POOLS)
+    # The chance that places at random come out so even: the part of the simplex of all gaps of this sum in which each
+    # of them is within the slack of their mean.
     chance = min(factorial(gaps) / 2.0 * (2 * slack / (gaps * period)) ** (gaps - 1), 1.0)
     in_leaks = _EVEN_IN_LEAKS / chance + 1 - _EVEN_IN_LEAKS
     return in_leaks / (_EVEN_IN_POOLS / chance + 1 - _EVEN_IN_POOLS)

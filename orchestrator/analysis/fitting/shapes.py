@@ -107,16 +107,20 @@ def weigh_shapes(
         other = _fit(tail, bank, phi, noise_floor)
         better = other.score < best.score
         best = _Fit(*(np.where(better, new, old) for new, old in zip(other, best, strict=True)))
+    # A shape that ends level has no slope that the cycle's tilt could be part of.
     error = np.where(bank.future == 0.0, best.error, np.hypot(best.error, slope_error))
     chance = stdtr(best.degrees, (best.future - tolerance) / error)
     found: dict[str, Shape] = {}
     for kind, where in bank.kinds:
         scores = best.score[where]
         top = int(np.argmin(scores))
+        # exp(-BIC / 2) is about the likelihood integrated over the parameters (Schwarz 1978), so it serves as a
+        # weight.
         weight = np.exp(-0.5 * (scores - scores[top]))
         growing = float(weight @ chance[where] / weight.sum())
         weight /= weight.sum()
         future = float(weight @ best.future[where])
+        # Variance within the candidates and between them (law of total variance).
         spread = float(weight @ (error[where] ** 2 + (best.future[where] - future) ** 2))
         degrees = float(weight @ best.degrees[where])
         found[kind] = Shape(float(scores[top]) + _HANDICAP[kind], growing, future, sqrt(spread), degrees)
@@ -162,6 +166,7 @@ def _projected(bank: _Bank, phi: float) -> _Projected:
     along = (line @ columns) * bank.beside_line
     columns = columns - np.outer(line, along)
     power = np.einsum("ij,ij->j", columns, columns)
+    # A column that is all constant and line after filtering: infinite power gives it weight 0 and no error.
     power = np.where(power > _NEGLIGIBLE, power, np.inf)
     slope = bank.beside_line / line_norm
     ahead = bank.future - along / line_norm
@@ -189,8 +194,11 @@ def _fit(tail: FloatArray, bank: _Bank, phi: float, noise_floor: float) -> _Fit:
     weight = cross / under.power
     left = np.maximum(float(target @ target) - cross * weight - bank.beside_line * on_line**2, 0.0)
     floor = (noise_floor / 3.0) ** 2
+    # The last term is the determinant of the filter: without it, scores of different phi could not be compared.
     score = count * np.log(np.maximum(left / count, max(floor, 1e-300))) - log(1 - phi * phi)
     future = weight * under.ahead + under.slope * on_line
+    # So many independent readings have a mean as well known as these (large-sample value for a first-order
+    # autoregression).
     effective = count * (1 - phi) / (1 + phi)
     degrees = np.maximum(effective - bank.parameters, _FEWEST_DEGREES)
     variance = np.maximum(left / np.maximum(count - bank.parameters, 1.0), floor)
@@ -214,9 +222,11 @@ def _bank(total: int, start: int) -> _Bank:
     add("flat", np.zeros((count, 1)), np.zeros(1), False, 1)
     add("line", column, np.array([far]), False, 2)
     shift = np.array([0.0, 2.0, 5.0, 12.0])
+    # Counted from the start of the record, not of the tail: such growth slows down from its own beginning.
     add("log", np.log(column + shift), np.log(far + shift), False, 2.5)
     power = np.array([0.35, 0.5, 0.65])
     add("power", column**power, far**power, False, 2.5)
+    # Time constants beyond the record look like a line and are left to it; much shorter ones look like a step.
     tau = np.geomspace(count / 20, count, 10)
     add("saturating", -np.exp(-(column - start) / tau), -np.exp(-(far - start) / tau), False, 3)
     add("stopped", np.minimum(column, change), change.copy(), False, 3)

@@ -76,6 +76,7 @@ def _staircases(tail: FloatArray, noise_floor: float, phis: tuple[float, ...]) -
     """Fit staircases of one step, two steps and so on, each adding the step that explains most."""
     count = tail.size
     values = tail - tail.mean()
+    # With running sums the gain of every possible split is three differences: no search over readings.
     totals = np.concatenate(([0.0], np.cumsum(values)))
     edges = [0, count]
     gains: list[tuple[float, int]] = [_best_split(totals, 0, count)]
@@ -86,11 +87,14 @@ def _staircases(tail: FloatArray, noise_floor: float, phis: tuple[float, ...]) -
         if gain <= 0 or _is_hopeless(found):
             break
         left, right = edges[which], edges[which + 1]
+        # Greedy: earlier steps stay where they are. The best places of k steps together would cost k times as much
+        # again, and size_error in _judged allows for the difference.
         edges.insert(which + 1, where)
         gains[which : which + 1] = [_best_split(totals, left, where), _best_split(totals, where, right)]
         bounds = np.array(edges)
         levels = np.diff(totals[bounds]) / np.diff(bounds)
         residual = values - np.repeat(levels, np.diff(bounds))
+        # Two parameters a step, its place and its size, and the first level.
         score = _likelihood(residual, noise_floor, phis) + (1 + 2 * number) * log(count)
         sizes = tuple(float(s) for s in np.diff(levels))
         found.append(_Fitted(tuple(edges[1:-1]), sizes, score, float(residual @ residual)))

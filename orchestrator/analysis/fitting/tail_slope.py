@@ -49,12 +49,15 @@ def tail_slope(
     deficits = np.array([shape.deficit for shape in ends])
     weights = np.exp(-0.5 * (deficits - deficits.min()))
     weights /= weights.sum()
+    # The line's own rate is that of fgls_slope, whose interval holds for a random walk as well; its weight is the
+    # shape's.
     rates = np.array([line.rate, *(shape.future for shape in ends[1:])])
     # Fitted autocorrelation is too low in short records; the line's own is corrected for that.
     wider = min(max(line.standard_error / ends[0].error, 1.0), _WIDEST)
     errors = np.array([line.standard_error, *(wider * shape.error for shape in ends[1:])])
     degrees = np.array([line.degrees_of_freedom, *(shape.degrees_of_freedom for shape in ends[1:])])
     rate = float(weights @ rates)
+    # Variance within the shapes and between them (law of total variance).
     variance = float(weights @ (errors**2 + (rates - rate) ** 2)) + slope_error**2
     estimate = _with_error(replace(line, rate=rate), sqrt(variance), float(weights @ degrees))
     steps = shapes.shapes.get("steps")
@@ -62,6 +65,7 @@ def tail_slope(
         estimate = _widened(estimate, steps.future, *random_events(steps.degrees_of_freedom))
     jumps = find_jumps(rest, noise_floor, 3 * noise_floor)
     estimate = _with_drift(estimate, rest, longer, shapes, noise_floor)
+    # Between jumps nothing happens, so that noise about a line knows nothing of their rate: their number does.
     if rate > 0 and jumps.share > _MOSTLY_JUMPS and 1 < len(jumps.at) < rest.size / 2:
         least, most = jumps.factors(estimate.confidence)
         if shapes.best in _STEPS:
@@ -91,6 +95,7 @@ def _with_drift(
     low, high = min(estimate.low, wandering.low), max(estimate.high, wandering.high)
     if longer is not None and longer.size > rest.size:
         before = _of_sizes(longer, noise_floor, estimate.confidence)
+        # Only a record that overlaps: one that grew faster than can be chance was the warm-up, and stays cut away.
         if 0 < before.low < high:
             low, high = min(low, before.low), max(high, before.high)
     half = float(stdtrit(estimate.degrees_of_freedom, 0.5 + estimate.confidence / 2))

@@ -54,10 +54,13 @@ def _slope_errors(values: FloatArray, limit: int, variance_floor: float) -> Floa
     """Return the standard error of the ordinary slope of ``values[w:]`` for w = 0 to ``limit``."""
     position = np.arange(values.size, dtype=np.float64)
     position -= position.mean()
+    # Centred on the readings that every tail holds: sums of squares of 400 MB minus those of 400 MB would lose the
+    # kilobytes between.
     centred = values - values[-SHORTEST_TAIL:].mean()
     columns = np.stack(
         (np.ones_like(position), position, centred, position**2, position * centred, centred**2)
     )
+    # Sums from the end, so that those of every tail are there at once: a regression for each cut would be quadratic.
     sums = np.cumsum(columns[:, ::-1], axis=1)[:, ::-1][:, : limit + 1]
     size, t, y, tt, ty, yy = sums
     spread = tt - t * t / size

@@ -65,14 +65,16 @@ def judge_channel(
     if series.size < FEWEST_ITERATIONS:
         return _too_short(series, tolerance, noise_floor, unit, pace)
     readings, block, skipped = in_blocks(remove_spikes(series, noise_floor))
-    noise_floor /= sqrt(block)
+    noise_floor /= sqrt(block)  # of a mean of so many readings
     warm_up = find_warm_up(readings, noise_floor)
     tail = readings[warm_up.length :]
     cycle = find_cycle(tail)
     rest = cycle.rest if cycle else tail
     slope_error = cycle.slope_error if cycle else 0.0
+    # A cycle that fits as well without any slope beside it tilts nothing, so the shapes need not doubt theirs.
     doubt = 0.0 if cycle and cycle.level else slope_error
     shapes = weigh_shapes(rest, warm_up.length, tolerance * block * pace.step, noise_floor, doubt)
+    # With a cycle the tail alone is freed of it; the readings before the cut still hold it.
     longer = None if cycle else readings[start_of(readings.size, warm_up.length) :]
     slope = tail_slope(rest, shapes, noise_floor, slope_error, longer)
     return decide(

@@ -203,9 +203,12 @@ def _choose(channels: dict[str, ChannelVerdict]) -> _Choice:
     inside = [name for name in ("live", "nonmalloc") if name in channels]
     leaking = [name for name in inside if channels[name].verdict == "leak"]
     if leaking:
+        # A leak inside outweighs an RSS at rest: it may still be filling memory that the allocator held before.
         name = max(leaking, key=lambda n: channels[n].slope.rate)
         where = "the live heap" if name == "live" else "memory outside malloc"
         return _Choice("leak", name, (f"{where} grows and is not given back",))
+    # Inside before outside: RSS shows what the allocator keeps as well, so it can neither prove nor exclude a leak
+    # while the channels inside are in doubt.
     for verdict in ("slow-growth", "inconclusive"):
         for name in inside:
             if channels[name].verdict == verdict:
@@ -224,6 +227,8 @@ def _heap_at_rest(channels: dict[str, ChannelVerdict], leak_series_name: str) ->
         return _file_pages(channels, leak_series_name)
     inside = f"live heap and memory outside malloc {_rest(channels, 'live', 'nonmalloc')}"
     held = f"{inside}: what grows is memory the allocator holds free"
+    # An allocator takes memory in blocks, so steps of the leak series are what it does at rest, too: they must be
+    # clearer than a line before they are doubted.
     limit = _CLEARLY_GROWING if leak_series.shape in _STEPS else _STILL_GROWING
     if leak_series.verdict == "slow-growth":
         return _Choice("slow-growth", leak_series_name, (held,), (HELD_PROBE,))
@@ -231,6 +236,7 @@ def _heap_at_rest(channels: dict[str, ChannelVerdict], leak_series_name: str) ->
         return _Choice("inconclusive", leak_series_name, (held,), (HELD_PROBE,))
     if channels["rss"].verdict in ("leak", "slow-growth") or channels["rss"].growing > limit:
         return _Choice("slow-growth", "rss", (_files(channels, leak_series_name),))
+    # The channel whose interval reaches highest speaks: what it excludes, the other excludes as well.
     speaker = max(("live", "nonmalloc"), key=lambda name: channels[name].slope.high)
     rest = f"{inside}; what RSS still does is noise or retention"
     if channels[speaker].slope.low > 0:
@@ -322,6 +328,7 @@ def _verdict(
 def _composition(series: MemorySeries, warm_up: int, per_step: float) -> Composition:
     """Return the growth of the parts; ``per_step`` makes growth from reading to reading growth per iteration."""
     nonmalloc = series.nonmalloc
+    # Below zero, held chunks are not resident (untouched or given back by page): then the difference means nothing.
     believed = nonmalloc is not None and bool(np.all(nonmalloc >= 0))
     return compose(
         {

@@ -166,17 +166,25 @@ def variant_effect(plain: Side, variant: Side) -> VariantEffect:
 
 def _effect(plain: Side, variant: Side, rss: Difference, live: float | None) -> Effect:
     tolerance, before, after = plain.tolerance, plain.rss, variant.rss
+    # Worse first: where the plain method does not grow, a variant that makes it grow must not read "no growth".
     if rss.low > 0 and rss.value > tolerance and after.rate > tolerance:
         return "worse"
     if before.low <= 0 or before.rate <= tolerance:
+        # Without growth there is nothing to take away. An interval that reaches beyond twice the tolerance does not
+        # say that there is none; up to there it is as narrow as records of this length allow.
         return "no-growth" if before.high <= 2 * tolerance else "open"
     little = max(tolerance, _LITTLE * before.rate)
     if not rss.resolved:
+        # No difference is shown. That is a finding only if the interval excludes a large one, half of the growth.
         return "nothing" if rss.low > -max(little, _HALF * before.rate) else "open"
     if abs(rss.value) <= little:
         return "little"
+    # The rate itself, not its interval: that the difference is real was shown above, and the interval of a series at
+    # rest after a change of its environment is often wider than the tolerance.
     if abs(after.rate) <= tolerance:
         return "all"
+    # An allocator's setting cannot take away what the program never freed. If just that is left, the rest was
+    # retention.
     if live is not None and live > 0 and _as_much(after, live, tolerance):
         return "live-leak"
     return "part"

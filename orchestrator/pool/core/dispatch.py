@@ -55,16 +55,20 @@ class Dispatch:
         """A job was submitted: give it at once when a worker of its model is free and nobody waits."""
         registry, model_queue = self._registry, job.model_queue
         if model_queue.idle and not registry.queues_with_jobs and not registry.all_at_work:
+            # The one used last: its pages are warm, and the others may become idle enough to leave.
             worker = next(reversed(model_queue.idle))
             worker.overtaken = 0
             self.give(worker, job, now)
             return
         if registry.with_prefetched and (job.priority > 0 or model_queue not in registry.queues_with_jobs):
+            # Before the push: recalled jobs go to the front of their queue, and this one must be ordered against
+            # them.
             self._prefetch.make_way(job, now)
         model_queue.waiting.push(job)
         registry.queues_with_jobs[model_queue] = None
         if job.queue_timeout_s is not None:
             registry.timers.set(job, now + job.queue_timeout_s)
+        # With every slot at work for this model a plan could not change anything, and it costs more than a job.
         if model_queue.idle or len(model_queue.workers) < len(registry.slots):
             registry.replan = True
 
@@ -74,6 +78,7 @@ class Dispatch:
         if not waiting or self._registry.all_at_work:
             return False
         if len(waiting) > 1 or worker.model_queue not in waiting:
+            # Priorities, ages and memory decide between models: that is the scheduling's, not this shortcut's.
             self._registry.replan = True
             return False
         worker.overtaken = 0
@@ -84,6 +89,7 @@ class Dispatch:
         """Send a job to an idle worker; False when its caller had cancelled it."""
         registry = self._registry
         registry.touch_once(worker)
+        # The promise decides the race with cancel(): who sets it first, the caller's thread or we, has won.
         if not job.promise.begin():
             # Taken out of the queue already, so it must not be taken out again.
             job.move(JobEvent.GIVEN)  # waiting -> running
@@ -96,6 +102,7 @@ class Dispatch:
         if job.queue_timeout_s is not None:
             registry.timers.clear(job)
         self._prefetch.begin(worker, job, now)
+        # One string for one write: a system call for each frame would cost more than the jobs that prefetch is for.
         frames = job.frame + self._prefetch.more_for(worker) if registry.queues_with_jobs else job.frame
         registry.has_written = True
         worker.link.send_frame(frames)
@@ -134,9 +141,11 @@ class Dispatch:
         """Do what the scheduling says until it has nothing more to say."""
         registry = self._registry
         registry.replan = False
+        # Ends, because each step takes something that is not given back in this loop: a waiting job, a free slot, an
+        # idle worker. Memory comes back when a process is reaped, and that is a round of its own.
         while (step := self._next_step()) is not None:
             self._carry_out(step, now)
-        registry.replan = False
+        registry.replan = False  # carrying out a step sets it; all of that has been planned for just now
 
     def _next_step(self) -> Step | None:
         registry = self._registry
@@ -166,6 +175,7 @@ class Dispatch:
             found.append(
                 Demand(model_queue.name, head.priority, head.id, len(model_queue.waiting), need, most)
             )
+        # A pool that closes does the jobs it has, and keeps no model warm for jobs that cannot come.
         if registry.closing:
             return found
         for slot in registry.slots:
@@ -218,6 +228,7 @@ class Dispatch:
         worker = Worker(slot, slot.generation + 1, model_queue, self._draw_limits(model_queue), now)
         if not registry.budget.reserve(worker, model_queue.need_bytes(registry.budget.limit_bytes)):
             return False
+        # Reserved before the spawn, so that two starts of one round cannot both count on the same room.
         slot.generation += 1
         if model_queue.learner is not None:
             alone = registry.settings.workers == 1  # nobody to leave at the same time with
@@ -228,7 +239,9 @@ class Dispatch:
             registry.budget.release(worker)
             self._termination.start_failed(model_queue, error, now)
             return False
+        # Sent before Hello is here: the pipe keeps it, and the load begins a round trip earlier.
         worker.link.send(Load(0, model_queue.spec))
+        # A successor is in no set of its model until it takes over: it must get no job while the worker still works.
         if successor:
             slot.successor = worker
         else:

@@ -48,6 +48,7 @@ class Prefetch:
         registry, model_queue, prefetched = self._registry, worker.model_queue, worker.prefetched
         if not self._may_send(worker):
             return b""
+        # A fair share: what one worker has in its pipe, another that becomes free cannot take without a recall.
         room = min(MOST_PREFETCHED, len(model_queue.waiting) // len(model_queue.workers)) - len(prefetched)
         if prefetched and room < WORTH_A_WRITE:
             return b""
@@ -55,7 +56,7 @@ class Prefetch:
         while len(frames) < room:
             job = model_queue.waiting.head()
             if job is None or not _may_be_sent(job):
-                break
+                break  # not the next but one either: that would change the order of the queue
             registry.take_next(model_queue)
             job.move(JobEvent.PREFETCHED)  # waiting -> sent
             job.worker = worker
@@ -84,6 +85,8 @@ class Prefetch:
             self._see_whether_empty(worker)
         if worker.state is not _LEAVING:
             worker.move(WorkerEvent.NEXT_BEGUN)  # busy, cancelling -> busy
+        # Cancelled while it lay in the pipe. The worker does it all the same, and its answer is dropped: the bytes
+        # are read already, and a Cancel now would arrive behind most jobs as short as these.
         if job.state is _SENT and not job.promise.begin():
             self._outcomes.cancel(job, now)
         self.begin(worker, job, now)
@@ -118,10 +121,12 @@ class Prefetch:
             return
         self._registry.touch_once(worker)
         sizes: list[int] = []
+        # From the end, because what is recalled is the tail of the pipe: the worker reads from the front meanwhile.
         for job in reversed(worker.prefetched):
             if job.state is not _SENT:
                 break  # cancelled when it could not be recalled any more
             sizes.append(len(job.frame))
+        # The link says how many it got back whole: the worker may have read some between our look and our read.
         for _ in range(worker.link.recall(sizes[::-1]) if sizes else 0):
             self._to_queue(worker.prefetched.pop(), now)
         self._see_whether_empty(worker)
@@ -129,6 +134,7 @@ class Prefetch:
     def fix(self, worker: Worker, now: float) -> None:
         """Another command is about to be sent to a worker with prefetched jobs."""
         self.recall(worker, now)
+        # What is left lies before the new command. Recalled now, that command would be read out of the pipe with it.
         worker.prefetch_is_fixed = bool(worker.prefetched)
 
     def make_way(self, job: JobRecord, now: float) -> None:

@@ -118,6 +118,8 @@ def next_step(
     ranked = sorted(demands, key=lambda demand: demand.rank)
     place = _Place(slots, memory, leaving_models, exclusive)
     if not may_give:
+        # Idle workers will take jobs as soon as they may, so only what is left behind them asks for a place now:
+        # else a worker would be evicted, or one started, for a job that is about to have one.
         return _make_place([_less_idle(demand, slots) for demand in ranked], place)
     return _give(ranked, place) or _make_place(ranked, place)
 
@@ -137,6 +139,7 @@ class _Place:
 
     def barred(self, model: str) -> bool:
         """Whether ``exclusive`` forbids to start ``model`` now."""
+        # A worker of the same model that leaves bars nothing: exclusive is about two models in memory at a time.
         return self.exclusive and (
             bool(self.leaving_models - {model}) or any(slot.model not in {None, model} for slot in self.slots)
         )
@@ -159,6 +162,7 @@ class _Place:
     def own_reserves(self, model: str) -> list[SlotView]:
         """For memory the model's own reserves go too: a second worker is worth more than a spare of the first."""
         own = [slot for slot in self.slots if slot.model == model and slot.reserve == "idle"]
+        # As if working, so that _evict takes the reserve and never the worker, which is of the wanted model.
         return [replace(slot, state="working") for slot in own]
 
 
@@ -173,6 +177,8 @@ def _give(ranked: Sequence[Demand], place: _Place) -> Give | None:
                 stuck = demand
         elif stuck is None:
             return Give(slot.index)
+        # From here on an older or more urgent demand needs this very slot. Affinity may go before it for a while,
+        # because a load costs many jobs; without the bound a busy model would starve all others.
         elif (demand.priority == stuck.priority or not slot.earned) and slot.overtaken < MOST_OVERTAKEN:
             return Give(slot.index, overtakes=True)
     return None
@@ -203,6 +209,8 @@ def _make_place(ranked: Sequence[Demand], place: _Place) -> Start | Evict | None
             continue
         warming = demand.priority == KEEP_WARM_PRIORITY
         strangers = place.strangers(demand.model)
+        # Each return below ends the search although demands of lower rank follow: they must not take the room, or the
+        # slot, that this one waits for, or it would wait for ever.
         if place.barred(demand.model):
             return None if warming else _evict(strangers)
         if free is None:
@@ -211,6 +219,7 @@ def _make_place(ranked: Sequence[Demand], place: _Place) -> Start | Evict | None
         elif demand.need_bytes <= memory.room_bytes:
             return Start(free.index, demand.model)
         elif warming or demand.need_bytes <= memory.room_bytes + memory.leaving_bytes:
+            # Enough is on its way out already: evicting one more would be for nothing.
             return None
         else:
             return _evict([*strangers, *place.own_reserves(demand.model)])
@@ -219,6 +228,7 @@ def _make_place(ranked: Sequence[Demand], place: _Place) -> Start | Evict | None
 
 def _evict(candidates: Sequence[SlotView], *, whole: bool = False) -> Evict | None:
     """The least recently used; unless a ``whole`` slot is needed, a reserve before any worker in use."""
+    # A reserve is the cheapest to lose: nobody's job is on it, and its slot goes on working.
     reserves = [] if whole else [slot for slot in candidates if slot.reserve == "idle"]
     if reserves:
         return Evict(min(reserves, key=lambda slot: slot.last_used).index, reserve=True)

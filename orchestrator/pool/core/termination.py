@@ -62,13 +62,18 @@ class Termination:
         """Tell ``worker`` to go; its slot is free for another at once. Nothing when it is leaving already."""
         if worker.state in {WorkerState.LEAVING, WorkerState.GONE}:
             return
+        # Only an idle worker reads its pipe. A busy one would find Shutdown after its job, so it gets a signal.
         if rung is None:
             rung = Rung.POLITE if worker.state is WorkerState.IDLE else Rung.TERM
+        # First, while it is still busy: what cannot be recalled any more lies before the Shutdown in its pipe, so it
+        # may still do that, and those jobs stay its own until it is gone.
         if worker.prefetched:
             self._prefetch.fix(worker, now)
         worker.move(WorkerEvent.DISMISSED)  # any -> leaving
         worker.dismissed_for = reason
         worker.cause = cause
+        # The slot is free at once, but the memory is not: the budget holds the reservation until the process is
+        # reaped.
         self._registry.leaving[worker] = None
         self._registry.remove(worker, now)
         if reason in _UNWANTED:
@@ -106,6 +111,8 @@ class Termination:
                 worker.link.signal(signal.SIGTERM)
                 self._registry.timers.set(worker, now + settings.term_grace_s)
             case Rung.KILL:
+                # No deadline behind it: nothing survives SIGKILL but a process in an uninterruptible system call, and
+                # for that one there is nothing else to do.
                 worker.link.signal(signal.SIGKILL)
 
     # ------------------------------------------------------------------ gone
@@ -113,6 +120,7 @@ class Termination:
     def reap(self, worker: Worker, status: int, words: str, now: float) -> None:
         """The process is reaped: give back what it held, settle its job, count why it left."""
         was = worker.state
+        # The kernel's counter is of the whole control group, so it is only asked where nobody else explains the end.
         kernel = worker.dismissed_for is None and status == -signal.SIGKILL
         oom = kernel and self._registry.effects.kernel_killed()
         reason = exit_reason(worker.dismissed_for, was, status, oom_killed=oom)
@@ -130,14 +138,18 @@ class Termination:
                 **identity(worker),
             )
             self.start_failed(worker.model_queue, error, now)
+        # Prefetched jobs were not begun, so they go back as if never sent: only the running one is to blame, and
+        # counts an attempt.
         self._prefetch.release(worker, now)
         job, worker.job = worker.job, None
         if job is not None and job.state is JobState.RUNNING:
             self._outcomes.worker_died(job, worker, status=status, cause=cause, reason=reason, now=now)
+        # Last: only now may its descriptors be closed, because stderr_tail was still read above.
         self._registry.effects.reap(worker)
 
     def _give_back(self, worker: Worker, reason: ExitReason, now: float) -> None:
         registry, slot = self._registry, worker.slot
+        # A worker that was dismissed has left its slot then; one that died by itself leaves it only here.
         if worker in registry.leaving:
             del registry.leaving[worker]
         else:
@@ -173,6 +185,7 @@ class Termination:
 
     def start_failed(self, model_queue: ModelQueue, error: Exception, now: float) -> None:
         """Note a failed start. What is missing fails the jobs at once; else it is tried again, but not for ever."""
+        # No job waits for a model that is only kept warm, so nobody would see it fail to start again and again.
         for slot in self._registry.slots:
             if slot.keep is model_queue:
                 slot.keep = None
@@ -185,6 +198,7 @@ class Termination:
             )
         elif isinstance(error, EngineUnavailableError):
             for job in model_queue.waiting.members():
+                # An error of its own for each: a raised exception carries the traceback of the thread that raised it.
                 missing = EngineUnavailableError(error.what, error.how_to_get_it)
                 self._outcomes.fail(job, missing, "refused", now)
 
@@ -216,6 +230,7 @@ def exit_reason(
     ``Popen.returncode``. ``oom_killed`` says that the kernel's count of out-of-memory kills went up in the
     worker's control group since the last death; with it a SIGKILL is the kernel's, without it of unknown origin.
     """
+    # What we told it goes first: a worker that a SIGTERM of ours catches in native code may die of anything.
     if dismissed_for is not None:
         return dismissed_for
     if status == -signal.SIGKILL:

@@ -63,8 +63,8 @@ class EventLoop:
         self.inbox: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self.waker = Waker()
         self.selector = Selector(self.waker)
-        # Reentrant because such a lock knows its owner: release() by any other thread raises RuntimeError, so a thread
-        # that was interrupted between taking it and noting so can find out (see CallingThreads._let_go).
+        # Reentrant because such a lock knows its owner: release() by any other thread raises RuntimeError, so a
+        # thread that was interrupted between taking it and noting so can find out (see CallingThreads._let_go).
         self.deciding = threading.RLock()
         self._decider = 0  # the thread that lets the supervisor decide now
         self.wakes_at = NEVER  # when the thread wakes by itself
@@ -164,6 +164,7 @@ class EventLoop:
         timeout_s: float | None = None
         if self.wakes_at < NEVER:
             timeout_s = max(0.0, self.wakes_at - time.monotonic())
+        # Without pidfds (macOS, old kernels) a death is no event: the one thing that must be looked for.
         if self._effects.blind:
             timeout_s = POLL_WITHOUT_PIDFD_S if timeout_s is None else min(timeout_s, POLL_WITHOUT_PIDFD_S)
         # The last look before sleeping, after ``asleep`` was set in the round: what comes from here on wakes us.
@@ -180,6 +181,8 @@ class EventLoop:
             self.decide(self._recover, None)
         self.decide(self._take_all, ready)
         self.wakes_at = self.supervisor.next_due() or NEVER
+        # Before the last look at the inbox in _wait: who posts sees it and wakes us, or we see the call before we
+        # sleep.
         self.waker.asleep = True
         self.ended = self.supervisor.finished
         if self._callers is not None:
@@ -194,6 +197,8 @@ class EventLoop:
         if self._effects.blind:
             for link in self.selector.links():
                 self._pump(link, _NO_DESCRIPTOR, now)
+        # All of it, also what arrives meanwhile: a call posted now is decided in this round, and wakes nobody for
+        # another.
         while self.inbox:
             call, arguments = self.inbox.popleft()
             call(*arguments, now)
