@@ -30,10 +30,11 @@ if TYPE_CHECKING:
         QueueFullError,
         WorkerDiedError,
     )
+    from orchestrator.pipeline.alignment import AlignWords
     from orchestrator.pipeline.async_pipeline import AsyncPipeline
     from orchestrator.pipeline.document import Document
     from orchestrator.pipeline.pipeline import Pipeline
-    from orchestrator.pipeline.steps import AlignWords, Recognize
+    from orchestrator.pipeline.steps import Recognize
     from orchestrator.pool.async_pool import AsyncPool
     from orchestrator.pool.executor import PoolExecutor
     from orchestrator.pool.futures import JobFuture
@@ -57,7 +58,8 @@ _HOMES = {
     "orchestrator.pipeline.async_pipeline": "AsyncPipeline",
     "orchestrator.pipeline.document": "Document",
     "orchestrator.pipeline.pipeline": "Pipeline",
-    "orchestrator.pipeline.steps": "AlignWords Recognize",
+    "orchestrator.pipeline.alignment": "AlignWords",
+    "orchestrator.pipeline.steps": "Recognize",
     "orchestrator.pool.async_pool": "AsyncPool",
     "orchestrator.pool.executor": "PoolExecutor",
     "orchestrator.pool.futures": "JobFuture",

@@ -11,6 +11,7 @@
 
 In reading order:
 
+- ``scripts``: which scripts have no spaces, and where their lines may break
 - ``recording``: one audio or video file, ready for workers: decoded once, read piece by piece
 - ``piece_warnings``: what speaks against one piece of a recording
 - ``document``: what a pipeline makes of one recording
@@ -22,21 +23,24 @@ In reading order:
 - ``async_pipeline``: a pipeline for asyncio
 """
 
+from orchestrator.pipeline.alignment import AlignWords, FindSpeech, GivenText
 from orchestrator.pipeline.async_pipeline import AsyncPipeline
-from orchestrator.pipeline.document import Document, Segment
+from orchestrator.pipeline.document import AlignmentSummary, Document, Segment
 from orchestrator.pipeline.piece_warnings import PieceWarning
 from orchestrator.pipeline.pipeline import Pipeline
 from orchestrator.pipeline.recording import Recording
-from orchestrator.pipeline.steps import AlignWords, GivenText, Recognize, Rewrite, Step, WriteChinese
+from orchestrator.pipeline.steps import Recognize, Rewrite, Step, WriteChinese
 from orchestrator.pipeline.subtitles import FORMATS, Cue, ReadingSpeed, cues, render
 from orchestrator.pipeline.work import JobRunner, PartialText, Work
 
 __all__ = [
     "FORMATS",
     "AlignWords",
+    "AlignmentSummary",
     "AsyncPipeline",
     "Cue",
     "Document",
+    "FindSpeech",
     "GivenText",
     "JobRunner",
     "PartialText",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from orchestrator.pipeline.piece_warnings import PieceWarning
+from orchestrator.pipeline.scripts import joint
 from orchestrator_worker.protocol import Word
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ class Segment(msgspec.Struct, frozen=True):
 
     ``heard`` is the engine's own text, ``text`` what the steps made of it; of Chinese, ``zh_tw`` is the form between
     the two, as it is shown while it comes. ``words`` is empty until an align
-    step (or an engine that gives times) has filled it; ``skipped`` lists words that could not be placed.
+    step (or an engine that gives times) has filled it; ``skipped`` lists what has no time: signs that nobody says, and
+    words of a given text for which the recording has no room. ``speech`` are the spans in which the voice activity
+    detector hears somebody, as pairs of start and end; empty when it was not asked.
     """
 
     start_ms: int
@@ -33,12 +36,31 @@ class Segment(msgspec.Struct, frozen=True):
     words: list[Word] = []
     skipped: list[str] = []
     zh_tw: str | None = None
+    speech: list[tuple[int, int]] = []
+
+
+class AlignmentSummary(msgspec.Struct, frozen=True):
+    """How the words of a document came to their times; counts of words.
+
+    ``aligned`` were found as they are, ``by_rule`` by a pronunciation made by rule, ``widened`` only in a wider search,
+    ``interpolated`` share the time between their neighbours. ``skipped`` have no time, and are in no subtitle.
+    """
+
+    words: int
+    aligned: int
+    by_rule: int
+    widened: int
+    interpolated: int
+    skipped: int
+    share: float
+    """Of the words, skipped ones counted: found in one way or another. 0 to 1."""
 
 
 class Document(msgspec.Struct, frozen=True):
     """The whole recording. ``source`` is its name as given, ``notes`` are remarks for people.
 
     ``warnings`` are what engines said against their own results, and results that were refused.
+    ``alignment`` is there when an align step was.
     """
 
     source: str
@@ -46,6 +68,7 @@ class Document(msgspec.Struct, frozen=True):
     segments: list[Segment] = []
     notes: list[str] = []
     warnings: list[PieceWarning] = []
+    alignment: AlignmentSummary | None = None
 
     @classmethod
     def of(cls, recording: Recording) -> Document:
@@ -70,15 +93,3 @@ class Document(msgspec.Struct, frozen=True):
     def language(self) -> str | None:
         """The first language that an engine named."""
         return next((segment.language for segment in self.segments if segment.language), None)
-
-
-def joint(left: str, right: str) -> str:
-    """Return what stands between two texts that end and begin with these characters: a space, or nothing."""
-    return "" if is_wide(left) and is_wide(right) else " "
-
-
-def is_wide(character: str) -> bool:
-    """Whether a character belongs to a script that is written without spaces (East Asian wide or fullwidth)."""
-    import unicodedata  # noqa: PLC0415 - its tables are only needed with text at hand
-
-    return unicodedata.east_asian_width(character) in {"W", "F"}

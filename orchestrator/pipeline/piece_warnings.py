@@ -53,7 +53,10 @@ def impossible_times(words: Sequence[Word], length_ms: int) -> str:
 
 def placed(words: Iterable[Word], start_ms: int, end_ms: int) -> list[Word]:
     """Return the words of a piece with times that count from the recording's start; none ends after the piece."""
-    return [Word(word.text, word.start_ms + start_ms, min(word.end_ms + start_ms, end_ms)) for word in words]
+    return [
+        Word(word.text, word.start_ms + start_ms, min(word.end_ms + start_ms, end_ms), word.timing)
+        for word in words
+    ]
 
 
 def told(warnings: Iterable[PieceWarning]) -> list[str]:

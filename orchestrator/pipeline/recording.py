@@ -6,7 +6,7 @@ being worked on while the detector still reads the rest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +15,9 @@ import numpy as np
 
 from orchestrator.audio import prepare
 from orchestrator.audio.cutting import pieces
-from orchestrator.audio.speech_spans import speech_spans
+from orchestrator.audio.speech_spans import SpeechSpan, speech_spans
 from orchestrator.audio.voice_activity import FRAME_SAMPLES, RATE_HZ, speech_probabilities
+from orchestrator.errors import EngineUnavailableError
 from orchestrator.pool.jobs import AudioArray
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Recording:
     def __init__(self, path: str | Path, cache_dir: Path) -> None:
         self.source = str(path)
         self._prepared: PreparedAudio = prepare(path, cache_dir)
+        self._speech: tuple[tuple[int, int], ...] | None = None
 
     @property
     def duration_ms(self) -> int:
@@ -89,16 +91,39 @@ class Recording:
         if self._prepared.seconds <= longest_s:
             yield self.whole()
             return
-        path, samples = self._prepared.audio.path, self._prepared.audio.samples
-        spans = speech_spans(
-            _checked(speech_probabilities(path), check),
-            shortest_silence=_frames(SHORTEST_SILENCE_S),
-            shortest_speech=_frames(SHORTEST_SPEECH_S),
-        )
+        samples = self._prepared.audio.samples
+        spans = self._spans(check)
         total = -(-samples // FRAME_SAMPLES)
         for piece in pieces(spans, total, longest=_frames(longest_s), margin=_frames(MARGIN_S)):
             first, last = piece.start * FRAME_SAMPLES, min(piece.end * FRAME_SAMPLES, samples)
             yield AudioPiece(_ms(first), _ms(last), self._read(first, last), piece.cut_in_speech)
+
+    def speech(self, check: Callable[[], None] | None = None) -> Sequence[tuple[int, int]]:
+        """Return where somebody speaks, as pairs of start and end in milliseconds; nothing without the detector.
+
+        Reads the recording once, unless :meth:`cut` has. ``check`` as there.
+        """
+        if self._speech is None:
+            try:
+                for _ in self._spans(check):
+                    pass
+            except EngineUnavailableError:
+                return ()
+        return self._speech or ()
+
+    def _spans(self, check: Callable[[], None] | None) -> Iterator[SpeechSpan]:
+        """Yield the spans of speech, and keep them once all are known."""
+        spans = speech_spans(
+            _checked(speech_probabilities(self._prepared.audio.path), check),
+            shortest_silence=_frames(SHORTEST_SILENCE_S),
+            shortest_speech=_frames(SHORTEST_SPEECH_S),
+        )
+        found: list[tuple[int, int]] = []
+        for span in spans:
+            start, end = span.start * FRAME_SAMPLES, span.end * FRAME_SAMPLES
+            found.append((_ms(start), min(_ms(end), self.duration_ms)))
+            yield span
+        self._speech = tuple(found)
 
     def part(self, start_ms: int, end_ms: int) -> AudioPiece:
         """Return the part between two times; the prepared file itself when that is all of it."""

@@ -22,7 +22,7 @@ from orchestrator.pipeline.document import Document, Segment
 from orchestrator.pipeline.piece_warnings import PieceWarning, impossible_times, placed
 from orchestrator.pipeline.recording import LONGEST_PIECE_S, AudioPiece
 from orchestrator.pipeline.work import Work
-from orchestrator.pool.jobs import Align, Transcribe
+from orchestrator.pool.jobs import Transcribe
 from orchestrator_worker.protocol import Word
 
 if TYPE_CHECKING:
@@ -88,57 +88,6 @@ class Recognize:
         # What is kept of a piece is its place: its samples belong to the job and go with it.
         taken.append(AudioPiece(piece.start_ms, piece.end_ms, "", piece.cut_in_speech))
         return job
-
-
-@dataclass(frozen=True, slots=True)
-class GivenText:
-    """What is said is known: one segment from the recording's start to its end. For :class:`AlignWords`."""
-
-    text: str
-    language: str | None = None
-
-    def __call__(self, document: Document, work: Work) -> Document:
-        """Return the document with this text and nothing else."""
-        segment = Segment(0, work.recording.duration_ms, self.text, self.text, self.language)
-        return msgspec.structs.replace(document, segments=[segment])
-
-
-@dataclass(frozen=True, slots=True)
-class AlignWords:
-    """Give every word its time, piece by piece, from the segments' text.
-
-    Args:
-        model: A model of the pool that does ``align``.
-        language: Overrides what the engine detected, and the model's.
-        options: Of the task.
-    """
-
-    model: str
-    language: str | None = None
-    options: dict[str, Any] = field(default_factory=dict[str, Any])
-
-    def __call__(self, document: Document, work: Work) -> Document:
-        """Return the document with the words of every segment that has text."""
-        jobs = (
-            Align(
-                self.model,
-                work.recording.part(segment.start_ms, segment.end_ms).audio,
-                segment.text,
-                self.language,
-                options=self.options,
-            )
-            for segment in document.segments
-        )
-        warnings = list(document.warnings)
-        segments = [
-            msgspec.structs.replace(
-                segment,
-                words=_Piece(self.model, segment.start_ms, segment.end_ms).words(found, warnings),
-                skipped=list(found.skipped),
-            )
-            for segment, found in zip(document.segments, work.results(jobs), strict=True)
-        ]
-        return msgspec.structs.replace(document, segments=segments, warnings=warnings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from orchestrator.errors import JobCancelledError
+from orchestrator.errors import JobCancelledError, JobError, WorkerError
 from orchestrator.pipeline.progress import RecordingProgress
 from orchestrator.pipeline.recording import Recording
 from orchestrator.pool.jobs import Job
@@ -95,18 +95,41 @@ class Work:
             Exception: What a job raised.
         """
         starts = iter(text_from) if text_from is not None and self._on_text is not None else None
+        for started in self._in_turn(jobs, streaming=starts is not None):
+            if starts is not None:
+                self._tell(started, next(starts))
+            yield started.future.result()
+
+    def outcomes(self, jobs: Iterable[Job]) -> Iterator[Any]:
+        """Yield as :meth:`results` does, and in place of a result what a job of its own raised or its worker died of.
+
+        Raises:
+            JobCancelledError: :meth:`cancel` was called.
+            Exception: What the other jobs would meet as well: a closed pool, an engine that is not there.
+        """
+        for started in self._in_turn(jobs, streaming=False):
+            yield _outcome(started.future)
+
+    def outcome(self, job: Job) -> Any:
+        """Run one job more, while others are under way; returns and raises as :meth:`outcomes`."""
+        self.refuse_cancelled()
+        started = self._start(job, streaming=False)
+        self._under_way.append(started)
+        try:
+            return _outcome(started.future)
+        finally:
+            self._under_way.remove(started)
+
+    def _in_turn(self, jobs: Iterable[Job], *, streaming: bool) -> Iterator[_Started]:
+        """Yield the jobs in order, to be waited for; the next are begun meanwhile."""
         pending = iter(jobs)
         try:
             while True:
-                self._fill(pending, streaming=starts is not None)
+                self._fill(pending, streaming=streaming)
                 if not self._under_way:
                     return
-                started = self._under_way[0]
-                if starts is not None:
-                    self._tell(started, next(starts))
-                result = started.future.result()
+                yield self._under_way[0]
                 self._under_way.popleft()
-                yield result
         finally:
             for started in self._under_way:
                 started.future.cancel()
@@ -136,6 +159,15 @@ class Work:
             self._on_text(PartialText(start_ms, chunk))
         whole = started.future.result().text
         self._on_text(PartialText(start_ms, Chunk(whole, final=True), done=True))
+
+
+def _outcome(future: Future[Any]) -> Any:
+    try:
+        return future.result()
+    except JobCancelledError:
+        raise
+    except (JobError, WorkerError) as error:
+        return error
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,10 +176,11 @@ def test_what_cannot_be_aligned_is_said(tmp_path: Path) -> None:
     cases: list[tuple[dict[str, Any], str]] = [
         ({"audio": jfk, "text": " … "}, "has no words"),
         ({"audio": jfk}, "has no words"),
-        ({"audio": jfk, "text": f"Zzyx {JFK_TEXT} qwrt"}, "zzyx, qwrt"),
-        ({"audio": jfk, "text": JFK_TEXT, "options": {"unknown": "ignore"}}, "allowed: 'error', 'skip'"),
-        ({"audio": phone, "text": JFK_TEXT}, "placed 0 of 22 words"),
-        ({"audio": short, "text": JFK_TEXT}, "placed 0 of 22 words"),
+        ({"audio": jfk, "text": f"Zzyx {JFK_TEXT} qwrt", "options": {"unknown": "error"}}, "zzyx, qwrt"),
+        ({"audio": jfk, "text": JFK_TEXT, "options": {"unknown": "ignore"}}, "allowed: 'pronounce', 'skip'"),
+        ({"audio": jfk, "text": "你好 世界"}, "the aligner reads English"),
+        ({"audio": phone, "text": JFK_TEXT}, "the text does not fit the audio"),
+        ({"audio": short, "text": JFK_TEXT}, "nobody says so many in 0.2 s"),
         ({"audio": short, "text": JFK_TEXT, "options": {"phones": True}}, "placed 0 of 22 words"),
         ({"audio": empty, "text": JFK_TEXT}, "0 samples"),
         ({"text": JFK_TEXT}, "has no audio"),
@@ -200,6 +201,47 @@ def test_unknown_words_are_skipped_when_asked(tmp_path: Path) -> None:
     (_, answer, _), _ = play(tmp_path, "pocketsphinx", [job])
     assert answer["result"]["skipped"] == ["Zzyx,"]
     assert [word["text"] for word in answer["result"]["words"]] == JFK_TEXT.split()
+
+
+@pytest.mark.parametrize("lm", [True, False])
+def test_a_word_the_dictionary_lacks_costs_no_other_word_its_time(lm: bool, tmp_path: Path) -> None:
+    good = {"task": "align", "audio": audio("jfk.wav"), "text": JFK_TEXT}
+    strange = {**good, "text": JFK_TEXT.replace("Americans", "Amerrikens")}
+    heard = {"task": "asr", "audio": audio("jfk.wav")} if lm else good
+    jobs = [heard, good, strange, {**strange, "options": {"phones": True}}, good, heard]
+    (_, first, plain, by_rule, phoned, again, last, _), _ = play(
+        tmp_path, "pocketsphinx", jobs, options={"lm": lm}
+    )
+    before, after = plain["result"]["words"], by_rule["result"]["words"]
+    assert [word.get("timing") for word in after] == [None] * 4 + ["by-rule"] + [None] * 17
+    assert after == phoned["result"]["words"]
+    for one, other in zip(before, after, strict=True):
+        assert abs(one["start_ms"] - other["start_ms"]) <= 50
+        assert abs(one["end_ms"] - other["end_ms"]) <= 50
+    assert again == plain
+    assert last == first
+
+
+@pytest.mark.parametrize(
+    ("text", "lost"),
+    [
+        (f"Once upon a time there was nothing else, {JFK_TEXT}", range(8)),
+        (JFK_TEXT.replace("fellow", "seventeen zebras fellow"), range(3, 5)),
+        (f"{JFK_TEXT} And that is what he said on that cold day in winter.", range(22, 34)),
+        (f"C++ № $3.50 😀 {JFK_TEXT}", range(3)),
+    ],
+)
+def test_words_that_are_not_said_cost_no_other_word_its_time(text: str, lost: range, tmp_path: Path) -> None:
+    jobs = [{"task": "align", "audio": audio("jfk.wav"), "text": each} for each in (JFK_TEXT, text)]
+    (_, plain, longer, _), _ = play(tmp_path, "pocketsphinx", jobs)
+    words = longer["result"]["words"]
+    assert [index for index, word in enumerate(words) if word.get("timing") == "interpolated"] == list(lost)
+    times = [time for word in words for time in (word["start_ms"], word["end_ms"])]
+    assert times == sorted(times)
+    found = [word for word in words if word.get("timing") == "widened"]
+    for one, other in zip(plain["result"]["words"], found, strict=True):
+        assert one["text"] == other["text"]
+        assert abs(one["start_ms"] - other["start_ms"]) <= 50
 
 
 def test_without_a_language_model_only_alignment_is_left(tmp_path: Path) -> None:

@@ -4,16 +4,30 @@ import importlib.util
 import sys
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from orchestrator_worker.engines.alignment_text import Timed, bare_word, is_filler, placed, prepare
+from orchestrator_worker.engines.alignment_text import (
+    Timed,
+    Token,
+    bare_word,
+    is_filler,
+    placed,
+    prepare,
+    which,
+)
 from orchestrator_worker.engines.base import EngineError, EngineUnavailableError
+from orchestrator_worker.engines.letter_sounds import pronounce
 from orchestrator_worker.engines.partial_text import PartialText
 from orchestrator_worker.engines.spoken_numbers import spell_numbers
+from orchestrator_worker.protocol import Word
 
 WORDS = """
     and so my fellow americans ask not what it's 'twas 'bout mr. u.s. a.m. cafe ad-hoc hoc at t. t b two
     rock'n'roll dogs five hello
 """
+CONSONANTS = "B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH"
+PHONES = frozenset(f"AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW {CONSONANTS}".split())
 DICTIONARY = frozenset(WORDS.split())
 
 
@@ -101,19 +115,47 @@ def test_a_text_without_words_is_refused(text: str) -> None:
 
 
 def test_all_unknown_words_are_listed_once() -> None:
-    with pytest.raises(EngineError, match=r"2 words .*: zzyx, qwrt; .*skip"):
-        prepare("Zzyx hello qwrt-hello ZZYX", known)
+    with pytest.raises(EngineError, match=r"2 words .*: zzyx, qwrt; .*error"):
+        prepare("Zzyx hello qwrt-hello ZZYX", known, unknown="error")
 
 
 def test_unknown_words_can_be_skipped() -> None:
-    prepared = prepare("Zzyx, hello \u2014 so!", known, skip_unknown=True)
+    prepared = prepare("Zzyx, hello \u2014 so!", known, unknown="skip")
     assert [token.text for token in prepared.tokens] == ["hello", "so!"]
     assert prepared.skipped == ["Zzyx,", "\u2014"]
 
 
-def test_skipping_everything_is_refused() -> None:
+def test_unknown_words_are_learnt_part_by_part_and_marked() -> None:
+    learnt: list[str] = []
+
+    def learn(word: str) -> bool:
+        learnt.append(word)
+        return word.isascii()
+
+    prepared = prepare("Hello Zzyx-americans, 你好 Zürcher so", known, learn)
+    assert [token for token in prepared.tokens if token.by_rule] == [
+        Token("Zzyx-americans,", ("zzyx", "americans"), by_rule=True),
+        Token("Zürcher", ("zurcher",), by_rule=True),
+    ]
+    assert prepared.skipped == ["你好"]
+    assert not {"hello", "so", "americans"} & set(learnt)
+
+
+def test_a_number_that_nobody_reads_out_costs_its_token_alone() -> None:
+    prepared = prepare(f"hello {'7' * 5000} so", known, lambda _: True)
+    assert prepared.spoken == ["hello", "so"]
+    assert len(prepared.skipped) == 1
+
+
+def test_a_text_that_cannot_be_said_at_all_is_refused() -> None:
     with pytest.raises(EngineError, match="你好, 世界"):
-        prepare("你好 世界", known, skip_unknown=True)
+        prepare("你好 世界", known)
+
+
+def test_digits_are_read_singly_when_nothing_spells_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "num2words", None)
+    (token,) = prepare("25", lambda word: word in {"two", "five"}).tokens
+    assert token == Token("25", ("two", "five"))
 
 
 @needs_num2words
@@ -132,6 +174,7 @@ def test_times_come_back_to_the_words_of_the_text() -> None:
             Timed("five", 510, 600),
             Timed("</s>", 600, 610),
         ],
+        610,
     )
     assert [(word.text, word.start_ms, word.end_ms) for word in words] == [
         ("Hello,", 30, 100),
@@ -142,10 +185,62 @@ def test_times_come_back_to_the_words_of_the_text() -> None:
     assert owners == [0, 1, 1, 2, 3]
 
 
-@pytest.mark.parametrize("names", [[], ["hello"], ["hello", "so", "so"], ["hello", "not"]])
-def test_an_answer_with_other_words_is_an_error(names: list[str]) -> None:
-    with pytest.raises(EngineError, match=f"placed {len(names)} of 2 words"):
-        placed(prepare("hello so", known), [Timed(name, 0, 10) for name in names])
+@pytest.mark.parametrize("names", [[], ["hello", "so", "so"], ["not"], ["so", "hello"]])
+def test_an_answer_with_other_words_places_nothing(names: list[str]) -> None:
+    assert placed(prepare("hello so", known), [Timed(name, 0, 10) for name in names], 100) == ([], [])
+
+
+def test_words_that_were_not_found_share_the_time_between_their_neighbours() -> None:
+    prepared = prepare("so hello my fellow americans", known)
+    words, owners = placed(prepared, [Timed("hello", 100, 200), Timed("americans", 400, 500)], 600)
+    assert words == [
+        Word("so", 0, 100, "interpolated"),
+        Word("hello", 100, 200),
+        Word("my", 200, 250, "interpolated"),
+        Word("fellow", 250, 400, "interpolated"),
+        Word("americans", 400, 500),
+    ]
+    assert owners == [1, 4]
+
+
+@pytest.mark.parametrize(
+    ("names", "spoken", "places"),
+    [
+        ("a b", "a b", [0, 1]),
+        ("a b", "a x b", [0, 2]),
+        ("b c", "a b c a b c", [4, 5]),
+        ("a c", "a a c", [0, 2]),
+        ("a b", "a x x x b", [0, 4]),
+        ("a b", "a x x x x b", []),
+        ("b", "x x x x x x b x x x x x", [6]),
+        ("", "a", []),
+    ],
+)
+def test_of_several_ways_the_one_that_leaves_out_least_is_taken(
+    names: str, spoken: str, places: list[int]
+) -> None:
+    assert which(names.split(), spoken.split()) == places
+
+
+@pytest.mark.parametrize(
+    ("word", "phones"),
+    [
+        ("dashwood", "D AE SH W UH D"),
+        ("kitching", "K IH CH IH NG"),
+        ("BBC", "B IY B IY S IY"),
+        ("Zürich", "Z UH R IH CH"),
+        ("knight", "N AY T"),
+        ("你好", ""),
+        ("---", ""),
+    ],
+)
+def test_letters_become_sounds(word: str, phones: str) -> None:
+    assert " ".join(pronounce(word)) == phones
+
+
+@given(st.text(max_size=60))
+def test_whatever_is_written_has_sounds_of_english_or_none(word: str) -> None:
+    assert set(pronounce(word)) <= PHONES
 
 
 def test_marks_of_the_aligner_are_told_from_words() -> None:

@@ -101,12 +101,18 @@ class Heap(Value, frozen=True):
     off: str | None = None
 
 
-class Word(Value, frozen=True):
-    """One aligned word of the caller's own text; times in milliseconds from the start of the audio."""
+class Word(Value, frozen=True, omit_defaults=True):
+    """One aligned word of the caller's own text; times in milliseconds from the start of the audio.
+
+    ``timing`` says how far to trust the times, where that is not the whole way: ``by-rule``, the aligner's dictionary
+    lacks the word and it was pronounced by rule; ``widened``, found only in a wider search; ``interpolated``, not found
+    at all: it shares the time between its neighbours.
+    """
 
     text: str
     start_ms: int
     end_ms: int
+    timing: Literal["by-rule", "widened", "interpolated"] | None = None
 
 
 class Phone(Value, frozen=True):

@@ -1,25 +1,32 @@
-"""A document as text, JSON, SRT, WebVTT or TSV. Same document, same bytes.
+r"""A document as text, JSON, SRT, WebVTT or TSV. Same document, same bytes.
 
 ======  ==============================================================================================
 txt     the text, one line for each segment of speech
 json    everything: text, language, segments and words with times in milliseconds
 srt     SubRip: numbered cues, ``00:00:01,500``
-vtt     WebVTT: ``00:00:01.500``, with ``&``, ``<`` and ``>`` escaped
+vtt     WebVTT: ``00:00:01.500``, with ``&``, ``<`` and ``>`` escaped; if wanted, with the time of each word
 tsv     a header, then start and end in milliseconds and the text of each cue
 ======  ==============================================================================================
+
+Written by hand, because the libraries for subtitles take text as markup: pysubs2 drops ``{…}`` as an override of SSA,
+turns ``\N`` into a line and leaves ``<`` and ``&`` in WebVTT as they are; webvtt-py refuses ``-->`` and leaves the
+escaping to the caller, and that is most of the work. The tests read what is written here with webvtt-py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 
 from orchestrator.files.writing import to_readable_json
-from orchestrator.pipeline.document import Document, Segment
+from orchestrator.pipeline.document import AlignmentSummary, Document, Segment
 from orchestrator.pipeline.piece_warnings import PieceWarning
 from orchestrator.pipeline.subtitles.cues import Cue, ReadingSpeed, cues
 from orchestrator_worker.protocol import Word
+
+_STYLE = "STYLE\n::cue(:future) {\n  color: grey;\n}\n"
+"""What has not been said yet is grey."""
 
 
 class DocumentFile(msgspec.Struct, frozen=True):
@@ -33,6 +40,7 @@ class DocumentFile(msgspec.Struct, frozen=True):
     words: list[Word]
     notes: list[str]
     warnings: list[PieceWarning]
+    alignment: AlignmentSummary | None
 
 
 def render(document: Document, format_name: str, speed: ReadingSpeed | None = None) -> str:
@@ -62,6 +70,7 @@ def _json(document: Document, _: ReadingSpeed) -> str:
         document.words,
         document.notes,
         document.warnings,
+        document.alignment,
     )
     return to_readable_json(whole).decode()
 
@@ -73,8 +82,9 @@ def _srt(document: Document, speed: ReadingSpeed) -> str:
 
 
 def _vtt(document: Document, speed: ReadingSpeed) -> str:
-    blocks = (f"{_span(cue, '.')}\n{_escaped(_body(cue))}\n" for cue in cues(document, speed))
-    return "\n".join(["WEBVTT\n", *blocks])
+    body = _highlighted if speed.highlight_words else _plain
+    blocks = (f"{_span(cue, '.')}\n{body(cue)}\n" for cue in cues(document, speed))
+    return "\n".join(["WEBVTT\n", *([_STYLE] if speed.highlight_words else []), *blocks])
 
 
 def _tsv(document: Document, speed: ReadingSpeed) -> str:
@@ -96,6 +106,36 @@ def _clock(time_ms: int, mark: str) -> str:
 def _body(cue: Cue) -> str:
     """Return the lines; ``-->`` would end a cue early in both formats."""
     return "\n".join(line.replace("-->", "→") for line in cue.lines)
+
+
+def _plain(cue: Cue) -> str:
+    return _escaped(_body(cue))
+
+
+def _highlighted(cue: Cue) -> str:
+    """Return the lines with a time before each word that begins after the cue does, as WebVTT has it for karaoke."""
+    begins = iter(_beginnings(cue))
+    at, time_ms = next(begins, (-1, 0))
+    written: list[str] = []
+    seen = 0
+    for character in "\n".join(cue.lines):
+        if not character.isspace():
+            if seen == at:
+                written.append(f"<{_clock(time_ms, '.')}>")
+                at, time_ms = next(begins, (-1, 0))
+            seen += 1
+        written.append(_escaped(character))
+    return "".join(written).replace("--&gt;", "→")
+
+
+def _beginnings(cue: Cue) -> Iterator[tuple[int, int]]:
+    """Yield how many visible characters come before each word, and when it begins: after the one before it."""
+    seen, before_ms = 0, cue.start_ms
+    for word in cue.words:
+        if before_ms < word.start_ms < cue.end_ms:
+            before_ms = word.start_ms
+            yield seen, before_ms
+        seen += sum(not character.isspace() for character in word.text)
 
 
 def _escaped(text: str) -> str:

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from rich.cells import cell_len
 
-from orchestrator.pipeline.document import is_wide
+from orchestrator.pipeline.scripts import is_unspaced, word_starts
 
 PUNCTUATION_BONUS = 10
 """Columns of imbalance that a break after punctuation is worth."""
@@ -54,14 +54,18 @@ def _cost(first: str, rest: tuple[str, ...]) -> float:
 
 
 def _breaks(text: str) -> list[int]:
-    return [at for at in range(1, len(text)) if _may_break(text[at - 1], text[at])]
+    starts = word_starts(text)
+    return [at for at in range(1, len(text)) if _may_break(text, at, starts)]
 
 
-def _may_break(before: str, after: str) -> bool:
+def _may_break(text: str, at: int, starts: frozenset[int]) -> bool:
+    before, after = text[at - 1], text[at]
     if before.isspace():
         return not after.isspace()
     if after.isspace():
         return False
     if unicodedata.category(after) in {"Pe", "Pf", "Po"} or unicodedata.category(before) in {"Ps", "Pi"}:
         return False
-    return is_wide(before) or is_wide(after)
+    if is_unspaced(after):
+        return at in starts
+    return is_unspaced(before) and unicodedata.category(after)[0] != "M" and after not in "\u200d\ufe0f"

@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+import html
+import re
+import sys
+import unicodedata
 from itertools import pairwise
 
 import msgspec
 import pytest
+import webvtt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from orchestrator.pipeline.document import Document, Segment
+from orchestrator.pipeline.scripts import word_starts, words_of_run
 from orchestrator.pipeline.subtitles import ReadingSpeed, cues, render
 from orchestrator.pipeline.subtitles.lines import lay_out
 from orchestrator.pipeline.subtitles.tokens import Token, tokens
@@ -174,12 +180,107 @@ def test_chinese_keeps_to_columns_of_two_and_has_no_spaces_put_in() -> None:
     assert all(cue.text[-1] in "。！」" for cue in found)
 
 
-def test_a_short_cue_stands_until_it_could_be_read_but_not_into_the_next() -> None:
+def three_words() -> Document:
     first = timed("Yes.", ["yes"], word_ms=100)
-    second = timed("No.", ["no"], word_ms=100, start_ms=600)
+    second = timed("Noooo.", ["noooo"], word_ms=100, start_ms=600)
     third = timed("Well.", ["well"], word_ms=100, start_ms=4000)
-    found = cues(Document("x", 9000, [first, second, third]), ReadingSpeed(pause_s=0.3))
+    return Document("x", 9000, [first, second, third])
+
+
+def test_a_cue_is_shown_while_its_words_are_said() -> None:
+    found = cues(three_words(), ReadingSpeed(pause_s=0.3))
+    assert [(cue.start_ms, cue.end_ms) for cue in found] == [(0, 100), (600, 700), (4000, 4100)]
+
+
+def test_a_short_cue_may_stand_until_it_could_be_read_but_not_into_the_next() -> None:
+    found = cues(three_words(), ReadingSpeed(pause_s=0.3, shortest_s=1.0))
     assert [(cue.start_ms, cue.end_ms) for cue in found] == [(0, 600), (600, 1600), (4000, 5000)]
+    found = cues(three_words(), ReadingSpeed(pause_s=0.3, characters_per_s=5.0))
+    assert [(cue.start_ms, cue.end_ms) for cue in found] == [(0, 600), (600, 1800), (4000, 5000)]
+
+
+def test_a_text_that_is_too_quick_to_read_is_cut_where_that_helps() -> None:
+    document = Document(
+        "x", 60_000, [spoken("quickly " * 6, word_ms=100), spoken("slow " * 8, start_ms=2_400)]
+    )
+    speed = ReadingSpeed(columns=30, characters_per_s=16.0, pause_s=3.0)
+    rates = [len(cue.text) / (cue.end_ms - cue.start_ms) * 1000 for cue in cues(document, speed)]
+    usual = [
+        len(cue.text) / (cue.end_ms - cue.start_ms) * 1000
+        for cue in cues(document, ReadingSpeed(columns=30, pause_s=3.0))
+    ]
+    assert max(rates) < max(usual)
+
+
+def test_a_word_that_swallowed_a_pause_makes_no_long_cue() -> None:
+    words = [Word("one", 0, 300), Word("two", 300, 20_300), Word("three", 20_300, 20_600)]
+    segment = Segment(0, 21_000, "one two three", "", "en", words)
+    assert max(cue.end_ms - cue.start_ms for cue in cues(document(segment))) <= 7_000
+
+
+def test_a_chinese_sentence_that_came_as_one_word_keeps_to_the_width() -> None:
+    segment = Segment(0, 9_000, CHINESE, "", "zh", [Word(CHINESE, 0, 9_000)])
+    found = cues(document(segment))
+    assert "".join(cue.text for cue in found) == CHINESE
+    assert all(cell_len(line) <= 42 for cue in found for line in cue.lines)
+    assert found[0].start_ms == 0
+    assert found[-1].end_ms == 9_000
+
+
+KOREAN = (
+    "한국어는 띄어쓰기를 하는 언어입니다. 그래서 줄은 낱말 사이에서만 나뉘어야 합니다, 낱말 안에서가 아니라."
+)
+THAI = "สวัสดีครับวันนี้เราจะมาพูดคุยกันเกี่ยวกับเรื่องที่สำคัญมากสำหรับทุกคนในประเทศไทยและทั่วโลก"
+LAO = "ສະບາຍດີມື້ນີ້ພວກເຮົາຈະມາລົມກັນກ່ຽວກັບເລື່ອງທີ່ສຳຄັນຫຼາຍສຳລັບທຸກຄົນໃນປະເທດລາວແລະທົ່ວໂລກ"
+
+
+def test_korean_keeps_its_spaces() -> None:
+    pieces = [Segment(0, 9_000, KOREAN, KOREAN, "ko"), Segment(9_000, 18_000, KOREAN, KOREAN, "ko")]
+    whole = Document("x", 18_000, pieces)
+    assert whole.text == f"{KOREAN} {KOREAN}"
+    assert " ".join(cue.text for cue in cues(whole)) == whole.text
+    words = set(KOREAN.split())
+    assert all(word in words for cue in cues(whole) for line in cue.lines for word in line.split())
+
+
+@pytest.mark.parametrize("text", [THAI, LAO])
+@pytest.mark.parametrize("with_dictionary", [True, False])
+def test_scripts_without_spaces_keep_to_the_width(
+    text: str, with_dictionary: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if with_dictionary:
+        pytest.importorskip("icu4py", reason="icu4py comes with the extra 'subtitles'")
+    else:
+        monkeypatch.setitem(sys.modules, "icu4py.breakers", None)
+    words_of_run.cache_clear()
+    lay_out.cache_clear()
+    found = cues(document(Segment(0, 12_000, text, text, "th")))
+    words_of_run.cache_clear()
+    lay_out.cache_clear()
+    assert "".join(cue.text for cue in found) == text
+    lines = [line for cue in found for line in cue.lines]
+    assert all(cell_len(line) <= 42 for line in lines)
+    assert not any(unicodedata.category(line[0])[0] == "M" or line[0] in "ะาำະາຳ" for line in lines)
+    assert not any(line[-1] in "เแโใไເແໂໃໄ" for line in lines)
+
+
+def test_thai_breaks_between_words() -> None:
+    pytest.importorskip("icu4py", reason="icu4py comes with the extra 'subtitles'")
+    assert lay_out("สวัสดีครับวันนี้", 7, 3) == ("สวัสดี", "ครับวันนี้")
+
+
+def test_pictographs_are_not_torn() -> None:
+    family, flags = "\U0001f468\u200d\U0001f469\u200d\U0001f467", "\U0001f1e9\U0001f1ea\U0001f1eb\U0001f1f7"
+    assert sorted(word_starts(family + "\U0001f44d\U0001f3fd" + flags)) == [0, 5]
+
+
+def test_words_without_a_time_lie_where_somebody_speaks() -> None:
+    segment = Segment(0, 10_000, "aaa bbb ccc", "", None, speech=[(1_000, 2_000), (8_000, 8_500)])
+    assert [(token.start_ms, token.end_ms) for token in tokens(segment)] == [
+        (1_000, 1_545),
+        (1_545, 2_000),
+        (8_090, 8_500),
+    ]
 
 
 @settings(deadline=None, max_examples=50)
@@ -202,7 +303,7 @@ def test_cues_hold_all_the_text_in_order_without_overlap(words: list[str], word_
 def test_srt() -> None:
     whole = render(document(spoken("One two."), spoken("Three.", start_ms=3_600_000)), "srt")
     assert whole == (
-        "1\n00:00:00,000 --> 00:00:01,000\nOne two.\n\n2\n01:00:00,000 --> 01:00:00,350\nThree.\n"
+        "1\n00:00:00,000 --> 00:00:00,650\nOne two.\n\n2\n01:00:00,000 --> 01:00:00,300\nThree.\n"
     )
 
 
@@ -212,8 +313,23 @@ def test_vtt_escapes_markup_and_arrows() -> None:
     assert whole.splitlines()[3] == "a &lt;b&gt; &amp; → c"
 
 
+def test_vtt_can_say_when_each_word_begins() -> None:
+    text = "One <two> three, and then a considerably longer line than fits. So there --> it is."
+    whole = render(document(spoken(text)), "vtt", ReadingSpeed(highlight_words=True))
+    read = webvtt.from_string(whole)
+    assert read.styles[0].text.startswith("::cue(:future)")
+    assert whole.splitlines()[8].startswith("One <00:00:00.350>&lt;two&gt; <00:00:00.700>three,")
+    shown = " ".join(re.sub("<[^>]*>", "", caption.raw_text).replace("\n", " ") for caption in read)
+    assert html.unescape(shown) == text.replace("-->", "→")
+    for caption in read:
+        times = [milliseconds(each, ".") for each in re.findall(r"<(\d\d:[^>]*)>", caption.raw_text)]
+        assert times == sorted(set(times))
+        assert milliseconds(caption.start, ".") < times[0]
+        assert times[-1] < milliseconds(caption.end, ".")
+
+
 def test_tsv_has_one_row_a_cue() -> None:
-    assert render(document(spoken("One\ttwo.")), "tsv") == "start\tend\ttext\n0\t700\tOne two.\n"
+    assert render(document(spoken("One\ttwo.")), "tsv") == "start\tend\ttext\n0\t650\tOne two.\n"
 
 
 def test_json_is_everything() -> None:
@@ -313,4 +429,4 @@ def test_half_an_hour_of_unbroken_speech_becomes_subtitles() -> None:
     (segment,) = [timed(" ".join(words), words, word_ms=250, gap_ms=10)]
     found = cues(document(segment))
     assert len(found) > 400
-    assert found[-1].end_ms == segment.end_ms
+    assert found[-1].end_ms == segment.words[-1].end_ms

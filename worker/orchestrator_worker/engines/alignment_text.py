@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
 
-from orchestrator_worker.engines.base import EngineError
-from orchestrator_worker.engines.spoken_numbers import spell_numbers
+from orchestrator_worker.engines.base import EngineError, EngineUnavailableError
+from orchestrator_worker.engines.spoken_numbers import DIGIT_WORDS, spell_numbers
 from orchestrator_worker.protocol import Word
 
 _CHARACTERS = str.maketrans(
@@ -30,13 +30,23 @@ _FILLER = re.compile(r"<.*>|\[.*\]|\+\+.*\+\+|\(NULL\)")
 _PIECES = re.compile(r"[^\W\d_]+(?:'+[^\W\d_]+)*'?|'[^\W\d_]+")
 
 Known = Callable[[str], bool]
+Unknown = Literal["pronounce", "skip", "error"]
+UNKNOWN: tuple[Unknown, ...] = ("pronounce", "skip", "error")
+MOST_LEFT_OUT = 3
+"""Words in a row that an aligner may leave out between two it hears."""
+WORD_PRICE, END_PRICE = 6, 8
+"""What leaving out costs: each word between two that are heard; all before the first, and all after the last."""
+MOST_LISTED = 20
+MOST_SPOKEN = 60
+"""Words that one token may be spoken as: hundreds of digits are not read out, and cost the other tokens nothing."""
 
 
 class Token(NamedTuple):
-    """One token of the caller's text, and the dictionary's words it is spoken as."""
+    """One token of the caller's text, and the words it is spoken as; ``by_rule``: some are not the dictionary's."""
 
     text: str
     spoken: tuple[str, ...]
+    by_rule: bool = False
 
 
 class AlignmentText(NamedTuple):
@@ -52,35 +62,49 @@ class AlignmentText(NamedTuple):
 
 
 class Timed(NamedTuple):
-    """One entry of the aligner's answer, in its own spelling; the end is exclusive."""
+    """One entry of the aligner's answer, in its own spelling; the end is exclusive.
+
+    ``probability`` is the acoustic one of all its frames, where the aligner gives it.
+    """
 
     name: str
     start_ms: int
     end_ms: int
+    probability: float = 1.0
 
 
-def prepare(text: str, known: Known, *, skip_unknown: bool = False) -> AlignmentText:
-    """Split ``text`` at blanks and find the dictionary's words for each token.
+def prepare(
+    text: str, known: Known, learn: Known = lambda _: False, *, unknown: Unknown = "pronounce"
+) -> AlignmentText:
+    """Split ``text`` at blanks and find the words that each token is spoken as.
+
+    Args:
+        text: Any.
+        known: Says whether the dictionary has a word.
+        learn: Adds a word that the dictionary lacks as it is probably said; False when there is no saying it.
+        unknown: What becomes of words the dictionary lacks: they are learnt, or else their tokens are skipped; skipped;
+            or refused, all of them listed.
 
     Raises:
-        EngineError: The text has no words; or words the dictionary lacks (all of them are listed), unless
-            ``skip_unknown``; or nothing is left after skipping.
-        EngineUnavailableError: There are digits and nothing to spell them with.
+        EngineError: The text has no words, or none that can be said, or unknown ones that are to be refused.
     """
     tokens: list[Token] = []
     skipped: list[str] = []
-    unknown: dict[str, None] = {}  # a set that keeps the order
+    lacking: dict[str, None] = {}  # a set that keeps the order
     for token in text.split():
         spoken, missing = _speak(token, known)
-        unknown.update(dict.fromkeys(missing))
-        if spoken and not missing:
-            tokens.append(Token(token, tuple(spoken)))
+        by_rule = bool(missing)
+        if missing and unknown == "pronounce":
+            spoken, missing = _speak(token, known, learn)
+        lacking.update(dict.fromkeys(missing))
+        if spoken and not missing and len(spoken) <= MOST_SPOKEN:
+            tokens.append(Token(token, tuple(spoken), by_rule))
         else:
             skipped.append(token)
-    if not tokens and not unknown:
+    if lacking and (unknown == "error" or not tokens):
+        raise EngineError(_about_unknown(list(lacking), all_of_them=not tokens))
+    if not tokens:
         raise EngineError("the text to align has no words: it is empty, or only punctuation")
-    if unknown and not (skip_unknown and tokens):
-        raise EngineError(_about_unknown(list(unknown), all_of_them=not tokens))
     return AlignmentText(tokens, skipped)
 
 
@@ -94,48 +118,115 @@ def is_filler(name: str) -> bool:
     return _FILLER.fullmatch(name) is not None
 
 
-def placed(prepared: AlignmentText, found: Iterable[Timed]) -> tuple[list[Word], list[int]]:
-    """Give each token the time from its first spoken word to its last.
+def placed(prepared: AlignmentText, found: Iterable[Timed], length_ms: int) -> tuple[list[Word], list[int]]:
+    """Give each token the time from its first spoken word that was found to its last.
 
-    Returns the words, and for each spoken word the index of the word it belongs to.
+    A token of which nothing was found shares the time between its neighbours, by its length, and says so.
 
-    Raises:
-        EngineError: The aligner's words are not the ones that were asked for.
+    Args:
+        prepared: What was asked for.
+        found: What the aligner heard: these words in this order, some of them left out perhaps.
+        length_ms: Of the audio.
+
+    Returns:
+        The words, and for each spoken word that was found the index of its word. Nothing at all when what was heard
+        are other words than those asked for, or none.
     """
     heard = [entry for entry in found if not is_filler(entry.name)]
-    names = [bare_word(entry.name) for entry in heard]
-    if names != prepared.spoken:
-        raise EngineError(
-            f"the aligner placed {len(names)} of {len(prepared.spoken)} words; "
-            "is this the text of this audio, and all of it?"
-        )
-    words: list[Word] = []
-    owners: list[int] = []
-    following = iter(heard)
-    for index, token in enumerate(prepared.tokens):
-        mine = [next(following) for _ in token.spoken]
-        words.append(Word(token.text, mine[0].start_ms, mine[-1].end_ms))
-        owners += [index] * len(mine)
-    return words, owners
+    places = which([bare_word(entry.name) for entry in heard], prepared.spoken)
+    if not places:
+        return [], []
+    owner = [index for index, token in enumerate(prepared.tokens) for _ in token.spoken]
+    owners = [owner[place] for place in places]
+    mine: dict[int, list[Timed]] = {}
+    for index, entry in zip(owners, heard, strict=True):
+        mine.setdefault(index, []).append(entry)
+    times = {index: (entries[0].start_ms, entries[-1].end_ms) for index, entries in mine.items()}
+    return list(_all_timed([token.text for token in prepared.tokens], times, length_ms)), owners
 
 
-def _speak(token: str, known: Known) -> tuple[list[str], list[str]]:
+def which(names: Sequence[str], spoken: Sequence[str]) -> list[int]:
+    """Return which of the ``spoken`` words the heard ``names`` are, when some were left out; none when they are not.
+
+    Of all ways the one that leaves out least between two heard words is taken; what is left out before the first and
+    after the last counts once.
+    """
+    if list(names) == list(spoken):
+        return list(range(len(names)))
+    costs: dict[int, int] = {-1: 0}
+    ways: list[dict[int, int]] = []
+    for number, name in enumerate(names):
+        now: dict[int, int] = {}
+        way: dict[int, int] = {}
+        for at, cost in costs.items():
+            reach = len(spoken) if number == 0 else at + 2 + MOST_LEFT_OUT
+            for place in range(at + 1, min(reach, len(spoken))):
+                price = cost + (END_PRICE * (place > 0) if number == 0 else WORD_PRICE * (place - at - 1))
+                if spoken[place] == name and price < now.get(place, price + 1):
+                    now[place], way[place] = price, at
+        costs = now
+        ways.append(way)
+    if not names or not costs:
+        return []
+    place = min(costs, key=lambda place: (costs[place] + END_PRICE * (place < len(spoken) - 1), place))
+    places: list[int] = []
+    for way in reversed(ways):
+        places.append(place)
+        place = way[place]
+    return places[::-1]
+
+
+def _all_timed(texts: list[str], times: Mapping[int, tuple[int, int]], length_ms: int) -> Iterator[Word]:
+    at = 0
+    while at < len(texts):
+        if at in times:
+            yield Word(texts[at], *times[at])
+            at += 1
+            continue
+        after = next((index for index in range(at, len(texts)) if index in times), len(texts))
+        start = times[at - 1][1] if at else 0
+        end = times[after][0] if after in times else max(start, length_ms)
+        yield from shared_out(texts[at:after], start, end)
+        at = after
+
+
+def shared_out(texts: Sequence[str], start_ms: int, end_ms: int) -> Iterator[Word]:
+    """Yield words that share a time by their length."""
+    total = sum(len(text) for text in texts) or 1
+    before = 0
+    for text in texts:
+        first = start_ms + (end_ms - start_ms) * before // total
+        before += len(text)
+        yield Word(text, first, start_ms + (end_ms - start_ms) * before // total, "interpolated")
+
+
+def _speak(token: str, known: Known, learn: Known = lambda _: False) -> tuple[list[str], list[str]]:
     """Return the dictionary's words for one token, and the words it lacks (as they are spelled, small)."""
     plain = unicodedata.normalize("NFKC", token.translate(_CHARACTERS)).translate(_CHARACTERS).lower()
     if whole := _first_known(_whole_forms(plain), known):
         return [whole], []
     spoken: list[str] = []
     missing: list[str] = []
-    for piece in spell_numbers(plain).split():
+    for piece in _spelt(plain).split():
         if whole := _first_known(_whole_forms(piece), known):
             spoken.append(whole)
             continue
         for part in _PIECES.findall(piece):
             if word := _first_known(_part_forms(part), known):
                 spoken.append(word)
+            elif learn(plain_part := _without_accents(part.strip("'"))):
+                spoken.append(plain_part)
             else:
                 missing.append(part)
     return spoken, missing
+
+
+def _spelt(plain: str) -> str:
+    """Spell out numbers; digit by digit where the package for that is not installed."""
+    try:
+        return spell_numbers(plain)
+    except EngineUnavailableError:
+        return "".join(f" {DIGIT_WORDS[int(each)]} " if each.isdecimal() else each for each in plain)
 
 
 def _first_known(forms: Iterator[str], known: Known) -> str | None:
@@ -178,9 +269,10 @@ def _without_accents(word: str) -> str:
 
 def _about_unknown(unknown: list[str], *, all_of_them: bool) -> str:
     count = "1 word" if len(unknown) == 1 else f"{len(unknown)} words"
+    listed = ", ".join(unknown[:MOST_LISTED]) + (" …" if len(unknown) > MOST_LISTED else "")
     what_to_do = (
         "the aligner reads English"
         if all_of_them
-        else 'correct them, or leave them out with the option unknown = "skip"'
+        else 'correct them, or leave out the option unknown = "error"'
     )
-    return f"{count} of the text not in the pronunciation dictionary: {', '.join(unknown)}; {what_to_do}"
+    return f"{count} of the text not in the pronunciation dictionary: {listed}; {what_to_do}"

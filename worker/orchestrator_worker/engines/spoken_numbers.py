@@ -32,8 +32,8 @@ _ORDINAL = re.compile(rf"({_AMOUNT})(?:st|nd|rd|th)\b")
 _DECADE = re.compile(r"(?<!\d)(\d{2}|\d{4})'?s\b")
 _NUMBER = re.compile(rf"({_AMOUNT})(?:\.(\d+))?")
 _LONG = 7
-_BEYOND = 10**15
-"""From here on an amount is read digit by digit: nobody says quadrillions, and num2words ends somewhere."""
+_MOST_DIGITS = 15
+"""An amount of more is read digit by digit: nobody says quadrillions, and num2words ends somewhere."""
 _YEARS = range(1100, 2100)
 
 
@@ -64,9 +64,9 @@ def _digits(digits: str) -> str:
 
 def _words(amount: str, form: str = "cardinal") -> str:
     """Ask num2words, and keep only the words: no hyphens, no commas, no "and"."""
-    number = int(amount.replace(",", ""))
-    if number >= _BEYOND:
+    if len(amount.replace(",", "")) > _MOST_DIGITS:
         return _digits(amount)
+    number = int(amount.replace(",", ""))
     try:
         from num2words import num2words  # pyright: ignore[reportUnknownVariableType]
     except ImportError as error:
