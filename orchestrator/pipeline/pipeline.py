@@ -10,10 +10,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
+from orchestrator.pipeline.alignment import AlignWords
 from orchestrator.pipeline.document import Document
 from orchestrator.pipeline.progress import AUDIO_DONE
 from orchestrator.pipeline.recording import Recording
-from orchestrator.pipeline.steps import AlignWords, Recognize, Step
+from orchestrator.pipeline.steps import Recognize, Step
 from orchestrator.pipeline.work import JobRunner, PartialText, Work
 from orchestrator.pool.submission.checked_options import default_cache_dir
 

@@ -75,6 +75,7 @@ class AlignWords:
                 yield again
             else:
                 yield outcome
+            work.progress.reached(segment.end_ms)
 
     def _job(self, segment: Segment, work: Work) -> Align:
         audio = work.recording.part(segment.start_ms, segment.end_ms).audio
