@@ -184,7 +184,7 @@ class FakePool:
         self.supervisor.exited(worker, status, describe_exit(status), self.now)
         self.settle()
 
-    def bury_leaving(self) -> None:
+    def reap_leaving(self) -> None:
         """Everybody told to go goes."""
         while self.registry.leaving:
             self.die(next(iter(self.registry.leaving)), 0)

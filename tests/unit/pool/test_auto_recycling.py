@@ -40,7 +40,7 @@ def test_a_worker_that_would_break_the_budget_does_not_one_job_more() -> None:
         work(pool, worker, grows_mib=10)
         jobs += 1
     assert jobs == 7, "50 MiB and 10 with each job; the eighth would pass 120"
-    pool.bury_leaving()
+    pool.reap_leaving()
     assert pool.exits() == {"rss": 1}
     assert pool.worker().generation == 2, "the model is loaded again"
 
@@ -88,7 +88,7 @@ def test_while_another_model_waits_for_memory_a_worker_leaves_when_its_start_is_
     pool.now += 1
     pool.done(worker)
     assert worker.state is WorkerState.LEAVING
-    pool.bury_leaving()
+    pool.reap_leaving()
     assert pool.exits() == {"jobs": 1}
     assert {link.worker.model_queue.name for link in pool.links} >= {"other"}
 

@@ -23,7 +23,7 @@ def play(seed: int, *, models: int, slots: int, start_s: float, priorities: int)
     while done < JOBS:
         while len(pool.jobs) < min(JOBS, done + BACKLOG):
             pool.submit(f"m{draw.randrange(models)}", priority=draw.randrange(priorities))
-        pool.bury_leaving()
+        pool.reap_leaving()
         coming = [
             (
                 worker.started_at + start_s if worker.job is None else worker.job.started_at + JOB_S,

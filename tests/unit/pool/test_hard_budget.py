@@ -48,7 +48,7 @@ def test_a_job_that_takes_the_whole_budget_for_itself_fails_and_says_so() -> Non
     pool.submit()
     pool.ready_all()
     pool.done(pool.worker())
-    pool.bury_leaving()
+    pool.reap_leaving()
     job = pool.submit()
     pool.ready_all()
     link = pool.links[0]
@@ -113,7 +113,7 @@ def test_of_two_that_have_just_begun_the_later_waits_until_there_is_room() -> No
     pool.wait(0.1)
     assert state_of(second) is JobState.WAITING, "what it takes is known now"
     pool.done(one.worker)
-    pool.bury_leaving()
+    pool.reap_leaving()
     pool.ready_all()
     assert state_of(second) is JobState.RUNNING
     assert pool.ending(first) == "value"

@@ -238,7 +238,7 @@ def test_something_urgent_of_another_model_makes_a_line_give_way_too() -> None:
     urgent = pool.submit("b", priority=1)
     assert states(jobs) == [RUNNING] + [WAITING] * 4
     work_off(pool)
-    pool.bury_leaving()
+    pool.reap_leaving()
     pool.ready_all()
     work_off(pool)
     assert pool.ending(urgent) == "value"

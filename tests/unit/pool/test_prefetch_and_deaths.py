@@ -103,7 +103,7 @@ def test_garbage_costs_the_job_at_the_front_and_no_other() -> None:
     pool.supervisor.broke_protocol(worker, ProtocolError("garbage"), pool.now)
     pool.settle()
     assert states(jobs) == [RUNNING] + [WAITING] * 3
-    pool.bury_leaving()
+    pool.reap_leaving()
     assert "broken protocol" in str(pool.ending(jobs[0]))
     pool.ready_all()
     work_off(pool)
@@ -173,7 +173,7 @@ def test_a_leaving_worker_may_still_end_what_it_had_begun() -> None:
     pool.done(worker, "in the last moment")
     assert pool.ending(jobs[1]) == "in the last moment"
     assert isinstance(pool.ending(jobs[0]), JobCancelledError)
-    pool.bury_leaving()
+    pool.reap_leaving()
     pool.ready_all()
     work_off(pool)
     assert pool.exits() == {"cancel": 1}
@@ -219,7 +219,7 @@ def test_what_a_leaving_worker_gives_back_it_has_not_begun() -> None:
     assert states(jobs) == [ENDED, WAITING, WAITING, WAITING]
     pool.done(worker)
     assert worker.job is None
-    pool.bury_leaving()
+    pool.reap_leaving()
     pool.ready_all()
     work_off(pool)
     assert [pool.ending(job) for job in jobs[1:]] == ["value"] * 3

@@ -132,7 +132,7 @@ def test_behind_a_cancel_nothing_is_taken_back_any_more() -> None:
     pool.cancel(jobs[1])
     pool.wait(0.5)
     assert pool.registry.leaving
-    pool.bury_leaving()
+    pool.reap_leaving()
     pool.ready_all()
     work_off(pool)
     assert_even(pool)
@@ -202,7 +202,7 @@ def test_a_job_whose_time_is_over_costs_its_worker_and_nobody_in_line() -> None:
     assert states(jobs[1:]) == [WAITING] * 3
     assert cancels(pool) == [jobs[0].id]
     pool.wait(0.5)
-    pool.bury_leaving()
+    pool.reap_leaving()
     pool.ready_all()
     assert jobs[1].worker.generation == 2
     work_off(pool)
@@ -297,7 +297,7 @@ def test_giving_back_what_was_not_in_line_breaks_the_protocol(whose: str) -> Non
     number = {"the job it is at": jobs[0].id, "a job of the queue": queued.id}.get(whose, 999)
     pool.receive(worker, Returned(number))
     assert worker.state is WorkerState.LEAVING
-    pool.bury_leaving()
+    pool.reap_leaving()
     assert pool.exits() == {"protocol": 1}
     assert "broken protocol" in str(pool.ending(jobs[0]))
     pool.ready_all()
@@ -316,7 +316,7 @@ def test_close_finishes_lines_too() -> None:
     pool.supervisor.close(pool.now)
     pool.settle()
     work_off(pool)
-    pool.bury_leaving()
+    pool.reap_leaving()
     assert pool.supervisor.finished
     assert [pool.ending(job) for job in jobs] == ["value"] * 50
     assert_even(pool)
@@ -330,7 +330,7 @@ def test_stop_drops_lines_too_and_counts_nothing_that_is_over() -> None:
     pool.settle()
     assert stats(pool).queue_length == 0
     assert pool.places == 0
-    pool.bury_leaving()
+    pool.reap_leaving()
     assert pool.supervisor.finished
     assert all(isinstance(pool.ending(job), JobCancelledError) for job in jobs)
     assert_even(pool)

@@ -38,7 +38,7 @@ def test_without_standby_or_without_memory_they_are_swapped() -> None:
         for _ in range(2):
             for model in MODELS:
                 job = pool.submit(model)
-                pool.bury_leaving()
+                pool.reap_leaving()
                 pool.ready_all()
                 assert job.worker is not None
                 pool.done(job.worker)

@@ -182,7 +182,7 @@ def test_garbage_while_nothing_runs_costs_no_job() -> None:
     pool.ready_all()
     pool.supervisor.broke_protocol(pool.worker(), ProtocolError("garbage"), pool.now)
     pool.settle()
-    pool.bury_leaving()
+    pool.reap_leaving()
     assert pool.exits() == {"protocol": 1}
     assert pool.worker().state is WorkerState.STARTING, "kept warm"
 
@@ -218,7 +218,7 @@ def test_what_is_missing_fails_the_waiting_jobs_at_once() -> None:
     pool.receive(pool.worker(), Ready())
     pool.failed(pool.worker(), "unavailable")
     assert isinstance(pool.ending(job), EngineUnavailableError)
-    pool.bury_leaving()
+    pool.reap_leaving()
     assert pool.exits() == {"start-failed": 1}
 
 
@@ -251,7 +251,7 @@ def test_close_finishes_what_came_and_sees_everybody_off() -> None:
         pool.done(next(worker for worker in pool.registry.workers() if worker.job))
     assert [pool.ending(job) for job in jobs] == ["value"] * 3
     assert not pool.supervisor.finished
-    pool.bury_leaving()
+    pool.reap_leaving()
     assert pool.supervisor.finished
     assert pool.exits() == {"shutdown": 2}
 
@@ -267,7 +267,7 @@ def test_a_retry_is_finished_before_the_pool_closes() -> None:
     pool.wait(0.1)
     pool.ready_all()
     pool.done(pool.worker())
-    pool.bury_leaving()
+    pool.reap_leaving()
     assert pool.ending(job) == "value"
     assert pool.supervisor.finished
 
@@ -281,7 +281,7 @@ def test_stop_drops_everything() -> None:
     for job in (running, waiting):
         assert isinstance(pool.ending(job), JobCancelledError)
     assert pool.links[0].signals == [signal.SIGKILL]
-    pool.bury_leaving()
+    pool.reap_leaving()
     assert pool.supervisor.finished
 
 
@@ -292,7 +292,7 @@ def test_events_tell_the_whole_story() -> None:
     pool.done(pool.worker())
     pool.supervisor.close(pool.now)
     pool.settle()
-    pool.bury_leaving()
+    pool.reap_leaving()
     names = [type(event).__name__ for event in pool.events]
     assert names == ["WorkerStarted", "WorkerLoaded", "JobEnded", "WorkerDismissed", "WorkerLeft"]
     ended = next(event for event in pool.events if isinstance(event, JobEnded))

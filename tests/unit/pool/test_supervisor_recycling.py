@@ -31,7 +31,7 @@ def test_the_successor_is_loaded_while_the_last_job_runs() -> None:
     assert old.state is WorkerState.LEAVING
     assert isinstance(old.link.sent[-1], Shutdown)
     assert pool.worker().generation == 2
-    pool.bury_leaving()
+    pool.reap_leaving()
     assert pool.exits() == {"jobs": 1}
 
 
@@ -41,7 +41,7 @@ def test_without_room_for_both_the_old_one_goes_first() -> None:
     assert len(pool.links) == 1
     pool.submit()
     assert len(pool.links) == 1, "memory is given back only when the process is gone"
-    pool.bury_leaving()
+    pool.reap_leaving()
     assert [link.worker.generation for link in pool.links] == [2]
 
 
@@ -82,7 +82,7 @@ def test_age_and_idleness_come_with_the_clock() -> None:
     pool.wait(29)
     assert pool.worker().state is WorkerState.IDLE
     pool.wait(2)
-    pool.bury_leaving()
+    pool.reap_leaving()
     assert pool.exits() == {"idle": 1}
     assert pool.links == []
     work(pool, 1)
@@ -91,7 +91,7 @@ def test_age_and_idleness_come_with_the_clock() -> None:
         if pool.worker().state is WorkerState.IDLE:
             work(pool, 1)
     pool.ready_all()
-    pool.bury_leaving()
+    pool.reap_leaving()
     assert pool.exits() == {"idle": 1, "age": 1}
 
 

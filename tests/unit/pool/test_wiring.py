@@ -29,7 +29,7 @@ def test_an_old_job_of_another_model_waits_for_so_many_and_no_more() -> None:
             break
         pool.wait(0.05)
         pool.done(worker, seconds=0.05)
-    pool.bury_leaving()
+    pool.reap_leaving()
     pool.ready_all()
     assert old.state is JobState.RUNNING
     assert sum(job.state is JobState.ENDED for job in later) == MOST_OVERTAKEN
@@ -42,13 +42,13 @@ def test_what_a_model_needs_is_its_highest_peak_and_not_its_last() -> None:
     pool.wait(0.1)
     pool.done(pool.worker())
     pool.need_mib = 60  # the next worker takes less
-    pool.bury_leaving()
+    pool.reap_leaving()
     for _ in range(2):
         pool.submit("a")
     pool.ready_all()
     pool.wait(0.1)
     pool.done(pool.worker())
-    pool.bury_leaving()
+    pool.reap_leaving()
     for _ in range(4):
         pool.submit("a")
     pool.ready_all()
@@ -88,7 +88,7 @@ def test_a_slot_that_was_given_to_another_model_keeps_nothing_warm_any_more() ->
     assert pool.worker().model_queue.name == "b"
     pool.done(pool.worker())
     pool.wait(60.0)
-    pool.bury_leaving()
+    pool.reap_leaving()
     assert pool.links == [], "nobody asked for a worker of the model that had died"
 
 
@@ -119,7 +119,7 @@ def test_the_worker_used_last_is_used_next(first_done: int) -> None:
         worker = pool.worker(1 - first_done)
         assert worker.state is WorkerState.BUSY
         pool.done(worker)
-    pool.bury_leaving()
+    pool.reap_leaving()
     assert pool.registry.slots[first_done].worker is None
 
 
