@@ -1,5 +1,6 @@
 """Recycling, retries, restart_limit, budget, timers: numbers in, decisions out."""
 
+import math
 import random
 
 import pytest
@@ -251,8 +252,23 @@ def test_deadlines_are_what_a_dictionary_would_say(seed: int) -> None:
             assert [model[key] for key in due_now] == sorted(model[key] for key in due_now)
             for key in due_now:
                 del model[key]
+        # never later than what is due, or it would be missed; exact once it was asked for
+        assert timers.earliest <= min(model.values(), default=math.inf)
         assert timers.next_due() == min(model.values(), default=None)
+        assert timers.earliest == min(model.values(), default=math.inf)
         assert len(timers) == len(model)
+
+
+def test_timers_made_anew_know_the_earliest_deadline() -> None:
+    timers = Timers[str]()
+    timers.set("late", 7.0)
+    timers.set("early", 3.0)
+    timers.earliest = math.inf  # as an interrupt may leave it
+    timers.rebuild()
+    assert timers.earliest == 3.0
+    assert timers.pop_due(10.0) == ["early", "late"]
+    timers.rebuild()
+    assert timers.earliest == math.inf
 
 
 def test_a_deadline_moved_a_million_times_takes_no_room() -> None:

@@ -113,6 +113,14 @@ def test_reserves_go_before_workers_in_use() -> None:
     assert next_step([demand("x", need=100)], slots, Memory(0)) == Evict(1, reserve=True)
 
 
+def test_of_several_reserves_the_one_behind_the_least_recently_used_worker_goes() -> None:
+    slots = [
+        slot(index, name, "working", last_used=used, reserve="idle")
+        for index, (name, used) in enumerate([("a", 5.0), ("b", 2.0), ("c", 3.0)])
+    ]
+    assert next_step([demand("x", need=100)], [*slots, FREE], Memory(0)) == Evict(1, reserve=True)
+
+
 def test_a_second_worker_is_worth_more_than_a_reserve_of_the_first() -> None:
     slots = [slot(0, "a", "working", reserve="idle"), FREE]
     assert next_step([demand("a", need=100)], slots, Memory(0)) == Evict(0, reserve=True)
