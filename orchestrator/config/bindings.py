@@ -1,4 +1,4 @@
-"""A profile's models and samples, with everything looked up: absolute paths, precedence, reference texts."""
+"""Look up what a profile's names stand for: models and samples with absolute paths and reference texts."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Bindings:
         return self._samples[name]
 
     def _reference(self, name: str, file: str) -> str | None:
-        """Read a reference. That there is none is for the availability check to say, as for the audio."""
+        """Read a reference text. A missing file is reported by the availability check, like missing audio."""
         said = ""
         text = ""
         try:

@@ -1,4 +1,4 @@
-"""What is wrong with the meaning of a document: names that lead nowhere, names used twice, steps in vain.
+"""Check the meaning of a document: unknown names, names used twice, steps that cannot work.
 
 Runs on any decoded document (see :mod:`.lenient`); the shape is :mod:`.walk`'s part, what can run under which
 method is :mod:`.method_checks`'s. Nothing outside the document is looked at, but for the names of installed
@@ -24,7 +24,7 @@ _TASKS_THAT_HEAR = ("asr", "align")
 
 
 def problems_of_meaning(document: dict[str, Any], engines: Sequence[str]) -> list[ConfigProblem]:
-    """Return every problem that the right shape does not exclude. ``engines``: the names that exist."""
+    """Return every problem that a document of the right shape can still have; ``engines`` are the known names."""
     lenient = LenientDocument(document)
     return [
         *_duplicates(lenient),
@@ -148,7 +148,7 @@ def _recycling(document: LenientDocument, recycle: dict[str, Any]) -> Iterator[C
 
 
 def _limits(path: str, said: dict[str, Any]) -> Iterator[ConfigProblem]:
-    """Report sizes that look right and are none, and a soft limit that the hard one makes vain."""
+    """Report memory sizes that cannot be read, and a max_rss at or above hard_rss, which could never take effect."""
     sizes: dict[str, int] = {}
     for key in ("max_rss", "hard_rss"):
         size = said.get(key)

@@ -1,4 +1,4 @@
-"""A decoded document, read as far as it makes sense.
+"""A decoded document with only the parts that have the right type, so that one mistake does not hide others.
 
 The checks of meaning run on documents whose shape is wrong too, so that all problems come at once. Whatever
 has the wrong type is simply not there for them: the walk has reported it already. Each experiment keeps its

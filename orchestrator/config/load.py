@@ -1,4 +1,4 @@
-"""From a file on disk to a checked ``ExperimentsFile``, or to all that is wrong with it."""
+"""Read a file from disk and return a checked ``ExperimentsFile``, or raise with everything that is wrong with it."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _line_and_column(place: re.Match[str] | None, text: str) -> str:
 
 
 def _other_schema(document: dict[str, Any]) -> ConfigProblem | None:
-    """Another version of the format: every other problem would be about the wrong rules."""
+    """Report another version of the format, and nothing else: all other checks follow the rules of this one."""
     schema = document.get("schema", SCHEMA_VERSION)
     if not isinstance(schema, int) or isinstance(schema, bool) or schema == SCHEMA_VERSION:
         return None

@@ -1,4 +1,4 @@
-"""Which methods an experiment can run under, for every profile and variant of a document.
+"""Check which methods each experiment can run with, for every profile and variant.
 
 With several models in one experiment there is no one model to keep, so ``restart`` and ``reuse`` are refused;
 under ``recreate`` all models of an experiment share one process, so they must agree about its environment.
@@ -81,7 +81,7 @@ def _of(
 
 
 def _refused(experiment: LenientExperiment, source: str, why: str) -> ConfigProblem:
-    """Point at the experiment even when it inherited its methods: that is where they are to be said."""
+    """Report it at the experiment, also if its methods come from defaults: there the user can change them."""
     own = source.startswith(experiment.path)
     hint = 'allowed: "recreate", "recycle"' + ("" if own else f"; taken from {source}.methods, say them here")
     return ConfigProblem(f"{source if own else experiment.path}.methods", why, hint)

@@ -34,7 +34,7 @@ class Overrides(msgspec.Struct, frozen=True):
 
 
 class Said(msgspec.Struct, frozen=True):
-    """What flags and environment together say about models, flags first; None leaves it to the file."""
+    """Settings of models from flags and environment, flags first; None leaves a setting to the file."""
 
     threads: int | None = None
     context_length: int | None = None

@@ -1,4 +1,4 @@
-"""From a checked file and what is said outside it to the plan of a run.
+"""Make the plan of a run from a checked file, flags and environment.
 
 Precedence: flag, environment, ``[profiles.P.experiments.NAME]``, ``[[experiment]]``, ``[profiles.P]``,
 ``[defaults]``, our defaults. Reads reference texts and nothing else: whether models, libraries and samples
@@ -109,7 +109,7 @@ def _selected(file: ExperimentsFile, overrides: Overrides) -> list[ExperimentCon
 def _unusable(
     name: str, profile: ProfileConfig, experiments: Sequence[ExperimentConfig], file: ExperimentsFile
 ) -> list[ConfigProblem]:
-    """A file that is right, but gives nothing to run."""
+    """Report a valid file that has nothing to run."""
     if not file.experiment:
         return [ConfigProblem("$.experiment", "there is no experiment", "add [[experiment]] tables")]
     if experiments and not profile.models:
@@ -119,7 +119,7 @@ def _unusable(
 
 
 def _refused(overrides: Overrides, experiments: Sequence[ExperimentConfig]) -> list[ConfigProblem]:
-    """``--methods restart`` for several models; what the file says was checked on loading."""
+    """Report ``--methods restart`` for several models. The methods of the file were checked when it was loaded."""
     whys = [(config.name, refusal(overrides.methods or (), _models(config))) for config in experiments]
     others = ",".join(name for name, why in whys if not why)
     hint = f"add --only {others}" if others else "choose recreate or recycle"
@@ -127,7 +127,7 @@ def _refused(overrides: Overrides, experiments: Sequence[ExperimentConfig]) -> l
 
 
 def _conflicting(experiments: Sequence[Experiment], profile: str) -> list[ConfigProblem]:
-    """``--methods recreate`` may bring models into one process that the file keeps apart."""
+    """Report models that ``--methods recreate`` would load into one process although their environments differ."""
     problems: list[ConfigProblem] = []
     for experiment in experiments:
         series = next((series for series in experiment.series if series.method == "recreate"), None)
@@ -142,7 +142,7 @@ def _models(config: ExperimentConfig) -> list[str]:
 
 
 def _only_aligning(experiments: Sequence[ExperimentConfig]) -> set[str]:
-    """Over the whole file, so that ``--only`` does not change what a model is."""
+    """Return the models that only align. Read from the whole file, so that ``--only`` does not change the answer."""
     steps = [step for config in experiments for step in config.steps]
     aligning = {step.model for step in steps if step.task == "align"}
     return aligning - {step.model for step in steps if step.task != "align"}

@@ -1,4 +1,4 @@
-"""Everything that is wrong with the shape of a document, at once.
+"""Find every mismatch between a document and its types, not only the first.
 
 msgspec stops at the first mistake and gives no nearest name, so this module walks the decoded TOML itself,
 guided by the very types that msgspec decodes into: unknown and missing keys, wrong types, values that are not
@@ -175,7 +175,7 @@ def _number(number: float, shape: shapes.IntType | shapes.FloatType, path: str) 
 
 
 def _anything(value: object, path: str) -> Iterator[ConfigProblem]:
-    """The engine's own options: free, but what goes to a worker must fit on the wire."""
+    """Check the engine's own options: any key is allowed, but every value must be one that msgpack can carry."""
     if is_table(value):
         for key, inner in value.items():
             yield from _anything(inner, key_path(path, key))

@@ -1,4 +1,4 @@
-"""How a configuration problem says what it found, where, and what was probably meant. Pure text."""
+"""The wording of configuration problems: what was found, where, and what was probably meant. Pure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is there and what is missing on this machine, for each profile; each problem with what mends it.
+"""Check what each profile needs on this machine, and report what is missing and how to fix it.
 
 :mod:`.examination` puts it together, one module a kind of thing looks, :mod:`.finding` is what they all say.
 Nothing native is loaded into this process, and nothing is changed.

@@ -1,4 +1,4 @@
-"""Which functions a shared library offers, and for which processor, read from its file: it is never loaded.
+"""Read from the file of a shared library which functions it exports and for which processor. It is never loaded.
 
 Reads the dynamic symbol table of ELF files of either width and byte order (the format of Linux). Layout, as in
 elf(5): a header points to the section headers; the section of type DYNSYM links to its string table; each
@@ -22,7 +22,7 @@ class NotAnElfFileError(Exception):
 
 
 class _Shape(NamedTuple):
-    """Where things stand in a file of one width and byte order."""
+    """The layout of an ELF file of one word size and byte order."""
 
     order: str
     wide: bool

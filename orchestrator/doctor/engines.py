@@ -1,4 +1,4 @@
-"""Engines: each is asked, in a worker, whether it could load its model. What crashes there is a finding.
+"""Ask each engine, in a worker process, whether it could load its model. A crash of that worker is a finding.
 
 The same worker tells whether this system's allocator can be asked for its own view of memory.
 """
@@ -26,7 +26,7 @@ PACKAGES: Mapping[str, tuple[str, str]] = {
 
 
 class Answers:
-    """What the engines said: findings by model, the estimate of memory by role, and the allocator's view."""
+    """What the engines answered: findings by model, estimated memory in bytes by role, and the allocator's view."""
 
     def __init__(self) -> None:
         self.findings: dict[str, Finding] = {}
@@ -35,7 +35,7 @@ class Answers:
 
 
 def ask_engines(models: Iterable[BoundModel]) -> Answers:
-    """Ask about each model whose files are there (about the others there is nothing more to say).
+    """Ask about each model whose files exist. The others are reported as missing already.
 
     Models with one native library share a worker: a process can hold only one of them.
     """
@@ -50,12 +50,12 @@ def ask_engines(models: Iterable[BoundModel]) -> Answers:
 
 
 def identity(model: BoundModel) -> str:
-    """Return what tells one model from another across profiles."""
+    """Return a key that is equal for the same model in two profiles."""
     return repr((model.name, model.engine, model.file, model.library, model.options))
 
 
 def look_at_packages() -> list[Finding]:
-    """Return which engines' packages can be imported, by their versions; nothing is imported."""
+    """Return a finding per engine package: its version, or that it is not installed. Nothing is imported."""
     versions = engine_packages()
     findings: list[Finding] = []
     for distribution, (module, hint) in PACKAGES.items():
@@ -82,7 +82,7 @@ def look_at_heap(answers: Answers) -> Finding:
 
 
 def _ask_group(group: list[BoundModel], answers: Answers) -> None:
-    """Ask in one worker; when an engine ends it, say so of that model and go on in a new one."""
+    """Ask about several models in one worker. If an engine ends it, report that model and continue in a new one."""
     waiting = list(group)
     while True:
         try:

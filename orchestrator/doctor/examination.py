@@ -1,4 +1,4 @@
-"""Put the findings together: what all profiles share, what each needs, and whether the chosen one is ready.
+"""Collect all findings: those that all profiles share, those of each profile, and whether the chosen profile is ready.
 
 ::
 
@@ -93,7 +93,7 @@ def examine(
 
 
 class _Look:
-    """What every profile is looked at with."""
+    """What is needed to examine any profile."""
 
     def __init__(
         self,

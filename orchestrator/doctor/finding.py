@@ -1,4 +1,4 @@
-"""One thing looked at: what it is, how it is, and what to do about it."""
+"""One finding: what was checked, its state, and what to do about it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ State = Literal["ok", "note", "problem"]
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """``hint`` is the command or sentence that mends it, empty where there is nothing to do.
+    """``hint`` is the command or sentence that fixes it; empty if there is nothing to do.
 
     ``area`` groups findings (library, models, engines, samples, tools, machine, results), ``subject`` names the
     thing, ``found`` is what people read, ``facts`` the same for programs (sizes in bytes).

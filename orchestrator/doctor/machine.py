@@ -1,4 +1,4 @@
-"""The machine: cores against threads, memory against models, swap, and the C library."""
+"""Check the machine: enough cores for the threads, enough memory for the models, swap, and the C library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Model files: are they there, how large are they, and what is their hash?"""
+"""Check the model files: whether they exist, their size in bytes and their SHA-256."""
 
 from __future__ import annotations
 

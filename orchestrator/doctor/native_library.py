@@ -1,4 +1,4 @@
-"""``libchatllm``: is it there, how old, and does it have what the engine calls? Its file is read, not loaded."""
+"""Check ``libchatllm``: whether it exists, its age, and whether it exports what the engine calls. It is not loaded."""
 
 from __future__ import annotations
 

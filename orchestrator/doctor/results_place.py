@@ -1,4 +1,4 @@
-"""The results folder: may we write there, and is there room?"""
+"""Check the results folder: whether it can be written, and how much space is left."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COMFORTABLE_BYTES = 1024 * 1024 * 1024
 
 
 def look_at_results(folder: Path) -> list[Finding]:
-    """Return findings about ``folder``, which may not be there yet; nothing is written."""
+    """Return findings about ``folder``, which need not exist yet. Nothing is written."""
     place = _nearest(folder)
     if not os.access(place, os.W_OK | os.X_OK):
         found = f"{place} cannot be written{whose_it_is(place)}"
@@ -35,7 +35,7 @@ def look_at_results(folder: Path) -> list[Finding]:
 
 
 def _nearest(folder: Path) -> Path:
-    """Return the folder itself, or the nearest one above it that is there."""
+    """Return the folder itself, or its nearest parent that exists."""
     place = folder.absolute()
     while not place.exists() and place != place.parent:
         place = place.parent

@@ -1,4 +1,4 @@
-"""Samples: is the audio there, how long is it, does it have a reference, and is it ours as shipped?"""
+"""Check the samples: whether the audio exists, its length, its reference text, and whether it is ours as shipped."""
 
 from __future__ import annotations
 

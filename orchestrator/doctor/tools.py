@@ -1,4 +1,4 @@
-"""Programs on the PATH: ffmpeg, and what builds a native library."""
+"""Check the programs on the PATH: ffmpeg, and the compiler and CMake that build a native library."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _INSTALL_BUILD = "apt-get install build-essential cmake git (Debian, Ubuntu)"
 
 
 def look_at_tools(models: Iterable[BoundModel], *, which: Which = shutil.which) -> list[Finding]:
-    """Return findings about ffmpeg and the compiler, as far as ``models`` want them.
+    """Return findings about ffmpeg, and about the compiler if one of ``models`` needs it.
 
     chatllm.cpp starts ffmpeg itself for whatever it hears, and without it makes text up; all others
     only need it for audio that is not WAV, FLAC or Ogg. A compiler is missed only where a library has to be built.

@@ -1,4 +1,4 @@
-"""The side that looks: which pools are running, and what one of them shows."""
+"""The client: finds the running pools, and asks one of them for a snapshot."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _RECEIVE_BYTES = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A pool that can be looked into. ``pid`` is the process it lives in."""
+    """A pool that can be inspected. ``pid`` is its process."""
 
     pid: int
     path: Path
 
 
 def find_running() -> list[Found]:
-    """Return the pools of this user that can be looked into, oldest first; removes what dead ones left.
+    """Return the pools of this user that can be inspected, oldest first. Removes sockets of processes that ended.
 
     Raises:
         ResultsError: The folder of sockets is not ours.
@@ -43,7 +43,7 @@ def find_running() -> list[Found]:
 
 
 def look(found: Found) -> Snapshot:
-    """Return what a pool shows now.
+    """Return a snapshot of a pool as it is now.
 
     Raises:
         ResultsError: It is gone, does not answer, or is of another version.
@@ -66,12 +66,12 @@ def look(found: Found) -> Snapshot:
 
 
 def is_there(running: list[Found], pid: int | None) -> bool:
-    """Whether any pool, or one of a process, can be looked into."""
+    """Whether any pool, or one of the given process, can be inspected."""
     return any(pid is None or each.pid == pid for each in running)
 
 
 def choose(running: list[Found], pid: int | None) -> Found:
-    """Return the pool to look into: that of a process, or the only one.
+    """Return the pool to inspect: that of the given process, or the only one there is.
 
     Raises:
         OrchestratorError: There is none, or several and none was named; names them.

@@ -1,4 +1,4 @@
-"""Where sockets lie: one folder per user that nobody else can enter.
+"""The folder of the sockets: one per user, which no other user can enter.
 
 ``$XDG_RUNTIME_DIR/orchestrator``, or ``/tmp/orchestrator-UID`` where there is none. A folder of somebody else, or one
 that others can enter, is refused: whoever made it could have put anything there.
@@ -17,7 +17,7 @@ ENDING = ".sock"
 
 
 def socket_folder(*, make: bool = False) -> Path:
-    """Return the folder of this user's sockets; with ``make`` it is there afterwards.
+    """Return the folder of this user's sockets; ``make`` creates it if it does not exist.
 
     Raises:
         ResultsError: It cannot be made, or is not ours alone.

@@ -1,4 +1,4 @@
-"""The side that is looked at: a thread that answers each connection with one line of JSON and closes it."""
+"""The server: a thread in the inspected process that answers each connection with one line of JSON and closes it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _listening: weakref.WeakSet[Inspection] = weakref.WeakSet()
 
 
 class Inspection:
-    """Answers whoever looks in, from its making to ``close``.
+    """Answers clients, from its construction until ``close``.
 
     Args:
         take: Makes the snapshot, given the seconds since the start; called on the answering thread for each look.
@@ -49,7 +49,7 @@ class Inspection:
         _listening.add(self)
 
     def close(self) -> None:
-        """Let nobody in any more; the socket is gone afterwards. In a forked copy, it stays the original's."""
+        """Accept no more clients and remove the socket. In a forked copy it stays, because it is the original's."""
         if os.getpid() != self._owner_pid:
             self.close_copy()
             return
@@ -94,7 +94,7 @@ class Inspection:
 
 
 def _listening_socket(folder: Path) -> tuple[socket.socket, Path]:
-    """Return a socket that listens in ``folder``, and its path. Two threads that want the same one both get one."""
+    """Return a socket that listens in ``folder``, and its path. Threads that choose the same path get one each."""
     while True:
         path = free_path(folder)
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
@@ -112,7 +112,7 @@ def _listening_socket(folder: Path) -> tuple[socket.socket, Path]:
 
 
 def _peer_uid(connection: socket.socket) -> int:
-    """Return the user at the other end: the folder keeps others out, and this does too."""
+    """Return the user id of the client: a second check, beside the permissions of the folder."""
     size = struct.calcsize("3i")
     return int(struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))[1])
 

@@ -1,4 +1,4 @@
-"""What somebody sees who looks in: the pool's statistics cut down to what a screen or a script needs.
+"""The snapshot that a client gets: those of the pool's statistics that a screen or a script needs.
 
 One JSON object. Sizes are bytes, times seconds; a reader ignores keys it does not know.
 """
@@ -116,7 +116,7 @@ def view_of(
     batch: BatchView | None = None,
     work: WorkView | None = None,
 ) -> Snapshot:
-    """Return what is shown of a pool's statistics."""
+    """Return the part of a pool's statistics that is shown."""
     return Snapshot(
         pid=pid,
         title=title,

@@ -1,4 +1,4 @@
-"""Long records in blocks: some hundred means say as much about growth as a million readings, at their cost.
+"""Average long records in blocks: a few hundred means show growth as well as a million readings, in far less time.
 
 Fitting every shape costs readings x candidates. Beyond ``MOST_READINGS`` the readings are averaged in blocks of equal
 length, so that a record of any length is judged by 256 to 512 numbers. What is shorter than a block (a spike, a tooth)
@@ -30,7 +30,7 @@ class Blocks(NamedTuple):
 
 
 def in_blocks(values: FloatArray, most: int = MOST_READINGS) -> Blocks:
-    """Return the means of as few readings a block as leave at most ``most`` blocks.
+    """Return the means of blocks, each as short as possible with at most ``most`` blocks in all.
 
     The odd readings that fill no block are left out at the start, where a record is warming up anyway.
     """

@@ -1,4 +1,4 @@
-"""Recognise a movement that repeats and take it out of the trend.
+"""Recognise a repeating movement and subtract it, so that the trend can be seen.
 
 A collector that runs every few jobs, a cache that fills and empties, two buffers used in turn: they move
 memory by far more than a leak does, but the movement repeats, so that it can be fitted beside the line
@@ -137,7 +137,7 @@ def _two_levels(tail: FloatArray, residual: FloatArray) -> Cycle | None:
 
 
 def _off_line(columns: FloatArray) -> FloatArray:
-    """Return the columns (readings x forms) freed from constant and line."""
+    """Return the columns (readings x forms) with their least-squares lines subtracted."""
     count = columns.shape[0]
     line: FloatArray = np.column_stack((np.ones(count), np.arange(count, dtype=np.float64) - (count - 1) / 2))
     line /= np.sqrt((line**2).sum(axis=0))

@@ -1,4 +1,4 @@
-"""The drift of a level that wanders by itself: the interval for growth whose size varies from call to call.
+"""Estimate the drift of a random walk: the interval for growth whose size varies at random from call to call.
 
 A straight line under noise knows its slope too well when the growth itself is random: a leak of another size at each
 call, an arena now and then. The local level with drift (Harvey 1989, "Forecasting, structural time series models and

@@ -1,4 +1,4 @@
-"""Growth that comes in jumps: an arena, a pool block or a cached file at a time.
+"""Find growth that comes in jumps, such as an arena, a block of a pool or a cached file at a time.
 
 Between the jumps nothing happens, so that noise about a line says nothing about the rate. What counts
 is how many jumps there were and how alike they are. Whether they go on is left to ``staircase``.
@@ -51,7 +51,7 @@ class Jumps:
         return float(gaps.std() / gaps.mean()), float(sizes.std() / sizes.mean())
 
     def factors(self, confidence: float = 0.95) -> tuple[float, float]:
-        """Return what the rate of these jumps can be divided and multiplied by, as two factors.
+        """Return two factors; the rate of these jumps times each of them gives the ends of its interval.
 
         Even jumps of one size are known to one jump more or less. Otherwise they come at random:
         exact Poisson limits of their number (Garwood 1936), the number being the effective one, so
@@ -65,7 +65,7 @@ class Jumps:
 
 
 def random_events(number: float, confidence: float = 0.95) -> tuple[float, float]:
-    """Return the factors on the rate of ``number`` events that came at random (Garwood 1936)."""
+    """Return two factors; the rate of ``number`` random events times each is an end of its interval (Garwood 1936)."""
     outside = (1 - confidence) / 2
     low = float(gammaincinv(number, outside)) / number
     return low, float(gammaincinv(number + 1, 1 - outside)) / number

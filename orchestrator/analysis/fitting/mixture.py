@@ -1,4 +1,4 @@
-"""Quantiles of a mixture of t distributions: an estimate averaged over models that are all possible."""
+"""Quantiles of a mixture of t distributions, as they come from averaging an estimate over several models."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _REACH = 40.0  # standard errors beyond the outermost middle; t with 2 degrees h
 def mixture_quantile(
     probability: float, middles: FloatArray, errors: FloatArray, weights: FloatArray, degrees: FloatArray
 ) -> float:
-    """Return the value that the mixture is below with ``probability``, by bisection.
+    """Return the quantile of the mixture at ``probability``, found by bisection, in the unit of ``middles``.
 
     Of the last bracket the outer end is returned, so that an interval that ends at a model without error holds it.
 

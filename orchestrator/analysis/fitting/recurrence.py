@@ -1,13 +1,14 @@
-"""Do steps go on coming? A pool that fills comes to rest, a leak of blocks does not.
+"""Estimate whether upward steps will continue: those of a pool end when it is full, those of a leak do not.
 
-A priori one step is probably the last and six are probably not. Three things then move the odds:
+The estimate begins with odds for the number of steps seen: one step is probably the last, six are probably not. Three
+observations then change the odds:
 
-- The quiet at the end. Events that came at random throughout leave the last g of n readings quiet with
+- The time since the last step. K random events in n readings leave the last g of them without one with
   probability (1 - g/n)^K.
-- Likeness. A leak loses the same block again, now and then two or three at once, or blocks of one
+- Sizes that are alike. A leak loses the same block again, now and then two or three at once, or blocks of one
   order of magnitude; what fills while a program warms up (a model's arena, a cache, a file) is of any magnitude.
   But some pools do grow by equal blocks, so that likeness never settles it alone.
-- Evenness. A block lost every so many iterations comes at even distances, and is not overdue.
+- Even distances. A block that is lost every so many iterations comes regularly, and is not overdue.
 
 Steps that carry a tenth of the growth together are left out of it: crumbs of noise, or the end of a warm-up.
 """
@@ -47,7 +48,7 @@ _SLACK_SHARE = 0.1
 def recurrence(
     at: tuple[int, ...], sizes: tuple[float, ...], count: int, tolerance: float, size_error: float
 ) -> tuple[float, float]:
-    """Return the probability that the upward steps go on coming too fast, and their rate so far.
+    """Return the probability that upward steps continue above the tolerance, and their rate per iteration so far.
 
     The rate of K random events is itself uncertain: the gamma posterior of their number says how likely it
     is beyond the tolerance. Even events are known much better.
@@ -80,7 +81,7 @@ def recurrence(
 
 
 def _main_steps(at: tuple[int, ...], sizes: tuple[float, ...]) -> tuple[FloatArray, FloatArray]:
-    """Return places and sizes of the upward steps without the crumbs among them."""
+    """Return the indices and sizes of the upward steps, without the smallest ones (see the module's last paragraph)."""
     height = np.array(sizes)
     up = height > 0
     place, height = np.array(at, dtype=np.float64)[up], height[up]
@@ -91,7 +92,7 @@ def _main_steps(at: tuple[int, ...], sizes: tuple[float, ...]) -> tuple[FloatArr
 
 
 def _likeness(sizes: FloatArray, size_error: float) -> float:
-    """Return the factor on the odds of going on that the sizes of the steps bring."""
+    """Return the factor by which the sizes of the steps change the odds that they continue."""
     if sizes.size < 2:
         return 1.0
     logs = np.log(sizes)
@@ -111,7 +112,7 @@ def _likeness(sizes: FloatArray, size_error: float) -> float:
 
 
 def _log_density(values: FloatArray, spread: float) -> float:
-    """Return the log density of normal values of this spread about a middle that is not known."""
+    """Return the log density of normal values with this standard deviation and an unknown mean."""
     number = values.size
     rest = values - values.mean()
     # The middle is integrated out under a flat prior: one degree of freedom less, and the factor sqrt(number).
@@ -120,7 +121,7 @@ def _log_density(values: FloatArray, spread: float) -> float:
 
 
 def _evenness(at: FloatArray, count: int) -> float:
-    """Return the factor on the odds of going on that the distances of the steps bring.
+    """Return the factor by which the distances between the steps change the odds that they continue.
 
     Compared is how often distances at random would come out as even as these.
     """

@@ -1,4 +1,4 @@
-"""The growth ahead, averaged over every shape: the interval that a clean verdict needs to be clean.
+"""Estimate future growth, averaged over all shapes, with the interval that decides whether a series is clean.
 
 A line through a series at rest has a slope and an interval of its own, which says how well a slope could be known. That
 it is at rest is another statement: the shapes that end level carry the weight. Their mean, each with its own error, is
@@ -21,7 +21,7 @@ _STEPS = ("step", "steps")
 
 
 def growth_ahead(shapes: ShapeWeights, slope: SlopeEstimate, noise_floor: float) -> SlopeEstimate:
-    """Return the growth ahead per reading over all shapes.
+    """Return the expected future growth per reading, averaged over all shapes by their weights.
 
     Steps go on with their probability, and otherwise have ended. The interval is never narrower than what one reading
     can show, spread over the readings.

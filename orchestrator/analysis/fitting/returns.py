@@ -1,4 +1,4 @@
-"""Evidence that growth is no leak: it was given back, or it slows down.
+"""Find evidence that growth is no leak: memory was given back, or the growth slows down.
 
 Both are asked only of a series that looks like a leak. Memory that was freed once, by however much it grows again, was
 not lost; a cache that fills grows fast at first and ever more slowly, long before it stands still.

@@ -1,4 +1,4 @@
-"""Weigh the shapes that growth can take: does what we saw go on, and how fast?
+"""Fit the shapes that growth can have, and estimate whether it will continue and how fast.
 
 A straight line is only one of the curves that fit a record. Each shape here is fitted by least squares
 under first-order autoregressive noise, weighed by the Bayesian information criterion, and asked the one
@@ -77,7 +77,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class ShapeWeights:
-    """What the shapes say together.
+    """All shapes with their weights.
 
     Attributes:
         best: Kind of the best shape.

@@ -1,4 +1,4 @@
-"""The slope of one series with an interval that stays honest under autocorrelated noise.
+"""Estimate the slope of one series, with an interval that is also valid for autocorrelated noise.
 
 Memory readings are not independent: a pool that is a little fuller now is a little fuller next
 time. Ordinary regression then claims several times the certainty it has. The estimate here is

@@ -1,4 +1,4 @@
-"""Take single outlying readings out of a series, leaving steps and slopes alone.
+"""Remove single outlying readings from a series; steps and slopes stay as they are.
 
 A reading taken while a temporary buffer was alive says nothing about growth. A spike is told from
 a step by coming back: the running median follows a step and ignores a spike.
@@ -50,7 +50,7 @@ def remove_spikes(values: FloatArray, noise_floor: float = 0.0) -> FloatArray:
 
 
 def _spare_ends(spike: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> None:
-    """Clear the marks that reach the first reading, and two or more that reach the last."""
+    """Unmark a run of spikes that begins at the first reading, and one of two or more that ends at the last."""
     quiet = np.flatnonzero(~spike)
     first, last = int(quiet[0]), int(quiet[-1])
     spike[:first] = False

@@ -102,7 +102,7 @@ def _staircases(tail: FloatArray, noise_floor: float, phis: tuple[float, ...]) -
 
 
 def _is_hopeless(found: list[_Fitted]) -> bool:
-    """Tell whether further steps are not worth their search."""
+    """Whether more steps cannot improve the fit enough to be searched for."""
     return len(found) >= _SURE_TO_TRY and found[-1].score > min(f.score for f in found) + _HOPELESS
 
 

@@ -1,4 +1,4 @@
-"""The slope at the end of a record, with everything in doubt about it in its interval."""
+"""Estimate the slope at the end of a record; its interval includes the doubt about the shape of the growth."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _with_drift(
     shapes: ShapeWeights,
     noise_floor: float,
 ) -> SlopeEstimate:
-    """Return the estimate with an interval that also holds that of a level which wanders by itself.
+    """Return the estimate with its interval widened to include that of a random walk with drift.
 
     Growth that sets in late has no single drift over the record, so it keeps the interval of its shape. Where growth is
     of random size the cut after the warm-up prefers what happens to be quiet, so that the longer record counts too,
@@ -103,7 +103,7 @@ def _with_drift(
 
 
 def _of_sizes(values: FloatArray, noise_floor: float, confidence: float) -> Drift:
-    """Return the drift; where the level only ever rises, its upper end allows for sizes with a long tail.
+    """Return the drift. If the level hardly ever falls, the upper end allows for sizes with a long tail.
 
     Sums of positive sizes are skewed. The limits of a gamma with the same relative error (Garwood's, as for a number of
     events) reach farther up than those of the t distribution.

@@ -1,4 +1,4 @@
-"""Find how many iterations at the start belong to warming up and not to the trend.
+"""Find how many iterations at the start belong to the warm-up and not to the trend.
 
 The cut is where the slope of what remains is known best: every further iteration cut away costs
 precision, every warm-up iteration kept costs more. (The usual rule of simulation studies minimises the
