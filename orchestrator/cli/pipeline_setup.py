@@ -137,6 +137,9 @@ def recycling(options: PipelineOptions) -> Recycle:
 def transcribing(options: PipelineOptions, models: Sequence[Model], *, words: bool) -> list[Step]:
     """Return the steps from audio to text and, with ``words``, to times.
 
+    The aligner gets what the recogniser wrote: it was trained on that, and numbers in digits do not say how they
+    were spoken. Chinese is written as it is read after that, its words with it.
+
     Raises:
         EngineUnavailableError: A model that is named is none of the profile's.
     """
@@ -144,8 +147,11 @@ def transcribing(options: PipelineOptions, models: Sequence[Model], *, words: bo
 
     named = [options.model, *([options.aligner] if words else [])]
     check_models(named, models)
-    steps: list[Step] = [Recognize(options.model, options.language), *_rewriting(options)]
-    return steps + _aligning(options) if words else steps
+    return [
+        Recognize(options.model, options.language),
+        *(_aligning(options) if words else []),
+        *_rewriting(options),
+    ]
 
 
 def _rewriting(options: PipelineOptions) -> list[Step]:

@@ -13,6 +13,8 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 
+import msgspec
+
 from orchestrator.text.segmentation import fold
 from orchestrator_worker.protocol import Word
 
@@ -37,12 +39,12 @@ def rewritten_words(words: Sequence[Word], before: str, after: str) -> list[Word
         first, last = bisect_right(places, start) - 1, bisect_left(places, at)
         if found and first < found[-1][1]:
             begun, reached, earlier = found.pop()
-            joined = Word(earlier.text, earlier.start_ms, word.end_ms)
+            joined = msgspec.structs.replace(earlier, end_ms=word.end_ms)
             found.append((begun, max(last, reached), joined))
         else:
             found.append((first, last, word))
     return [
-        Word(after[cuts[first][1] : cuts[last][1]], word.start_ms, word.end_ms) if last else word
+        msgspec.structs.replace(word, text=after[cuts[first][1] : cuts[last][1]]) if last else word
         for first, last, word in found
     ]
 
