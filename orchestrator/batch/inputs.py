@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
+from orchestrator.audio import url_in, url_problem
 from orchestrator.batch.manifest import Input, manifest_inputs, read_bytes
 from orchestrator.batch.names import free_name, stem_of
 from orchestrator.errors import ConfigError, ConfigProblem
@@ -53,6 +54,9 @@ def find_inputs(
 
 
 def _of_argument(argument: str, problems: list[ConfigProblem]) -> Iterator[Input]:
+    if url := url_in(argument):
+        problems.append(ConfigProblem(url, *url_problem(url)))
+        return
     path = Path(argument)
     if path.is_dir():
         inside = sorted(_media_below(path, problems))
@@ -103,6 +107,8 @@ def _listed(list_file: Path, problems: list[ConfigProblem]) -> Iterator[Path]:
             problems.append(
                 ConfigProblem(f"{list_file} line {number}", "has a zero byte in it", "one path a line")
             )
+        elif url := url_in(line):
+            problems.append(ConfigProblem(f"{list_file} line {number}: {url}", *url_problem(url)))
         elif line and not line.startswith("#"):
             yield Path(line)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from orchestrator.audio import url_in, url_problem
 from orchestrator.batch.names import stem_of
 from orchestrator.errors import ConfigError, ConfigProblem
 from orchestrator.files.untrusted import UNREADABLE
@@ -66,6 +67,9 @@ def _text_of(file: Path) -> str:
 
 
 def _problem_of(row: dict[str, Any]) -> ConfigProblem | None:
+    if isinstance(audio := row.get("audio"), str) and (url := url_in(audio)):
+        problem, hint = url_problem(url)
+        return ConfigProblem("", f"{url} {problem}", hint)
     unknown = [key for key in row if key not in KEYS]
     if unknown:
         return ConfigProblem("", f"unknown key {unknown[0]!r}", f"known: {', '.join(KEYS)}")

@@ -8,6 +8,7 @@ In reading order:
 - ``pipeline_flags``: the flags that ``transcribe``, ``align`` and ``batch`` share
 - ``pipeline_setup``: what ``transcribe``, ``align`` and ``batch`` share
 - ``looked_into``: how ``top`` sees a command that works on recordings
+- ``transcription``: one recording after the other, kept, told and shown while it grows
 - ``run_options``: the flags of ``orchestrator run``: what each takes, and what ``--help`` says of it
 - ``gated``: what a gate makes of a finished run: words on stderr, a JUnit file, an exit code
 - ``app``: the typer application: its root, and which error leads to which exit code

@@ -41,4 +41,7 @@ Recycling = Annotated[
     ),
 ]
 Exclusive = Annotated[bool, typer.Option("--exclusive", help="One model in memory at a time.")]
+NoCache = Annotated[
+    bool, typer.Option("--no-cache", help="Keep no converted copies, and nothing to go on from.")
+]
 TimeoutS = Annotated[float | None, typer.Option("--timeout-s", min=0.001, help="Seconds a job may take.")]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -132,6 +133,38 @@ def recycling(options: PipelineOptions) -> Recycle:
     if not (said.isascii() and said.isdigit() and int(said)):
         raise typer.BadParameter(f"--recycle {said}: auto, off, or a number of jobs, at least 1")
     return Recycle(max_jobs=int(said))
+
+
+@contextmanager
+def copies_in(*, no_cache: bool) -> Generator[Path | None]:
+    """Give the folder of converted copies: None for the cache, else a private one that is gone at the end.
+
+    Raises:
+        ResultsError: It cannot be made.
+    """
+    if not no_cache:
+        yield None
+        return
+    from orchestrator.audio.cache import make_private, private_folder, sweep
+    from orchestrator.files.writing import write_problem
+    from orchestrator.pool.submission.checked_options import default_cache_dir
+
+    place = default_cache_dir()
+    with ExitStack() as stack:
+        try:
+            make_private(place)
+            sweep(place)
+            private = stack.enter_context(private_folder(place))
+        except OSError as error:
+            raise write_problem(place, error, elsewhere="another XDG_CACHE_HOME") from error
+        yield private
+
+
+def unfinished_dir() -> Path:
+    """Return where the results of recordings are kept that are not finished."""
+    from orchestrator.pool.submission.checked_options import default_cache_dir
+
+    return default_cache_dir().with_name("unfinished")
 
 
 def transcribing(options: PipelineOptions, models: Sequence[Model], *, words: bool) -> list[Step]:

@@ -116,16 +116,17 @@ class KeepingRunner:
         pool: Where jobs run.
         kept: None keeps nothing.
         whole: The path under which a job gets the whole recording.
-        ended: Told of each job that ended well, from any thread.
+        restart: Called when, after jobs that were kept, the first new one has ended: work goes on from there.
     """
 
     def __init__(
-        self, pool: JobRunner, kept: KeptResults | None, whole: str, ended: Callable[[Job], None]
+        self, pool: JobRunner, kept: KeptResults | None, whole: str, restart: Callable[[], None]
     ) -> None:
         self._pool = pool
         self._kept = kept
         self._whole = whole
-        self._ended = ended
+        self._restart = restart
+        self._answered = False
 
     def submit(self, job: Job, *, timeout_s: float | None = None) -> Future[Any]:
         """As the pool's."""
@@ -133,7 +134,7 @@ class KeepingRunner:
         if found is not None:
             return found
         future = self._pool.submit(job, timeout_s=timeout_s)
-        self._watch(future, job, key)
+        self._watch(future, key)
         return future
 
     def stream(self, job: Job, *, timeout_s: float | None = None) -> RunningStream:
@@ -142,7 +143,7 @@ class KeepingRunner:
         if found is not None:
             return _KeptStream(found)
         stream = self._pool.stream(job, timeout_s=timeout_s)
-        self._watch(stream.future, job, key)
+        self._watch(stream.future, key)
         return stream
 
     def _found(self, job: Job) -> tuple[Future[Any] | None, str]:
@@ -154,18 +155,20 @@ class KeepingRunner:
             return None, key
         future: Future[Any] = Future()
         future.set_result(result)
-        self._ended(job)
+        self._answered = True
         return future, key
 
-    def _watch(self, future: Future[Any], job: Job, key: str) -> None:
-        def ended(done: Future[Any]) -> None:
+    def _watch(self, future: Future[Any], key: str) -> None:
+        def keep(done: Future[Any]) -> None:
             if done.cancelled() or done.exception() is not None:
                 return
             if self._kept is not None and key:
                 self._kept.put(key, done.result())
-            self._ended(job)
+            if self._answered:
+                self._answered = False
+                self._restart()
 
-        future.add_done_callback(ended)
+        future.add_done_callback(keep)
 
 
 class _KeptStream:
@@ -201,7 +204,7 @@ def place_of(folder: Path, sha256: str, models: Sequence[Model], settings: Seque
     return folder / f"{hashlib.sha256(raw).hexdigest()[:40]}{ENDING}"
 
 
-def _stamp(file: str | Path | None) -> tuple[int, int] | None:
+def _stamp(file: str | os.PathLike[str] | None) -> tuple[int, int] | None:
     try:
         status = Path(file).stat() if file else None
     except OSError:

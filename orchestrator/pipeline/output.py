@@ -61,12 +61,30 @@ def make_writable(path: Path) -> None:
         raise write_problem(path, error, elsewhere=ELSEWHERE, go_on=GO_ON) from error
 
 
+def partial_path(path: Path) -> Path:
+    """Return where an output grows while its recording is worked on."""
+    return path.with_name(f"{path.name}.partial")
+
+
+def write_partial(document: Document, path: Path, format_name: str) -> None:
+    """Write what there is of a document beside its place.
+
+    Raises:
+        ResultsError: It cannot be written; says why.
+    """
+    content = render(document, format_name).encode(errors="replace")
+    write_atomically(partial_path(path), content, elsewhere=ELSEWHERE, go_on=GO_ON)
+
+
 def write_document(document: Document, path: Path, format_name: str) -> None:
-    """Write a document to a file; folders are made.
+    """Write a document to a file; folders are made. What had grown of it is replaced, then renamed.
 
     Raises:
         ResultsError: It cannot be written; says why.
     """
     make_writable(path)
-    content = render(document, format_name).encode(errors="replace")
-    write_atomically(path, content, elsewhere=ELSEWHERE, go_on=GO_ON)
+    write_partial(document, path, format_name)
+    try:
+        partial_path(path).replace(path)
+    except OSError as error:
+        raise write_problem(path, error, elsewhere=ELSEWHERE, go_on=GO_ON) from error

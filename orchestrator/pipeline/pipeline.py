@@ -78,15 +78,20 @@ class Pipeline:
         *,
         on_text: Callable[[PartialText], None] | None = None,
         cache_dir: Path | None = None,
+        check: Callable[[], None] = lambda: None,
+        runner: Callable[[Recording, JobRunner], JobRunner] | None = None,
     ) -> Work:
         """Return the work on one recording, not begun: :meth:`finish` does it, ``cancel()`` stops it.
 
-        A converted copy goes to ``cache_dir``, by default to the pipeline's.
+        A converted copy goes to ``cache_dir``, by default to the pipeline's; ``check`` is called now and then while it
+        is made, and may raise. ``runner`` makes what the recording's jobs run on: something around the pool.
 
         Raises:
             AudioError: The recording cannot be used.
         """
-        return Work(Recording(Path(path), cache_dir or self._cache_dir), self._pool, self._timeout_s, on_text)
+        recording = Recording(Path(path), cache_dir or self._cache_dir, check)
+        pool = self._pool if runner is None else runner(recording, self._pool)
+        return Work(recording, pool, self._timeout_s, on_text)
 
     def finish(self, work: Work) -> Document:
         """Take an opened recording through all steps."""

@@ -26,6 +26,7 @@ class RecordingProgress:
         self.duration_ms = duration_ms
         self._clock = clock
         self._began_s = clock()
+        self._began_share = 0.0
         self._passes = 1
         self._passes_done = 0
         self._reached_ms = 0
@@ -34,6 +35,10 @@ class RecordingProgress:
         """The work begins; the audio is gone through so many times."""
         self._passes = max(1, passes)
         self._began_s = self._clock()
+
+    def restart(self) -> None:
+        """Reckon the time left from here on: what is done so far had been done before."""
+        self._began_s, self._began_share = self._clock(), self.share
 
     def reached(self, end_ms: int) -> None:
         """The present step has done everything before this time."""
@@ -59,7 +64,8 @@ class RecordingProgress:
     def left_s(self) -> float | None:
         """Seconds the rest takes if it goes on as it went; None before anything is done."""
         share = self.share
-        return self.elapsed_s * (1 - share) / share if share else None
+        done = share - self._began_share
+        return self.elapsed_s * (1 - share) / done if done > 0 else None
 
 
 class AudioDone:

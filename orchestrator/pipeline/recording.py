@@ -48,14 +48,17 @@ class Recording:
     Args:
         path: Any audio or video that soundfile or ffmpeg reads.
         cache_dir: Where the converted copy is kept.
+        check: Called now and then while it is converted; what it raises ends that.
 
     Raises:
         AudioError: It cannot be used; says why.
     """
 
-    def __init__(self, path: str | Path, cache_dir: Path) -> None:
+    def __init__(self, path: str | Path, cache_dir: Path, check: Callable[[], None] = lambda: None) -> None:
         self.source = str(path)
-        self._prepared: PreparedAudio = prepare(path, cache_dir)
+        self._prepared: PreparedAudio = prepare(path, cache_dir, check=check)
+        self.cut_so_far: list[tuple[int, int]] = []
+        """Start and end in milliseconds of the pieces that the last :meth:`cut` has given so far."""
         self._speech: tuple[tuple[int, int], ...] | None = None
 
     @property
@@ -88,7 +91,9 @@ class Recording:
         Raises:
             EngineUnavailableError: The detector is not installed (for long recordings only).
         """
+        self.cut_so_far = []
         if self._prepared.seconds <= longest_s:
+            self.cut_so_far.append((0, self.duration_ms))
             yield self.whole()
             return
         samples = self._prepared.audio.samples
@@ -96,6 +101,7 @@ class Recording:
         total = -(-samples // FRAME_SAMPLES)
         for piece in pieces(spans, total, longest=_frames(longest_s), margin=_frames(MARGIN_S)):
             first, last = piece.start * FRAME_SAMPLES, min(piece.end * FRAME_SAMPLES, samples)
+            self.cut_so_far.append((_ms(first), _ms(last)))
             yield AudioPiece(_ms(first), _ms(last), self._read(first, last), piece.cut_in_speech)
 
     def speech(self, check: Callable[[], None] | None = None) -> Sequence[tuple[int, int]]:

@@ -15,6 +15,7 @@ from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.interrupts import interruptible
 from orchestrator.cli.looked_into import FileCount, looked_into
 from orchestrator.cli.pipeline_setup import PipelineOptions, check_models, open_pool, say, say_of
+from orchestrator.cli.transcription import refuse_urls
 
 if TYPE_CHECKING:
     from orchestrator.pipeline import Document
@@ -41,6 +42,7 @@ def align(
     options = PipelineOptions(config=config, profile=profile, aligner=aligner, language=language, workers=1)
 
     def work() -> ExitCode:
+        refuse_urls([file])
         spoken = _spoken(text, text_file)
         outlet = Outlet.of([file], out, format_name or (None if out else "json"))
         document = _align(file, spoken, options, timeout_s)

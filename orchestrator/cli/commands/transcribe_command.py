@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,14 +14,26 @@ from orchestrator.cli import pipeline_flags as flags
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.interrupts import interruptible
 from orchestrator.cli.looked_into import FileCount, looked_into
-from orchestrator.cli.pipeline_setup import PipelineOptions, named, open_pool, say, say_of, transcribing
+from orchestrator.cli.pipeline_setup import (
+    PipelineOptions,
+    copies_in,
+    named,
+    open_pool,
+    say,
+    say_of,
+    transcribing,
+    unfinished_dir,
+)
+from orchestrator.cli.transcription import STDIN, STDIN_NAME, Transcriber, refuse_urls, stdin_as_file
 
 if TYPE_CHECKING:
-    from orchestrator.pipeline import Document, Pipeline
+    from orchestrator.pipeline import Document
 
 
 def transcribe(  # noqa: PLR0917 - typer wants one parameter a flag
-    files: Annotated[list[Path], typer.Argument(help="Audio or video: anything that ffmpeg reads.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Audio or video: anything that ffmpeg reads; - is standard input.")
+    ],
     format_name: Annotated[
         flags.FormatName | None,
         typer.Option("--format", "-f", help="Default: by the ending of --out, else txt."),
@@ -39,9 +53,15 @@ def transcribe(  # noqa: PLR0917 - typer wants one parameter a flag
     recycle: flags.Recycling = None,
     exclusive: flags.Exclusive = False,
     timeout_s: flags.TimeoutS = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No text while it comes.")] = False,
+    no_cache: flags.NoCache = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No text and no progress while it comes.")
+    ] = False,
 ) -> None:
     """Transcribe recordings: text, JSON or subtitles.
+
+    Safe to interrupt; the same command goes on where it stood. While a file of --out is worked on, what there is of it
+    stands in NAME.partial.
 
     If a file fails, its name and the reason are printed, and the other files are transcribed; the exit code is then 1.
     """
@@ -61,10 +81,13 @@ def transcribe(  # noqa: PLR0917 - typer wants one parameter a flag
     )
 
     def work() -> ExitCode:
+        refuse_urls(files)
         outlet = Outlet.of(files, out, format_name)
-        return _transcribe(files, outlet, options, quiet=quiet)
+        with stdin_as_file(files) as paths:
+            return _transcribe(paths, outlet, options, no_cache=no_cache, quiet=quiet)
 
-    raise typer.Exit(interruptible(work, kept="finished files are written"))
+    kept = "nothing is kept" if no_cache else "what was transcribed is kept, the same command goes on"
+    raise typer.Exit(interruptible(work, kept=f"finished files are written, {kept}"))
 
 
 class Outlet:
@@ -100,10 +123,21 @@ class Outlet:
         if out.exists() and not out.is_dir():
             raise typer.BadParameter(f"--out {out} is a file; several recordings need a folder")
         chosen = format_name or "txt"
-        paths = output_paths(files, out, chosen)
+        named_ones = {STDIN_NAME if file == STDIN else file: file for file in files}
+        found = output_paths(list(named_ones), out, chosen)
+        paths = {named_ones[name]: path for name, path in found.items()}
         for path in paths.values():
             make_writable(path)
         return cls(chosen, paths)
+
+    def growing(self, file: Path) -> Callable[[Document], None] | None:
+        """Return what writes a document that is not complete; None where nothing is written to a file."""
+        if self._paths is None:
+            return None
+        from orchestrator.pipeline.output import write_partial
+
+        place = self._paths[file]
+        return lambda document: write_partial(document, place, self.format_name)
 
     def take(self, file: Path, document: Document, *, several: bool) -> None:
         """Write one document."""
@@ -112,11 +146,11 @@ class Outlet:
 
         if self._paths is not None:
             write_document(document, self._paths[file], self.format_name)
-            say(f"{file} → {self._paths[file]}")
+            say(f"{STDIN_NAME if file == STDIN else file} → {self._paths[file]}")
             return
         text = render(document, self.format_name)
         if several:
-            text = _one_of_several(file, text, self.format_name)
+            text = _one_of_several(STDIN_NAME if file == STDIN else file, text, self.format_name)
         if self.format_name == "json":
             from orchestrator.cli.terminal.screen import Screen
 
@@ -135,7 +169,9 @@ def _one_of_several(file: Path, text: str, format_name: str) -> str:
     return msgspec.json.format(text, indent=-1) + "\n"
 
 
-def _transcribe(files: list[Path], outlet: Outlet, options: PipelineOptions, *, quiet: bool) -> ExitCode:
+def _transcribe(
+    files: dict[Path, Path], outlet: Outlet, options: PipelineOptions, *, no_cache: bool, quiet: bool
+) -> ExitCode:
     from orchestrator.errors import (
         EngineUnavailableError,
         ModelOutOfUseError,
@@ -150,31 +186,31 @@ def _transcribe(files: list[Path], outlet: Outlet, options: PipelineOptions, *, 
     with (
         open_pool(options, models=options.models_used(words=words)) as pool,
         looked_into("orchestrator transcribe", pool, lambda: count),
+        ExitStack() as stack,
     ):
         steps = transcribing(options, pool.models, words=words)
         pipeline = Pipeline(steps, pool, timeout_s=options.timeout_s)
-        for number, file in enumerate(files):
+        cache_dir = stack.enter_context(copies_in(no_cache=no_cache))
+        kept_in = None if no_cache else unfinished_dir()
+        transcriber = stack.enter_context(
+            Transcriber(pipeline, options, pool.models, kept_in, cache_dir, quiet)
+        )
+        for number, (file, path) in enumerate(files.items()):
             count.done = number
+            label = STDIN_NAME if file == STDIN else file
             try:
-                document = _one(file, pipeline, options, quiet=quiet)
+                document = transcriber.one(label, path, outlet.growing(file))
             except (EngineUnavailableError, ModelOutOfUseError, PoolClosedError):
                 raise  # with the next file it would come again
             except OrchestratorError as error:
                 failed += 1
-                say(str(error) if str(error).startswith(str(file)) else f"{file}: {error}")
+                said = str(error).replace(str(path), str(label)) if file == STDIN else str(error)
+                say(said if said.startswith(str(label)) else f"{label}: {said}")
                 continue
-            say_of(file, document)
+            say_of(label, document)
             outlet.take(file, document, several=len(files) > 1)
             failed += not document.segments and bool(document.warnings)
+        transcriber.forget_done()
     if failed:
         say(f"{failed} of {len(files)} failed")
     return ExitCode.BROKEN if failed else ExitCode.DONE
-
-
-def _one(file: Path, pipeline: Pipeline, options: PipelineOptions, *, quiet: bool) -> Document:
-    if quiet or not sys.stderr.isatty():
-        return pipeline.run(file)
-    from orchestrator.cli.terminal.live_text import LiveText
-
-    with LiveText(named(file), options.language, options.chinese) as live:
-        return pipeline.run(file, on_text=live.tell)

@@ -7,6 +7,7 @@ engine takes back (:class:`Chunk.replaces`) is redrawn; Chinese is shown as it w
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -26,12 +27,12 @@ class LiveText:
     """Shows :class:`PartialText` when stderr is a terminal; else does nothing.
 
     Args:
-        title: Of the recording.
+        title: Returns the line above the text: the recording, and how far it is.
         language: As asked for; None leaves it to the text.
         chinese: What is made of Chinese.
     """
 
-    def __init__(self, title: str, language: str | None, chinese: ChineseText) -> None:
+    def __init__(self, title: Callable[[], str], language: str | None, chinese: ChineseText) -> None:
         self._title = title
         self._new_piece = partial(GrowingText, language, chinese)
         self._live: Live | None = None
@@ -74,4 +75,4 @@ class LiveText:
         from rich.text import Text
 
         text = f"{self._done} {self._piece}".strip()[-SHOWN_CHARACTERS:]
-        return Text.assemble((f"{self._title}\n", "dim"), text)
+        return Text.assemble((f"{self._title()}\n", "dim"), text)
