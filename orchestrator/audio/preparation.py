@@ -91,7 +91,8 @@ def url_in(path: str) -> str | None:
     found = _URL.match(path)
     if found is None or os.path.lexists(path):
         return None
-    return f"{found[1]}://{path[found.end() :]}"
+    slashes = "///" if found[1].casefold() == "file" else "//"
+    return f"{found[1]}:{slashes}{path[found.end() :]}"
 
 
 def url_problem(url: str) -> tuple[str, str]:

@@ -16,18 +16,28 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
 import threading
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
+from orchestrator.batch.journal_checks import (
+    LONGEST_VALUE_BYTES,
+    ForeignJournalError,
+    check_tables,
+    check_values,
+    checked_values,
+    refused,
+)
 from orchestrator.batch.manifest import Input
 from orchestrator.batch.names import numbered
 from orchestrator.errors import ConfigError, ConfigProblem, ResultsError
 from orchestrator.files.folder_lock import locked
+from orchestrator.files.safe_places import open_own
 
 FILE_NAME = "batch.sqlite"
 SCHEMA_VERSION = 1
@@ -61,6 +71,10 @@ create table attempts (
     reason text not null default ''
 );
 """
+
+
+_LATER = ",\n    warnings text not null default '[]'"
+_STATEMENTS = [*_TABLES.split(";"), *_TABLES.replace(_LATER, "").split(";")]
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -121,14 +135,20 @@ def open_journal(folder: Path) -> Generator[Journal]:
     with locked(folder, elsewhere="--out DIR"):
         connection = _connect(folder / FILE_NAME)
         try:
-            yield Journal(connection, folder / FILE_NAME)
+            journal = Journal(connection, folder / FILE_NAME)
+            journal.entries()  # every one of them is checked, before anything is done by it
+            yield journal
         finally:
             connection.close()
 
 
 def _connect(path: Path) -> sqlite3.Connection:
     try:
+        os.close(open_own(path, os.O_RDWR | os.O_CREAT, 0o600))
         connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    except OSError as error:
+        said = f"cannot use {path}: {error.strerror or error}"
+        raise ResultsError(f"{said}; move it away, or name another --out DIR") from error
     except sqlite3.Error as error:
         raise _problem(path, error) from error
     try:
@@ -142,6 +162,9 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     """Make the tables of a new journal; refuse one of another version."""
     try:
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE_BYTES)
+        connection.execute("pragma trusted_schema = off")
+        check_tables(connection, _STATEMENTS)
         connection.execute("pragma journal_mode = wal")
         connection.execute("pragma synchronous = normal")
         version = connection.execute("pragma user_version").fetchone()[0]
@@ -149,6 +172,9 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             connection.executescript(f"begin; {_TABLES} pragma user_version = {SCHEMA_VERSION}; commit;")
         elif version == SCHEMA_VERSION:
             _complete(connection)
+            check_values(connection)
+    except ForeignJournalError as error:
+        raise refused(path, error) from error
     except sqlite3.Error as error:
         raise _problem(path, error) from error
     if version not in {0, SCHEMA_VERSION}:
@@ -271,12 +297,14 @@ class Journal:
 
     # ------------------------------------------------------------------ the work
 
-    def claim(self) -> Entry | None:
-        """Take the next waiting recording, those tried least first; None when none waits."""
+    def claim(self, left: Collection[int] = ()) -> Entry | None:
+        """Take the next waiting recording, those tried least first and none of ``left``; None when no other waits."""
         with self._change() as connection:
-            row = connection.execute(
-                "select id, attempts from files where state = 'waiting' order by attempts, id limit 1"
-            ).fetchone()
+            rows = connection.execute(
+                "select id, attempts from files where state = 'waiting' order by attempts, id limit ?",
+                (len(left) + 1,),
+            ).fetchall()
+            row = next((row for row in rows if row[0] not in left), None)
             if row is None:
                 return None
             number = row[1] + 1
@@ -299,8 +327,12 @@ class Journal:
             connection.execute(
                 "update files set state = 'writing', outputs = ?, warnings = ? where id = ?",
                 # unlike msgspec it takes names of any bytes
-                (json.dumps(dict(outputs)), json.dumps(list(warnings)), entry.id),
+                (json.dumps(self._inside(outputs)), json.dumps(list(warnings)), entry.id),
             )
+
+    def _inside(self, outputs: Mapping[str, str]) -> dict[str, str]:
+        """Return outputs by their names below the folder, which may be moved as a whole."""
+        return {os.path.relpath(name, self._path.parent): sha256 for name, sha256 in outputs.items()}
 
     def done(self, entry: Entry) -> None:
         """Note that all outputs are in place."""
@@ -343,7 +375,10 @@ class Journal:
         """Return recordings, in order."""
         columns = ", ".join(field for field in Entry.__struct_fields__)
         rows = self._read(f"select {columns} from files {where} order by id", *values)  # noqa: S608 - our own words
-        return [_entry(row) for row in rows]
+        try:
+            return [_entry(row, self._path.parent) for row in rows]
+        except (ForeignJournalError, msgspec.ValidationError) as error:
+            raise refused(self._path, error) from error
 
     def counts(self) -> Counts:
         """Return how many recordings are in which state."""
@@ -372,12 +407,9 @@ class Journal:
             connection.execute("update files set size = ?, mtime_ns = ? where id = ?", (*seen, entry.id))
 
 
-def _entry(row: tuple[Any, ...]) -> Entry:
+def _entry(row: tuple[Any, ...], folder: Path) -> Entry:
     values = dict(zip(Entry.__struct_fields__, row, strict=True))
-    values["outputs"] = json.loads(values["outputs"])
-    values["warnings"] = json.loads(values["warnings"])
-    values["path"], values["reason"] = _text(values["path"]), _text(values["reason"])
-    return Entry(**values)
+    return msgspec.convert(checked_values(values, folder), Entry)
 
 
 def _stored(text: str) -> str | bytes:

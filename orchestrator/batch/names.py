@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from pathlib import Path, PurePosixPath
 
-LONGEST_PART_BYTES = 240
+LONGEST_PART_BYTES = 224
 """Of the 255 that file systems take; the rest is for the ending and the mark of a file that is being written."""
 
 
@@ -30,6 +30,8 @@ def free_name(wanted: str, path: Path, taken: AbstractSet[str]) -> str:
     ``taken`` has names in lower case (``str.casefold``): some file systems do not tell the cases apart.
     """
     name = inside(wanted)
+    if name.casefold() in taken:  # same.wav and same.mp3: the whole name tells them apart, in the same folder
+        name = inside(str(PurePosixPath(name).with_name(path.name)))
     parts = (path.name, *path.parts[-2:0:-1])
     for depth in range(1, len(parts) + 1):
         if name.casefold() not in taken:

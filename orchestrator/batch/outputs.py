@@ -65,7 +65,7 @@ def put_in_place(hashes: Mapping[str, str], root: Path | None = None) -> bool:
         try:
             with folder_below(root or path.parent, path.parent) as folder:
                 if _sha256(staged, folder) == wanted:
-                    os.rename(staged, path.name, src_dir_fd=folder, dst_dir_fd=folder)  # noqa: PTH104
+                    os.rename(staged, path.name, src_dir_fd=folder, dst_dir_fd=folder)
                     _keep_name(folder)
                 elif _sha256(path.name, folder) != wanted:
                     return False

@@ -126,14 +126,15 @@ class Transcriber:
         works: list[Work] = []
         kept: list[KeptResults] = []
 
+        def restart() -> None:
+            works[0].progress.restart()
+
         def runner(recording: Recording, pool: Any) -> Any:
             from orchestrator.pipeline.kept_results import KeepingRunner
 
             kept.extend(self._keep(label, recording))
             whole = recording.whole().audio
-            return KeepingRunner(
-                pool, kept[0] if kept else None, str(whole), lambda: works[0].progress.restart()
-            )
+            return KeepingRunner(pool, kept[0] if kept else None, str(whole), restart)
 
         with self._shown(label, works) as tell:
             takers = [tell] if tell is not None else []

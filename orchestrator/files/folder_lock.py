@@ -17,6 +17,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 from orchestrator.errors import ResultsError, ResultsLockedError
+from orchestrator.files.safe_places import open_own
 from orchestrator.files.writing import write_problem
 
 LOCK_NAME = ".lock"
@@ -70,7 +71,7 @@ def locked(folder: Path, elsewhere: str = "--results DIR") -> Generator[None]:
 
 def _open(path: Path) -> int:
     try:  # descriptors of os.open are not inherited by programs we start
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        return open_own(path, os.O_RDWR | os.O_CREAT)
     except OSError as error:
         raise write_problem(path, error) from error
 

@@ -40,8 +40,8 @@ def folder_below(root: Path, folder: Path, *, make: bool = False) -> Generator[i
         for part in parts:
             if make:
                 with contextlib.suppress(FileExistsError):
-                    os.mkdir(part, dir_fd=descriptor)  # noqa: PTH102 - relative to a descriptor
-            if stat.S_ISLNK(os.stat(part, dir_fd=descriptor, follow_symlinks=False).st_mode):  # noqa: PTH116
+                    os.mkdir(part, dir_fd=descriptor)
+            if stat.S_ISLNK(os.stat(part, dir_fd=descriptor, follow_symlinks=False).st_mode):
                 raise OSError(errno.ELOOP, "a link stands where a folder is needed", str(folder))
             inner = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=descriptor)
             os.close(descriptor)
@@ -75,11 +75,12 @@ def write_new(name: str, content: bytes, *, folder: int, mode: int = 0o666) -> N
 
 def temporary_name(name: str) -> str:
     """Return a name beside ``name`` that nobody can foresee."""
-    return f".{name}.{secrets.token_hex(6)}.tmp"
+    shown = name.encode(errors="surrogateescape")[:200].decode(errors="ignore")
+    return f".{shown}.{secrets.token_hex(6)}.tmp"
 
 
 def sweep_temporary(folder: Path) -> None:
-    """Remove files under such names that a killed process left an hour ago or more; looks once per folder and process."""
+    """Remove what a killed process left under such names an hour ago or more; looks once per folder and process."""
     if str(folder) in _swept:
         return
     _swept.add(str(folder))

@@ -1,8 +1,8 @@
 """Write whole files so that a reader never meets half of one, and say why one cannot be written.
 
-A file that is replaced as a whole goes to a temporary name in the same folder first. One run at a time
-holds the folder's lock, so that name is fixed, and what a ``kill -9`` leaves of it is overwritten by the
-next run. Append-only files are :mod:`orchestrator.experiments.storage.entry_log`.
+A file that is replaced as a whole goes to a temporary name in the same folder first, one that nobody can foresee;
+what a ``kill -9`` leaves of it is swept an hour later or after.
+Append-only files are :mod:`orchestrator.experiments.storage.entry_log`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, cast
 import msgspec
 
 from orchestrator.errors import ResultsError
+from orchestrator.files.safe_places import folder_below, sweep_temporary, temporary_name, write_new
 
 RESULTS = "--results DIR"
 RESUME = "go on with --resume"
@@ -98,12 +99,11 @@ def write_atomically(path: Path, content: bytes, *, elsewhere: str = RESULTS, go
     Raises:
         ResultsError: It cannot be written; the old content is untouched.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
+    sweep_temporary(path.parent)
+    temporary = path.with_name(temporary_name(path.name))
     try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        with folder_below(path.parent, path.parent) as folder:
+            write_new(temporary.name, content, folder=folder)
         os.replace(temporary, path)  # noqa: PTH105  (the atomic call itself, by its own name)
     except OSError as error:
         with contextlib.suppress(OSError):

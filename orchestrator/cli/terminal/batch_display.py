@@ -10,6 +10,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from orchestrator.batch.changes import look_at
 from orchestrator.cli.pipeline_setup import shown
 from orchestrator.cli.streams import OutputError
 from orchestrator.cli.terminal.progress import duration
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from orchestrator.batch import Counts, Entry
     from orchestrator.pipeline import Document
+    from orchestrator.pipeline.progress import AudioDone
 
 PLAIN_INTERVAL_S = 10.0
 LIVE_INTERVAL_S = 0.5
@@ -32,15 +34,27 @@ class BatchDisplay:
         counts: Returns the present states of the recordings.
         stats: Returns the pool's present statistics (``PoolStats``), or None when there are none to show.
         quiet: Only failures.
+        bytes_left: Of the recordings that are to be done; what the time left is told by.
+        audio: How far the recordings are; that of this process.
     """
 
-    def __init__(self, counts: Callable[[], Counts], stats: Callable[[], Any], *, quiet: bool) -> None:
+    def __init__(
+        self,
+        counts: Callable[[], Counts],
+        stats: Callable[[], Any],
+        *,
+        quiet: bool,
+        bytes_left: int = 0,
+        audio: AudioDone | None = None,
+    ) -> None:
         self._counts = counts
         self._stats = stats
         self._quiet = quiet
         self._began_s = time.monotonic()
-        self._at_start = counts()
-        self._audio_s = 0.0
+        self._bytes_left = bytes_left
+        self._bytes_done = 0
+        self._audio = audio or _audio_done()
+        self._audio_before_s = self._audio.done_s
         self._over = threading.Event()
         self._teller: threading.Thread | None = None
         self._live: Live | None = None
@@ -65,10 +79,10 @@ class BatchDisplay:
 
     def ended(self, entry: Entry, document: Document | None, reason: str) -> None:
         """Count a recording; name one that failed."""
+        self._bytes_done += look_at(entry.path)[0]
         if document is None:
             self._say(f"failed: {with_path(entry, reason)}")
             return
-        self._audio_s += document.duration_ms / 1000
         from orchestrator.pipeline.piece_warnings import told
 
         for words in [*document.notes, *told(document.warnings)]:
@@ -83,16 +97,23 @@ class BatchDisplay:
         """Return the progress in words."""
         counts = self._counts()
         elapsed_s = max(1e-9, time.monotonic() - self._began_s)
-        ended = counts.total - counts.left - (self._at_start.total - self._at_start.left)
-        per_s = ended / elapsed_s
-        left = f", {duration(counts.left / per_s)} left" if per_s and counts.left else ""
+        audio_s = self._audio.done_s - self._audio_before_s
         failed = counts.failed + counts.poisoned
         first = (
             f"{counts.done}/{counts.total} done"
             + (f", {failed} failed" if failed else "")
-            + f"; {per_s * 60:.3g} files/min, {self._audio_s / elapsed_s:.3g} × real time{left}"
+            + f"; {duration(audio_s)} of audio, {audio_s / elapsed_s:.3g} × real time"
+            + self._left(counts, elapsed_s)
         )
         return [first, *_pool_lines(self._stats())]
+
+    def _left(self, counts: Counts, elapsed_s: float) -> str:
+        """Return the time left, by the bytes of recordings: how long those are that wait is not known."""
+        under_way = sum(each.share * look_at(each.source)[0] for each in self._audio.under_way())
+        done = self._bytes_done + under_way
+        if not counts.left or not done:
+            return ""
+        return f", {duration(max(0.0, self._bytes_left - done) / done * elapsed_s)} left"
 
     def _keep_telling(self) -> None:
         interval_s = LIVE_INTERVAL_S if self._live is not None else PLAIN_INTERVAL_S
@@ -110,6 +131,12 @@ class BatchDisplay:
             self._live.console.print(words, markup=False, highlight=False)
         else:
             print(words, file=sys.stderr, flush=True)
+
+
+def _audio_done() -> AudioDone:
+    from orchestrator.pipeline.progress import AUDIO_DONE
+
+    return AUDIO_DONE
 
 
 def _new_live() -> Live:

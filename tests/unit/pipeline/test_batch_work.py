@@ -186,14 +186,14 @@ def test_a_converted_copy_goes_with_its_recording(journal: Journal, tmp_path: Pa
     copies: list[int] = []
 
     def answer(job: EngineJob) -> Any:
-        copies.append(len(list((tmp_path / "out/.converted").rglob("*.wav"))))
+        copies.append(len(list((tmp_path / "out").glob(".converting-*/*/*.wav"))))
         return transcription("heard")
 
     batch, told = batch_of(journal, tmp_path, FakePool(answer), ahead=1)
     batch.run()
     assert len(told.done) == 6
     assert copies[:2] == [1, 1]
-    assert not (tmp_path / "out/.converted").exists()
+    assert not list((tmp_path / "out").glob(".conv*"))
 
 
 def test_an_output_whose_name_a_folder_has_fails_alone(journal: Journal, tmp_path: Path) -> None:
