@@ -197,7 +197,8 @@ def _problem(path: Path, error: sqlite3.Error) -> ResultsError:
         what_to_do = "move it away to begin anew"
     elif "full" in str(error) or "I/O" in str(error):
         what_to_do = "make room, then the same command goes on"
-    return ResultsError(f"cannot use {path}: {error}; {what_to_do}")
+    said = " ".join(str(error).split())[:200]  # it may quote what is in the file
+    return ResultsError(f"cannot use {path}: {said}; {what_to_do}")
 
 
 class Journal:
