@@ -4,8 +4,8 @@ Several recordings are under way at a time, each in a thread that waits while th
 means for its recording is decided here: an input at fault has failed; a worker that died, hung or spoke nonsense
 gets its recording tried again, and the recording is set aside as poisoned after so many attempts; what would hit
 every recording alike (a full disk, a missing engine) ends the batch, and nothing is lost. What the machine lacks
-for one recording (ffmpeg, memory or descriptors while it is decoded) is not counted: it is tried again, or waits for the
-next command. An exception that nobody foresaw belongs to its recording, not to the batch.
+for one recording (ffmpeg, memory or descriptors while it is decoded) is not counted: it is tried again, or waits
+for the next command. An exception that nobody foresaw belongs to its recording, not to the batch.
 """
 
 from __future__ import annotations

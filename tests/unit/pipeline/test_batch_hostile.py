@@ -140,8 +140,9 @@ CHANGES = {
     "outputs deep": f"update files set outputs = '{'[' * 100_000}' where id = 1",
     "warnings": "update files set warnings = '{}' where id = 1",
     "attempt number": "update attempts set number = 'x'",
-    "endless view": "drop table attempts; create view attempts as with recursive n(x) as (select 1 union all select x + 1 "
-    "from n) select x as id, x as file, x as number, '' as started, '' as ended, '' as outcome, '' as reason from n",
+    "endless view": "drop table attempts; create view attempts as with recursive n(x) as "
+    "(select 1 union all select x + 1 from n) select x as id, x as file, x as number, '' as started, '' as ended, "
+    "'' as outcome, '' as reason from n",
     "trigger": "create trigger t after update on files begin delete from files; end",
     "another table": "create table extra (x)",
     "generated": "alter table files add column y as (abs(id))",
