@@ -124,7 +124,7 @@ class WorkerProcess:
 
     def send_frame(self, encoded: bytes | bytearray) -> None:
         """Queue a command that is encoded already, header included, and write as much as the pipe takes now."""
-        if self._outgoing:
+        if self._outgoing:  # behind what waits already: frames must not overtake each other
             self._outgoing += encoded
             self._flush()
             return
@@ -154,11 +154,12 @@ class WorkerProcess:
         What lies before them, the rest of one that the worker has begun to read too, is written again. Needs
         ``/proc``; without it only what did not fit into the pipe is taken.
         """
+        # The pipe first, then what did not fit into it: together the bytes in the order in which they were sent.
         unread = self._drain() + bytes(self._outgoing)
         kept, taken = len(unread), 0
         for size in reversed(sizes):
             if size > kept:
-                break
+                break  # the worker has read a part of this frame: the rest must go back, or the pipe is out of step
             kept -= size
             taken += 1
         self._outgoing.clear()
@@ -168,6 +169,8 @@ class WorkerProcess:
 
     def _drain(self) -> bytes:
         """Return what the worker has not read. One system call reads it: two would let the worker come between."""
+        # Linux opens an end of a pipe anew by its name in /proc. An own read end for that would keep the pipe alive
+        # when the worker is dead, and a write would not fail any more.
         try:
             reader = os.open(
                 f"/proc/self/fd/{self._ends.commands}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
@@ -189,13 +192,15 @@ class WorkerProcess:
                 returned. It should be killed; what it sends from then on is not read.
         """
         self._flush()
+        # Asked before the pipes are read: all that a dead process wrote is in them by then, so nothing it said is
+        # lost.
         died = self.returncode is None and self._has_exited()
         try:
             return self.read_replies()
         finally:
             self._read_noise()
             if died:
-                self._bury()
+                self._reap()
 
     def read_replies(self) -> list[Reply]:
         """Read and decode until nothing more is there; the part of :meth:`pump` that most wake-ups need.
@@ -219,7 +224,7 @@ class WorkerProcess:
             except msgspec.DecodeError as error:
                 self._broken = self._protocol_error(f"undecodable message: {error}", chunk[:64])
             if len(chunk) < READ_SIZE:
-                break
+                break  # the pipe is empty: saves the read that would only say so, once for every reply
         if self._broken is not None and not replies:
             raise self._broken
         return replies
@@ -253,7 +258,7 @@ class WorkerProcess:
     def _has_exited(self) -> bool:
         return self._process.has_exited(self._pidfd)
 
-    def _bury(self) -> None:
+    def _reap(self) -> None:
         # The group is killed before its leader is reaped: until then its number cannot be given to another.
         self.signal_group(signal.SIGKILL)
         self.returncode = self._process.reap()

@@ -207,6 +207,7 @@ def time_ratio(before: Sequence[float], after: Sequence[float]) -> Ratio | None:
         return None
     if min(first.size, second.size) < 2 * _STRETCHES:
         return Ratio(exp(float(np.median(second)) - float(np.median(first))))
+    # Logarithms, because a slower machine multiplies times; their difference is the logarithm of the ratio.
     levels = [
         [float(np.median(part)) for part in np.array_split(side, _STRETCHES)] for side in (first, second)
     ]

@@ -37,6 +37,7 @@ def net_changes(
         warm_up: Iterations to leave out; fewer where too few would be left, and the first one always.
         tolerance_mb: Accepted growth of the process per iteration.
     """
+    # The first iteration loads code and fills caches of the process: never a model's own.
     left_out = max(1, min(warm_up, len(iterations) - 2 * FEWEST))
     used = iterations[left_out:]
     found = (_of_channel(channel, used, tolerance_mb or 0.1) for channel in _FLOORS)
@@ -65,6 +66,7 @@ def _of_channel(
             own = [step for step in record.steps if step.model == role]
             parts = [_change(channel, step) for step in own]
             known = [part for part in parts if part is not None]
+            # A gap in one model would be booked on the others when the parts are added up.
             if not own or len(known) < len(own):
                 return None
             changes[role].append(sum(known))

@@ -94,6 +94,7 @@ class Trace:
         """Take the reading after a job, or after several; True when it changes what is known of the rate."""
         before = self.jobs
         self.jobs += jobs
+        # The first job of a life is compared with nothing: it touches memory that the load only reserved.
         if before == 0:
             self.first = rss_bytes
         else:
@@ -106,7 +107,9 @@ class Trace:
             return False
         self.points.append((self.jobs, rss_bytes))
         if len(self.points) > MOST_POINTS:
-            self._stride *= 2
+            self._stride *= (
+                2  # a life of any length in constant memory, its readings evenly spread over all of it
+            )
             self.points = self.points[1::2]
         self._slopes = None
         return True
@@ -123,6 +126,7 @@ class Trace:
     def stands_at(self, rss_bytes: int) -> None:
         """Take a reading between two jobs that is not the work of one, as after a heap trim."""
         self.last = self._high = rss_bytes
+        # The ceiling from before the trim is gone: kept, it would hide the rises up to it.
         self._recent.clear()
         self._recent.append(rss_bytes)
 
@@ -239,6 +243,7 @@ class Learner:
 
 def _growth(traces: list[Trace]) -> Growth:
     counts = [len(trace.warm) for trace in traces]
+    # The most ever seen, not a quantile: one job above the limit is one too many.
     late = max((trace.rise for trace in traces), default=0)
     early = max(late, max((trace.warm_up_rise for trace in traces), default=0))
     enough = sum(max(0, trace.jobs - WINDOW) for trace in traces) >= ENOUGH_LATE_JOBS
@@ -264,6 +269,7 @@ def _growth(traces: list[Trace]) -> Growth:
         known,
         rate=slopes[middle] if len(slopes) % 2 else (slopes[middle - 1] + slopes[middle]) / 2,
         rate_low=slopes[int(low)] if low >= 0 else -inf,
+        # Ranks beyond the ends exist in short records only: below, nothing is known; above, the largest slope is.
         rate_high=slopes[min(ceil(high), len(slopes) - 1)],
         certain=surely >= 0 and slopes[int(surely)] > 0,
     )

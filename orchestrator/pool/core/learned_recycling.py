@@ -68,6 +68,7 @@ def learned_due(trace: Trace, growth: Growth, standing: Standing) -> Due | None:
     """
     if not _gives_back(trace, growth):
         return None
+    # Each worker uses another share of its room, so that those started together do not leave together.
     limit = int(standing.limit_bytes - max(0, standing.limit_bytes - trace.first) * trace.slack)
     next_peak = _next_peak(trace, growth, limit)
     if next_peak > limit:
@@ -75,6 +76,8 @@ def learned_due(trace: Trace, growth: Growth, standing: Standing) -> Due | None:
     if standing.start_s is None or not standing.job_s:
         return None
     grows = growth.certain and not trace.slows_down
+    # Jobs that are done while the successor loads. They have the upper end of the rate: too early costs a part of a
+    # life, too late the budget.
     meanwhile = ceil(standing.start_s / standing.job_s)
     if (
         grows
@@ -83,6 +86,7 @@ def learned_due(trace: Trace, growth: Growth, standing: Standing) -> Due | None:
     ):
         return Due(at_once=False)
     best = best_jobs(trace, growth, standing.start_s, standing.job_s)
+    # Nobody else wants the memory that a larger worker holds: then a start is a cost without a use.
     if standing.crowded and grows and best is not None and trace.jobs >= best:
         return Due(at_once=True, by_cost=True)
     return None

@@ -66,6 +66,8 @@ class Budget:
 
     def adjust(self, holder: Hashable, need_bytes: int) -> None:
         """Set a living worker's reservation to what is now known of it, as far as there is room."""
+        # Capped, although the worker may use more: the sum is what starts are decided by, and it must not exceed the
+        # limit.
         held = self._reserved[holder]
         wanted = min(need_bytes, held + self.room_bytes)
         self._reserved[holder] = wanted
@@ -73,7 +75,7 @@ class Budget:
 
     def release(self, holder: Hashable) -> None:
         """Give back the reservation of a worker that is confirmed gone."""
-        self._sum -= self._reserved.pop(holder, 0)
+        self._sum -= self._reserved.pop(holder, 0)  # kept beside the dictionary: asked for with every plan
 
     def recount(self) -> None:
         """Add the reservations up anew, where an interrupt may have struck between one and their sum."""

@@ -50,6 +50,7 @@ class Recovery:
         touched, in_hand = dict(registry.touched), list(dict.fromkeys(registry.in_hand))
         in_pipes: set[JobRecord] = set()
         for worker, (job, prefetched, _) in touched.items():
+            # ``touch`` resets ``has_written``, so that it is about the worker that was touched last.
             last = worker is next(reversed(touched))
             written = (
                 self._newly_written(worker, in_hand, prefetched, job) if last and registry.has_written else []
@@ -98,6 +99,7 @@ class Recovery:
         line = [*([] if job is None else [job]), *behind, *written]
         for number, one in enumerate(line):
             one.worker = worker
+            # The promise is the truth: it is set in one step, and its caller may have acted upon it already.
             if one.promise.done():
                 one.state = JobState.ENDED
             else:
@@ -161,6 +163,7 @@ class Recovery:
         registry.with_prefetched = {
             worker: None for worker in [*registry.workers(), *registry.leaving] if worker.prefetched
         }
+        # Both keep a number beside what it is the number of, and may have been struck between the two.
         registry.budget.recount()
         registry.timers.rebuild()
         for job in waiting:

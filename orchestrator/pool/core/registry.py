@@ -78,7 +78,7 @@ class Registry:
         self.timers: Timers[Worker | JobRecord] = Timers()
         self.leaving: dict[Worker, None] = {}
         self.queues_with_jobs: dict[ModelQueue, None] = {}
-        """Lanes with at least one waiting job."""
+        """Model queues with at least one waiting job."""
         self.with_prefetched: dict[Worker, None] = {}
         """Workers that have prefetched jobs."""
         self.delayed: dict[JobRecord, None] = {}

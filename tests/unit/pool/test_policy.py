@@ -194,6 +194,15 @@ def test_failures_far_apart_are_forgiven_unless_none_succeeds() -> None:
     assert restart_limit.start_failed(3000, "x")
 
 
+def test_of_many_failures_the_last_ones_count_and_are_the_evidence() -> None:
+    restart_limit = RestartLimit(most=3, period_s=60)
+    for now in (0, 100, 200, 300, 310):
+        assert not restart_limit.start_failed(now, f"at {now}")
+        restart_limit.started()
+    assert restart_limit.start_failed(320, "at 320")
+    assert restart_limit.evidence == ("at 300", "at 310", "at 320")
+
+
 # ------------------------------------------------------------------ budget
 
 

@@ -113,6 +113,24 @@ def test_reserves_go_before_workers_in_use() -> None:
     assert next_step([demand("x", need=100)], slots, Memory(0)) == Evict(1, reserve=True)
 
 
+def test_a_model_that_just_fits_can_start_unless_it_is_barred() -> None:
+    fits = _Place([FREE], Memory(100), frozenset(), exclusive=False)
+    assert fits.can_start(demand("a", need=100))
+    assert not fits.can_start(demand("a", need=101))
+    alone = _Place([slot(0, "a"), FREE], Memory(100), frozenset(), exclusive=True)
+    assert alone.can_start(demand("a"))
+    assert not alone.can_start(demand("b"))
+
+
+def test_only_idle_workers_and_idle_reserves_of_other_models_can_go() -> None:
+    slots = [
+        slot(0, "a"), slot(1, "b", "working"), slot(2, "b", "arriving"), slot(3, "b"),
+        slot(4, "b", "working", reserve="idle"), slot(5, "b", "working", reserve="arriving"), FREE,
+    ]  # fmt: skip
+    place = _Place(slots, PLENTY, frozenset(), exclusive=False)
+    assert [one.index for one in place.strangers("a")] == [3, 4]
+
+
 def test_of_several_reserves_the_one_behind_the_least_recently_used_worker_goes() -> None:
     slots = [
         slot(index, name, "working", last_used=used, reserve="idle")
