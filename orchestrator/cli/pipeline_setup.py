@@ -87,7 +87,8 @@ def open_pool(options: PipelineOptions, *, models: int = 1) -> Pool:
         budget_bytes(options.memory_budget)
     except ValueError as error:
         raise typer.BadParameter(f"--memory-budget: {error}") from None
-    recycle = recycling(options)
+    recycle, hard = recycling(options), options.memory_budget is not None
+    others = 0 if options.exclusive else models - 1
     if options.on is not None:
         from orchestrator.cluster.ray_pool import RayPool
 
@@ -97,6 +98,8 @@ def open_pool(options: PipelineOptions, *, models: int = 1) -> Pool:
             address=None if options.on == RAY else options.on,
             workers=options.workers,
             memory_budget=options.memory_budget,
+            hard_budget=hard,
+            standby_models=others,
             exclusive=options.exclusive,
             recycle=recycle,
         )
@@ -106,8 +109,8 @@ def open_pool(options: PipelineOptions, *, models: int = 1) -> Pool:
         profile=options.profile,
         workers=workers,
         memory_budget=options.memory_budget,
-        hard_budget=options.memory_budget is not None,
-        standby=0 if options.exclusive else (models - 1) * workers,
+        hard_budget=hard,
+        standby=others * workers,
         exclusive=options.exclusive,
         recycle=recycle,
     )

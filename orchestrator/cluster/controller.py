@@ -50,6 +50,8 @@ class ClusterSettings:
     models: Mapping[str, Model]
     workers: int | None
     memory_budget: int | str | None
+    hard_budget: bool
+    standby_models: int
     exclusive: bool
     recycle: Recycle | Literal["auto"] | None
     max_queue: int
@@ -72,6 +74,8 @@ class ClusterSettings:
             models=models,
             workers=self.workers,
             memory_budget=self.memory_budget,
+            hard_budget=self.hard_budget,
+            standby_models=self.standby_models,
             exclusive=self.exclusive,
             recycle=self.recycle,
             retry=self.retry,

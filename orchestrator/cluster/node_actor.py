@@ -57,11 +57,16 @@ _encoder = msgspec.msgpack.Encoder()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSettings:
-    """What a node's pool is made from. ``host_path`` is the driver's ``sys.path``."""
+    """What a node's pool is made from. ``host_path`` is the driver's ``sys.path``.
+
+    Of so many models as ``standby_models`` each worker may have one that stands by.
+    """
 
     models: tuple[Model, ...]
     workers: int | None
     memory_budget: int | str | None
+    hard_budget: bool
+    standby_models: int
     exclusive: bool
     recycle: Recycle | Literal["auto"] | None
     retry: Retry
@@ -97,6 +102,8 @@ class NodeActor:
             models=[model for model in settings.models if is_here(model)],
             workers=self._workers,
             memory_budget=settings.memory_budget,
+            hard_budget=settings.hard_budget,
+            standby=settings.standby_models * self._workers,
             exclusive=settings.exclusive,
             recycle=settings.recycle,
             max_queue=NODE_QUEUE,

@@ -32,6 +32,9 @@ class RayPool(Pool):
             connected already keeps its connection, and it stays when this pool goes.
         workers: Slots of each node; None: by its cores.
         memory_budget: Of each node, as for ``Pool``. Default: by the node's own control group or memory.
+        hard_budget: Keep each node's budget in the middle of jobs too, as for ``Pool``.
+        standby_models: Models of which a worker may stay loaded for each worker of a node, while another works; so that
+            jobs of several models take turns without unloading one for the other.
         exclusive: Keep only one model loaded at a time on each node.
         recycle: When workers are replaced, as for ``Pool``; each node does it by what it measures.
         max_queue: Jobs that may wait, here and on the nodes together; then ``submit`` blocks or raises.
@@ -65,6 +68,8 @@ class RayPool(Pool):
         address: str | None = None,
         workers: int | None = 1,
         memory_budget: int | str | None = None,
+        hard_budget: bool = False,
+        standby_models: int = 0,
         exclusive: bool = False,
         recycle: Recycle | Literal["auto"] | None = None,
         max_queue: int = 1000,
@@ -88,6 +93,8 @@ class RayPool(Pool):
                 models=models_by_name(known),
                 workers=workers,
                 memory_budget=memory_budget,
+                hard_budget=hard_budget,
+                standby_models=standby_models,
                 exclusive=exclusive,
                 recycle=recycle or from_file,
                 max_queue=max_queue,

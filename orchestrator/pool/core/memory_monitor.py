@@ -110,6 +110,7 @@ class HardBudget:
             self._termination.dismiss(worker, ExitReason.EVICTED, now, rung=Rung.KILL)
             return
         when = "while loading" if worker.state in _STARTING else f"in its job {worker.jobs}"
+        when = when if worker.jobs or worker.state in _STARTING else "when loaded"
         size = format_size(worker.rss_bytes)
         cause = f"hard-budget ({size} resident {when}, the memory budget is {format_size(limit)})"
         hopeless = alone and fresh

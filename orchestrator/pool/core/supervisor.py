@@ -217,6 +217,8 @@ class Supervisor:
         registry.metrics.load_durations.add(loaded.seconds)
         model_queue.restart_limit.started()
         self._memory.learn(worker)
+        if registry.settings.hard_budget:
+            registry.sample_soon(now)  # it may stand idle above the budget
         if registry.effects.listening:
             registry.effects.tell(
                 WorkerLoaded(

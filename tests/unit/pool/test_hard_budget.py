@@ -11,6 +11,7 @@ from fake_pool import MIB, FakePool
 from orchestrator.errors import ModelOutOfUseError, WorkerDiedError
 from orchestrator.pool.core.entities import JobRecord
 from orchestrator.pool.core.states import JobState, WorkerState
+from orchestrator.pool.models import FUNCTION_MODEL
 from orchestrator.pool.recycling import Recycle
 
 READING_S = 0.021
@@ -59,6 +60,19 @@ def test_a_job_that_takes_the_whole_budget_for_itself_fails_and_says_so() -> Non
     error = pool.ending(job)
     assert isinstance(error, WorkerDiedError)
     assert "600 MiB resident in its job 1, the memory budget is 500 MiB" in str(error)
+
+
+def test_a_model_that_is_loaded_and_stands_idle_above_the_budget_goes_too() -> None:
+    pool = pool_of(budget_mib=100, prestart=FUNCTION_MODEL)
+    pool.need_mib = 130
+    (link,) = pool.links
+    link.rss = 130 * MIB
+    pool.ready_all()
+    pool.wait(READING_S)
+    assert link.signals == [signal.SIGKILL]
+    pool.die(link.worker, -9)
+    assert pool.links == []
+    assert "130 MiB when loaded" in str(pool.ending(pool.submit()))
 
 
 @pytest.mark.parametrize("state", ["loading", "first job"])
