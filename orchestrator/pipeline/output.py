@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from orchestrator.files.safe_places import folder_below
 from orchestrator.files.writing import write_atomically, write_problem
 from orchestrator.pipeline.document import Document
 from orchestrator.pipeline.subtitles import FORMATS, render
@@ -45,14 +46,17 @@ def _tail(place: Path, depth: int, format_name: str) -> Path:
     return Path(*parts[:-1], f"{parts[-1]}.{format_name}" if depth > 1 else f"{place.stem}.{format_name}")
 
 
-def make_writable(path: Path) -> None:
+def make_writable(path: Path, below: Path | None = None) -> None:
     """Make the folder of an output, and see that the output can be written there, before hours of work go into it.
+
+    Below ``below``, the folder that was named, a link in the place of a folder is refused: the output would leave it.
 
     Raises:
         ResultsError: It cannot; says why.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with folder_below(below or path.parent, path.parent, make=True):
+            pass
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         with tempfile.TemporaryFile(dir=path.parent):

@@ -127,7 +127,7 @@ class Outlet:
         found = output_paths(list(named_ones), out, chosen)
         paths = {named_ones[name]: path for name, path in found.items()}
         for path in paths.values():
-            make_writable(path)
+            make_writable(path, out)
         return cls(chosen, paths)
 
     def growing(self, file: Path) -> Callable[[Document], None] | None:

@@ -57,3 +57,15 @@ def test_a_source_of_any_bytes_can_be_written(tmp_path: Path) -> None:
     for format_name in ("txt", "json", "srt", "vtt", "tsv"):
         write_document(document, tmp_path / f"a.{format_name}", format_name)
     assert "bad?.wav" in (tmp_path / "a.json").read_text()
+
+
+def test_an_output_does_not_leave_its_folder_through_a_link(tmp_path: Path) -> None:
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    out.mkdir()
+    elsewhere.mkdir()
+    (out / "x").symlink_to(elsewhere)
+    with pytest.raises(ResultsError, match="a link stands where a folder is needed"):
+        make_writable(out / "x" / "a.wav.txt", out)
+    (tmp_path / "named").symlink_to(out)
+    make_writable(tmp_path / "named" / "a.txt", tmp_path / "named")  # the folder itself may be a link
+    assert list(elsewhere.iterdir()) == []
