@@ -90,7 +90,7 @@ class BatchDisplay:
 
     def tried(self, entry: Entry, reason: str) -> None:
         """Name a recording that will be tried again."""
-        first = reason.splitlines()[0] if reason else "no reason given"
+        first = reason.splitlines()[0].removeprefix(f"{entry.path}: ") if reason else "no reason given"
         self._say(f"attempt {entry.attempts} of {entry.path}: {first}; it will be tried again")
 
     def lines(self) -> list[str]:
