@@ -122,6 +122,11 @@ def test_a_model_that_just_fits_can_start_unless_it_is_barred() -> None:
     assert not alone.can_start(demand("b"))
 
 
+def test_a_model_whose_workers_are_on_their_way_keeps_no_other_from_its_place() -> None:
+    slots = [slot(0, "a", "arriving"), FREE]
+    assert next_step([demand("a", 1), demand("b", 2)], slots, PLENTY) == Start(9, "b")
+
+
 def test_only_idle_workers_and_idle_reserves_of_other_models_can_go() -> None:
     slots = [
         slot(0, "a"), slot(1, "b", "working"), slot(2, "b", "arriving"), slot(3, "b"),
