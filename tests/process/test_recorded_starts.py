@@ -13,7 +13,7 @@ import pytest
 from orchestrator.config.model import BoundModel
 from orchestrator.config.types import Experiment, Plan, Series, Step
 from orchestrator.experiments.reporting.report_content import collect_report
-from orchestrator.experiments.running.observer import SilentObserver
+from orchestrator.experiments.running.observer import RunObserver
 from orchestrator.experiments.running.runner import run_plan
 from orchestrator.experiments.storage.records import IterationRecord, SeriesEnd
 from orchestrator.experiments.storage.run_folder import ResultsFolder
@@ -56,9 +56,7 @@ def experiment(**options: Any) -> Experiment:
 
 def run(folder: Path, about: Experiment) -> ResultsFolder:
     results = ResultsFolder(folder)
-    run_plan(
-        Plan("lab.toml", "lab", "lab: the only profile", [about], keep_runs=1), results, SilentObserver()
-    )
+    run_plan(Plan("lab.toml", "lab", "lab: the only profile", [about], keep_runs=1), results, RunObserver())
     return results
 
 

@@ -17,7 +17,7 @@ from typing import Self, TextIO
 from orchestrator.analysis.judging.judgement import Judgement
 from orchestrator.cli.terminal.screen import Screen
 from orchestrator.config.types import Experiment, Plan
-from orchestrator.experiments.running.observer import SilentObserver
+from orchestrator.experiments.running.observer import RunObserver
 from orchestrator.experiments.storage.records import SeriesRecords
 from orchestrator.files.writing import to_json
 from orchestrator.report.headers import experiment_header
@@ -38,7 +38,7 @@ class Wanted:
     json: bool = False
 
 
-class Display(SilentObserver):
+class Display(RunObserver):
     """Headers, tables and results. Shows no progress of its own, so it is also the display of ``--quiet``.
 
     Use it as a context manager: leaving it takes live parts off the screen, whatever happened.

@@ -18,7 +18,7 @@ from orchestrator.analysis.planning.calibration import Channels
 from orchestrator.config.types import Experiment, Plan, Series
 from orchestrator.experiments.calibration.cases import Case, experiment_of
 from orchestrator.experiments.judging.judgement import judge_series
-from orchestrator.experiments.running.observer import SilentObserver
+from orchestrator.experiments.running.observer import RunObserver
 from orchestrator.experiments.running.runner import run_plan
 from orchestrator.experiments.storage.records import IterationRecord, Reading, SeriesEnd, SeriesRecords
 from orchestrator.experiments.storage.run_folder import ResultsFolder
@@ -79,7 +79,7 @@ class Bench:
         return [Measured(each, collector.records[each.name]) for each in experiments]
 
 
-class _Collector(SilentObserver):
+class _Collector(RunObserver):
     """Keeps the records of every experiment, each of which has one series."""
 
     def __init__(self, ended: Callable[[str], None]) -> None:

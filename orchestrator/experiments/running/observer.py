@@ -7,7 +7,6 @@ never to raise. Observers print, draw or collect; they change nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
 
 from orchestrator.config.types import Experiment, Plan, Series, Step
 from orchestrator.experiments.storage.records import IterationRecord, SeriesEnd, SeriesRecords, StepRecord
@@ -17,8 +16,11 @@ LatestRss = Callable[[], int | None]
 """Gives the worker's last sampled RSS in bytes, None while there is no worker. Safe from any thread."""
 
 
-class RunObserver(Protocol):
-    """One run, seen from outside. Every call is about something that has just begun or just ended."""
+class RunObserver:
+    """Observes one run; this one does nothing. Observers override the methods of the events that they need.
+
+    Every call is about something that has just begun or just ended.
+    """
 
     def run_started(self, plan: Plan, run_dir: str, notes: Sequence[str]) -> None:
         """Nothing has run yet. ``notes`` are sentences for the user, such as what was done to the audio."""
@@ -61,49 +63,3 @@ class RunObserver(Protocol):
 
     def run_ended(self, run_dir: str, outputs: Sequence[str], outcome: str) -> None:
         """Everything is written. ``outcome`` is a sentence such as ``done`` or ``interrupted``."""
-
-
-class SilentObserver:
-    """Watches and says nothing. Also the base of observers that care for a few events only."""
-
-    def run_started(self, plan: Plan, run_dir: str, notes: Sequence[str]) -> None:
-        """Say nothing."""
-
-    def experiment_started(self, experiment: Experiment, unavailable: Mapping[str, str]) -> None:
-        """Say nothing."""
-
-    def series_started(
-        self, experiment: Experiment, series: Series, first_iteration: int, reason: str, latest: LatestRss
-    ) -> None:
-        """Say nothing."""
-
-    def phase_started(
-        self, experiment: Experiment, series: Series, iteration: int, step: Step | None, phase: str
-    ) -> None:
-        """Say nothing."""
-
-    def chunk(self, experiment: Experiment, series: Series, step: Step, text: str, replaces: int) -> None:
-        """Say nothing."""
-
-    def step_done(
-        self, experiment: Experiment, series: Series, iteration: int, step: Step, record: StepRecord
-    ) -> None:
-        """Say nothing."""
-
-    def iteration_done(self, experiment: Experiment, series: Series, record: IterationRecord) -> None:
-        """Say nothing."""
-
-    def series_ended(self, experiment: Experiment, series: Series, end: SeriesEnd) -> None:
-        """Say nothing."""
-
-    def experiment_ended(
-        self,
-        experiment: Experiment,
-        records: Mapping[str, SeriesRecords],
-        summaries: Mapping[str, SeriesSummary],
-        output: str,
-    ) -> None:
-        """Say nothing."""
-
-    def run_ended(self, run_dir: str, outputs: Sequence[str], outcome: str) -> None:
-        """Say nothing."""

@@ -127,6 +127,12 @@ def test_a_model_whose_workers_are_on_their_way_keeps_no_other_from_its_place() 
     assert next_step([demand("a", 1), demand("b", 2)], slots, PLENTY) == Start(9, "b")
 
 
+def test_no_worker_is_evicted_for_its_own_model() -> None:
+    wanted = demand("a", waiting=2)
+    assert next_step([wanted], [slot(0, "a")], PLENTY, may_give=False) is None
+    assert next_step([wanted], [slot(0, "a"), slot(1, "b")], PLENTY, may_give=False) == Evict(1)
+
+
 def test_only_idle_workers_and_idle_reserves_of_other_models_can_go() -> None:
     slots = [
         slot(0, "a"), slot(1, "b", "working"), slot(2, "b", "arriving"), slot(3, "b"),
