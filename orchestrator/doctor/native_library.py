@@ -68,7 +68,7 @@ def _library(path: Path, folder: Path, now: dt.datetime) -> list[Finding]:
 
 def _destroy(*, there: bool, folder: Path) -> Finding:
     if there:
-        found = f"{DESTROY} is there; where it aborts, as upstream's does, recreate reports a crash"
+        found = f"{DESTROY} is there; where it aborts, as upstream's does, recreate abandons models"
         return Finding("library", "destroy", "ok", found)
     found = (
         f"{DESTROY} is missing: an old build; memory comes back only when the process ends, as with recycle"

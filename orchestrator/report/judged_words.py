@@ -93,6 +93,7 @@ def long(judged: Judged) -> list[str]:
         *(filter(None, (beyond_words(held), level_words(held))) if held else ()),
         *([f"made of: {made}"] if made else []),
         *(f"because: {reason}" for reason in judged.reasons),
+        *([judged.abandoned] if isinstance(judged, Judgement) and judged.abandoned else []),
         *([readings_words(judged)] if judged.iterations else []),
         *settle_lines(judged),
         *count_lines(judged),

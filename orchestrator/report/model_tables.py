@@ -62,7 +62,7 @@ def model_tables(experiment: Experiment, summaries: Summaries, width: int | None
     lines = title_block(f"Summary ({iterations_title(experiment, summaries)})", width)
     for series, baseline in pairs_of(experiment):
         sides = [_models(experiment, summaries, each) for each in (series, baseline) if each is not None]
-        lines += [BLANK, Line(_caption(series, baseline), "note")]
+        lines += [BLANK, Line(_caption(series, baseline, summaries), "note")]
         if shape_of(experiment) is Shape.CHAIN:
             lines += [*_phases(experiment, sides, width), BLANK, *_metrics(experiment, sides, _CHAIN, width)]
         else:
@@ -74,11 +74,11 @@ def model_tables(experiment: Experiment, summaries: Summaries, width: int | None
     return lines
 
 
-def _caption(series: Series, baseline: Series | None) -> str:
+def _caption(series: Series, baseline: Series | None, summaries: Summaries) -> str:
     beside = (
         f"; beside it {BASELINE}: {method_name(baseline).removesuffix(f' {BASELINE}')}" if baseline else ""
     )
-    return f"Method: {method_name(series)}{beside}"
+    return f"Method: {method_name(series, summaries.get(series.key))}{beside}"
 
 
 def _models(experiment: Experiment, summaries: Summaries, series: Series) -> dict[str, ModelSummary]:

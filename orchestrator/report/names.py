@@ -31,8 +31,10 @@ _NUMBERED = re.compile(r"exp-?(\d+)")
 
 
 def method_name(series: Series, summary: SeriesSummary | None = None) -> str:
-    """Return the column's name; ``summary`` tells whether there was anything to restart."""
+    """Return the column's name; ``summary`` tells whether there was anything to restart, or to destroy."""
     name = _METHODS[series.method]
+    if series.method == "recreate" and summary is not None and summary.abandoned:
+        name += " (abandoned)"
     if series.method == "restart" and summary is not None and summary.reset == "none":
         name += " (no reset)"
     return f"{name} @{series.variant}" if series.variant else name

@@ -97,6 +97,7 @@ def endings(columns: Sequence[Series], summaries: Summaries) -> list[Line]:
         elif summary.outcome != "completed":
             lines += _ending(method_name(series, summary), summary)
         else:
+            lines += _abandoned(method_name(series, summary), summary)
             exits = Counter(summary.unclean_exits)
             for words, count in exits.items():
                 times = f" ({count} times)" if count > 1 else ""
@@ -104,9 +105,14 @@ def endings(columns: Sequence[Series], summaries: Summaries) -> list[Line]:
     return lines
 
 
+def _abandoned(name: str, summary: SeriesSummary) -> list[Line]:
+    judged = summary.judgement
+    return [Line(f"{name}: {judged.abandoned}", "note")] if judged is not None and judged.abandoned else []
+
+
 def _ending(name: str, summary: SeriesSummary) -> list[Line]:
     lines = [Line(f"{name}: {summary.sentence}", "bad")]
     lines += [Line(f"    {line}") for line in telling_lines(summary.stderr_tail or "", _LAST_LINES)]
     if how_to_get_it := summary.how_to_get_it:
         lines.append(Line(f"    {how_to_get_it}", "note"))
-    return lines
+    return lines + _abandoned(name, summary)

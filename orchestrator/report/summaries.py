@@ -85,6 +85,7 @@ class SeriesSummary(SpeechNumbers, frozen=True, kw_only=True):
         how_to_get_it: How to get what was missing, for a series that could not run.
         stderr_tail: The last output of a worker that did not come to its end.
         unclean_exits, restarts: What was wrong with the ends of its processes; why the series was begun again.
+        abandoned: By role why models were abandoned and not destroyed; empty where all were destroyed.
         iterations, iterations_planned, iterations_saved: How many were run, planned, and saved by an early end.
         stopped, settled_as: ``settled`` and the answer, if the series ended early.
         reset: ``none`` if the engine has no restart, ``restart`` if it has, None if it was not asked to.
@@ -108,6 +109,7 @@ class SeriesSummary(SpeechNumbers, frozen=True, kw_only=True):
     stderr_tail: str | None = None
     unclean_exits: list[str] = []
     restarts: list[str] = []
+    abandoned: dict[str, str] = {}
     iterations: int | None = None
     iterations_planned: int | None = None
     iterations_saved: int | None = None

@@ -2,53 +2,16 @@
 
 import json
 import os
-import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
-from lab import REPOSITORY, Finished, Lab
+from chatllm_workspace import DIGITS, OUTPUTS, SPOKEN, Workspace, outcomes
+from lab import Lab
 
-from doubles import Checkout, Doubles, write_audio
+from doubles import Doubles
 
-DIGITS = "零九零零零七三三三一"
-SPOKEN = (REPOSITORY / "samples/jfk.txt").read_text().strip()
-OUTPUTS = {
-    "exp1": "asr_results.json",
-    "exp2": "comparison_results.json",
-    "exp3": "model_switch_results.json",
-    "exp4": "alignment_comparison_results.json",
-    "exp5": "asr_align_results.json",
-}
-PATIENCE_S = 250.0
-"""Up to thirty processes a run, on a machine that may be busy. Nothing is measured by it."""
 pytestmark = pytest.mark.timeout(600)
-CRASHED = "crashed at iteration 1 in phase unload: SIGABRT"
-
-
-class Workspace:
-    """A user's folder: the repository's experiments.toml, a library, models and samples."""
-
-    def __init__(self, lab: Lab, checkout: Checkout) -> None:
-        self.lab = lab
-        shutil.copy2(REPOSITORY / "experiments.toml", lab.file)
-        samples = lab.folder / "samples"
-        samples.mkdir()
-        write_audio(samples / "phoneNumber1-zh-TW.wav", 4.0)
-        (samples / "phoneNumber1-zh-TW.txt").write_text("0900073331\n")
-        write_audio(samples / "jfk.wav", 11.0)
-        (samples / "jfk.txt").write_text(SPOKEN)
-        answers = lab.folder / "answers.txt"
-        answers.write_text(f"4\t{DIGITS}\n11\t{SPOKEN}\n")
-        self.env = {**checkout.environment, "CHATLLM_DOUBLE_ANSWERS": str(answers)}
-
-    def run(self, *arguments: str, double: str = "", **env: str) -> Finished:
-        environment = {**self.env, "CHATLLM_DOUBLE": double, **env}
-        return self.lab.run("run", *arguments, env=environment, patience_s=PATIENCE_S)
-
-    def result(self, name: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.lab.results / OUTPUTS[name]).read_text())
-        return found
+ABORTS = "destroy aborts (SIGABRT: double free or corruption (!prev))"
 
 
 @pytest.fixture
@@ -56,24 +19,22 @@ def workspace(lab: Lab, doubles: Doubles) -> Workspace:
     return Workspace(lab, doubles.checkout(lab.folder))
 
 
-def outcomes(result: dict[str, Any]) -> dict[str, str]:
-    return {key: summary["sentence"] for key, summary in result["summary"].items()}
-
-
-def test_all_five_run_and_a_crashing_recreate_is_a_result(workspace: Workspace) -> None:
+def test_all_five_run_and_models_whose_destroy_aborts_are_abandoned(workspace: Workspace) -> None:
+    """A try in a process of its own shows it, once a model for all five experiments."""
     done = workspace.run("--iterations", "2")
     assert done.code == 0, done.err
     assert workspace.lab.manifest().profile == "qwen3"
     for name in OUTPUTS:
-        methods = outcomes(workspace.result(name))
-        expected = {"recreate": CRASHED, "recycle": "completed 2 iterations"}
+        result = workspace.result(name)
+        expected = dict.fromkeys(("recreate", "recycle"), "completed 2 iterations")
         if name in {"exp2", "exp4"}:
             expected["restart"] = "completed 2 iterations"
-        assert methods == expected, name
-    (noted,) = workspace.result("exp2")["summary"]["recycle"]["unclean_exits"]
-    assert noted.startswith("SIGABRT while unloading asr-small; from there on")
-    assert noted in done.out
-    assert done.out.count(CRASHED) == len(OUTPUTS)
+        assert outcomes(result) == expected, name
+        models = {step["model"] for entry in result["iterations"] for step in entry["steps"]}
+        assert result["summary"]["recreate"]["abandoned"] == dict.fromkeys(models, ABORTS), name
+        assert result["summary"]["recycle"]["unclean_exits"] == []
+    assert workspace.destroys == 3
+    assert done.out.count(f"Destroy+Recreate (abandoned): {ABORTS}") == len(OUTPUTS)
     check_texts(workspace)
 
 
@@ -94,10 +55,17 @@ def check_texts(workspace: Workspace) -> None:
         assert heard["wer_percent"] == 0.0
 
 
-def test_what_recreate_and_the_baseline_are_read_from(workspace: Workspace) -> None:
-    """A baseline that cannot unload is read after infer, and judged there."""
-    assert workspace.run("--iterations", "3", "--only", "exp2").code == 0
+def test_what_recreate_and_the_baseline_are_read_from_where_destroy_is_called(workspace: Workspace) -> None:
+    """recreate crashes; a baseline that cannot unload is read after infer, and judged there."""
+    workspace.set_destroy("call")
+    done = workspace.run("--iterations", "3", "--only", "exp2")
+    assert done.code == 0, done.err
     result = workspace.result("exp2")
+    assert result["summary"]["recreate"]["sentence"] == "crashed at iteration 1 in phase unload: SIGABRT"
+    assert "double free or corruption (!prev)" in done.out
+    (noted,) = result["summary"]["recycle"]["unclean_exits"]
+    assert noted.startswith("SIGABRT while unloading asr-small; from there on")
+    assert noted in done.out
     baseline = [entry for entry in result["iterations"] if entry["method"] == "recycle"]
     assert [entry["life"] for entry in baseline] == [1, 1, 1]
     assert [entry["steps"][0]["generation"] for entry in baseline] == [1, 2, 3]
@@ -133,15 +101,25 @@ def test_the_baseline_of_a_fork_is_read_after_its_unload(workspace: Workspace) -
     assert summary["judgement"]["boundary"] == "after_unload"
 
 
-def test_an_old_library_has_recreate_unavailable_and_says_why(lab: Lab, doubles: Doubles) -> None:
+def test_an_old_library_without_destroy_is_abandoned_and_says_why(lab: Lab, doubles: Doubles) -> None:
     workspace = Workspace(lab, doubles.checkout(lab.folder, destroy=False))
     done = workspace.run("--iterations", "2", "--only", "exp4")
     assert done.code == 0, done.err
     summary = workspace.result("exp4")["summary"]
-    assert summary["recreate"]["outcome"] == "unavailable"
+    assert {summary[key]["outcome"] for key in ("recreate", "restart", "recycle")} == {"completed"}
+    why = "this library has no chatllm_destroy: memory is only returned by ending the process"
+    assert summary["recreate"]["abandoned"] == {"aligner": why}
+    assert f"Destroy+Recreate (abandoned): {why}" in done.out
+
+
+def test_an_old_library_that_is_to_be_called_has_recreate_unavailable(lab: Lab, doubles: Doubles) -> None:
+    workspace = Workspace(lab, doubles.checkout(lab.folder, destroy=False))
+    workspace.set_destroy("call")
+    done = workspace.run("--iterations", "2", "--only", "exp4", "--methods", "recreate,restart")
+    assert done.code == 0, done.err
+    summary = workspace.result("exp4")["summary"]
+    assert (summary["recreate"]["outcome"], summary["restart"]["outcome"]) == ("unavailable", "completed")
     assert "memory is only returned by ending the process" in summary["recreate"]["sentence"]
-    assert "newer chatllm.cpp" in summary["recreate"]["how_to_get_it"]
-    assert {summary[key]["outcome"] for key in ("restart", "recycle")} == {"completed"}
 
 
 def test_ffmpegs_memory_is_the_trees_and_not_the_workers(workspace: Workspace) -> None:

@@ -7,6 +7,9 @@
  *
  *   destroy=abort|leak|ok   on a started object: abort (upstream, the default), free all but leak_cycle_kb and one
  *                           descriptor (the user's fork), or free all
+ *   destroy=segv|hang|exit|error|corrupt   other ways to go wrong: a segfault, no end, exit code 7, a code, or all
+ *                           seems well and the next start aborts
+ *   fragile_start=1         a start aborts while another object lives
  *   leak_cycle_kb=768 leak_job_kb=0 base_kb=256
  *   start_ms=0 chunk_ms=0   how long a start takes, and each chunk
  *   deaf_chunks=0           so many callbacks in whose course an abort is lost
@@ -18,12 +21,15 @@
  *   input_code=N            the input fails with this code and an error line
  *   context_shows=1         the text tells how many inputs the context holds
  *   lazy_cursor=1           restart moves the cursor only with the next input
- *   mute_cursor=1           the cursor stays at 0
+ *   mute_cursor=1           the cursor stays at 0, as an aligner's always does
  *   cut_answer=1            the aligner's answer comes in two chunks
  *   quotes=1                and has no escapes
  *   late=1                  the aligner's times lie far behind the audio
+ *   pace=N                  the aligner places N words a second from the start on, and not all over the audio
+ *   language_shows=1        the text tells which language the object was started with
  *   closing=1               the transcript ends with its closing marker
  *
+ * CHATLLM_DOUBLE_DESTROYS names a file that gets a line whenever a started object is to be destroyed.
  * CHATLLM_DOUBLE_ANSWERS names a file of lines "SECONDS<tab>TEXT": what is heard in audio of that length.
  * Compiled with -DNO_DESTROY it is an old build.
  */
@@ -44,7 +50,7 @@ typedef void (*print_fn)(void *user_data, int type, const char *utf8);
 typedef void (*end_fn)(void *user_data);
 
 struct object {
-    int state, started, generating, aborted, deaf, inputs, cursor, cursor_is_stale, aligner;
+    int state, started, generating, aborted, deaf, inputs, cursor, cursor_is_stale, aligner, descriptor;
     char *words[MOST_WORDS];
     int count;
     char *base;
@@ -57,7 +63,7 @@ int ggml_adapter_double(void);
 static print_fn the_print;
 static end_fn the_end;
 static void *the_user_data;
-static int live_objects, runs;
+static int live_objects, runs, corrupted;
 static char *volatile lost; /* the last block that leaked: volatile, or the compiler drops them all */
 
 /* ------------------------------------------------------------------ settings */
@@ -103,6 +109,7 @@ static const char *set_option(struct object *o, const char *key) {
 
 static void die(const char *why) {
     fprintf(stderr, "%s\n", why);
+    if (strstr(why, "GGML_ASSERT") && !getenv("GGML_NO_BACKTRACE")) fprintf(stderr, "a debugger would run here for 3 s\n");
     fflush(stderr);
     abort();
 }
@@ -114,8 +121,10 @@ static void leak(size_t bytes) {
     memset(lost, 1, bytes);
 }
 
-static void leak_descriptor(void) {
-    if (open("/dev/null", O_RDONLY) < 0) die("no descriptors left");
+static int a_descriptor(void) {
+    int made = open("/dev/null", O_RDONLY);
+    if (made < 0) die("no descriptors left");
+    return made;
 }
 
 static struct object *living(void *object) {
@@ -154,7 +163,7 @@ static int failed(const char *format, const char *path) {
     snprintf(line, sizeof line, format, path);
     say(ERROR, line);
     leak(FAILED_START_BYTES);
-    leak_descriptor();
+    a_descriptor();
     return 1;
 }
 
@@ -175,6 +184,8 @@ int chatllm_start(void *object, print_fn print, end_fn end, void *user_data) {
     struct object *o = object;
     char banner[512];
     if (o->state != LIVE || o->started) die("start of what is started");
+    if (corrupted) die("malloc(): corrupted top size");
+    if (live_objects > 0 && number(o, "fragile_start", 0)) die("/src/ggml.c:12: GGML_ASSERT(count == 1) failed");
     the_print = print, the_end = end, the_user_data = user_data;
     usleep(number(o, "start_ms", 0) * 1000);
     if (read_model(o) != 0) return 1;
@@ -188,6 +199,7 @@ int chatllm_start(void *object, print_fn print, end_fn end, void *user_data) {
     size_t base = (size_t)number(o, "base_kb", 256) * 1024;
     o->base = malloc(base + 1);
     memset(o->base, 1, base + 1);
+    o->descriptor = a_descriptor();
     o->deaf = number(o, "deaf_chunks", 0);
     o->started = 1;
     live_objects++;
@@ -195,17 +207,26 @@ int chatllm_start(void *object, print_fn print, end_fn end, void *user_data) {
 }
 
 #ifndef NO_DESTROY
+static void note_destroy(const char *path) {
+    FILE *file = path ? fopen(path, "a") : NULL;
+    if (file != NULL) fprintf(file, "destroy\n"), fclose(file);
+}
+
 int chatllm_destroy(void *object) {
     struct object *o = object;
     if (o->state != LIVE) die("free(): double free detected in tcache 2");
     if (o->generating) return -1;
     if (o->started) {
         const char *how = setting(o, "destroy");
+        note_destroy(getenv("CHATLLM_DOUBLE_DESTROYS"));
         if (how == NULL || strcmp(how, "abort") == 0) die("double free or corruption (!prev)");
-        if (strcmp(how, "leak") == 0) {
-            leak((size_t)number(o, "leak_cycle_kb", 768) * 1024);
-            leak_descriptor();
-        }
+        if (strcmp(how, "segv") == 0) raise(SIGSEGV);
+        if (strcmp(how, "exit") == 0) _exit(7);
+        if (strcmp(how, "error") == 0) return -3;
+        for (; strcmp(how, "hang") == 0;) pause();
+        if (strcmp(how, "corrupt") == 0) corrupted = 1;
+        if (strcmp(how, "leak") == 0) leak((size_t)number(o, "leak_cycle_kb", 768) * 1024);
+        else close(o->descriptor);
         live_objects--;
     }
     free(o->base);
@@ -235,7 +256,7 @@ void chatllm_abort_generation(void *object) {
 
 int chatllm_get_cursor(void *object) {
     struct object *o = living(object);
-    return number(o, "mute_cursor", 0) ? 0 : o->cursor;
+    return o->aligner || number(o, "mute_cursor", 0) ? 0 : o->cursor;
 }
 
 void chatllm_show_statistics(void *object) {
@@ -304,6 +325,7 @@ static void transcribe(struct object *o, const char *text, int room) {
     if (number(o, "cross_talk", 0)) the_print((char *)the_user_data + 1, CHAT, "somebody else's");
     if (number(o, "error_line", 0)) say(ERROR, "something went wrong on the way");
     if (warm == NULL || atof(warm) > 0) snprintf(more, sizeof more, " warm%d", runs);
+    if (number(o, "language_shows", 0)) snprintf(more, sizeof more, " [%s]", language ? language : "none");
     if (number(o, "context_shows", 0)) snprintf(more, sizeof more, " inputs%d", o->inputs);
     if (number(o, "raw_byte", 0)) snprintf(more, sizeof more, " \xff!");
     for (int part = 0; part < 2; part++)
@@ -332,23 +354,42 @@ static void append_json(char *out, size_t size, const char *from, const char *to
     out[used] = 0;
 }
 
+/* Whether the language has words without blanks between them: then each character of its script is one. */
+static int by_character(struct object *o) {
+    const char *language = set_option(o, "language");
+    return language && (!strcmp(language, "Chinese") || !strcmp(language, "Cantonese") || !strcmp(language, "Japanese"));
+}
+
+/* Return where the word that begins at `at` ends. */
+static const char *end_of_word(struct object *o, const char *at, const char *delimiter) {
+    const char *end = strstr(at, delimiter ? delimiter : " ");
+    if (end == NULL) end = at + strlen(at);
+    if (delimiter || !by_character(o) || at == end) return end;
+    const char *here = at + token_length(at);
+    if ((unsigned char)*at < 0x80)
+        while (here < end && (unsigned char)*here < 0x80) here++;
+    return here < end ? here : end;
+}
+
 static void align(struct object *o, const char *text, double seconds, int room) {
     const char *format = set_option(o, "format"), *delimiter = set_option(o, "delimiter");
     static char out[1 << 18];
-    size_t all = strlen(text), count = 0, index = 0, step = delimiter ? strlen(delimiter) : 1;
-    int placed = has_letter(text, text + all), late = number(o, "late", 0);
+    size_t all = strlen(text), count = 0, index = 0, step = delimiter ? strlen(delimiter) : 1, tokens = 0;
+    int placed = has_letter(text, text + all), late = number(o, "late", 0), pace = number(o, "pace", 0);
     for (const char *at = text; at < text + all;) {
-        const char *end = strstr(at, delimiter ? delimiter : " ");
-        count += (end ? end : text + all) > at;
-        at = end ? end + step : text + all;
+        const char *end = end_of_word(o, at, delimiter);
+        count += end > at;
+        if (end > at) tokens += end - at + 2; /* the tokens of a word, and two for its times */
+        at = end < text + all && strncmp(end, delimiter ? delimiter : " ", step) == 0 ? end + step : end;
     }
+    if ((long)tokens > (long)room) die("/src/ggml.c:1780: GGML_ASSERT(view_src == NULL || data_size + view_offs <= ggml_nbytes(view_src)) failed");
     snprintf(out, sizeof out, "[");
-    for (const char *at = text; at <= text + all && all > 0;) {
-        const char *end = strstr(at, delimiter ? delimiter : " ");
-        if (end == NULL) end = text + all;
+    for (const char *at = text; at < text + all;) {
+        const char *end = end_of_word(o, at, delimiter);
         if (delimiter && !has_letter(at, end)) die("GGML_ASSERT: an empty segment");
         if (end > at) {
-            double start = placed ? seconds * 1000 * index / count : 0, stop = placed ? seconds * 1000 * (index + 1) / count : 0;
+            double length = pace ? 1000.0 / pace : seconds * 1000 / count;
+            double start = placed ? length * index : 0, stop = placed ? length * (index + 1) : 0;
             if (late) start = stop = 112480;
             size_t used = strlen(out);
             snprintf(out + used, sizeof out - used, "%s{\"start\":%ld,\"end\":%ld,\"text\":\"", index ? ",\n" : "\n", (long)start, (long)stop);
@@ -356,14 +397,10 @@ static void align(struct object *o, const char *text, double seconds, int room) 
             strcat(out, "\"}");
             index++;
         }
-        at = end + step;
+        at = end < text + all && strncmp(end, delimiter ? delimiter : " ", step) == 0 ? end + step : end;
+        if (delimiter && at == text + all && end < at) die("GGML_ASSERT: an empty segment");
     }
     strcat(out, index ? "\n]" : "\n\n]");
-    o->cursor += (int)(3 * count);
-    if ((int)(3 * count) > room) {
-        out[strlen(out) / 2] = 0;
-        say(META, "RUN OUT OF CONTEXT");
-    }
     const char *answer = format && strcmp(format, "json") == 0 ? out : "1\n3735928559:48879:12,345 --> -17:00:00,000\ngarbage\n";
     const char *bracket = number(o, "cut_answer", 0) ? strchr(answer, ']') : NULL;
     if (bracket != NULL) {
@@ -385,6 +422,7 @@ int chatllm_user_input(void *object, const char *text) {
     double seconds = closing ? read_audio(path) : 0;
     runs++;
     o->inputs++;
+    if (o->aligner) o->cursor = 0; /* each input by itself */
     o->cursor += PROMPT_TOKENS + (int)lround(TOKENS_PER_SECOND * seconds);
     leak((size_t)number(o, "leak_job_kb", 0) * 1024 + 1);
     if (number(o, "input_code", 0)) {

@@ -199,7 +199,10 @@ class Worker:
     def _unload(self, command: Unload) -> Unloaded:
         engine = self._loaded()
         started = perf_counter()
-        engine.unload()
+        if command.abandon:
+            engine.abandon()
+        else:
+            engine.unload()
         self._engine = None
         del engine
         gc.collect()  # what our own side leaves in cycles must not look like the library's
@@ -216,7 +219,8 @@ class Worker:
 
         engine = registry.find(command.model.engine)
         engine.check(command.model)
-        return Checked(command.id, list(engine.tasks), engine.memory_estimate(command.model))
+        tasks, estimate = list(engine.tasks), engine.memory_estimate(command.model)
+        return Checked(command.id, tasks, estimate, engine.unloading(command.model))
 
     def _loaded(self) -> Engine:
         if self._engine is None:

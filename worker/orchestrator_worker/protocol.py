@@ -32,6 +32,8 @@ PROTOCOL_EXIT_CODE = 114
 """Exit code of a worker that was sent bytes it cannot understand."""
 
 Encoding = Literal["wav", "s16le", "f32le"]
+Unloading = Literal["destroy", "abandon", "try"]
+"""How a model is to be unloaded: destroyed, abandoned (left where it is), or whichever a try shows to work."""
 
 
 class Message(msgspec.Struct, frozen=True, tag_field="type", tag=True, forbid_unknown_fields=True):
@@ -220,9 +222,10 @@ class Restart(Message, frozen=True):
 
 
 class Unload(Message, frozen=True):
-    """Destroy the engine object."""
+    """Destroy the engine object, or ``abandon`` it: leave it where it is, where a library dies of a destroy."""
 
     id: int
+    abandon: bool = False
 
 
 class Trim(Message, frozen=True):
@@ -336,11 +339,15 @@ class Trimmed(Message, frozen=True):
 
 
 class Checked(Message, frozen=True):
-    """The engine could load the model, as far as a look can tell. ``estimate_bytes`` of memory, if it knows."""
+    """The engine could load the model, as far as a look can tell. ``estimate_bytes`` of memory, if it knows.
+
+    ``unloading``: how the model is to be unloaded by whoever loads others after it in the same process.
+    """
 
     id: int
     tasks: list[str]
     estimate_bytes: int | None = None
+    unloading: Unloading = "destroy"
 
 
 class Engines(Message, frozen=True):

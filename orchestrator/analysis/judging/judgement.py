@@ -15,6 +15,7 @@ class Judgement(Judged, frozen=True):
         outcome: How the series ended: ``completed``, ``crashed``, ``failed``, ``timeout``, …
         sentence: The same with its place and cause, such as ``crashed at iteration 3 …: SIGABRT``.
         boundary: Where the readings were taken: ``after_unload`` or ``after_infer``.
+        abandoned: Why its models were abandoned and not destroyed; empty where they were not.
     """
 
     experiment: str
@@ -23,3 +24,4 @@ class Judgement(Judged, frozen=True):
     outcome: str
     sentence: str
     boundary: str
+    abandoned: str = ""

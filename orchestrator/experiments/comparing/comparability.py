@@ -40,13 +40,17 @@ def comparability(first: Results, second: Results) -> Comparability:
     """Hold the configurations of two results of the same experiment against each other."""
     a, b = first.config, second.config
     refusals = _step_refusals(a, b)
-    if not set(first.summary) & set(second.summary):
+    shared = [key for key in first.summary if key in second.summary]
+    if shared and all(not same_unloading(first, second, key) for key in shared):
+        refusals += [_unlike(first, second, key) for key in shared]
+    if not shared:
         refusals.append(f"no method in common: {_names(first)} in the first, {_names(second)} in the second")
     warnings = [
         *_differing("host", _table(a.get("host")), _table(b.get("host"))),
         *_differing("setting", *({key: each.get(key) for key in _SETTINGS} for each in (a, b))),
         *([] if refusals else _step_warnings(a, b)),
         *_series_warnings(first, second),
+        *(_unlike(first, second, key) for key in shared if not same_unloading(first, second, key)),
         *_early_end_warnings(first, second),
         *_differing("package", _table(a.get("packages")), _table(b.get("packages"))),
         *_differing(
@@ -54,6 +58,16 @@ def comparability(first: Results, second: Results) -> Comparability:
         ),
     ]
     return Comparability(refusals, warnings)
+
+
+def same_unloading(first: Results, second: Results, key: str) -> bool:
+    """Whether a method's models were destroyed in both, or abandoned in both: else it measured two things."""
+    return set(first.summary[key].abandoned) == set(second.summary[key].abandoned)
+
+
+def _unlike(first: Results, second: Results, key: str) -> str:
+    ways = ["abandoned" if each.summary[key].abandoned else "destroyed" for each in (first, second)]
+    return f"method {key}: models are {ways[0]} in the first and {ways[1]} in the second, not compared"
 
 
 def _step_refusals(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:

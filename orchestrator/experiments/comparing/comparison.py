@@ -15,7 +15,7 @@ import msgspec
 
 from orchestrator.analysis.judging.difference import Difference, rate_difference
 from orchestrator.errors import ResultsError
-from orchestrator.experiments.comparing.comparability import comparability
+from orchestrator.experiments.comparing.comparability import comparability, same_unloading
 from orchestrator.experiments.comparing.deciding import Change, Sides, change_of, decide_together
 from orchestrator.experiments.comparing.design import design_notes
 from orchestrator.experiments.comparing.figures import (
@@ -113,7 +113,11 @@ def compare_runs(
         (name, key)
         for name in shared
         for key in one[name].summary
-        if all(key in run[name].summary for side in sides for run in side)
+        if all(
+            key in run[name].summary and same_unloading(one[name], run[name], key)
+            for side in sides
+            for run in side
+        )
     ]
     rows = [row for name, key in pairs for row in _rows(name, key, sides, smallest_share)]
     return Comparison(

@@ -31,7 +31,12 @@ from orchestrator.experiments.judging.readings import (
     seconds_an_iteration,
 )
 from orchestrator.experiments.judging.untried import what_would_settle
-from orchestrator.experiments.storage.records import Boundary, IterationRecord, SeriesRecords
+from orchestrator.experiments.storage.records import (
+    Boundary,
+    IterationRecord,
+    SeriesRecords,
+    abandoned_words,
+)
 from orchestrator.report.shape import pairs_of
 from orchestrator.report.summaries import LeakRate
 
@@ -152,6 +157,7 @@ class Judgements:
             outcome=outcome,
             sentence=sentence,
             boundary=where,
+            abandoned=abandoned_words(records.abandoned),
             against_baseline=self._against(key, where, read) if boundary is None else None,
             **read.fields(ending=ending, first_reasons=said),
         )

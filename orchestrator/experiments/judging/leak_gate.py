@@ -106,7 +106,8 @@ def _by_verdict(judged: Judgement) -> tuple[GateWord, str]:
     if judged.verdict in CLEAN:
         return "passed", judged.verdict
     if judged.verdict == "leak":
-        return "broken", words.short(judged)
+        left = f"; {judged.abandoned}" if judged.abandoned else ""
+        return "broken", words.short(judged) + left
     return _undecided(judged, words.growth_words(judged) or "no rate")
 
 

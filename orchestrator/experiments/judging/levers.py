@@ -133,7 +133,7 @@ def _load_split(series: Series, known: Sequence[Series], summaries: Summaries) -
         ),
         None,
     )
-    if series.method != "recreate" or kept is None:
+    if series.method != "recreate" or kept is None or summaries[series.key].abandoned:
         return []
     name = method_name(kept, summaries[kept.key])
     found: list[LoadSplitSummary] = []

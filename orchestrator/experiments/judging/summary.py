@@ -99,6 +99,7 @@ def _outcome(experiment: Experiment, records: SeriesRecords) -> dict[str, Any]:
         "stderr_tail": end.stderr_tail or None if end and unfinished else None,
         "unclean_exits": list(end.unclean_exits) if end else [],
         "restarts": list(records.restarts),
+        "abandoned": dict(records.abandoned),
         "iterations": count,
         "iterations_planned": experiment.iterations,
         "iterations_saved": end.saved if end and end.settled else None,

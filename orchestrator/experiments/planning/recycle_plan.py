@@ -5,7 +5,8 @@
     results ──▶ measured workers ──▶ which series informs a model ──▶ figures ──▶ plan ──▶ advice, [recycle]
 
 A pool keeps a model and does job after job, so that ``reuse`` tells most of it, then ``restart``; ``recreate``, whose
-growth is that of loads and jobs together, stands in where nothing else was measured. The baseline tells what a
+growth is that of loads and jobs together, stands in where nothing else was measured, and not where its models were
+abandoned: no pool does that. The baseline tells what a
 start costs. The arithmetic is :mod:`orchestrator.analysis.planning.recycling`'s.
 """
 
@@ -113,13 +114,18 @@ def _informing(every: Sequence[MeasuredWorker]) -> MeasuredWorker | None:
         known = worker.figures is not None and worker.figures.rate_high_mb is not None
         return (not known, _INFORMS[worker.method], worker.sharing > 1, -worker.iterations)
 
-    usable = [worker for worker in every if worker.figures is not None and "@" not in worker.series]
+    usable = [
+        worker
+        for worker in every
+        if worker.figures is not None and not worker.abandoned and "@" not in worker.series
+    ]
     return min(usable, key=rank, default=None)
 
 
 def _why_not(role: str, every: Sequence[MeasuredWorker]) -> str:
     reasons = dict.fromkeys(
-        f"{worker.experiment}/{worker.series}: {worker.judgement.sentence}; {worker.lacking or 'a variant'}"
+        f"{worker.experiment}/{worker.series}: {worker.judgement.sentence}; "
+        f"{worker.lacking or ('each model was left behind, which no pool does' if worker.abandoned else 'a variant')}"
         for worker in every
     )
     return f"{role}: " + "; ".join(reasons)

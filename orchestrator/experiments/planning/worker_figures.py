@@ -41,6 +41,7 @@ class MeasuredWorker:
         figures: What a plan needs; None when something was not measured, which ``lacking`` then names.
         grown_mb: RSS after the last job less that after the first.
         trim_released_mb: What came back in the heap trim at the end; None without one.
+        abandoned: Whether its models were left behind, which no pool does: their growth tells nothing of one.
         own: The model's own part of the growth, where models of one process, or loads and jobs, can be told apart.
     """
 
@@ -58,6 +59,7 @@ class MeasuredWorker:
     grown_mb: float
     trim_released_mb: float | None
     own: OwnGrowth | None = None
+    abandoned: bool = False
 
     @property
     def role(self) -> str:
@@ -135,6 +137,7 @@ def _workers(results: Results) -> Iterator[MeasuredWorker]:
                 grown_mb=sizes[-1] - sizes[0] if sizes else 0.0,
                 trim_released_mb=summary.trim_released_mb,
                 own=alone,
+                abandoned=bool(summary.abandoned) and method != BASELINE,
             )
 
 

@@ -4,6 +4,7 @@ In reading order:
 
 - ``runner``: one experiment after the other
 - ``estimate``: how long a plan will take
+- ``destroy_trials``: whether a library lives through a destroy, found out in a process of its own
 - ``availability``, ``how_to_get``, ``allocators``: what cannot run here, and how to change that
 - ``series``: one method, iteration by iteration; ``methods``: what each method does in an iteration
 - ``stage``: one worker and its readings; ``draft``: an iteration while it is being recorded

@@ -23,7 +23,7 @@ from orchestrator.experiments.running.allocators import (
 )
 from orchestrator.experiments.running.how_to_get import build_library, get_model_file
 from orchestrator.process.dialogue import Dialogue
-from orchestrator_worker.protocol import Check, Checked
+from orchestrator_worker.protocol import Check, Checked, Unloading
 
 CHECK_TIMEOUT_S = 120.0
 
@@ -44,13 +44,15 @@ class Availability:
     """What a plan has and misses. ``missing`` maps an experiment's name to what it lacks (absent: nothing).
 
     ``audio`` is prepared audio by the sample's name; ``allocators`` are the libraries that variants preload, by what
-    the plan calls them, and ``missing_allocators`` those that cannot be.
+    the plan calls them, and ``missing_allocators`` those that cannot be. ``unloading`` says by :func:`identity` how a
+    model is to be unloaded.
     """
 
     audio: Mapping[str, PreparedAudio]
     missing: Mapping[str, Missing]
     allocators: Mapping[str, Path] = field(default_factory=dict[str, Path])
     missing_allocators: Mapping[str, Missing] = field(default_factory=dict[str, Missing])
+    unloading: Mapping[str, Unloading] = field(default_factory=dict[str, Unloading])
 
     def lacking(self, experiment: Experiment, series: Series) -> Missing | None:
         """Return what keeps a series from running; None when nothing does."""
@@ -66,14 +68,14 @@ class Availability:
 def look(plan: Plan, cache_dir: Path) -> Availability:
     """Check every model and sample of the plan once. Converted audio is written to ``cache_dir``."""
     audio, bad_samples = _prepare_samples(plan.experiments, cache_dir)
-    bad_models = _check_models(plan.experiments, Path(plan.file).parent)
+    bad_models, unloading = _check_models(plan.experiments, Path(plan.file).parent)
     missing: dict[str, Missing] = {}
     for experiment in plan.experiments:
         reasons = dict.fromkeys(
             reason
             for step in experiment.steps
             for reason in (
-                *bad_models.get(_identity(step.model), ()),
+                *bad_models.get(identity(step.model), ()),
                 bad_samples.get(step.sample.name) if step.sample else None,
             )
             if reason is not None
@@ -84,7 +86,7 @@ def look(plan: Plan, cache_dir: Path) -> Availability:
                 "\n".join(dict.fromkeys(reason.how_to_get_it for reason in reasons if reason.how_to_get_it)),
             )
     allocators, bad_allocators = _allocators(plan.experiments)
-    return Availability(audio, missing, allocators, bad_allocators)
+    return Availability(audio, missing, allocators, bad_allocators, unloading)
 
 
 def _allocators(experiments: Iterable[Experiment]) -> tuple[dict[str, Path], dict[str, Missing]]:
@@ -122,18 +124,28 @@ def _samples(experiments: Iterable[Experiment]) -> list[Sample]:
     )
 
 
-def _check_models(experiments: Iterable[Experiment], folder: Path) -> dict[str, list[Missing]]:
-    """Return what each distinct model lacks. The engine is asked only when all files are there."""
-    models = {_identity(step.model): step.model for one in experiments for step in one.steps}
+def _check_models(
+    experiments: Iterable[Experiment], folder: Path
+) -> tuple[dict[str, list[Missing]], dict[str, Unloading]]:
+    """Return what each distinct model lacks, and how it is to be unloaded; asked when all files are there."""
+    models = {identity(step.model): step.model for one in experiments for step in one.steps}
     bad: dict[str, list[Missing]] = {}
-    for identity, model in models.items():
-        reasons = _missing_files(model, folder) or _ask_engine(model)
+    unloading: dict[str, Unloading] = {}
+    for key, model in models.items():
+        reasons = _missing_files(model, folder)
+        if not reasons:
+            answer = _ask_engine(model)
+            if isinstance(answer, Checked):
+                unloading[key] = answer.unloading
+            else:
+                reasons = [answer]
         if reasons:
-            bad[identity] = reasons
-    return bad
+            bad[key] = reasons
+    return bad, unloading
 
 
-def _identity(model: BoundModel) -> str:
+def identity(model: BoundModel) -> str:
+    """Return what tells the models of a plan apart."""
     return f"{model.name}\0{model.engine}\0{model.file}"
 
 
@@ -146,12 +158,11 @@ def _missing_files(model: BoundModel, folder: Path) -> list[Missing]:
     return reasons
 
 
-def _ask_engine(model: BoundModel) -> list[Missing]:
+def _ask_engine(model: BoundModel) -> Checked | Missing:
     try:
         with Dialogue(model.env, heap=False) as dialogue:
-            dialogue.ask(Check(1, model.spec()), Checked, timeout_s=CHECK_TIMEOUT_S, phase="check")
+            return dialogue.ask(Check(1, model.spec()), Checked, timeout_s=CHECK_TIMEOUT_S, phase="check")
     except EngineUnavailableError as error:
-        return [Missing(f"model {model.name}: {error.what}", error.how_to_get_it)]
+        return Missing(f"model {model.name}: {error.what}", error.how_to_get_it)
     except (JobError, WorkerError) as error:
-        return [Missing(f"model {model.name}: engine {model.engine}: {error}", "")]
-    return []
+        return Missing(f"model {model.name}: engine {model.engine}: {error}", "")

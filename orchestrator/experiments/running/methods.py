@@ -9,6 +9,8 @@
                              start [ load infer unload ] stop, without the unload
                              where the library does not live through it
 
+Where a library does not live through a destroy, ``unload`` leaves the model where it is (``abandoned``).
+
 A method does one iteration when called and has each job done by ``infer``; it raises what the worker's end
 raises.
 """
@@ -16,7 +18,7 @@ raises.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from random import Random
 
 from orchestrator.config.types import Experiment, MethodName, Step
@@ -32,15 +34,24 @@ MakeStage = Callable[[Sequence[Step]], Stage]
 
 
 class Method(ABC):
-    """One series' way of working; owns its stages."""
+    """One series' way of working; owns its stages.
+
+    ``abandoned`` are the roles whose models are left where they are in place of being destroyed.
+    """
 
     memory_boundary: Boundary = "after_unload"
     """Where the iteration's memory is read: the original study's own place, and the leak series'."""
 
     def __init__(
-        self, experiment: Experiment, make_stage: MakeStage, infer: Infer, finished: Finished
+        self,
+        experiment: Experiment,
+        make_stage: MakeStage,
+        infer: Infer,
+        finished: Finished,
+        abandoned: Collection[str] = (),
     ) -> None:
         self.experiment = experiment
+        self._abandoned = frozenset(abandoned)
         self._infer = infer
         self._finished = finished
         self._make_stage = make_stage
@@ -91,9 +102,14 @@ class Method(ABC):
 
 class _OneProcess(Method):
     def __init__(
-        self, experiment: Experiment, make_stage: MakeStage, infer: Infer, finished: Finished
+        self,
+        experiment: Experiment,
+        make_stage: MakeStage,
+        infer: Infer,
+        finished: Finished,
+        abandoned: Collection[str] = (),
     ) -> None:
-        super().__init__(experiment, make_stage, infer, finished)
+        super().__init__(experiment, make_stage, infer, finished, abandoned)
         self._stage = make_stage(experiment.steps)
 
     @property
@@ -118,7 +134,7 @@ class Recreate(_OneProcess):
             draft.jobs = jobs_of_load(self.experiment, draft.step.model.name, stage.life)
             for _ in range(draft.jobs):
                 self._infer(stage, draft)
-            stage.unload(draft)
+            stage.unload(draft, abandon=draft.step.model.name in self._abandoned)
             self._finished(draft)
 
 
@@ -164,9 +180,14 @@ class Recycle(Method):
     """A fresh process every ``recycle_after`` iterations, one per step: the process-restart baseline."""
 
     def __init__(
-        self, experiment: Experiment, make_stage: MakeStage, infer: Infer, finished: Finished
+        self,
+        experiment: Experiment,
+        make_stage: MakeStage,
+        infer: Infer,
+        finished: Finished,
+        abandoned: Collection[str] = (),
     ) -> None:
-        super().__init__(experiment, make_stage, infer, finished)
+        super().__init__(experiment, make_stage, infer, finished, abandoned)
         self._stages = [make_stage([step]) for step in experiment.steps]
         self._last_trim: TrimReadings | None = None
         self._unloads: bool | None = None  # not known before the first
@@ -200,7 +221,7 @@ class Recycle(Method):
         if self._unloads is False:
             return
         try:
-            stage.unload(draft)
+            stage.unload(draft, abandon=draft.step.model.name in self._abandoned)
         except (WorkerDiedError, EngineUnavailableError) as error:
             if self._unloads:
                 raise

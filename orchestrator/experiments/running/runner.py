@@ -20,6 +20,7 @@ from orchestrator.errors import ResultsError
 from orchestrator.experiments.judging.judgement import Judgements
 from orchestrator.experiments.results.results_file import Results, make_results, write_results
 from orchestrator.experiments.running.availability import Availability, Missing, look
+from orchestrator.experiments.running.destroy_trials import DestroyTrials
 from orchestrator.experiments.running.observer import RunObserver
 from orchestrator.experiments.running.series import SeriesContext, SeriesRun
 from orchestrator.experiments.running.stopping import saving_words
@@ -147,6 +148,7 @@ class _Run:
         self._run = run
         self._manifest = manifest
         self._availability = availability
+        self._trials = DestroyTrials(availability)
         self._observer = observer
         self._outputs: list[str] = []
         self._judgements: dict[str, Judgements] = {}
@@ -267,6 +269,7 @@ class _Run:
             codes=codes,
             env=self._availability.environment(series),
             before=self._measured_before(experiment, series, continuation.first_iteration),
+            abandoned=self._trials.abandoned(experiment, series),
         )
         run = SeriesRun(context, first_iteration=continuation.first_iteration, reason=continuation.reason)
         end: SeriesEnd | None = None

@@ -31,12 +31,21 @@ from orchestrator.experiments.running.observer import RunObserver
 from orchestrator.experiments.running.stage import Stage
 from orchestrator.experiments.running.stopping import EarlyStop
 from orchestrator.experiments.running.transcripts import examine
-from orchestrator.experiments.storage.records import Entry, IterationRecord, Outcome, SeriesEnd, SeriesStart
+from orchestrator.experiments.storage.records import (
+    Entry,
+    IterationRecord,
+    Outcome,
+    SeriesEnd,
+    SeriesStart,
+    abandoned_words,
+)
 from orchestrator.process.engine_environment import engine_defaults
 from orchestrator.process.sampler import Sampler
+from orchestrator.process.usable_memory import free_budget_bytes
 from orchestrator_worker.protocol import Audio, Chunk, Job, Transcript
 
 SAMPLE_RATE = 16_000
+MB = 1024**2
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,8 @@ class SeriesContext:
 
     ``audio`` is prepared audio by the sample's name; ``codes`` says what ``experiment`` and ``series`` are
     called in the time series. ``env`` is the series' environment, with what it preloads. ``before`` are the
-    iterations of a resumed baseline that were measured before the break.
+    iterations of a resumed baseline that were measured before the break. ``abandoned`` says by role why models are
+    abandoned and not destroyed.
     """
 
     experiment: Experiment
@@ -57,6 +67,7 @@ class SeriesContext:
     codes: Mapping[str, int]
     env: Mapping[str, str] = field(default_factory=dict[str, str])
     before: Sequence[IterationRecord] = ()
+    abandoned: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 class SeriesRun:
@@ -77,8 +88,13 @@ class SeriesRun:
         self._active: Stage | None = None
         self._missed_before = context.sampler.missed_deadlines
         self._previous_text: str | None = None
+        self._before: IterationRecord | None = None
+        self._latest: IterationRecord | None = None
+        self._cut_short = ""
         method = METHODS[context.series.method]
-        self._method: Method = method(self._experiment, self._make_stage, self._infer, self._step_done)
+        self._method: Method = method(
+            self._experiment, self._make_stage, self._infer, self._step_done, context.abandoned
+        )
 
     def run(self) -> SeriesEnd:
         """Run to the end and return how it ended; the entries are appended as they come.
@@ -88,10 +104,12 @@ class SeriesRun:
             ResultsError: The entries can no longer be written.
         """
         context = self._context
-        context.append(SeriesStart(self._experiment.name, context.series.key, self._first, self._reason))
-        context.observer.series_started(
-            self._experiment, context.series, self._first, self._reason, self._latest_rss
+        start = SeriesStart(
+            self._experiment.name, context.series.key, self._first, self._reason, dict(context.abandoned)
         )
+        context.append(start)
+        told = "; ".join(filter(None, (self._reason, abandoned_words(context.abandoned))))
+        context.observer.series_started(self._experiment, context.series, self._first, told, self._latest_rss)
         began = time.monotonic()
         try:
             end = self._attempt(began)
@@ -122,6 +140,8 @@ class SeriesRun:
     def _iterate(self) -> None:
         last = self._experiment.iterations
         for iteration in range(self._first, last + 1):
+            if self._out_of_room():
+                break
             self._iteration = iteration
             started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
             self._drafts = [StepDraft(step) for step in self._experiment.steps]
@@ -131,10 +151,22 @@ class SeriesRun:
             record = self._record(started_at)
             self._context.append(record)
             self._completed += 1
+            self._before, self._latest = self._latest, record
             self._context.observer.iteration_done(self._experiment, self._context.series, record)
             self._settled = self._early.add(record)
             if self._settled is not None:
                 break
+
+    def _out_of_room(self) -> bool:
+        """Say whether a series that abandons its models must end, because the machine has no memory for another."""
+        if self._latest is None or not self._context.abandoned or self._context.series.method != "recreate":
+            return False
+        each, most = left_behind(self._latest, self._before)
+        if free_budget_bytes() > most:
+            return False
+        size = f"{each / MB:.0f} MB" if each > MB else f"{each / MB:.2f} MB"
+        self._cut_short = f"memory would have run out: each abandoned iteration leaves {size}"
+        return True
 
     def _record(self, started_at: str) -> IterationRecord:
         boundary = self._method.memory_boundary
@@ -245,6 +277,7 @@ class SeriesRun:
             iterations=done,
             settled=None if found is None or found.answer == "open" else found.answer,
             saved=self._experiment.iterations - done,
+            cut_short=self._cut_short,
             before_trim=trim.before if trim else None,
             after_trim=trim.after if trim else None,
             trimmed=trim.trimmed if trim else None,
@@ -292,3 +325,14 @@ class SeriesRun:
             missed_samples=self._missed(),
             elapsed_s=time.monotonic() - began,
         )
+
+
+def left_behind(latest: IterationRecord, before: IterationRecord | None) -> tuple[int, int]:
+    """Return the bytes that the latest iteration has left behind, and what another one may need at most.
+
+    That is twice as much, and what an iteration takes for a time.
+    """
+    first = latest.steps[0].readings.get("before_load") if latest.steps else None
+    earlier = before.memory if before is not None else first.rss if first is not None else latest.memory
+    each = max(0, latest.memory - earlier)
+    return each, 2 * each + max(0, latest.peak - latest.memory)

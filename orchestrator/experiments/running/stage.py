@@ -185,10 +185,11 @@ class Stage:
         self._book(draft, "after_infer", done.heap)
         return done
 
-    def unload(self, draft: StepDraft) -> None:
-        """Destroy the engine object; a reading after it."""
+    def unload(self, draft: StepDraft, *, abandon: bool = False) -> None:
+        """Destroy the engine object, or ``abandon`` it; a reading after it."""
         dialogue = self._enter(draft, "unload")
-        unloaded = dialogue.ask(Unload(self._next_id()), Unloaded, timeout_s=self._timeout_s, phase="unload")
+        command = Unload(self._next_id(), abandon)
+        unloaded = dialogue.ask(command, Unloaded, timeout_s=self._timeout_s, phase="unload")
         draft.seconds["unload_s"] = unloaded.seconds
         self._book(draft, "after_unload", unloaded.heap)
 

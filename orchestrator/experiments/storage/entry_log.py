@@ -141,6 +141,7 @@ def _with_entry(before: SeriesRecords, entry: Entry) -> SeriesRecords:
                 iterations=[kept for kept in before.iterations if kept.iteration < entry.first_iteration],
                 end=None,
                 restarts=[*before.restarts, entry.reason] if entry.reason else before.restarts,
+                abandoned=entry.abandoned,
             )
 
 

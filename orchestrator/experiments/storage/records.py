@@ -6,6 +6,7 @@ shown or judged later is computed from these entries; nothing is kept that can b
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -128,12 +129,14 @@ class SeriesStart(Record, frozen=True, tag="series-start"):
     """A series begins. A second start of the same series voids the entries before it from ``first_iteration`` on.
 
     ``first_iteration`` is 1, or where a resumed baseline goes on; ``reason`` says why a series starts again.
+    ``abandoned`` says by role why models are abandoned and not destroyed.
     """
 
     experiment: str
     series: str
     first_iteration: int = 1
     reason: str = ""
+    abandoned: dict[str, str] = {}
 
 
 class SeriesEnd(Record, frozen=True, tag="series-end"):
@@ -143,7 +146,8 @@ class SeriesEnd(Record, frozen=True, tag="series-end"):
     ``exit code 3``, an exception …), ``stderr_tail`` what the worker printed last, ``how_to_get_it`` how to get
     what was missing and ``partial`` what had been read of the unfinished iteration's steps.
     ``before_trim`` and ``after_trim`` frame the one heap trim after the last reading. ``settled`` is the answer
-    for which a series was stopped early, ``saved`` how many of the planned iterations that spared.
+    for which a series was stopped early, ``saved`` how many of the planned iterations that spared. ``cut_short`` says
+    why a series that could have gone on did not.
     """
 
     experiment: str
@@ -164,6 +168,7 @@ class SeriesEnd(Record, frozen=True, tag="series-end"):
     elapsed_s: float = 0.0
     settled: Literal["leak", "clean"] | None = None
     saved: int = 0
+    cut_short: str = ""
 
     @property
     def sentence(self) -> str:
@@ -172,6 +177,10 @@ class SeriesEnd(Record, frozen=True, tag="series-end"):
             planned = self.iterations + self.saved
             saved = f"{self.saved} iteration{'s' if self.saved != 1 else ''} saved"
             return f"settled as {self.settled} after {self.iterations} of {planned} iterations: {saved}"
+        if self.outcome == "completed" and self.cut_short:
+            return (
+                f"completed {self.iterations} of {self.iterations + self.saved} iterations: {self.cut_short}"
+            )
         if self.outcome == "completed":
             return f"completed {self.iterations} iterations"
         if self.outcome == "unavailable":
@@ -197,13 +206,17 @@ class SampleFile(Record, frozen=True):
 
 
 class SeriesRecords(Record, frozen=True):
-    """All that is known of one series of one experiment, collected from the entries."""
+    """All that is known of one series of one experiment, collected from the entries.
+
+    ``abandoned`` says by role why its models were abandoned and not destroyed.
+    """
 
     experiment: str
     series: str
     iterations: list[IterationRecord]
     end: SeriesEnd | None
     restarts: list[str] = []
+    abandoned: dict[str, str] = {}
 
     @property
     def worker_starts(self) -> set[WorkerStart]:
@@ -211,3 +224,17 @@ class SeriesRecords(Record, frozen=True):
         steps = [step for record in self.iterations for step in record.steps]
         steps += self.end.partial if self.end else []
         return {step.start for step in steps if step.start is not None}
+
+
+def abandoned_words(abandoned: Mapping[str, str]) -> str:
+    """Return in words why models of a series are abandoned, such as ``destroy aborts (SIGABRT); …``; or nothing."""
+    reasons: dict[str, list[str]] = {}
+    for role, why in abandoned.items():
+        reasons.setdefault(why, []).append(role)
+    if not reasons:
+        return ""
+    if len(reasons) == 1:
+        said = next(iter(reasons))
+    else:
+        said = "; ".join(f"{', '.join(roles)}: {why}" for why, roles in reasons.items())
+    return f"{said}; each model is abandoned in its place: left where it is, and the next one made"

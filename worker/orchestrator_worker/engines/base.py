@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
-from orchestrator_worker.protocol import Job, ModelSpec, Result
+from orchestrator_worker.protocol import Job, ModelSpec, Result, Unloading
 
 ENTRY_POINT_GROUP = "orchestrator.engines"
 
@@ -94,6 +94,18 @@ class Engine(ABC):
         An engine that does not override it runs the method ``restart`` as ``reuse``, and the results say so.
         """
         raise EngineError(f"engine {self.name} has no restart")
+
+    def abandon(self) -> None:
+        """Leave the model where it is, undestroyed, so that another can be loaded in this process.
+
+        Overridden by engines whose library may not live through :meth:`unload`; what stays is a leak, and measured.
+        """
+        raise EngineError(f"engine {self.name} cannot leave a model undestroyed")
+
+    @classmethod
+    def unloading(cls, model: ModelSpec) -> Unloading:  # noqa: ARG003 - engines that have a choice use it
+        """Return how the model is to be unloaded; ``abandon`` and ``try`` need an :meth:`abandon`."""
+        return "destroy"
 
     @classmethod
     def check(cls, model: ModelSpec) -> None:

@@ -46,7 +46,7 @@ from orchestrator_worker.engines.chatllm.output import (
     is_alignment,
     read_alignment,
 )
-from orchestrator_worker.protocol import Alignment, Job, ModelSpec, Result, Transcript, Word
+from orchestrator_worker.protocol import Alignment, Job, ModelSpec, Result, Transcript, Unloading, Word
 
 TOKENS_PER_SECOND = 10
 """Read audio is about 13 tokens a second; fewer than these mean that the library did not read it."""
@@ -83,6 +83,12 @@ class ChatllmEngine(Engine):
     def memory_estimate(cls, model: ModelSpec) -> int | None:
         """Return the size of the model file; the cache comes on top of it."""
         return os.path.getsize(model.file) if model.file and os.path.isfile(model.file) else None
+
+    @classmethod
+    def unloading(cls, model: ModelSpec) -> Unloading:
+        """Return what ``options.destroy`` asks for: whether a destroy works cannot be seen, so ``auto`` is a try."""
+        by_option: dict[str, Unloading] = {"auto": "try", "call": "destroy", "abandon": "abandon"}
+        return by_option[options_of(model).destroy]
 
     def load(self, model: ModelSpec) -> Mapping[str, Any]:
         """Create and start the library's object; the facts name the library, its model and all argv words."""
@@ -130,8 +136,16 @@ class ChatllmEngine(Engine):
 
     def unload(self) -> None:
         """Destroy the object, where the library can. Upstream builds abort here; that is a result, too."""
-        if self._library is not None:
+        if self._options.destroy == "abandon":
+            self.abandon()
+        elif self._library is not None:
             self._library.destroy()
+            self._library = None
+
+    def abandon(self) -> None:
+        """Leave the object where it is."""
+        if self._library is not None:
+            self._library.abandon()
             self._library = None
 
     # ------------------------------------------------------------------ tasks

@@ -198,12 +198,19 @@ class Library:
         if self._destroy is None:
             raise EngineUnavailableError(
                 NO_DESTROY,
-                "build a newer chatllm.cpp, or leave method recreate out; recycle needs no destroy",
+                'build a newer chatllm.cpp, or say options.destroy = "abandon"; recycle needs no destroy',
             )
         going = self._object
         code = self._destroy(going)
         if code != 0:
             raise EngineError(f"chatllm_destroy returned {code}: the object is still at work")
+        self._object = None
+
+    def abandon(self) -> None:
+        """Leave the object where it is, with all its memory, and take the next one: upstream's own binding does so.
+
+        Nothing is called on it again, and what it might still say is not listened to.
+        """
         self._object = None
 
     def _living(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
@@ -32,11 +33,14 @@ class ChatllmOptions(msgspec.Struct, frozen=True):
         argv: Further words of chatllm.cpp's command line; an option said here replaces ours.
         size_bytes: What the model file should have at least; one that is shorter is warned of.
         delimiter: Where the aligner splits a text, in place of words.
+        destroy: What an unload does: ``call`` the library's destroy, ``abandon`` the object, or ``auto``: what a try
+            in a process of its own shows to work.
     """
 
     argv: list[str] = []
     size_bytes: int | None = None
     delimiter: str | None = None
+    destroy: Literal["auto", "call", "abandon"] = "auto"
 
 
 def options_of(model: ModelSpec) -> ChatllmOptions:
