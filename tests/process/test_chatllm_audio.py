@@ -40,6 +40,12 @@ def _cut_off(path: Path) -> None:
     os.truncate(path, 20_000)
 
 
+def _with_a_header_that_claims_less(path: Path) -> None:
+    write_audio(path)
+    raw = path.read_bytes()
+    path.write_bytes(raw[:4] + (36).to_bytes(4, "little") + raw[8:])
+
+
 def _at_another_rate(path: Path) -> None:
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
@@ -56,6 +62,7 @@ def _at_another_rate(path: Path) -> None:
         (_text, "cannot be read as audio"),
         (_without_samples, "0 samples; the shortest it can take has 160"),
         (_cut_off, "cut off"),
+        (_with_a_header_that_claims_less, "cannot be read as audio"),
         (_at_another_rate, "44100 Hz, 1 channels, 16 bits"),
     ],
 )
@@ -116,23 +123,67 @@ def test_audio_that_was_silently_not_read_is_an_error(bench: Bench, method: str)
             worker.transcribe(bench.audio(8.0))
 
 
-def test_an_alignment_of_audio_that_was_not_read_is_an_error(bench: Bench) -> None:
+BROKEN = {
+    "exit 1": "ended with code 1",
+    "echo oops >&2; exit 3": "ended with code 3: oops",
+    "exit 0": "gave 0 of 128,000 samples",
+    "head -c 1000 /dev/zero": "gave 500 of 128,000 samples",
+    "kill -9 $$": "ended with code -9",
+}
+
+
+def break_ffmpeg(bench: Bench, script: str) -> None:
     ffmpeg = bench.checkout.folder / "bin/ffmpeg"
+    ffmpeg.unlink()
+    ffmpeg.write_text(f"#!/bin/sh\n{script}\n")
+    ffmpeg.chmod(0o755)
+
+
+@pytest.mark.parametrize("script", BROKEN)
+def test_an_alignment_of_audio_that_was_not_read_is_an_error(bench: Bench, script: str) -> None:
+    """Its cursor tells nothing, so ffmpeg is tried first; one that has worked before may break later."""
     with bench.worker() as worker:
         worker.load(aligner=True)
-        ffmpeg.unlink()
-        ffmpeg.write_text("#!/bin/sh\nexit 1\n")
-        ffmpeg.chmod(0o755)
-        with pytest.raises(JobError, match="has not read the audio"):
+        worker.align("And so my fellow", bench.audio(8.0))
+        break_ffmpeg(bench, script)
+        with pytest.raises(JobError, match=f"would make an answer up.*{BROKEN[script]}"):
             worker.align("And so my fellow", bench.audio(8.0))
 
 
-def test_a_library_that_counts_no_tokens_is_doubted_and_not_refused(bench: Bench) -> None:
+@pytest.mark.parametrize("double", ["", "mute_cursor=1"])
+def test_short_audio_that_was_not_read_is_an_error(bench: Bench, double: str) -> None:
+    """Too short for its tokens to tell it from a prompt."""
+    with bench.worker(double) as worker:
+        worker.load()
+        break_ffmpeg(bench, "exit 1")
+        with pytest.raises(JobError, match="would make an answer up"):
+            worker.transcribe(bench.audio(1.0))
+
+
+@pytest.mark.parametrize("jobs_before", [0, 1])
+def test_a_library_that_counts_no_tokens_is_watched_by_way_of_ffmpeg(bench: Bench, jobs_before: int) -> None:
     with bench.worker("mute_cursor=1") as worker:
         worker.load()
-        found = worker.transcribe(bench.audio(8.0))
-        assert found.text == TEXT
-        assert "this library does not count its tokens" in found.warnings[0]
+        for _ in range(jobs_before):
+            found = worker.transcribe(bench.audio(8.0))
+            assert (found.text, found.warnings) == (TEXT, [])
+        break_ffmpeg(bench, "exit 1")
+        with pytest.raises(JobError, match="would make an answer up"):
+            worker.transcribe(bench.audio(9.0))
+
+
+def test_the_library_gets_the_plainest_of_files(bench: Bench) -> None:
+    """What is before and behind the samples of a user's own WAV is not for ffmpeg to stumble over."""
+    plain = bench.audio(2.0)
+    raw = Path(plain.path).read_bytes()
+    odd = b"JUNK" + (8).to_bytes(4, "little") + b"$(touch)"
+    size = (len(raw) - 8 + 2 * len(odd)).to_bytes(4, "little")
+    Path(plain.path).write_bytes(raw[:4] + size + raw[8:12] + odd + raw[12:] + odd)
+    with bench.worker() as worker:
+        worker.load()
+        find = 'for word; do case "$word" in *.wav) file=$word;; esac; done'
+        break_ffmpeg(bench, f'{find}; head -c 40 "$file" | tail -c 4 | grep -q data || exit 9; tail -c +45 "$file"')
+        assert worker.transcribe(plain).text == TEXT
 
 
 @pytest.mark.parametrize("double", ["", "lazy_cursor=1"])

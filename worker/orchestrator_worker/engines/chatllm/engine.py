@@ -5,7 +5,8 @@
     job ──▶ audio under a plain name ──▶ "{{audio:/tmp/…/audio.wav}}text" ──▶ library
             checked here                                                        │ calls back
     result ◀── markers out, JSON read ◀── chunks, errors, notices ◀─────────────┘
-               cursor compared with the length of the audio: was it read at all?
+               was the audio read at all? asr: cursor compared with its length;
+               align, and short audio: ffmpeg tried beforehand
 
 The library answers what it cannot read with made-up text, and much of what it dislikes by an abort. What can be
 seen before is refused here in plain words; what remains ends this process, and the parent reports that.
@@ -15,7 +16,7 @@ Nothing that is called back raises: the first error is kept, the generation abor
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator_worker.engines.base import (
@@ -25,15 +26,26 @@ from orchestrator_worker.engines.base import (
     EngineUnavailableError,
     JobCancelledError,
 )
-from orchestrator_worker.engines.chatllm.audio import require_ffmpeg, seconds_of, sweep, under_a_plain_name
+from orchestrator_worker.engines.chatllm.audio import (
+    FfmpegProof,
+    Part,
+    checked,
+    require_ffmpeg,
+    require_not_too_long,
+    sweep,
+    under_a_plain_name,
+    within,
+)
 from orchestrator_worker.engines.chatllm.library import Library, find_library, open_library
 from orchestrator_worker.engines.chatllm.options import (
     AUTO,
     ChatllmOptions,
     command_line,
+    context_of,
     delimiter_of,
     language_name,
     options_of,
+    started_language,
     text_to_align,
 )
 from orchestrator_worker.engines.chatllm.output import (
@@ -41,15 +53,24 @@ from orchestrator_worker.engines.chatllm.output import (
     META,
     Heard,
     TranscriptText,
+    as_json,
     as_srt,
     doubts_about,
     is_alignment,
     read_alignment,
 )
+from orchestrator_worker.engines.chatllm.windows import (
+    Cutting,
+    split_by_character,
+    units_of,
+    without_blanks,
+)
 from orchestrator_worker.protocol import Alignment, Job, ModelSpec, Result, Transcript, Unloading, Word
 
 TOKENS_PER_SECOND = 10
 """Read audio is about 13 tokens a second; fewer than these mean that the library did not read it."""
+TELLING_S = 5.0
+"""Shorter audio has too few tokens to tell it from a prompt."""
 
 
 class ChatllmEngine(Engine):
@@ -70,6 +91,9 @@ class ChatllmEngine(Engine):
         self._warnings: list[str] = []
         self._cursor: int | None = 0
         """Where the last job left the cursor; None: it was reset since."""
+        self._counts = True
+        """Whether the library has been seen to count its tokens."""
+        self._proof = FfmpegProof()
 
     @classmethod
     def check(cls, model: ModelSpec) -> None:
@@ -153,14 +177,23 @@ class ChatllmEngine(Engine):
     def _transcribe(self, library: Library, job: Job, emit: Emit) -> Transcript:
         text = TranscriptText()
         pieces: list[str] = []
+        chunks = 0
 
         def take(chunk: str) -> None:
+            nonlocal chunks
+            chunks += 1
             piece = text.add(chunk)
             if piece:
                 pieces.append(piece)
                 emit(piece)
 
-        heard = self._say(library, job, "", take, emit)
+        part = checked(job.audio)
+        require_not_too_long(part)
+        before = self._cursor_before(library)
+        heard = self._say(library, part, "", take, emit, prove=part.seconds < TELLING_S or not self._counts)
+        warnings = [*self._warnings, *heard.warnings]
+        if not heard.out_of_context:
+            self._require_audio_was_read(part, before, spoken=chunks)
         last = text.finish()
         emit(last, final=True)
         settled = None if self._language(job) == AUTO else self._language(job)
@@ -169,67 +202,92 @@ class ChatllmEngine(Engine):
             raise EngineError(
                 "chatllm: this model aligns and cannot transcribe; bind the task to an ASR model"
             )
-        return Transcript(whole, text.language or settled, [], heard)
+        return Transcript(whole, text.language or settled, [], warnings)
 
     def _align(self, library: Library, job: Job, emit: Emit) -> Alignment:
         if self._purpose == "ASR":
             raise EngineError("chatllm: this model transcribes and cannot align; bind the task to an aligner")
-        text, skipped = text_to_align(job.text, delimiter_of(self._options))
-        as_subtitles = self._model is not None and self._model.format == "srt"
-        document = ""
-        words: list[Word] | None = None
-
-        def take(chunk: str) -> None:
-            nonlocal document, words
-            document += chunk
-            if not is_alignment(document):
-                return  # one chunk has the whole, so far; the end would say what is wrong with it
-            words = read_alignment(document)
-            emit(as_srt(words) if as_subtitles else document, final=True)
-
-        heard = self._say(library, job, text, take, emit)
-        if words is None:
-            words = _read_unfinished(document, heard)
-        if not words:
+        delimiter = delimiter_of(self._options)
+        text, skipped = text_to_align(job.text, delimiter)
+        assert self._model is not None
+        language = started_language(self._model, self._options)
+        part = checked(job.audio)
+        units = units_of(text, language, delimiter)
+        cutting = Cutting(units, part.seconds, context_of(self._model, self._options))
+        found = _Found(list(self._warnings))
+        while (window := cutting.next()) is not None:
+            inside = within(part, window.start_s, window.end_s)
+            said = "".join(units[window.first : window.stop]).removeprefix(delimiter or " ")
+            words, warnings = self._align_window(library, inside, said, emit)
+            kept = cutting.placed(window, words)
+            found.add(words[:kept], round(window.start_s * 1000), warnings)
+            if window.stop < len(units):
+                self.restart()
+        if not found.words:
             raise EngineError("chatllm: the aligner placed no word of the text")
-        assert job.audio is not None
-        doubts = doubts_about(words, round(seconds_of(job.audio) * 1000))
-        srt = as_srt(words) if as_subtitles else None
-        return Alignment(words, [], skipped, [*heard, *doubts], srt)
+        found.warnings += self._doubts_about_alignment(found, part, text, cutting, language)
+        srt = as_srt(found.words) if self._model.format == "srt" else None
+        emit(srt if srt is not None else as_json(found.words), final=True)
+        return Alignment(found.words, [], skipped, found.warnings, srt)
 
-    def _say(self, library: Library, job: Job, text: str, take: Any, emit: Emit) -> list[str]:
-        """Have one input worked through, each chunk of text given to ``take``; return the warnings."""
+    def _align_window(
+        self, library: Library, part: Part, text: str, emit: Emit
+    ) -> tuple[list[Word], list[str]]:
+        """Return the words of one input with their times, and what speaks against them."""
+        chunks: list[str] = []
+        heard = self._say(library, part, text, chunks.append, emit, prove=True)
+        document = "".join(chunks)
+        try:
+            return read_alignment(document), heard.warnings
+        except EngineError as error:
+            raise EngineError("; ".join([str(error), *heard.warnings])) from error
+
+    def _doubts_about_alignment(
+        self, found: _Found, part: Part, text: str, cutting: Cutting, language: str | None
+    ) -> list[str]:
+        doubts = doubts_about(found.words, round(part.seconds * 1000))
+        if found.windows > 1:
+            doubts.append(
+                f"aligned in {found.windows} parts, each placed by where the one before ended: {cutting.why}"
+            )
+        if without_blanks(text) and not split_by_character(language) and not delimiter_of(self._options):
+            doubts.append(
+                f"the text is written without blanks, and the model was started for {language or 'no language'}, where "
+                "words have blanks between them: ask for the language of the text"
+            )
+        return doubts
+
+    def _say(self, library: Library, part: Part, text: str, take: Any, emit: Emit, *, prove: bool) -> Heard:
+        """Have one input worked through, each chunk of text given to ``take``; return what else was said.
+
+        ``prove``: try beforehand whether ffmpeg reads the audio, because afterwards nothing would tell.
+        """
         heard = Heard()
-        chunks = 0
 
         def listen(kind: int, said: str) -> None:
-            nonlocal chunks
             if emit.cancelled:
                 library.abort()  # again at every call: one that comes before the generation is lost
                 return
             heard.listen(kind, said)
             if kind == CHAT:
-                chunks += 1
                 try:
                     take(said)
                 except BaseException:
                     library.abort()
                     raise
 
-        with under_a_plain_name(job.audio) as path:
+        with under_a_plain_name(part) as path:
+            if prove:
+                self._proof.require(part, path)
             if emit.cancelled:
                 raise JobCancelledError("chatllm: the job was cancelled")
-            before = self._cursor_before(library)
             code = library.say(f"{{{{audio:{path}}}}}{text}", listen)
         self._cursor = library.cursor()
         if emit.cancelled:
             raise JobCancelledError("chatllm: the job was cancelled")
         if code != 0:
             raise EngineError(f"chatllm failed with code {code}: {heard.complaint or 'no reason given'}")
-        warnings = [*self._warnings, *heard.warnings]
-        if not heard.out_of_context:
-            warnings += self._require_audio_was_read(job, before, spoken=chunks + len(text.split()))
-        return warnings
+        return heard
 
     # ------------------------------------------------------------------ guards
 
@@ -238,24 +296,25 @@ class ChatllmEngine(Engine):
         now = library.cursor()
         return now if self._cursor is not None else 0
 
-    def _require_audio_was_read(self, job: Job, before: int, *, spoken: int) -> list[str]:
-        """Compare the tokens processed with the length of the audio; return a doubt where they are not counted.
+    def _require_audio_was_read(self, part: Part, before: int, *, spoken: int) -> None:
+        """Compare the tokens processed with the length of the audio.
 
         The library reports success for audio it could not read, and a text that it made up. Its prompt counts in
-        any case, so a cursor at nothing belongs to a build that does not count.
+        any case, so a cursor at nothing belongs to a build that does not count: from then on ffmpeg is tried first.
         """
-        assert job.audio is not None
         assert self._cursor is not None
         if self._cursor <= 0:
-            return ["this library does not count its tokens, so nothing tells whether it read the audio"]
+            if self._counts:
+                self._counts = False
+                with under_a_plain_name(part) as path:
+                    self._proof.require(part, path)
+            return
         processed = self._cursor - before if self._cursor > before else self._cursor
-        wanted = TOKENS_PER_SECOND * seconds_of(job.audio)
-        if processed - spoken < wanted:
+        if processed - spoken < TOKENS_PER_SECOND * part.seconds:
             raise EngineError(
-                f"chatllm has not read the audio: {processed} tokens for {seconds_of(job.audio):.1f} s (read audio "
+                f"chatllm has not read the audio: {processed} tokens for {part.seconds:.1f} s (read audio "
                 f"is about 13 a second), so its text is made up; does ffmpeg work here?"
             )
-        return []
 
     def _require_library(self) -> Library:
         if self._library is None:
@@ -276,12 +335,19 @@ class ChatllmEngine(Engine):
         return language_name(said or (self._model.language if self._model else None))
 
 
-def _read_unfinished(document: str, warnings: list[str]) -> list[Word]:
-    """Read an answer that had no end when its last chunk came; what else was said may tell why it has none."""
-    try:
-        return read_alignment(document)
-    except EngineError as error:
-        raise EngineError("; ".join([str(error), *warnings])) from error
+class _Found:
+    """Words of an alignment, window by window."""
+
+    def __init__(self, warnings: list[str]) -> None:
+        self.words: list[Word] = []
+        self.warnings = warnings
+        self.windows = 0
+
+    def add(self, words: Sequence[Word], offset_ms: int, warnings: Sequence[str]) -> None:
+        """Take the words of the next window, whose times count from ``offset_ms``; each warning once."""
+        self.windows += 1
+        self.words += [Word(word.text, word.start_ms + offset_ms, word.end_ms + offset_ms) for word in words]
+        self.warnings += [warning for warning in warnings if warning not in self.warnings]
 
 
 def _require_model(model: ModelSpec) -> None:

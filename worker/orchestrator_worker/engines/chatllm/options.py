@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 import msgspec
@@ -90,6 +90,25 @@ def command_line(model: ModelSpec, options: ChatllmOptions) -> list[str]:
     theirs = _said(options.argv)
     ours = [word for each in words if _key(each) not in theirs for word in each]
     return [*ours, *options.argv]
+
+
+def context_of(model: ModelSpec, options: ChatllmOptions) -> int | None:
+    """Return the limit of the context, however it was said; None: the library's own, which is not known here."""
+    said = _last_value(options.argv, {"-l", "--max_length"})
+    return int(said) if said is not None and said.isdecimal() else model.context_length
+
+
+def started_language(model: ModelSpec, options: ChatllmOptions) -> str | None:
+    """Return the language that the library is started with, however it was said."""
+    argv = options.argv
+    for index in range(len(argv) - 3, -1, -1):
+        if argv[index : index + 2] == ["--set", "language"]:
+            return language_name(argv[index + 2])
+    return language_name(model.language)
+
+
+def _last_value(argv: Sequence[str], names: Collection[str]) -> str | None:
+    return next((argv[index + 1] for index in range(len(argv) - 2, -1, -1) if argv[index] in names), None)
 
 
 def delimiter_of(options: ChatllmOptions) -> str | None:

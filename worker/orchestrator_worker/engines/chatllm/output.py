@@ -218,6 +218,11 @@ def _entries(document: str) -> list[_Entry]:
         return [_Entry(float(one[1]), float(one[2]), one[3]) for one in found if one]
 
 
+def as_json(words: Sequence[Word]) -> str:
+    """Return the words as a JSON list, as the aligner writes it: ``start`` and ``end`` in milliseconds, ``text``."""
+    return msgspec.json.encode([_Entry(word.start_ms, word.end_ms, word.text) for word in words]).decode()
+
+
 def as_srt(words: Sequence[Word]) -> str:
     """Return the words as SubRip text, a cue a word."""
     cues = (
