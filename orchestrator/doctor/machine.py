@@ -27,7 +27,9 @@ def look_at_cores(models: Sequence[BoundModel], host: Mapping[str, Any]) -> list
         ]
     found = f"{threads} threads on {_counted(cores)}"
     spinning = [
-        model.name for model in models if model.engine == "chatllm" and "OMP_WAIT_POLICY" not in model.env
+        model.name
+        for model in models
+        if model.engine == "chatllm" and model.env.get("OMP_WAIT_POLICY", "passive") != "passive"
     ]
     if spinning:
         found += "; threads that wait by spinning make each other many times slower"

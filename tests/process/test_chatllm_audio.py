@@ -182,7 +182,9 @@ def test_the_library_gets_the_plainest_of_files(bench: Bench) -> None:
     with bench.worker() as worker:
         worker.load()
         find = 'for word; do case "$word" in *.wav) file=$word;; esac; done'
-        break_ffmpeg(bench, f'{find}; head -c 40 "$file" | tail -c 4 | grep -q data || exit 9; tail -c +45 "$file"')
+        break_ffmpeg(
+            bench, f'{find}; head -c 40 "$file" | tail -c 4 | grep -q data || exit 9; tail -c +45 "$file"'
+        )
         assert worker.transcribe(plain).text == TEXT
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.process.engine_environment import engine_defaults
+from orchestrator.process.engine_environment import default_threads, engine_defaults
 from orchestrator_worker.engines.base import EngineError
 from orchestrator_worker.engines.chatllm import audio as chatllm_audio
 from orchestrator_worker.engines.chatllm.options import command_line, language_name, options_of, text_to_align
@@ -186,10 +186,19 @@ def test_names_of_languages(said: str | None, known: str | None) -> None:
 
 
 def test_defaults_of_the_environment_yield_to_what_is_said() -> None:
-    assert engine_defaults("chatllm", {}) == {"OMP_WAIT_POLICY": "passive", "GGML_NO_BACKTRACE": "1"}
-    assert engine_defaults("chatllm", {"OMP_WAIT_POLICY": "active"}) == {"GGML_NO_BACKTRACE": "1"}
-    assert engine_defaults("chatllm", {"OMP_WAIT_POLICY": "active", "GGML_NO_BACKTRACE": "0"}) == {}
-    assert engine_defaults("moonshine", {}) == {}
+    ours = {"GOMP_SPINCOUNT": "1000", "GGML_NO_BACKTRACE": "1"}
+    assert engine_defaults("chatllm", {}, {}) == ours
+    for said in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"):
+        for own, environ in (({said: "1"}, {}), ({}, {said: "1"})):
+            assert engine_defaults("chatllm", own, environ) == {"GGML_NO_BACKTRACE": "1"}
+    assert engine_defaults("chatllm", {}, {"GGML_NO_BACKTRACE": "0"}) == {"GOMP_SPINCOUNT": "1000"}
+    assert engine_defaults("moonshine", {}, {}) == {}
+
+
+def test_workers_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("orchestrator.process.host.cores.physical_cores", lambda: 8)
+    assert [default_threads("chatllm", workers) for workers in (1, 2, 3, 9)] == [8, 4, 2, 1]
+    assert default_threads("moonshine", 2) is None
 
 
 # ---------------------------------------------------------------------- folders of workers that died

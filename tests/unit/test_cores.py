@@ -114,3 +114,20 @@ def test_nothing_else_asks_the_system_for_cores() -> None:
     sources = [*TOP.glob("orchestrator/**/*.py"), *TOP.glob("worker/**/*.py"), *TOP.glob("examples/**/*.py")]
     asking = {path.name for path in sources if ASKS_THE_SYSTEM.search(path.read_text())}
     assert asking == {"cores.py", "host.py"}  # the host's facts name the whole machine too
+
+
+@pytest.mark.parametrize(
+    ("topology_of", "expected"),
+    [({0: "0", 1: "1"}, 2), ({0: "0", 1: "0"}, 1), ({0: "0", 1: "0", 2: "1", 3: "1"}, 2), ({}, 2)],
+)
+def test_two_threads_of_one_core_count_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, topology_of: dict[int, str], expected: int
+) -> None:
+    """Where the system does not say, all count."""
+    monkeypatch.setattr(cores, "affinity", lambda: set(topology_of) or {0, 1})
+    for cpu, core in topology_of.items():
+        topology = tmp_path / f"sys/devices/system/cpu/cpu{cpu}/topology"
+        topology.mkdir(parents=True)
+        (topology / "physical_package_id").write_text("0\n")
+        (topology / "core_id").write_text(core + "\n")
+    assert cores.physical_cores(tmp_path) == expected

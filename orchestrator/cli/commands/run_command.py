@@ -96,10 +96,10 @@ def _plan(file: Path, **flags: object) -> Plan:
     from orchestrator.config.load import load_file
     from orchestrator.config.overrides import Overrides
     from orchestrator.config.resolve import resolve
-    from orchestrator.process.host.cores import usable_cores
+    from orchestrator.process.host.cores import physical_cores
 
     overrides = Overrides(**flags)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    return resolve(load_file(file), file, overrides, os.environ, usable_cores())
+    return resolve(load_file(file), file, overrides, os.environ, physical_cores())
 
 
 def _run(plan: Plan, folder: Path, wanted: Wanted, gated: Gated, *, resume: bool, report: bool) -> ExitCode:

@@ -55,7 +55,7 @@ class DestroyTrials:
         if asked != "try":
             return AS_ASKED if asked == "abandon" else ""
         env = {
-            **engine_defaults(step.model.engine),
+            **engine_defaults(step.model.engine, step.model.env),
             **step.model.env,
             **self._availability.environment(series),
         }

@@ -219,7 +219,7 @@ class SeriesRun:
     def _make_stage(self, steps: Sequence[Step]) -> Stage:
         env: dict[str, str] = {}
         for step in steps:
-            env |= engine_defaults(step.model.engine)
+            env |= engine_defaults(step.model.engine, step.model.env)
         for step in steps:
             env |= step.model.env
         stage = Stage(

@@ -44,7 +44,7 @@ class ProcessLink:
         self.worker = worker
         self._on_full = on_full
         model = worker.model_queue.model
-        environment = engine_defaults(model.engine) | dict(model.env)
+        environment = engine_defaults(model.engine, model.env) | dict(model.env)
         self.process = WorkerProcess(
             environment,
             slot=worker.slot.index,

@@ -8,10 +8,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from orchestrator.pool.models import FUNCTION_MODEL, Model, models_by_name
 from orchestrator.pool.options import START_TIMEOUT_S, PoolOptions, Settings
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
+from orchestrator.process.engine_environment import default_threads
 from orchestrator.process.host.interpreter import worker_python
 from orchestrator.process.host.supported import refuse_patched_host
 from orchestrator.process.usable_memory import budget_bytes
@@ -43,8 +46,8 @@ def check_options(options: PoolOptions) -> CheckedOptions:
     if type(options.standby) is not int or options.standby < 0:
         raise ValueError(f"standby={options.standby!r}: a whole number of workers, at least 0")
     said = Recycle(auto=True) if options.recycle == "auto" else options.recycle
-    known, from_file = models_and_recycle(options.config, options.profile, options.models)
-    models = models_by_name(known)
+    known, from_file = models_and_recycle(options.config, options.profile, options.models, options.workers)
+    models = {name: _with_threads(model, options.workers) for name, model in models_by_name(known).items()}
     tries = options.max_attempts
     settings = Settings(
         workers=options.workers,
@@ -79,7 +82,7 @@ def _for_known_models(recycle: Recycle | None, models: Mapping[str, Model]) -> R
 
 
 def models_and_recycle(
-    config: str | os.PathLike[str] | None, profile: str, models: Iterable[Model] | None
+    config: str | os.PathLike[str] | None, profile: str, models: Iterable[Model] | None, workers: int = 1
 ) -> tuple[list[Model], Recycle | None]:
     """Return the models of the file, replaced and followed by those given, and the file's [recycle]."""
     given = list(models or ())
@@ -87,10 +90,16 @@ def models_and_recycle(
         return given, None
     from orchestrator.pool.submission.model_configuration import load_models  # noqa: PLC0415 - only who has a file pays for it
 
-    bound, file = load_models(config, profile)
+    bound, file = load_models(config, profile, workers)
     names = {model.name for model in given if isinstance(model, Model)}  # pyright: ignore[reportUnnecessaryIsInstance]
     recycle = None if file.recycle is None else Recycle.from_config(file.recycle, file.recycle.models)
     return [model for model in bound if model.name not in names] + given, recycle
+
+
+def _with_threads(model: Model, workers: int) -> Model:
+    """Return the model with its share of the cores, where nothing was said and its engine needs to be told."""
+    threads = default_threads(model.engine, workers) if model.threads is None else None
+    return model if threads is None else msgspec.structs.replace(model, threads=threads)
 
 
 def _prestart(models: list[Model]) -> str | None:

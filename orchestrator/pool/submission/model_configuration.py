@@ -12,13 +12,16 @@ from orchestrator.config.profile import choose_profile, folder_of
 from orchestrator.config.types import ExperimentsFile
 from orchestrator.errors import ConfigError
 from orchestrator.pool.models import Model
-from orchestrator.process.host.cores import usable_cores
+from orchestrator.process.host.cores import cores_per_worker
 
 
-def load_models(path: str | os.PathLike[str], profile: str) -> tuple[list[Model], ExperimentsFile]:
+def load_models(
+    path: str | os.PathLike[str], profile: str, workers: int = 1
+) -> tuple[list[Model], ExperimentsFile]:
     """Return the models that a profile of an experiments.toml binds, and the file.
 
-    ``profile`` is a name or ``auto``. INFERENCE_THREADS, CONTEXT_LENGTH, ASR_LANGUAGE and CHATLLM_LIB count.
+    ``profile`` is a name or ``auto``. INFERENCE_THREADS, CONTEXT_LENGTH, ASR_LANGUAGE and CHATLLM_LIB count. Each of so
+    many ``workers`` has its share of the physical cores.
 
     Raises:
         ConfigError: The file cannot be used; all that is wrong with it.
@@ -30,7 +33,12 @@ def load_models(path: str | os.PathLike[str], profile: str) -> tuple[list[Model]
         raise ConfigError(str(path), problems)
     aligners = _aligning(file)
     bindings = Bindings(
-        name, folder_of(Path(path)), said=said, environ=os.environ, cores=usable_cores(), aligners=aligners
+        name,
+        folder_of(Path(path)),
+        said=said,
+        environ=os.environ,
+        cores=cores_per_worker(workers),
+        aligners=aligners,
     )
     return [bindings.model(role, config) for role, config in file.profiles[name].models.items()], file
 

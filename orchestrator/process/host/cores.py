@@ -37,11 +37,38 @@ def within_quota(cores: int, quota_cpus: float | None) -> int:
     return max(1, min(cores, granted))
 
 
+def physical_cores(root: Path = Path("/")) -> int:
+    """Return the number of cores without their second hardware threads: as :func:`usable_cores`, or fewer.
+
+    Two threads of one core share its arithmetic: threads that only compute gain nothing from it, and wait for each
+    other. ``root`` is where ``/proc`` and ``/sys`` are looked for.
+    """
+    usable = usable_cores(root)
+    found: set[tuple[str, str]] = set()
+    for cpu in affinity():
+        topology = root / f"sys/devices/system/cpu/cpu{cpu}/topology"
+        try:
+            found.add(((topology / "physical_package_id").read_text(), (topology / "core_id").read_text()))
+        except OSError:
+            return usable  # not told: all count
+    return max(1, min(usable, len(found) or usable))
+
+
+def cores_per_worker(workers: int) -> int:
+    """Return how many physical cores each of so many workers has; at least 1."""
+    return max(1, physical_cores() // max(1, workers))
+
+
+def affinity() -> set[int]:
+    """Return the processors that the process may run on; without such a system call, all there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
+
+
 def affinity_cores() -> int:
     """Return how many cores the process may run on; without such a system call, how many there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0)) or 1
-    return os.cpu_count() or 1
+    return len(affinity()) or 1
 
 
 def default_workers(cores: int | None = None) -> int:

@@ -99,7 +99,7 @@ def test_what_qwen3_binds() -> None:
     }
     for model in models.values():
         assert model.engine == "chatllm"
-        assert model.env == {"OMP_WAIT_POLICY": "passive"}
+        assert model.env == {}
         assert model.library == str(TOP / "chatllm.cpp/bindings/libchatllm.so")
         assert (model.threads, model.context_length) == (6, 4096)
     assert (models["aligner"].language, models["aligner"].format) == ("English", "json")

@@ -234,8 +234,8 @@ def test_threads_are_held_against_the_cores_there_are(threads: int, host: dict[s
 
 
 def test_spinning_threads_are_named_unless_told_to_wait_quietly() -> None:
-    (spinning,) = look_at_cores([model(threads=6)], {"cores": 2})
-    (quiet,) = look_at_cores([model(threads=6, env={"OMP_WAIT_POLICY": "passive"})], {"cores": 2})
+    (spinning,) = look_at_cores([model(threads=6, env={"OMP_WAIT_POLICY": "active"})], {"cores": 2})
+    (quiet,) = look_at_cores([model(threads=6)], {"cores": 2})
     assert "spinning" in spinning.found
     assert "spinning" not in quiet.found
 
