@@ -35,6 +35,8 @@ class EngineJob:
         text: For tasks that take one.
         language: Overrides the model's.
         options: The task's own, of msgpack-able values.
+        text_language: Of ``text``, as somebody heard it; counts where ``language`` says nothing, and only for engines
+            that are started for a language.
     """
 
     model: str
@@ -43,6 +45,7 @@ class EngineJob:
     text: str | None = None
     language: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    text_language: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, init=False)
@@ -75,8 +78,9 @@ class Align(EngineJob):
         language: str | None = None,
         *,
         options: Mapping[str, Any] | None = None,
+        text_language: str | None = None,
     ) -> None:
-        EngineJob.__init__(self, model, "align", audio, text, language, options or {})
+        EngineJob.__init__(self, model, "align", audio, text, language, options or {}, text_language)
 
 
 class Call:

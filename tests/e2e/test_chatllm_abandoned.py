@@ -93,8 +93,9 @@ def test_what_is_left_behind_is_measured_and_told_of_everywhere(workspace: Works
     assert "each model was left behind, which no pool does" in planned.err
     report = workspace.lab.run("report", str(workspace.lab.run_folder), env=workspace.env)
     assert report.code == 0, report.err
-    (page,) = workspace.lab.folder.rglob("report.html")
-    assert "Destroy+Recreate (abandoned)" in page.read_text()
+    pages = list(workspace.lab.folder.rglob("report.html"))
+    assert pages
+    assert all("Destroy+Recreate (abandoned)" in page.read_text() for page in pages)
 
 
 def test_destroyed_and_abandoned_models_are_not_compared(workspace: Workspace) -> None:

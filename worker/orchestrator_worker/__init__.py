@@ -7,6 +7,7 @@ In reading order:
 - ``lifeline``: die with the parent, even while native code holds the GIL
 - ``protocol``: the messages between parent and worker: the one definition that both sides use
 - ``framing``: the bytes of the wire
+- ``language_names``: what models call languages, and which are written without blanks
 - ``allocator``: the C allocator's own view of this process, and the request to give free memory back
 - ``audio``: read the 16 kHz mono PCM that the parent prepared. Standard library only
 - ``pipe``: the worker's end of the two pipes: commands come in, replies go out

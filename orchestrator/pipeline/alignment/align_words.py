@@ -79,7 +79,10 @@ class AlignWords:
 
     def _job(self, segment: Segment, work: Work) -> Align:
         audio = work.recording.part(segment.start_ms, segment.end_ms).audio
-        return Align(self.model, audio, segment.text, self.language, options=self.options)
+        heard = segment.language
+        return Align(
+            self.model, audio, segment.text, self.language, options=self.options, text_language=heard
+        )
 
     def _found(self, segment: Segment, outcome: Any, warnings: list[PieceWarning]) -> list[Word]:
         """Return the words of one job, none when it failed or its times cannot be. Adds what is to be said."""

@@ -31,7 +31,7 @@ class AutoRecycling:
         self._registry = registry
         recycle = registry.settings.recycle
         for model_queue in registry.model_queues.values():
-            if recycle is not None and recycle.of(model_queue.name).auto:
+            if recycle is not None and recycle.of(model_queue.recycled_as).auto:
                 model_queue.learner = Learner(registry.settings.workers)
 
     def trusts(self, worker: Worker) -> bool:

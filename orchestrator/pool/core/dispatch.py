@@ -64,8 +64,7 @@ class Dispatch:
             # Before the push: recalled jobs go to the front of their queue, and this one must be ordered against
             # them.
             self._prefetch.make_way(job, now)
-        model_queue.waiting.push(job)
-        registry.queues_with_jobs[model_queue] = None
+        registry.enqueue(job)
         if job.queue_timeout_s is not None:
             registry.timers.set(job, now + job.queue_timeout_s)
         # With every slot at work for this model a plan could not change anything, and it costs more than a job.
@@ -269,7 +268,7 @@ class Dispatch:
     def _draw_limits(self, model_queue: ModelQueue) -> Limits:
         recycle = self._registry.settings.recycle
         return draw_limits(
-            None if recycle is None else recycle.of(model_queue.name), self._registry.effects.draw()
+            None if recycle is None else recycle.of(model_queue.recycled_as), self._registry.effects.draw()
         )
 
     def refuse_what_cannot_fit(self, model_queue: ModelQueue, now: float) -> bool:

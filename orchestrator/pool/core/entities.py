@@ -286,6 +286,7 @@ class ModelQueue:
         "measured_bytes",
         "model",
         "out_of_use",
+        "recycled_as",
         "restart_limit",
         "spec",
         "start_s",
@@ -293,8 +294,10 @@ class ModelQueue:
         "workers",
     )
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, recycled_as: str | None = None) -> None:
+        """``recycled_as`` names the model whose limits count; None: its own."""
         self.model = model
+        self.recycled_as = recycled_as or model.name
         self.spec = model.spec()
         self.waiting = JobQueue[JobRecord]()
         self.idle: dict[Worker, None] = {}

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from orchestrator.pool.core.entities import JobRecord, Link, ModelQueue, Slot, Worker
+from orchestrator.pool.core.growth_model import Learner
 from orchestrator.pool.core.memory_budget import Budget
 from orchestrator.pool.core.recycling_rules import NO_LIMITS, next_check_s
 from orchestrator.pool.core.states import WorkerState
@@ -154,9 +155,18 @@ class Registry:
 
     # ------------------------------------------------------------------ jobs
 
+    def add(self, model_queue: ModelQueue) -> None:
+        """Take a further instance of a model, made for its first job; begin to learn of it where that is wanted."""
+        self.model_queues[model_queue.name] = model_queue
+        recycle = self.settings.recycle
+        if recycle is not None and recycle.of(model_queue.recycled_as).auto:
+            model_queue.learner = Learner(self.settings.workers)
+
     def enqueue(self, job: JobRecord, *, front: bool = False) -> None:
         """Add a waiting job to its model's queue."""
         model_queue = job.model_queue
+        if model_queue.name not in self.model_queues:
+            self.add(model_queue)
         if front:
             model_queue.waiting.push_front(job)
         else:

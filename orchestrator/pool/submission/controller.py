@@ -25,6 +25,7 @@ from orchestrator.pool.runtime.event_loop import EventLoop
 from orchestrator.pool.stats import PoolStats, take_stats
 from orchestrator.pool.submission.checked_options import check_options
 from orchestrator.pool.submission.inspection_view import inspection_of
+from orchestrator.pool.submission.language_models import LanguageModels
 from orchestrator.pool.submission.payload import Payload, close_audio, job_record, make_payload
 
 EXIT_TIMEOUT_S = 5.0
@@ -51,6 +52,7 @@ class Controller:
         self._loop = EventLoop(self.models.values(), checked.settings, self._admission, options.on_event)
         self._supervisor = self._loop.supervisor
         self._model_queues = self._supervisor.registry.model_queues
+        self._languages = LanguageModels()
         self._loop.start()
         _open_controllers.add(self)
         self._inspection: Inspection | None = self._shown() if options.inspect else None
@@ -65,7 +67,7 @@ class Controller:
             close_audio(payload)
             named = ", ".join(name for name in self.models if name != FUNCTION_MODEL) or "none"
             raise ValueError(f"model {payload.model!r} is none of this pool's: {named}")
-        return payload
+        return self._languages.addressed(payload, job, self.models[payload.model])
 
     def enter(self, payload: Payload, *, block: bool, timeout_s: float | None) -> None:
         """Take a place in the queue for a prepared job, or close what it holds.
@@ -103,7 +105,7 @@ class Controller:
         returning: bool = False,
     ) -> None:
         """Hand a job that has its place to the supervisor."""
-        model_queue = self._model_queues[payload.model]
+        model_queue = self._model_queues.get(payload.model) or self._languages.made[payload.model]
         record = job_record(payload, model_queue, future, timeout_s, queue_timeout_s, priority)
         future.bind(record, self)
         self._loop.submit(record, returning=returning)

@@ -38,12 +38,10 @@ from orchestrator_worker.engines.chatllm.audio import (
 )
 from orchestrator_worker.engines.chatllm.library import Library, find_library, open_library
 from orchestrator_worker.engines.chatllm.options import (
-    AUTO,
     ChatllmOptions,
     command_line,
     context_of,
     delimiter_of,
-    language_name,
     options_of,
     started_language,
     text_to_align,
@@ -59,12 +57,8 @@ from orchestrator_worker.engines.chatllm.output import (
     is_alignment,
     read_alignment,
 )
-from orchestrator_worker.engines.chatllm.windows import (
-    Cutting,
-    split_by_character,
-    units_of,
-    without_blanks,
-)
+from orchestrator_worker.engines.chatllm.windows import Cutting, units_of
+from orchestrator_worker.language_names import AUTO, WITHOUT_BLANKS, language_name, without_blanks
 from orchestrator_worker.protocol import Alignment, Job, ModelSpec, Result, Transcript, Unloading, Word
 
 TOKENS_PER_SECOND = 10
@@ -250,7 +244,7 @@ class ChatllmEngine(Engine):
             doubts.append(
                 f"aligned in {found.windows} parts, each placed by where the one before ended: {cutting.why}"
             )
-        if without_blanks(text) and not split_by_character(language) and not delimiter_of(self._options):
+        if without_blanks(text) and language not in WITHOUT_BLANKS and not delimiter_of(self._options):
             doubts.append(
                 f"the text is written without blanks, and the model was started for {language or 'no language'}, where "
                 "words have blanks between them: ask for the language of the text"

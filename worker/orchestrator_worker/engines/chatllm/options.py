@@ -10,20 +10,11 @@ import msgspec
 
 from orchestrator_worker.engines.base import EngineError
 from orchestrator_worker.engines.options import read_options
+from orchestrator_worker.language_names import language_name
 from orchestrator_worker.protocol import ModelSpec
 
 TAGS = ("{{", "}}")
 """What stands around a file's path in an input. A text with either would be taken for a file."""
-AUTO = "auto"
-_LANGUAGES = {
-    "ar": "Arabic", "cs": "Czech", "da": "Danish", "de": "German", "el": "Greek", "en": "English",
-    "es": "Spanish", "fa": "Persian", "fi": "Finnish", "fr": "French", "hi": "Hindi", "hu": "Hungarian",
-    "id": "Indonesian", "it": "Italian", "ja": "Japanese", "ko": "Korean", "mk": "Macedonian", "ms": "Malay",
-    "nl": "Dutch", "pl": "Polish", "pt": "Portuguese", "ro": "Romanian", "ru": "Russian", "sv": "Swedish",
-    "th": "Thai", "tr": "Turkish", "vi": "Vietnamese", "yue": "Cantonese", "zh": "Chinese",
-    "cmn": "Chinese", "mandarin": "Chinese", "fil": "Filipino", "tl": "Filipino",
-}  # fmt: skip
-"""The models know languages by their English names."""
 
 
 class ChatllmOptions(msgspec.Struct, frozen=True):
@@ -58,18 +49,6 @@ def options_of(model: ModelSpec) -> ChatllmOptions:
 def is_aligner(model: ModelSpec) -> bool:
     """Guess from what was said: a ``format``, or a file called so."""
     return model.format is not None or "align" in os.path.basename(model.file or "").lower()
-
-
-def language_name(language: str | None) -> str | None:
-    """Return the name the models know: ``zh-TW`` is ``Chinese``, ``english`` is ``English``."""
-    if language is None or not language.strip():
-        return None
-    said = language.strip()
-    code = said.lower().replace("_", "-").partition("-")[0]
-    if code in _LANGUAGES:
-        return _LANGUAGES[code]
-    known = {name.lower(): name for name in (*_LANGUAGES.values(), AUTO)}
-    return known.get(said.lower(), said)
 
 
 def command_line(model: ModelSpec, options: ChatllmOptions) -> list[str]:

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from orchestrator_worker.engines.base import EngineError
+from orchestrator_worker.language_names import WITHOUT_BLANKS, is_unspaced
 from orchestrator_worker.protocol import Word
 
 TOKENS_PER_SECOND = 13
@@ -34,9 +35,6 @@ LONGEST_WINDOW_S = 500.0
 SHORTEST_WINDOW_S = 4.0
 _SHARE_OF_WORDS = 0.75
 _SHARE_KEPT = 0.9
-_BY_CHARACTER = frozenset({"Chinese", "Cantonese", "Japanese"})
-_SCRIPTS = ((0x3040, 0x30FF), (0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x3FFFF))
-"""Kana and Chinese characters: what is written without blanks."""
 
 
 @dataclass(frozen=True)
@@ -49,17 +47,6 @@ class Window:
     stop: int
 
 
-def split_by_character(language: str | None) -> bool:
-    """Whether the aligner, started for ``language``, takes each character of a script without blanks for a word."""
-    return language in _BY_CHARACTER
-
-
-def without_blanks(text: str) -> bool:
-    """Whether most letters of ``text`` belong to a script that is written without blanks."""
-    letters = [character for character in text if character.isalpha()]
-    return 2 * sum(_is_unspaced(character) for character in letters) > len(letters)
-
-
 def units_of(text: str, language: str | None, delimiter: str | None) -> list[str]:
     """Return the words as the aligner splits them, each with what joins it to the one before: joined, the text."""
     if delimiter:
@@ -68,7 +55,7 @@ def units_of(text: str, language: str | None, delimiter: str | None) -> list[str
     units: list[str] = []
     for index, word in enumerate(text.split(" ")):
         joint = " " if index else ""
-        pieces = _characters(word) if split_by_character(language) else [word]
+        pieces = _characters(word) if language in WITHOUT_BLANKS else [word]
         units += [(joint if not number else "") + piece for number, piece in enumerate(pieces)]
     return units
 
@@ -77,15 +64,11 @@ def _characters(word: str) -> list[str]:
     """Split off each character of an unspaced script; other letters and marks stay with the one before."""
     pieces: list[str] = []
     for character in word:
-        if not pieces or _is_unspaced(character) or (_is_unspaced(pieces[-1][-1]) and character.isalnum()):
+        if not pieces or is_unspaced(character) or (is_unspaced(pieces[-1][-1]) and character.isalnum()):
             pieces.append(character)
         else:
             pieces[-1] += character
     return pieces or [word]
-
-
-def _is_unspaced(character: str) -> bool:
-    return any(low <= ord(character) <= high for low, high in _SCRIPTS)
 
 
 def tokens_of(unit: str) -> int:
