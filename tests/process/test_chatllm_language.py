@@ -9,8 +9,7 @@ from chatllm_bench import Bench
 
 from doubles import write_audio
 from orchestrator.errors import JobError
-from orchestrator.pipeline.pipeline import Pipeline
-from orchestrator.pipeline.steps import AlignWords, GivenText, Recognize
+from orchestrator.pipeline import AlignWords, GivenText, Pipeline, Recognize
 from orchestrator.pool.jobs import Align, Transcribe
 from orchestrator.pool.models import Model
 from orchestrator.pool.pool import Pool
