@@ -101,11 +101,6 @@ class Cutting:
         self._refuse_what_never_fits(units)
 
     @property
-    def fits(self) -> bool:
-        """Whether all can be aligned at once."""
-        return self.needed - RESERVED_TOKENS <= self._room and self._seconds <= LONGEST_WINDOW_S
-
-    @property
     def why(self) -> str:
         """Why it is cut, with the numbers."""
         if self.context is None or self.needed <= self.context:
