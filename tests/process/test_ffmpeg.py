@@ -61,12 +61,14 @@ def wait_until_gone(pid: int) -> None:
 
 
 def manifests(folder: Path, other: Path) -> dict[str, bytes]:
-    dash = f"""<?xml version="1.0" encoding="ISO-8859-1"?><!-- \xe9 --><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"
-    profiles="urn:mpeg:dash:profile:isoff-on-demand:2011" type="static" mediaPresentationDuration="PT1S"><Period><AdaptationSet mimeType="audio/mp4"><Representation id="1"
-    bandwidth="1"><BaseURL>{other}</BaseURL></Representation></AdaptationSet></Period></MPD>"""
+    dash = f"""<?xml version="1.0" encoding="ISO-8859-1"?><!-- \xe9 -->
+    <MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT1S"
+    profiles="urn:mpeg:dash:profile:isoff-on-demand:2011"><Period><AdaptationSet mimeType="audio/mp4">
+    <Representation id="1" bandwidth="1"><BaseURL>{other}</BaseURL></Representation></AdaptationSet></Period></MPD>"""
     return {
         "dash": dash.encode("latin-1"),
-        "hls": f"#EXTM3U\n#EXT-X-VERSION:3\n#\1\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{other}\n#EXT-X-ENDLIST\n".encode(),
+        "hls": b"#EXTM3U\n#EXT-X-VERSION:3\n#\1\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n"
+        + f"{other}\n#EXT-X-ENDLIST\n".encode(),
         "concat": f"ffconcat version 1.0\n#\1\xff\nfile '{other}'\n".encode("latin-1"),
         "sdp": b"v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\xff\0\nc=IN IP4 127.0.0.1\nm=audio 9 RTP/AVP 0\n",
         "image2": b"\x89PNG\r\n\x1a\n" + bytes(100),

@@ -158,6 +158,28 @@ def test_an_array_is_read_from_shared_memory() -> None:
     os.close(descriptor)
 
 
+@pytest.mark.parametrize("dtype", [np.int16, np.float32])
+def test_an_array_whose_channels_cancel_is_noticed(dtype: type) -> None:
+    wave = np.sin(np.arange(16_000) / 5) * (10_000 if dtype is np.int16 else 0.5)
+    samples = np.column_stack([wave, -wave]).astype(dtype)
+    with pytest.warns(UserWarning, match="out of phase"):
+        audio, descriptor = open_audio((samples, 16_000), Path("unused"))
+    assert descriptor is not None
+    heard = np.frombuffer(os.pread(descriptor, 4 * audio.samples, 0), dtype=np.float32)
+    os.close(descriptor)
+    assert np.abs(heard).max() > 0.25
+
+
+def test_an_array_of_floats_on_the_scale_of_integers_is_scaled(recwarn: pytest.WarningsRecorder) -> None:
+    samples = (20_000 * np.sin(np.arange(16_000) / 5)).astype(np.float32)
+    audio, descriptor = open_audio((samples, 16_000), Path("unused"))
+    assert descriptor is not None
+    heard = np.frombuffer(os.pread(descriptor, 4 * audio.samples, 0), dtype=np.float32)
+    os.close(descriptor)
+    assert np.abs(heard).max() == pytest.approx(20_000 / 32_768, abs=0.01)
+    assert "divided by that" in str(recwarn.pop(UserWarning).message)
+
+
 # ------------------------------------------------------------------ experiments.toml
 
 FILE = """

@@ -10,6 +10,7 @@ so nothing but a path crosses the pipe, and a killed parent leaves nothing behin
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from orchestrator.audio import prepare
-from orchestrator.errors import AudioError
+from orchestrator.audio.channels import Levels, correction_of, mixed
+from orchestrator.errors import AudioError, NotDecodedError
 from orchestrator.pool.jobs import AudioArray
 from orchestrator_worker.protocol import Audio, Encoding
 
@@ -53,6 +55,9 @@ def _from_bytes(content: bytes | bytearray | memoryview, cache_dir: Path) -> tup
     own = f"/proc/self/fd/{descriptor}"
     try:
         prepared = prepare(own, cache_dir).audio
+    except NotDecodedError as error:
+        os.close(descriptor)
+        raise NotDecodedError("audio bytes", error.problem, error.hint, shortage=error.shortage) from None
     except AudioError as error:
         os.close(descriptor)
         raise AudioError("audio bytes", error.problem, error.hint) from None
@@ -67,15 +72,30 @@ def _from_bytes(content: bytes | bytearray | memoryview, cache_dir: Path) -> tup
 
 def _from_array(samples: npt.NDArray[Any], rate_hz: int) -> tuple[Audio, int]:
     _check(samples, rate_hz)
-    mono = samples if samples.ndim == 1 else samples.mean(axis=1, dtype=np.float32)
-    if samples.dtype == np.int16 and mono.dtype != np.int16:
-        mono /= 32768
+    mono = _mono(samples, rate_hz)
     if rate_hz != RATE_HZ:
         mono = _resampled(mono, rate_hz)
     encoding: Encoding = "s16le" if mono.dtype == np.int16 else "f32le"
     wire = np.ascontiguousarray(mono, dtype="<i2" if encoding == "s16le" else "<f4")
     descriptor = _memfd(wire.data.cast("B"))
     return Audio(_seen_from_a_worker(descriptor), len(wire), encoding), descriptor
+
+
+def _mono(samples: npt.NDArray[Any], rate_hz: int) -> npt.NDArray[Any]:
+    """Return one channel; what would spoil its mix or its scale is put right, and said by a warning."""
+    if samples.ndim == 1 and (samples.dtype == np.int16 or np.abs(samples).max() <= 1):
+        return samples  # the usual case, without a copy
+    floats = samples.astype(np.float32)
+    if samples.dtype == np.int16:
+        floats /= 32768
+    whole = floats.reshape(len(floats), -1)
+    levels = Levels(whole.shape[1])
+    for start in range(0, len(whole), rate_hz):
+        levels.take(whole[start : start + rate_hz])
+    correction = correction_of(levels)
+    for remark in correction.remarks:
+        warnings.warn(f"audio array at {rate_hz} Hz: {remark}", stacklevel=2)
+    return mixed(whole, correction)
 
 
 def _resampled(mono: npt.NDArray[Any], rate_hz: int) -> npt.NDArray[np.float32]:
