@@ -38,7 +38,7 @@ from orchestrator.errors import (
     WorkerError,
 )
 from orchestrator.files.writing import write_problem
-from orchestrator.pipeline import Document, Pipeline, Work, render
+from orchestrator.pipeline import Document, Pipeline, ReadingSpeed, Work, render
 from orchestrator.pipeline.piece_warnings import told
 
 DEFAULT_ATTEMPTS = 3
@@ -58,12 +58,14 @@ class BatchSettings:
     Args:
         folder: Where outputs go.
         formats: Outcomes of the outputs of each recording.
+        layout: How subtitles are laid out; None is the usual.
         max_attempts: How often a recording is tried whose worker dies or hangs.
         ahead: Recordings under way at a time.
     """
 
     folder: Path
     formats: Sequence[str] = ("txt",)
+    layout: ReadingSpeed | None = None
     max_attempts: int = DEFAULT_ATTEMPTS
     ahead: int = 4
 
@@ -203,7 +205,7 @@ class Batch:
 
     def _write(self, entry: Entry, document: Document) -> None:
         outputs = {
-            path: render(document, each).encode(errors="replace")
+            path: render(document, each, self.settings.layout).encode(errors="replace")
             for path, each in zip(_outputs_of(entry, self.settings), self.settings.formats, strict=True)
         }
         hashes = stage(outputs, self.settings.folder)

@@ -5,8 +5,9 @@ In reading order:
 - ``command_table``: the commands by name
 - ``exit_codes``: what the exit codes mean, and which error leads to which
 - ``streams``: the standard streams of a command
-- ``pipeline_flags``: the flags that ``transcribe``, ``align`` and ``batch`` share
+- ``pipeline_flags``: the flags that ``transcribe``, ``align``, ``subtitles`` and ``batch`` share
 - ``pipeline_setup``: what ``transcribe``, ``align`` and ``batch`` share
+- ``outlet``: where the documents of a command go, in which formats
 - ``looked_into``: how ``top`` sees a command that works on recordings
 - ``transcription``: one recording after the other, kept, told and shown while it grows
 - ``run_options``: the flags of ``orchestrator run``: what each takes, and what ``--help`` says of it

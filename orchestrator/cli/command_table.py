@@ -1,6 +1,6 @@
 """The commands by name: one line about each, and its module, which is imported when the command is asked for.
 
-``orchestrator --help`` imports none of them and any other call only its own: the fifteen together cost more
+``orchestrator --help`` imports none of them and any other call only its own: the sixteen together cost more
 than the library that reads their flags (``benchmarks/results/cli.json``).
 """
 
@@ -30,6 +30,7 @@ SUMMARIES = {
     "transcribe": "Transcribe recordings: text, JSON or subtitles.",
     "align": "Find when each word of a text is spoken in a recording.",
     "batch": "Transcribe many recordings. Safe to interrupt; run the same command again to resume.",
+    "subtitles": "Render JSON documents again as subtitles or text, without another run.",
     "top": "Show a running pool: slots, models, memory, jobs, exits by reason, the queue.",
 }
 """In the order of ``--help``: each line is the first paragraph of its command's docstring, word for word."""

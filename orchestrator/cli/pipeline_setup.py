@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,9 +48,13 @@ class PipelineOptions:
     timeout_s: float | None = None
     on: str | None = None
 
-    def wants_words(self, format_name: str) -> bool:
-        """Whether words need times."""
-        return self.align if self.align is not None else format_name in WORD_FORMATS
+    def wants_words(self, formats: Iterable[str]) -> bool:
+        """Whether words need times, for one of these formats at least."""
+        return self.align if self.align is not None else self.wants_times(formats)
+
+    def wants_times(self, formats: Iterable[str]) -> bool:
+        """Whether one of these formats shows when something was said."""
+        return not WORD_FORMATS.isdisjoint(formats)
 
     def models_used(self, *, words: bool) -> int:
         """Return how many models the work takes turns with."""
@@ -170,8 +174,10 @@ def unfinished_dir() -> Path:
     return default_cache_dir().with_name("unfinished")
 
 
-def transcribing(options: PipelineOptions, models: Sequence[Model], *, words: bool) -> list[Step]:
-    """Return the steps from audio to text and, with ``words``, to times.
+def transcribing(
+    options: PipelineOptions, models: Sequence[Model], *, words: bool, times: bool = False
+) -> list[Step]:
+    """Return the steps from audio to text and, with ``words``, to times; ``times`` alone: those of speech.
 
     The aligner gets what the recogniser wrote: it was trained on that, and numbers in digits do not say how they
     were spoken. Chinese is written as it is read after that, its words with it.
@@ -179,13 +185,14 @@ def transcribing(options: PipelineOptions, models: Sequence[Model], *, words: bo
     Raises:
         EngineUnavailableError: A model that is named is none of the profile's.
     """
-    from orchestrator.pipeline import Recognize
+    from orchestrator.pipeline import FindSpeech, Recognize
 
     named = [options.model, *([options.aligner] if words else [])]
     check_models(named, models)
+    timing: list[Step] = [FindSpeech()] if times else []
     return [
         Recognize(options.model, options.language),
-        *(_aligning(options) if words else []),
+        *(_aligning(options) if words else timing),
         *_rewriting(options),
     ]
 
@@ -200,6 +207,11 @@ def _aligning(options: PipelineOptions) -> list[Step]:
     from orchestrator.pipeline import AlignWords
 
     return [AlignWords(options.aligner, options.language)]
+
+
+def hearing_model(options: PipelineOptions, models: Sequence[Model]) -> str | None:
+    """Return the model that hears in which part of a long recording a given text is said, if the profile has one."""
+    return options.model if any(model.name == options.model for model in models) else None
 
 
 def check_models(named: Sequence[str], models: Sequence[Model]) -> None:

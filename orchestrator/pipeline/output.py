@@ -11,7 +11,7 @@ from pathlib import Path
 from orchestrator.files.safe_places import folder_below
 from orchestrator.files.writing import write_atomically, write_problem
 from orchestrator.pipeline.document import Document
-from orchestrator.pipeline.subtitles import FORMATS, render
+from orchestrator.pipeline.subtitles import FORMATS, ReadingSpeed, render
 
 ELSEWHERE = "another --out"
 GO_ON = "give the command again"
@@ -70,24 +70,28 @@ def partial_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.partial")
 
 
-def write_partial(document: Document, path: Path, format_name: str) -> None:
+def write_partial(
+    document: Document, path: Path, format_name: str, layout: ReadingSpeed | None = None
+) -> None:
     """Write what there is of a document beside its place.
 
     Raises:
         ResultsError: It cannot be written; says why.
     """
-    content = render(document, format_name).encode(errors="replace")
+    content = render(document, format_name, layout).encode(errors="replace")
     write_atomically(partial_path(path), content, elsewhere=ELSEWHERE, go_on=GO_ON)
 
 
-def write_document(document: Document, path: Path, format_name: str) -> None:
+def write_document(
+    document: Document, path: Path, format_name: str, layout: ReadingSpeed | None = None
+) -> None:
     """Write a document to a file; folders are made. What had grown of it is replaced, then renamed.
 
     Raises:
         ResultsError: It cannot be written; says why.
     """
     make_writable(path)
-    write_partial(document, path, format_name)
+    write_partial(document, path, format_name, layout)
     try:
         partial_path(path).replace(path)
     except OSError as error:

@@ -17,4 +17,5 @@ In reading order:
 - ``top_command``: ``orchestrator top``: a live view of a pool or batch that is running
 - ``watch_command``: ``orchestrator watch``
 - ``align_command``: ``orchestrator align``: print when each word of a text is spoken in a recording
+- ``subtitles_command``: ``orchestrator subtitles``: documents in JSON, rendered again
 """

@@ -15,7 +15,16 @@ from orchestrator.cli import pipeline_flags as flags
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.interrupts import interruptible
 from orchestrator.cli.looked_into import FileCount, looked_into, readable
-from orchestrator.cli.pipeline_setup import RAY, PipelineOptions, config_file, open_pool, say, transcribing
+from orchestrator.cli.outlet import formats_of
+from orchestrator.cli.pipeline_setup import (
+    RAY,
+    PipelineOptions,
+    config_file,
+    hearing_model,
+    open_pool,
+    say,
+    transcribing,
+)
 
 if TYPE_CHECKING:
     from orchestrator.batch import BatchSettings, Entry, Input, Journal
@@ -23,7 +32,6 @@ if TYPE_CHECKING:
     from orchestrator.pipeline import Pipeline
     from orchestrator.pool.pool import Pool
 
-FORMAT_NAMES = ("txt", "json", "srt", "vtt", "tsv")
 SPARE_RECORDINGS = 2
 """Recordings under way beyond the workers: while one is decoded or written, no worker waits for it."""
 
@@ -36,7 +44,9 @@ ListFile = Annotated[Path | None, typer.Option("--list", help="A file with one p
 Manifest = Annotated[
     Path | None, typer.Option(help="JSON Lines or CSV: audio, and if wanted output, language, text.")
 ]
-Formats = Annotated[str, typer.Option("--format", "-f", help="One or several: srt,json.")]
+Formats = Annotated[
+    str, typer.Option("--format", "-f", help="txt, json, srt, vtt, tsv: one, several with commas, or all.")
+]
 On = Annotated[
     str | None, typer.Option(help="Where: ray for the cluster there is (RAY_ADDRESS), or ray://HOST:PORT.")
 ]
@@ -58,6 +68,10 @@ def batch(
     list_file: ListFile = None,
     manifest: Manifest = None,
     formats: Formats = "txt",
+    max_line_width: flags.MaxLineWidth = 42,
+    max_lines: flags.MaxLines = 2,
+    max_cps: flags.MaxCps = None,
+    highlight_words: flags.HighlightWords = False,
     profile: flags.Profile = "auto",
     config: flags.Config = None,
     model: flags.TranscribingModel = "asr-small",
@@ -98,16 +112,24 @@ def batch(
         timeout_s=timeout_s,
         on=_place(on),
     )
-    names = _formats(formats)
+    names = formats_of(formats)
+    layout = flags.Layout(max_line_width, max_lines, max_cps, highlight_words)
 
     def work() -> ExitCode:
         from orchestrator.batch import BatchSettings, find_inputs, open_journal
 
         found = find_inputs(inputs or [], list_file=list_file, manifest=manifest)
-        settings = BatchSettings(folder=out.absolute(), formats=names, max_attempts=max_attempts)
+        settings = BatchSettings(
+            folder=out.absolute(), formats=names, layout=layout.reading_speed(), max_attempts=max_attempts
+        )
         with open_journal(settings.folder) as journal:
             _prepare(
-                journal, found, settings, _identity(options, names), redo=redo, retry_failed=retry_failed
+                journal,
+                found,
+                settings,
+                _identity(options, names, layout),
+                redo=redo,
+                retry_failed=retry_failed,
             )
             if journal.counts().left:
                 _work_through(journal, settings, options, quiet=quiet)
@@ -118,23 +140,15 @@ def batch(
     )
 
 
-def _formats(text: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    unknown = [name for name in names if name not in FORMAT_NAMES]
-    if unknown or not names:
-        raise typer.BadParameter(f"--format {text}: some of {', '.join(FORMAT_NAMES)}")
-    return names
-
-
 def _place(on: str | None) -> str | None:
     if on is not None and on != RAY and not on.startswith("ray://"):
         raise typer.BadParameter(f"--on {on}: 'ray' for the cluster there is, or ray://HOST:PORT")
     return on
 
 
-def _identity(options: PipelineOptions, formats: tuple[str, ...]) -> dict[str, str]:
+def _identity(options: PipelineOptions, formats: tuple[str, ...], layout: flags.Layout) -> dict[str, str]:
     """Return what makes outputs what they are; a journal keeps to one such set."""
-    words = any(map(options.wants_words, formats))
+    words = options.wants_words(formats)
     return {
         "config": str(config_file(options.config).absolute()),
         "profile": options.profile,
@@ -143,6 +157,7 @@ def _identity(options: PipelineOptions, formats: tuple[str, ...]) -> dict[str, s
         "language": options.language or "",
         "formats": ",".join(formats),
         "chinese": options.chinese,
+        **({} if layout == flags.Layout() else {"layout": str(layout)}),
     }
 
 
@@ -188,7 +203,7 @@ def _work_through(
     from orchestrator.batch.changes import look_at
     from orchestrator.cli.terminal.batch_display import BatchDisplay
 
-    words = any(map(options.wants_words, settings.formats)) or journal.has_texts()
+    words = options.wants_words(settings.formats) or journal.has_texts()
     with open_pool(options, models=options.models_used(words=words)) as pool:
         settings = replace(settings, ahead=len(pool.stats().slots) + SPARE_RECORDINGS)
         pipeline_for = PipelineFor(pool, options, settings.formats)
@@ -225,7 +240,7 @@ class PipelineFor:
     def __init__(self, pool: Pool, options: PipelineOptions, formats: Sequence[str]) -> None:
         self._pool = pool
         self._options = options
-        self._words = any(map(options.wants_words, formats))
+        self._words, self._times = options.wants_words(formats), options.wants_times(formats)
         transcribing(
             options, pool.models, words=self._words
         )  # refuses unknown models before the first recording
@@ -237,10 +252,13 @@ class PipelineFor:
         options = replace(self._options, language=entry.language or self._options.language)
         steps: list[Step]
         if entry.text is None:
-            steps = transcribing(options, self._pool.models, words=self._words)
+            steps = transcribing(options, self._pool.models, words=self._words, times=self._times)
         else:
             language = options.language
-            steps = [GivenText(entry.text, language), AlignWords(options.aligner, language)]
+            steps = [
+                GivenText(entry.text, language, hearing_model(options, self._pool.models)),
+                AlignWords(options.aligner, language),
+            ]
         return Pipeline(steps, self._pool, timeout_s=options.timeout_s)
 
 

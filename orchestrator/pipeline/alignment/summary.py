@@ -34,7 +34,7 @@ def sentence(found: AlignmentSummary) -> str:
             (found.by_rule, "pronounced by rule"),
             (found.widened, "in a wider search"),
             (found.interpolated, "interpolated"),
-            (found.skipped, "without room in the recording"),
+            (found.skipped, "left out: not said, or without room in the recording"),
         )
         if count
     ]

@@ -28,7 +28,7 @@ def all_timed(segment: Segment, found: Sequence[Word]) -> Segment:
     """Return the segment with a word for everything in its text that has letters or digits.
 
     Args:
-        segment: Its ``speech`` says where somebody speaks, when that is known.
+        segment: ``skipped`` has what was left out before; ``speech`` says where somebody speaks, when that is known.
         found: What an aligner found, in order, in the recording's time. What it marked as interpolated is placed anew.
 
     The words are in order and inside the segment. Where they have less room than they need, the text ends where the
@@ -37,7 +37,7 @@ def all_timed(segment: Segment, found: Sequence[Word]) -> Segment:
     clipped = msgspec.structs.replace(segment, words=list(_clipped(found, segment)))
     placed = tokens(clipped, keep_interpolated=False)
     timed, rest = _with_room(placed, segment)
-    signs = [sign for sign in segment.text.split() if not is_said(sign)]
+    signs = [*segment.skipped, *(sign for sign in segment.text.split() if not is_said(sign))]
     if not rest:
         words = [_word(token) for token in timed if is_said(token.text)]
         return msgspec.structs.replace(segment, words=words, skipped=signs)
@@ -79,7 +79,7 @@ def _clipped(words: Sequence[Word], segment: Segment) -> Iterator[Word]:
     """Make each word lie where somebody speaks, in order."""
     before_ms = segment.start_ms
     for number, word in enumerate(words):
-        start_ms = max(before_ms, word.start_ms)
+        start_ms = min(max(before_ms, word.start_ms), segment.end_ms)
         end_ms = min(max(start_ms, word.end_ms), segment.end_ms)
         if word.timing != "interpolated":
             start_ms, end_ms = _heard(start_ms, end_ms, segment.speech)

@@ -25,6 +25,8 @@ from orchestrator.pipeline.piece_warnings import PieceWarning
 from orchestrator.pipeline.subtitles.cues import Cue, ReadingSpeed, cues
 from orchestrator_worker.protocol import Word
 
+LATEST_MS = 1_000_000_000
+"""11 days: no document is longer."""
 _STYLE = "STYLE\n::cue(:future) {\n  color: grey;\n}\n"
 """What has not been said yet is grey."""
 
@@ -38,9 +40,32 @@ class DocumentFile(msgspec.Struct, frozen=True):
     text: str
     segments: list[Segment]
     words: list[Word]
-    notes: list[str]
-    warnings: list[PieceWarning]
-    alignment: AlignmentSummary | None
+    notes: list[str] = []
+    warnings: list[PieceWarning] = []
+    alignment: AlignmentSummary | None = None
+
+
+def read_json(content: bytes) -> Document:
+    """Return the document of its JSON form.
+
+    Raises:
+        msgspec.DecodeError: It is none.
+        ValueError: It has a time that cannot be.
+    """
+    read = msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf"), type=DocumentFile)
+    times = [(part.start_ms, part.end_ms) for segment in read.segments for part in segment.words]
+    times += [(segment.start_ms, segment.end_ms) for segment in read.segments]
+    for start_ms, end_ms in times:
+        if not 0 <= start_ms <= end_ms <= LATEST_MS:
+            raise ValueError(f"it has a time from {start_ms} to {end_ms} ms")
+    return Document(
+        source=read.source,
+        duration_ms=read.duration_ms,
+        segments=read.segments,
+        notes=read.notes,
+        warnings=read.warnings,
+        alignment=read.alignment,
+    )
 
 
 def render(document: Document, format_name: str, speed: ReadingSpeed | None = None) -> str:

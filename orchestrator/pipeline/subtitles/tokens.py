@@ -73,6 +73,11 @@ def divided(token: Token) -> Iterator[Token]:
     yield from _untimed(token.text, token.start_ms, token.end_ms, ())
 
 
+def parts(text: str) -> Iterator[str]:
+    """Yield the words of a text, each with its punctuation and the space after it; joined they are the text."""
+    return _split(text)
+
+
 def _places(text: str, words: Sequence[Word]) -> Iterator[_Placed]:
     """Find each word's letters in the text, in order; words that are not there are left out."""
     letters = [(letter, index) for index, character in enumerate(text) for letter in _letters(character)]
