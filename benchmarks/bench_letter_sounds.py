@@ -4,7 +4,8 @@ Words of the samples that the dictionary has are hidden from it, every third of 
 aligned in each way; the truth is the alignment with all of them known. Error of a word: the larger one of its start's
 and its end's. Also: how many of the phones of words drawn from the dictionary the rules get wrong.
 
-Run: ``python benchmarks/bench_letter_sounds.py [WAV …]``, each with its text beside it (PocketSphinx from the extra ``embedded``).
+Run: ``python benchmarks/bench_letter_sounds.py [WAV …]``, each with its text beside it (PocketSphinx from the extra
+``embedded``).
 """
 
 from __future__ import annotations
