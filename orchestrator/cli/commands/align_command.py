@@ -24,6 +24,9 @@ from orchestrator.cli.pipeline_setup import (
 )
 from orchestrator.cli.transcription import refuse_urls
 
+MOST_SHOWN = 12
+"""Words that are named when they could not be placed; JSON has all of them."""
+
 if TYPE_CHECKING:
     from orchestrator.pipeline import Document
 
@@ -63,7 +66,9 @@ def align(  # noqa: PLR0917 - typer wants one parameter a flag
         say_of(file, document)
         for segment in document.segments:
             if segment.skipped:
-                say(f"{file}: could not be placed: {' '.join(segment.skipped)}")
+                more = len(segment.skipped) - MOST_SHOWN
+                shown = " ".join(segment.skipped[:MOST_SHOWN]) + (f" … and {more} more" if more > 0 else "")
+                say(f"{file}: could not be placed: {shown}")
         outlet.take(file, document, several=False)
         return ExitCode.DONE if document.words else ExitCode.BROKEN
 

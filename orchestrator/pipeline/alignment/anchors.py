@@ -12,6 +12,7 @@ text that nothing was heard for are left out, when there are many of them: a tex
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
@@ -46,11 +47,11 @@ class Division(NamedTuple):
 
 def divide(text: str, heard: Sequence[str], lengths_ms: Sequence[int]) -> Division:
     """Divide ``text`` over pieces, by what was ``heard`` in each, or by their length where that tells nothing."""
-    words = list(parts(text))
+    words = list(_units(text))
     said = [
         (letters, piece)
         for piece, one in enumerate(heard)
-        for word in parts(one)
+        for word in _units(one)
         if (letters := _plain(word))
     ]
     anchors = _anchors([_plain(word) for word in words], [letters for letters, _ in said])
@@ -109,7 +110,13 @@ def _by_anchors(
             continue
         pieces = _pieces_between(piece_of, lengths_ms, at, next_at)
         if between > max(SURPLUS, 3 * len(pieces)):
-            yield (place + 1, next_place), None
+            # What stands beside an anchor may still be said; an aligner leaves out what is not.
+            near = len(pieces) + DRIFT
+            piece = piece_of[max(at, 0)]
+            edge = next_place - near if at < 0 else place + 1 + near
+            before, after = (None, piece) if at < 0 else (piece, None)
+            yield (place + 1, edge), before
+            yield (edge, next_place), after
             continue
         pieces = pieces or [piece_of[max(at, 0)]]
         for index in range(between):
@@ -130,6 +137,12 @@ def _by_length(words: Sequence[str], lengths_ms: Sequence[int]) -> list[str]:
     total = sum(lengths_ms) or 1
     edges = [0, *(len(words) * before // total for before in accumulate(lengths_ms))]
     return ["".join(words[start:end]).strip() for start, end in pairwise(edges)]
+
+
+def _units(text: str) -> Iterator[str]:
+    """Yield the words of a text, those with hyphens in their parts: recognisers write them either way."""
+    for part in parts(text):
+        yield from re.split(r"(?<=\w-)(?=\w)", part)
 
 
 def _plain(word: str) -> str:
