@@ -1,4 +1,4 @@
-"""``--recycle``: what it takes, and what holds without it."""
+"""``--recycle`` and ``--memory-budget``: what they take, and what holds without them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 import typer
 
-from orchestrator.cli.pipeline_setup import PipelineOptions, recycling
+from orchestrator.cli.pipeline_setup import PipelineOptions, open_pool, recycling
 from orchestrator.pool.recycling import Recycle
+from orchestrator.process.usable_memory import budget_bytes
 
 
 def options(folder: Path, said: str | None, recycle: str = "") -> PipelineOptions:
@@ -44,3 +45,50 @@ def test_the_files_own_limits_hold_where_no_flag_is_given(tmp_path: Path) -> Non
 def test_other_words_are_refused(tmp_path: Path, said: str) -> None:
     with pytest.raises(typer.BadParameter, match="auto, off, or a number of jobs"):
         recycling(options(tmp_path, said))
+
+
+class Opened(Exception):  # noqa: N818 - stands in for a pool
+    """What a pool was asked to be."""
+
+    def __init__(self, **asked: object) -> None:
+        self.asked = asked
+
+
+def asked_for(monkeypatch: pytest.MonkeyPatch, models: int, **said: object) -> dict[str, object]:
+    def refuse(*_: object, **asked: object) -> None:
+        raise Opened(**asked)
+
+    monkeypatch.setattr("orchestrator.pool.pool.Pool", refuse)
+    with pytest.raises(Opened) as opened:
+        open_pool(PipelineOptions(**said), models=models)  # type: ignore[arg-type]
+    return opened.value.asked
+
+
+def test_every_model_that_is_used_has_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert asked_for(monkeypatch, 2, workers=3)["standby"] == 3
+    assert asked_for(monkeypatch, 1, workers=3)["standby"] == 0
+    assert asked_for(monkeypatch, 2, workers=3, exclusive=True)["standby"] == 0
+    options = PipelineOptions()
+    assert (options.models_used(words=True), options.models_used(words=False)) == (2, 1)
+    assert PipelineOptions(model="one", aligner="one").models_used(words=True) == 1
+
+
+def test_a_budget_is_kept_where_one_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert asked_for(monkeypatch, 1)["hard_budget"] is False
+    for budget in ("500MiB", "2GB", "50%", "1.5GiB"):
+        asked = asked_for(monkeypatch, 1, memory_budget=budget)
+        assert (asked["hard_budget"], asked["memory_budget"]) == (True, budget)
+
+
+@pytest.mark.parametrize("budget", ["0%", "101%", "-5%", "half", "%", "5 per cent", "nan%", "0"])
+def test_a_budget_that_is_none_is_refused_in_one_sentence(budget: str) -> None:
+    with pytest.raises(typer.BadParameter, match=r"--memory-budget: .* is no "):
+        open_pool(PipelineOptions(memory_budget=budget))
+
+
+def test_a_share_is_of_what_the_machine_or_its_group_has() -> None:
+    whole = budget_bytes("100%")
+    assert abs(budget_bytes("25%") - whole / 4) <= 1
+    assert budget_bytes(" 12.5 % ") == int(whole * 0.125)
+    assert budget_bytes(None) < whole
+    assert budget_bytes("2GB") == budget_bytes("2GiB") == 2 * 1024**3
