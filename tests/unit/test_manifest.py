@@ -72,10 +72,13 @@ def test_a_manifest_that_cannot_be_written_keeps_the_old_one(
     assert [one.name for one in tmp_path.iterdir()] == ["manifest.json"]
 
 
-def test_leavings_of_a_killed_writer_are_overwritten(tmp_path: Path) -> None:
-    (tmp_path / ".a.json.tmp").write_bytes(b"half")
+def test_leavings_of_a_killed_writer_are_swept_when_they_are_old(tmp_path: Path) -> None:
+    left, new = tmp_path / ".a.json.0123456789ab.tmp", tmp_path / ".b.json.0123456789ab.tmp"
+    for path in (left, new):
+        path.write_bytes(b"half")
+    os.utime(left, (1, 1))
     write_atomically(tmp_path / "a.json", b"{}")
-    assert [one.name for one in tmp_path.iterdir()] == ["a.json"]
+    assert sorted(one.name for one in tmp_path.iterdir()) == [new.name, "a.json"]
 
 
 def test_nan_becomes_null() -> None:

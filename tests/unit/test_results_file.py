@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -298,12 +300,17 @@ def test_a_file_of_an_older_schema_is_upgraded(tmp_path: Path, monkeypatch: pyte
     assert (results.schema, results.tool) == (now + 1, old["by"])
 
 
-def test_a_write_that_fails_leaves_the_older_file(tmp_path: Path) -> None:
+def test_a_write_that_fails_leaves_the_older_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = written(tmp_path).read_bytes()
-    (tmp_path / ".comparison_results.json.tmp").mkdir()
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(ResultsError, match="its former content is safe"):
         written(tmp_path)
     assert (tmp_path / "comparison_results.json").read_bytes() == before
+    assert not list(tmp_path.glob(".*.tmp"))
 
 
 def test_a_file_of_schema_1_has_the_keys_of_a_rate_renamed(tmp_path: Path) -> None:
