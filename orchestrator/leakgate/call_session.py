@@ -15,6 +15,7 @@ from typing import Any, Self
 from orchestrator.process.dialogue import Dialogue
 from orchestrator.process.memory import ON_LINUX, Memory, ProcessGoneError, read_boundary
 from orchestrator.process.resources import Resources, read_resources, remove_segments
+from orchestrator.process.result_values import result_of
 from orchestrator.process.spawn import host_sys_path
 from orchestrator_worker.protocol import Done, Heap, Job, Load, Loaded, ModelSpec, Plain, Run, Trim, Trimmed
 
@@ -138,8 +139,9 @@ class CallSession:
         job = Job("call", options={**self._target.options, "repeat": {"calls": calls, "modules": first}})
         limit = self._timeout_s + _SLOWER * expected_s
         done = self._dialogue.ask(Run(self._next_id(), job), Done, timeout_s=limit, phase="infer")
-        assert isinstance(done.result, Plain)
-        said: dict[str, Any] = done.result.value
+        found = result_of(done)
+        assert isinstance(found, Plain)
+        said: dict[str, Any] = found.value
         if first:
             self.modules = said["modules"]
         self._segments = said["segments"]

@@ -17,9 +17,11 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, InvalidStateError
 from typing import Any, Generic, Protocol, TypeVar
 
-from orchestrator.errors import JobCancelledError
+from orchestrator.errors import JobCancelledError, JobError
 from orchestrator.pool.core.entities import JobRecord
 from orchestrator.pool.core.states import JobState
+from orchestrator.pool.results import Answer, as_result
+from orchestrator.process.result_values import result_of
 from orchestrator_worker.protocol import Chunk
 
 T = TypeVar("T")
@@ -96,7 +98,7 @@ class PoolFuture(Future[T], Generic[T]):
         """Return the result, waiting at most ``timeout`` seconds.
 
         Raises:
-            JobError: The engine raised; ``remote_traceback`` has its traceback.
+            JobError: The engine raised (``remote_traceback`` has its traceback), or its result cannot be decoded.
             JobTimeoutError: The job was not started, or not done, in its time.
             JobCancelledError: It was cancelled.
             WorkerDiedError, JobPoisonedError: Its worker died, all attempts.
@@ -105,9 +107,11 @@ class PoolFuture(Future[T], Generic[T]):
         if not self.done():
             timeout = self._drive(timeout)
         if self._is_early:
-            return self._early_value  # type: ignore[no-any-return]
+            found: Any = self._early_value
+            return self._unpacked(found) if type(found) is Answer else found  # type: ignore[no-any-return]
         try:
-            return super().result(timeout)
+            found = super().result(timeout)
+            return self._unpacked(found) if type(found) is Answer else found  # type: ignore[no-any-return]
         except JobCancelledError:
             raise
         except CancelledError:
@@ -123,11 +127,38 @@ class PoolFuture(Future[T], Generic[T]):
         if not self.done():
             timeout = self._drive(timeout)
         if self._is_early:
-            return None
+            return self._unreadable(self._early_value)
         try:
-            return super().exception(timeout)
+            error = super().exception(timeout)
         except CancelledError:
             raise self._cancelled_error() from None
+        return self._unreadable(self._result) if error is None else error
+
+    def _unpacked(self, answer: Answer) -> Any:
+        """Return the value in a worker's answer, made by whoever asks first; the same one for all who ask later.
+
+        Raises:
+            JobError: It cannot be made, on this thread's stack and with the memory there is.
+        """
+        found = as_result(answer, result_of(answer.done))
+        with _becoming_standard:
+            name = "_early_value" if self._is_early else "_result"
+            if type(kept := getattr(self, name)) is Answer:
+                kept = found
+                setattr(self, name, found)
+                if self._is_early and self._is_standard:
+                    self._result = found
+        return kept
+
+    def _unreadable(self, value: Any) -> JobError | None:
+        """Return the error of a result that cannot be made into a value; None where it can, or is one already."""
+        if type(value) is not Answer:
+            return None
+        try:
+            self._unpacked(value)
+        except JobError as error:
+            return error
+        return None
 
     def _drive(self, timeout: float | None) -> float | None:
         controller = self._controller

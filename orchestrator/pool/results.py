@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from orchestrator_worker.protocol import Alignment, Done, Phone, Plain, Transcript, Word
+from orchestrator_worker.protocol import Alignment, Done, Phone, Plain, Result, Transcript, Word
 
 
 class WorkerTag(msgspec.Struct, frozen=True):
@@ -61,13 +61,21 @@ class AlignmentResult(msgspec.Struct, frozen=True):
     srt: str | None = None
 
 
-def as_result(done: Done, waited_s: float, worker: WorkerTag) -> Any:
-    """Return what the caller gets for a worker's answer; of a plain one the value itself."""
-    found = done.result
+class Answer(msgspec.Struct, frozen=True):
+    """A worker's answer with its result still packed: it is unpacked by the caller, who alone pays for what is in it."""
+
+    done: Done
+    waited_s: float
+    worker: WorkerTag
+
+
+def as_result(answer: Answer, found: Result) -> Any:
+    """Return what the caller gets for a worker's answer, whose result is ``found``; of a plain one the value itself."""
     if isinstance(found, Plain):
         return found.value
+    done, worker = answer.done, answer.worker
     times = done.times
-    timings = Timings(waited_s, done.seconds, times.first_s, times.last_s)
+    timings = Timings(answer.waited_s, done.seconds, times.first_s, times.last_s)
     if isinstance(found, Transcript):
         return Transcription(found.text, found.language, found.words, timings, worker, found.warnings)
     assert isinstance(found, Alignment)

@@ -15,6 +15,7 @@ In reading order:
 - ``offspring``: a started worker as the system sees it
 - ``samples``: the time series on disk
 - ``descendants``: a worker's descendants and what they hold
+- ``result_values``: what a worker sent as a job's result, made into a value
 - ``spawn``: start a worker process with its pipes
 - ``resources``: what a process holds besides memory
 - ``watch``: one watched process

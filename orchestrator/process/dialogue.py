@@ -78,6 +78,7 @@ class Dialogue:
         refuse_patched_host()
         self.phase = "spawn"
         self._inbox: deque[Reply] = deque()
+        self._asked: int | None = None
         self.worker = WorkerProcess(env, slot=slot, generation=generation)
         try:
             self.hello, self.ready = self._shake_hands(handshake_timeout_s, heap=heap)
@@ -128,6 +129,7 @@ class Dialogue:
             ProtocolError: It sent something else.
         """
         self.phase = phase
+        self._asked = getattr(command, "id", None)
         try:
             self.worker.send(command)
         except FramingError as error:
@@ -146,6 +148,8 @@ class Dialogue:
         on_chunk: Callable[[Chunk], None] | None = None,
     ) -> R:
         for reply in self._replies(deadline, timeout_s):
+            if self._asked is not None and getattr(reply, "id", self._asked) != self._asked:
+                raise self._protocol_error(f"{type(reply).__name__} of another command than the one asked")
             if isinstance(reply, Chunk):
                 if on_chunk is not None:
                     on_chunk(reply)

@@ -20,16 +20,18 @@ from orchestrator.errors import ProtocolError
 from orchestrator.process.fork_server import ForkServer
 from orchestrator.process.spawn import child_environment, late_environment, spawn
 from orchestrator.process.stderr_tail import StderrTail
-from orchestrator_worker.framing import DEFAULT_CAP, FrameDecoder, FramingError, frame
+from orchestrator_worker.framing import DEFAULT_CAP, FrameDecoder, FramingError, check_size, frame
 from orchestrator_worker.protocol import Command, Reply
 
 READ_SIZE = 1 << 16
 _encoder = msgspec.msgpack.Encoder()
-_decoder: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
+_decode: Callable[[bytes], Reply] = msgspec.msgpack.Decoder(Reply).decode
 WHOLE_PIPE = 1 << 20
 """More than a pipe of the usual size holds; ours are never enlarged."""
 MOST_NOISE_READS = 16
 """Reads of the noise pipe in one pump: a worker that prints without end must not keep the parent busy."""
+MOST_READS = 64
+"""The same for replies. What the dead have said is read to its end, which comes: no pipe holds as much."""
 
 
 class WorkerProcess:
@@ -68,6 +70,9 @@ class WorkerProcess:
         self._cap = cap
         self._frames = FrameDecoder(cap)
         self._outgoing = bytearray()
+        self._unread: bytes | None = None
+        self.hung_up = False
+        """Whether it has closed its end of a pipe: it is about to end, or lives on and can do nothing for us."""
         self._stderr_tail = StderrTail()
         self.on_noise: Callable[[bytes], None] | None = None
         """Called with each piece of what the worker prints, besides its being kept."""
@@ -89,7 +94,8 @@ class WorkerProcess:
     @property
     def writable_fd(self) -> int | None:
         """Wait for this to become writable while something is still to be sent."""
-        return self._ends.commands if self._outgoing and self._ends.commands >= 0 else None
+        waits = self._outgoing and self._ends.commands >= 0 and not self.hung_up
+        return self._ends.commands if waits else None
 
     @property
     def notices_death(self) -> bool:
@@ -133,19 +139,20 @@ class WorkerProcess:
         except BlockingIOError:
             written = 0
         except OSError:
-            return  # closed at the other end, or here: the death is reported by pump
+            written = 0  # closed at the other end, or here; kept, because nobody has read it
+            self.hung_up = True
         if written < len(encoded):
             self._outgoing += encoded[written:]
 
     def _flush(self) -> None:
-        if not self._outgoing or self._ends.commands < 0:
+        if not self._outgoing or self._ends.commands < 0 or self.hung_up:
             return
         try:
             del self._outgoing[: os.write(self._ends.commands, self._outgoing)]
         except BlockingIOError:
             return
         except BrokenPipeError:
-            self._outgoing.clear()  # the death is reported by pump
+            self.hung_up = True
 
     def recall(self, sizes: Sequence[int]) -> int:
         """Take commands out of the pipe again that the worker has not begun to read; return how many.
@@ -166,6 +173,17 @@ class WorkerProcess:
         if kept:
             self.send_frame(unread[:kept])
         return taken
+
+    def has_read(self, encoded: bytes) -> bool:
+        """Whether the worker, which is dead, has begun to read a command that was sent to it.
+
+        Every command has an id of its own, so the bytes of one are found nowhere else. Needs ``/proc``; without it all
+        counts as read that fitted into the pipe.
+        """
+        if self._unread is None:
+            self._ends.close_one("replies")  # all is read; its descriptor may be the last one to be had
+            self._unread = self._drain() + bytes(self._outgoing)
+        return encoded not in self._unread
 
     def _drain(self) -> bytes:
         """Return what the worker has not read. One system call reads it: two would let the worker come between."""
@@ -195,34 +213,42 @@ class WorkerProcess:
         # Asked before the pipes are read: all that a dead process wrote is in them by then, so nothing it said is
         # lost.
         died = self.returncode is None and self._has_exited()
+        if died:
+            self.signal_group(signal.SIGKILL)  # or its children could go on writing for ever
         try:
-            return self.read_replies()
+            return self.read_replies(WHOLE_PIPE // READ_SIZE * MOST_READS if died else MOST_READS)
         finally:
             self._read_noise()
             if died:
                 self._reap()
 
-    def read_replies(self) -> list[Reply]:
-        """Read and decode until nothing more is there; the part of :meth:`pump` that most wake-ups need.
+    def read_replies(self, most_reads: int = MOST_READS) -> list[Reply]:
+        """Read and decode what is there, up to a bound; the part of :meth:`pump` that most wake-ups need.
 
         Raises:
             ProtocolError: As :meth:`pump`: messages before a broken one still count, the next call raises.
         """
         replies: list[Reply] = []
-        while self._broken is None and self._ends.replies >= 0:
+        for _ in range(most_reads):
+            if self._broken is not None or self._ends.replies < 0:
+                break
             try:
                 chunk = os.read(self._ends.replies, READ_SIZE)
             except BlockingIOError:
                 break
             if not chunk:
                 self._ends.close_one("replies")
+                self.hung_up = True
                 break
             try:
-                replies.extend(map(_decoder.decode, self._frames.feed(chunk)))
+                for payload in self._frames.feed(chunk):
+                    check_size(payload)
+                    replies.append(_decode(payload))
             except FramingError as error:
                 self._broken = self._protocol_error(error.problem, error.excerpt)
-            except msgspec.DecodeError as error:
-                self._broken = self._protocol_error(f"undecodable message: {error}", chunk[:64])
+            except Exception as error:  # noqa: BLE001 - what decoding raises depends on the bytes: text, depth, memory
+                problem = f"undecodable message: {type(error).__name__}: {error}"
+                self._broken = self._protocol_error(problem, chunk[:64])
             if len(chunk) < READ_SIZE:
                 break  # the pipe is empty: saves the read that would only say so, once for every reply
         if self._broken is not None and not replies:

@@ -10,6 +10,7 @@ from typing import Any
 
 from doubles import Checkout, write_audio
 from orchestrator.process.dialogue import Dialogue
+from orchestrator.process.result_values import result_of
 from orchestrator_worker.protocol import (
     Alignment,
     Audio,
@@ -120,12 +121,12 @@ class Client:
         )
 
     def transcribe(self, audio: Audio | None = None, **job: Any) -> Transcript:
-        result = self.run(Job("asr", audio or self.bench.audio(), **job)).result
+        result = result_of(self.run(Job("asr", audio or self.bench.audio(), **job)))
         assert isinstance(result, Transcript)
         return result
 
     def align(self, text: str | None, audio: Audio | None = None, **job: Any) -> Alignment:
-        result = self.run(Job("align", audio or self.bench.audio(), text, **job)).result
+        result = result_of(self.run(Job("align", audio or self.bench.audio(), text, **job)))
         assert isinstance(result, Alignment)
         return result
 

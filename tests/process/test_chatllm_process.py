@@ -14,6 +14,7 @@ from chatllm_bench import TIMEOUT_S, Bench
 
 from doubles import Doubles, write_model
 from orchestrator.errors import EngineUnavailableError, JobError, WorkerDiedError
+from orchestrator.process.result_values import result_of
 from orchestrator_worker.protocol import Check, Checked, Chunk, Job
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -155,7 +156,7 @@ def test_ctrl_c_in_a_callback_is_the_parents_business(bench: Bench) -> None:
             os.kill(worker.dialogue.worker.pid, signal.SIGINT)
 
         done = worker.run(Job("asr", bench.audio()), on_chunk=interrupt)
-        assert getattr(done.result, "text", None) == TEXT
+        assert getattr(result_of(done), "text", None) == TEXT
 
 
 # ---------------------------------------------------------------------- finding it

@@ -14,6 +14,7 @@ import pytest
 from orchestrator.process import worker_process
 from orchestrator.process.dialogue import Dialogue
 from orchestrator.process.worker_process import WorkerProcess
+from orchestrator.process.result_values import result_of
 from orchestrator_worker.framing import frame
 from orchestrator_worker.protocol import (
     Cancel,
@@ -67,7 +68,7 @@ def hear(process: WorkerProcess, count: int) -> list[Reply]:
 
 
 def numbers(replies: list[Reply]) -> list[int]:
-    assert all(isinstance(reply, Done) and reply.result == Plain(reply.id) for reply in replies)
+    assert all(isinstance(reply, Done) and result_of(reply) == Plain(reply.id) for reply in replies)
     return [reply.id for reply in replies]  # type: ignore[union-attr]
 
 
@@ -219,7 +220,7 @@ def test_while_the_worker_reads_on_none_is_lost_and_none_is_done_twice(
                 todo.append(reply.id)
             else:
                 answered.append(reply.id)
-                assert reply.result == Plain(reply.id)
+                assert result_of(reply) == Plain(reply.id)
     assert sorted(answered) == list(range(1, 1501))
 
 

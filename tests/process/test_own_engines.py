@@ -8,6 +8,7 @@ import pytest
 
 from orchestrator.errors import JobCancelledError, JobError
 from orchestrator.process.dialogue import Dialogue
+from orchestrator.process.result_values import result_of
 from orchestrator_worker.protocol import Cancel, Chunk, Done, Job, Load, Loaded, ModelSpec, Plain, Run
 
 TIMEOUT_S = 60.0
@@ -87,7 +88,7 @@ def test_a_function_of_the_hosts_path_is_called(dialogue: Dialogue) -> None:
     options = {"target": "module_of_the_user:whoami", "kwargs": {"list": [1, None, {"deep": 2.5}]}}
     done, _ = run(dialogue, Job("call", options=options))
     expected = {"module": "module_of_the_user", "asyncio": False, "list": [1, None, {"deep": 2.5}]}
-    assert done.result == Plain(expected)
+    assert result_of(done) == Plain(expected)
 
 
 def test_a_function_that_looks_is_cancelled(dialogue: Dialogue) -> None:
@@ -105,4 +106,4 @@ def test_a_value_that_cannot_cross_leaves_the_worker_alive(dialogue: Dialogue) -
     with pytest.raises(JobError, match="returned object, which cannot be sent back"):
         run(dialogue, Job("call", options={"target": "builtins:object"}))
     done, _ = run(dialogue, Job("call", options={"target": "builtins:len", "args": ["four"]}))
-    assert done.result == Plain(4)
+    assert result_of(done) == Plain(4)

@@ -13,6 +13,7 @@ import pytest
 import orchestrator_worker
 from orchestrator.errors import JobError
 from orchestrator.process.dialogue import Dialogue
+from orchestrator.process.result_values import result_of
 from orchestrator_worker.protocol import (
     Audio,
     Done,
@@ -83,7 +84,7 @@ def test_it_finds_the_tone(dialogue: Dialogue, tmp_path: Path) -> None:
     assert load(dialogue).tasks == ["speech"]
     job = Job("speech", beep(tmp_path / "beep.wav"))
     done = dialogue.ask(Run(2, job), Done, timeout_s=TIMEOUT_S, phase="infer")
-    assert done.result == Plain([[300, 900]])
+    assert result_of(done) == Plain([[300, 900]])
 
 
 def test_its_errors_arrive_as_sentences(dialogue: Dialogue) -> None:

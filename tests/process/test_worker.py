@@ -9,6 +9,7 @@ import pytest
 
 from orchestrator.errors import JobCancelledError, JobError
 from orchestrator.process.dialogue import Dialogue
+from orchestrator.process.result_values import result_of
 from orchestrator_worker.protocol import (
     Cancel,
     Chunk,
@@ -40,8 +41,9 @@ def call(target: str, *args: object) -> Job:
 
 def ask_value(dialogue: Dialogue, target: str, *args: object) -> object:
     done = dialogue.ask(Run(5, call(target, *args)), Done, timeout_s=PATIENCE_S, phase="infer")
-    assert isinstance(done.result, Plain)
-    return done.result.value
+    found = result_of(done)
+    assert isinstance(found, Plain)
+    return found.value
 
 
 def load(dialogue: Dialogue, model: ModelSpec = FUNCTION) -> Loaded:

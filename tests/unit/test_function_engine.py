@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from orchestrator.process.result_values import result_of
 from orchestrator_worker.engines.base import EngineError, JobCancelledError
 from orchestrator_worker.engines.function import FunctionEngine, current_emit
-from orchestrator_worker.protocol import ChunkTimes, Done, Job, ModelSpec, Reply
+from orchestrator_worker.protocol import ChunkTimes, Done, Job, ModelSpec, Reply, pack_result
 
 USER_MODULE = """
 import dataclasses, datetime
@@ -125,10 +126,10 @@ def call(target: str, *args: Any, ear: Ear | None = None, **kwargs: Any) -> Any:
 
 def through_the_wire(engine: FunctionEngine, job: Job, ear: Ear | None = None) -> Any:
     received = msgspec.msgpack.decode(msgspec.msgpack.encode(job), type=Job)
-    done = Done(1, engine.run(received, ear or Ear()), 0.0, ChunkTimes())
+    done = Done(1, *pack_result(engine.run(received, ear or Ear())), 0.0, ChunkTimes())
     reply = msgspec.msgpack.Decoder(Reply).decode(msgspec.msgpack.encode(done))
     assert isinstance(reply, Done)
-    return reply.result.value  # type: ignore[union-attr]
+    return result_of(reply).value  # type: ignore[union-attr]
 
 
 # ------------------------------------------------------------------------------- values

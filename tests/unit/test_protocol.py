@@ -26,6 +26,7 @@ def _from_info(info: Any) -> st.SearchStrategy[Any]:
         i.StrType: TEXT,
         i.BoolType: st.booleans(),
         i.NoneType: st.none(),
+        i.BytesType: st.binary(max_size=12),
         i.AnyType: st.one_of(st.none(), TEXT, st.integers(-5, 5)),
         i.IntType: st.integers(-(2**62), 2**62),
         i.FloatType: st.floats(allow_nan=False, allow_infinity=False),

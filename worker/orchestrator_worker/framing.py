@@ -23,6 +23,11 @@ HEADER_SIZE = 4
 _read_length = struct.Struct("<I").unpack_from
 DEFAULT_CAP = 64 * 1024 * 1024
 EXCERPT_SIZE = 64
+CONTROL_CAP = 1024 * 1024
+"""What a reply may have that is neither a result nor text: it is decoded as a whole, whatever is in it."""
+_BULK = (b"\xa4type\xa4Done", b"\xa4type\xa5Chunk")
+"""How replies of any size begin, behind the byte of their map. They are made of numbers, text and bytes, so decoding
+one takes little more than copying it."""
 
 
 class FramingError(Exception):
@@ -47,6 +52,19 @@ def frame(message: object, encoder: msgspec.msgpack.Encoder, cap: int = DEFAULT_
     if length > cap:
         raise FramingError(f"message of {length} bytes is over the cap of {cap}", payload[:EXCERPT_SIZE])
     return length.to_bytes(HEADER_SIZE, "little") + payload
+
+
+def check_size(payload: bytes) -> None:
+    """See that a reply is not larger than those of its kind may be.
+
+    Raises:
+        FramingError: It is.
+    """
+    if len(payload) > CONTROL_CAP and not payload.startswith(_BULK, 1):
+        raise FramingError(
+            f"message of {len(payload)} bytes, and only results and text may have more than {CONTROL_CAP}",
+            payload[:EXCERPT_SIZE],
+        )
 
 
 def payload_size(header: bytes | bytearray | memoryview, start: int = 0, cap: int = DEFAULT_CAP) -> int:

@@ -49,6 +49,7 @@ from orchestrator_worker.protocol import (
     Trimmed,
     Unload,
     Unloaded,
+    pack_result,
 )
 
 AnyCommand = TypeVar("AnyCommand", Run, Load | Restart | Unload | Trim | Check | ListEngines)
@@ -185,7 +186,7 @@ class Worker:
             result = result if has_whole_times(result) else with_whole_times(result)
         seconds, times = emit.finish(answered=not isinstance(result, Transcript) or bool(result.text))
         self._last_run_s = seconds
-        return Done(command.id, result, seconds, times, self.read_heap())
+        return Done(command.id, *pack_result(result), seconds, times, self.read_heap())
 
     def _restart(self, command: Restart) -> Restarted:
         engine = self._loaded()

@@ -17,9 +17,16 @@ from typing import NoReturn
 
 import msgspec
 
-from orchestrator_worker.framing import DEFAULT_CAP, HEADER_SIZE, FramingError, frame, payload_size
+from orchestrator_worker.framing import (
+    CONTROL_CAP,
+    DEFAULT_CAP,
+    HEADER_SIZE,
+    FramingError,
+    frame,
+    payload_size,
+)
 from orchestrator_worker.lifeline import PARENT_GONE_EXIT_CODE
-from orchestrator_worker.protocol import PROTOCOL_EXIT_CODE, Command, Message
+from orchestrator_worker.protocol import PROTOCOL_EXIT_CODE, Chunk, Command, Done, Message
 
 READ_SIZE = 1 << 16
 LINGER_S = 0.0002
@@ -47,7 +54,8 @@ class Pipe:
             FramingError: The message is over the cap; nothing was written.
             TypeError: The message holds a value msgpack has no form for; nothing was written.
         """
-        view = memoryview(frame(message, _encoder, self.cap))
+        bulk = type(message) in (Done, Chunk)
+        view = memoryview(frame(message, _encoder, self.cap if bulk else min(self.cap, CONTROL_CAP)))
         try:
             while view:
                 view = view[os.write(self.replies_fd, view) :]

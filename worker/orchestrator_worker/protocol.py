@@ -18,7 +18,8 @@ does not need that may prefetch further Runs. They wait in the pipe, where the p
 the worker had to read past, to find a Cancel, comes back as Returned.
 
 Every message is a tagged msgspec struct; unknown fields are refused, so a mismatch is an error and never
-a guess.
+a guess. A job's result crosses the pipe packed, as bytes inside its Done: whoever wanted it unpacks it, and nobody who
+only passes it on can be hurt by what is in it.
 """
 
 from __future__ import annotations
@@ -156,6 +157,23 @@ class Plain(Value, frozen=True, tag="plain"):
 
 
 Result = Transcript | Alignment | Plain
+ResultKind = Literal["transcript", "alignment", "plain"]
+_pack = msgspec.msgpack.Encoder().encode
+
+
+def pack_result(result: Result) -> tuple[ResultKind, bytes]:
+    """Return a result as :class:`Done` carries it: its kind, and it in msgpack; of a plain one the value alone.
+
+    Raises:
+        TypeError, ValueError, OverflowError, RecursionError: msgpack has no form for it.
+    """
+    match result:
+        case Plain(value):
+            return "plain", bytes(value) if type(value) is msgspec.Raw else _pack(value)
+        case Transcript():
+            return "transcript", _pack(result)
+        case Alignment():
+            return "alignment", _pack(result)
 
 
 class ChunkTimes(Value, frozen=True):
@@ -298,10 +316,13 @@ class Chunk(Message, frozen=True):
 
 
 class Done(Message, frozen=True):
-    """The job's result. ``seconds`` spans from handing the input to the engine to its return."""
+    """The job's result, packed (:func:`pack_result`). ``seconds`` spans from handing the input to the engine to its
+    return.
+    """
 
     id: int
-    result: Result
+    kind: ResultKind
+    result: bytes
     seconds: float
     times: ChunkTimes
     heap: Heap | None = None

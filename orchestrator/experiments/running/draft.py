@@ -16,7 +16,7 @@ from orchestrator.experiments.storage.records import (
 )
 from orchestrator.text.chinese import WrittenChinese
 from orchestrator.text.metrics import Score
-from orchestrator_worker.protocol import Alignment, Done, Transcript
+from orchestrator_worker.protocol import Alignment, Done, Result, Transcript
 
 MS = 1000.0
 
@@ -33,6 +33,7 @@ class StepDraft:
     facts: dict[str, Any] = field(default_factory=dict[str, Any])
     reset: Literal["restart", "none"] | None = None
     done: Done | None = None
+    result: Result | None = None
     audio_s: float | None = None
     score: Score | None = None
     chinese: WrittenChinese | None = None
@@ -44,12 +45,10 @@ class StepDraft:
     @property
     def text(self) -> str | None:
         """What was transcribed; for an alignment its words, joined; None before the end, or without text."""
-        if self.done is None:
-            return None
-        if isinstance(self.done.result, Transcript):
-            return self.done.result.text
-        if isinstance(self.done.result, Alignment):
-            return " ".join(word.text for word in self.done.result.words)
+        if isinstance(self.result, Transcript):
+            return self.result.text
+        if isinstance(self.result, Alignment):
+            return " ".join(word.text for word in self.result.words)
         return None
 
     def record(self) -> StepRecord:
@@ -73,11 +72,9 @@ class StepDraft:
             wer_percent=self.score.wer_percent if self.score else None,
             cer_percent=self.score.cer_percent if self.score else None,
             normalization=self.score.normalization if self.score else None,
-            words=_words(self.done),
-            skipped_words=list(self.done.result.skipped)
-            if self.done and isinstance(self.done.result, Alignment)
-            else [],
-            warnings=_warnings(self.done),
+            words=_words(self.result),
+            skipped_words=list(self.result.skipped) if isinstance(self.result, Alignment) else [],
+            warnings=_warnings(self.result),
             reset=self.reset,
             facts=self.facts,
             start=self.start,
@@ -99,13 +96,11 @@ def _speed(done: Done | None) -> float | None:
     return times.characters_after_first / (times.last_s - times.first_s)
 
 
-def _warnings(done: Done | None) -> list[str]:
-    if done is None or not isinstance(done.result, Alignment | Transcript):
-        return []
-    return list(done.result.warnings)
+def _warnings(result: Result | None) -> list[str]:
+    return list(result.warnings) if isinstance(result, Alignment | Transcript) else []
 
 
-def _words(done: Done | None) -> list[AlignedWord]:
-    if done is None or not isinstance(done.result, Alignment | Transcript):
+def _words(result: Result | None) -> list[AlignedWord]:
+    if not isinstance(result, Alignment | Transcript):
         return []
-    return [AlignedWord(word.text, word.start_ms, word.end_ms) for word in done.result.words]
+    return [AlignedWord(word.text, word.start_ms, word.end_ms) for word in result.words]

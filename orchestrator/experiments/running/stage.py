@@ -17,6 +17,7 @@ from orchestrator.experiments.storage.records import Boundary, Reading
 from orchestrator.process.dialogue import Dialogue
 from orchestrator.process.exit_status import describe_exit
 from orchestrator.process.memory import ProcessGoneError, read_boundary, reset_peak
+from orchestrator.process.result_values import result_of
 from orchestrator.process.sampler import Sampler
 from orchestrator.process.watch import Watch
 from orchestrator_worker.protocol import (
@@ -180,7 +181,7 @@ class Stage:
         dialogue = self._enter(draft, "infer")
         command = Run(self._next_id(), job, stream=True)
         done = dialogue.ask(command, Done, timeout_s=self._timeout_s, phase="infer", on_chunk=on_chunk)
-        draft.done = done
+        draft.done, draft.result = done, result_of(done)
         draft.seconds["infer_s"] = done.seconds
         self._book(draft, "after_infer", done.heap)
         return done

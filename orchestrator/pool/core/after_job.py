@@ -91,7 +91,8 @@ class AfterJob:
             return False
         worker.jobs_since_trim = 0
         worker.move(WorkerEvent.TRIM_ASKED)  # idle -> trimming
-        worker.link.send(Trim(0))
+        worker.ticket = self._registry.effects.draw_ticket()
+        worker.link.send(Trim(worker.ticket))
         self._registry.timers.set(worker, now + self._registry.settings.trim_timeout_s)
         return True
 
@@ -103,5 +104,5 @@ class AfterJob:
             self._prefetch.fix(worker, now)
         worker.move(WorkerEvent.CANCEL_ASKED)  # busy -> cancelling
         worker.cancel_reason = reason
-        worker.link.send(Cancel(worker.job.id))
+        worker.link.send(Cancel(worker.job.ticket))
         self._registry.timers.set(worker, now + self._registry.settings.cancel_grace_s)

@@ -101,6 +101,7 @@ class Dispatch:
         if job.queue_timeout_s is not None:
             registry.timers.clear(job)
         self._prefetch.begin(worker, job, now)
+        registry.effects.assign(job)
         # One string for one write: a system call for each frame would cost more than the jobs that prefetch is for.
         frames = job.frame + self._prefetch.more_for(worker) if registry.queues_with_jobs else job.frame
         registry.has_written = True
@@ -238,8 +239,9 @@ class Dispatch:
             registry.budget.release(worker)
             self._termination.start_failed(model_queue, error, now)
             return False
+        worker.ticket = registry.effects.draw_ticket()
         # Sent before Hello is here: the pipe keeps it, and the load begins a round trip earlier.
-        worker.link.send(Load(0, model_queue.spec))
+        worker.link.send(Load(worker.ticket, model_queue.spec))
         # A successor is in no set of its model until it takes over: it must get no job while the worker still works.
         if successor:
             slot.successor = worker

@@ -79,6 +79,7 @@ class JobRecord(msgspec.Struct, eq=False):
     """
 
     id: int
+    """Its number in this process, in the order of submission. On the wire it has ``ticket``."""
     task: str
     frame: bytes
     descriptor: int | None
@@ -94,6 +95,8 @@ class JobRecord(msgspec.Struct, eq=False):
     attempts: tuple[Attempt, ...] = ()
     spared: int = 0
     worker: Worker | None = None
+    ticket: int = 0
+    """Its id on the wire: a new one for each worker that it is given to, which knows it once it has read the job."""
 
     def move(self, event: JobEvent) -> None:
         """Change the state as the table says."""
@@ -123,6 +126,10 @@ class Link(Protocol):
 
     def recall(self, sizes: Sequence[int]) -> int:
         """Recall frames that were sent last, of these ``sizes``, oldest first; return how many were not begun."""
+        ...
+
+    def has_read(self, frame: bytes) -> bool:
+        """Whether the process, which is dead, had begun to read this frame."""
         ...
 
     @property
@@ -181,6 +188,7 @@ class Worker:
         "spares_job",
         "started_at",
         "state",
+        "ticket",
         "trace",
     )
 
@@ -216,6 +224,8 @@ class Worker:
         self.rung = 0
         self.spares_job = False
         """Whether it was killed for what is not its job's doing: the job is given again, and no attempt is counted."""
+        self.ticket = 0
+        """The id of the command, no job, that it has to answer."""
         self.trace: Trace | None = None
         """Its memory job by job, where its model is recycled by what is learnt."""
 

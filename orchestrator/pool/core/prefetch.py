@@ -61,6 +61,7 @@ class Prefetch:
             job.move(JobEvent.PREFETCHED)  # waiting -> sent
             job.worker = worker
             prefetched.append(job)
+            registry.effects.assign(job)
             frames.append(job.frame)
         if frames:
             registry.with_prefetched[worker] = None
@@ -154,9 +155,9 @@ class Prefetch:
             if worker.job is not None and now - worker.job.started_at > LONG_JOB_S:
                 self.recall(worker, now)
 
-    def returned(self, worker: Worker, job_id: int, now: float) -> bool:
+    def returned(self, worker: Worker, ticket: int, now: float) -> bool:
         """The worker gave back a job that it had read and not begun; False when it never had that."""
-        job = next((job for job in worker.prefetched if job.id == job_id), None)
+        job = next((job for job in worker.prefetched if job.ticket == ticket), None)
         if job is None:
             return False
         worker.prefetched.remove(job)
@@ -174,6 +175,11 @@ class Prefetch:
             self._to_queue(worker.prefetched.pop(), now)
         self._see_whether_empty(worker)
 
+    def unread(self, job: JobRecord, now: float) -> None:
+        """The worker that a job was given to is gone and had not read it: another one gets it, and nothing is counted."""
+        job.move(JobEvent.UNREAD)  # running -> waiting
+        self._requeue(job, now)
+
     def _see_whether_empty(self, worker: Worker) -> None:
         if not worker.prefetched:
             self._registry.with_prefetched.pop(worker, None)
@@ -183,6 +189,9 @@ class Prefetch:
         if job.state is not _SENT:
             return  # its caller gave it up
         job.move(JobEvent.RECALLED)  # sent -> waiting
+        self._requeue(job, now)
+
+    def _requeue(self, job: JobRecord, now: float) -> None:
         job.worker = None
         self._registry.enqueue(job, front=True)
         self._registry.replan = True

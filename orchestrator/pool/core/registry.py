@@ -44,6 +44,14 @@ class Effects(Protocol):
         """Return a random number from 0 to 1."""
         ...
 
+    def draw_ticket(self) -> int:
+        """Return an id for a command that nobody can guess."""
+        ...
+
+    def assign(self, job: JobRecord) -> None:
+        """Give a job that is about to be sent such an id, in its record and in its frame."""
+        ...
+
     def job_left_queue(self, job: JobRecord) -> None:
         """One job fewer waits for its first start: there is room for another."""
         ...

@@ -13,6 +13,7 @@ A job::
 
     waiting ─ given ▶ running ─ put_off ▶ delayed ─ released ▶ waiting        any but ended ─ finished ▶ ended
     waiting ─ prefetched ▶ sent ─ given ▶ running                             sent ─ recalled ▶ waiting
+                                  running ─ unread ▶ waiting
 """
 
 from __future__ import annotations
@@ -81,6 +82,8 @@ class JobEvent(StrEnum):
     PREFETCHED = "prefetched"
     RECALLED = "recalled"
     GIVEN = "given"
+    UNREAD = "unread"
+    """Its worker died without having read it."""
     PUT_OFF = "put_off"
     RELEASED = "released"
     FINISHED = "finished"
@@ -126,6 +129,7 @@ JOB_TRANSITIONS: dict[tuple[JobState, JobEvent], JobState] = {
     (JobState.WAITING, JobEvent.PREFETCHED): JobState.SENT,
     (JobState.SENT, JobEvent.GIVEN): JobState.RUNNING,
     (JobState.SENT, JobEvent.RECALLED): JobState.WAITING,
+    (JobState.RUNNING, JobEvent.UNREAD): JobState.WAITING,
     (JobState.RUNNING, JobEvent.PUT_OFF): JobState.DELAYED,
     (JobState.DELAYED, JobEvent.RELEASED): JobState.WAITING,
     **{(state, JobEvent.FINISHED): JobState.ENDED for state in JobState if state is not JobState.ENDED},

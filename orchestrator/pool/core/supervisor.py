@@ -40,7 +40,7 @@ from orchestrator.pool.core.termination import Rung, Termination
 from orchestrator.pool.events import WorkerLoaded
 from orchestrator.pool.models import Model
 from orchestrator.pool.options import Settings
-from orchestrator.pool.results import WorkerTag, as_result
+from orchestrator.pool.results import Answer, WorkerTag
 from orchestrator.stderr_lines import library_first
 from orchestrator_worker.protocol import Chunk, Done, Failed, Loaded, Ready, Reply, Returned, Trimmed
 
@@ -159,20 +159,20 @@ class Supervisor:
             self._last_answer(worker, reply, now)
             return
         job = worker.job
-        if type(reply) is Done and job is not None and job.id == reply.id:
+        if type(reply) is Done and job is not None and job.ticket == reply.id:
             self._answered(worker, job, reply, now)
             return
         match reply:
-            case Chunk() if job is not None and job.id == reply.id:
+            case Chunk() if job is not None and job.ticket == reply.id:
                 if worker.state is WorkerState.BUSY:
                     job.promise.add_chunk(reply)
-            case Failed():
+            case Failed() if reply.id == (worker.ticket if job is None else job.ticket):
                 self._failed(worker, reply, now)
             case Ready() if worker.state is WorkerState.STARTING:
                 worker.move(WorkerEvent.READIED)  # starting -> loading
-            case Loaded() if worker.state is WorkerState.LOADING:
+            case Loaded() if worker.state is WorkerState.LOADING and reply.id == worker.ticket:
                 self._loaded(worker, reply, now)
-            case Trimmed() if worker.state is WorkerState.TRIMMING:
+            case Trimmed() if worker.state is WorkerState.TRIMMING and reply.id == worker.ticket:
                 self._trimmed(worker, now)
             case Returned() if self._prefetch.returned(worker, reply.id, now):
                 return
@@ -185,7 +185,7 @@ class Supervisor:
         if isinstance(reply, Returned):
             self._prefetch.returned(worker, reply.id, now)
         job = worker.job
-        if not isinstance(reply, Done | Failed | Chunk) or job is None or job.id != reply.id:
+        if not isinstance(reply, Done | Failed | Chunk) or job is None or job.ticket != reply.id:
             return  # all else is nobody's business any more
         if isinstance(reply, Chunk):
             if job.state is JobState.RUNNING:
@@ -259,8 +259,8 @@ class Supervisor:
             self._outcomes.engine_failed(job, answer, worker, now)
             return
         assert job.first_started_at is not None
-        result = as_result(answer, job.first_started_at - job.submitted_at, _tag(worker))
-        self._outcomes.succeed(job, result, now)
+        waited_s = job.first_started_at - job.submitted_at
+        self._outcomes.succeed(job, Answer(answer, waited_s, _tag(worker)), now)
 
     def _next_prefetched(self, worker: Worker, now: float) -> None:
         """The worker has begun its next job already; more are prefetched when few are left."""

@@ -17,7 +17,7 @@ from enum import IntEnum
 from typing import Any
 
 from orchestrator.errors import EngineUnavailableError, ModelOutOfUseError, WorkerDiedError
-from orchestrator.pool.core.entities import ModelQueue, Worker
+from orchestrator.pool.core.entities import JobRecord, ModelQueue, Worker
 from orchestrator.pool.core.outcomes import Outcomes, identity
 from orchestrator.pool.core.prefetch import Prefetch
 from orchestrator.pool.core.registry import Registry
@@ -143,9 +143,25 @@ class Termination:
         self._prefetch.release(worker, now)
         job, worker.job = worker.job, None
         if job is not None and job.state is JobState.RUNNING:
-            self._outcomes.worker_died(job, worker, status=status, cause=cause, reason=reason, now=now)
+            if worker.link.has_read(job.frame):
+                self._outcomes.worker_died(job, worker, status=status, cause=cause, reason=reason, now=now)
+            else:
+                self._died_before(job, worker, status, cause, now)
         # Last: only now may its descriptors be closed, because stderr_tail was still read above.
         self._registry.effects.reap(worker)
+
+    def _died_before(self, job: JobRecord, worker: Worker, status: int, cause: str, now: float) -> None:
+        """The worker died without having read its job, which has no part in that: another worker gets it.
+
+        One that has never done a job has failed to start: else its successors could die like that for ever.
+        """
+        self._prefetch.unread(job, now)
+        if worker.jobs == 1:
+            words = worker.link.stderr_tail()
+            error = WorkerDiedError(
+                cause, exit_status=status, phase="idle", stderr_tail=words, **identity(worker)
+            )
+            self.start_failed(worker.model_queue, error, now)
 
     def _give_back(self, worker: Worker, reason: ExitReason, now: float) -> None:
         registry, slot = self._registry, worker.slot

@@ -5,6 +5,7 @@ In reading order:
 - ``event_loop``: the loop that feeds the supervisor, run by one thread; complete by itself
 - ``selector``: waits for descriptors, and can be woken
 - ``effects``: carries out what the supervisor decides
+- ``tickets``: ids of commands that nobody can guess
 - ``process_link``: one worker process and its pipes
 - ``start_method``: executed or forked from a fork server
 - ``admission``: the bounded queue, and callers that wait for a place in it

@@ -21,6 +21,7 @@ Whose replies are they? The selector's set of replies is *shared* with the threa
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections import deque
@@ -32,6 +33,10 @@ from orchestrator.pool.core.entities import JobRecord
 from orchestrator.pool.core.supervisor import Supervisor
 from orchestrator.pool.futures import PoolFuture
 from orchestrator.pool.runtime.selector import Selector, Waker
+
+
+ROOM_FOR_A_DECISION = 200
+"""Frames of the stack that are left to a decision; the deepest needs a quarter of that, callbacks some more."""
 
 
 class Loop(Protocol):
@@ -96,7 +101,7 @@ class CallingThreads:
         Not while something is posted that came before, nor inside a decision (a callback that submits).
         """
         loop = self._loop
-        if loop.inbox or loop.is_current():
+        if loop.inbox or loop.is_current() or _is_deep():
             return False
         try:
             # Never wait for the lock: whoever holds it may be starting a process, and the thread can have the job.
@@ -158,7 +163,7 @@ class CallingThreads:
     def take_replies(self) -> None:
         """Take what workers have answered, as a caller that was returning; nothing when somebody else decides."""
         loop = self._loop
-        if loop.is_current():
+        if loop.is_current() or _is_deep():
             return
         try:
             if not loop.deciding.acquire(False):
@@ -186,10 +191,14 @@ class CallingThreads:
         """Run the loop on this thread until the job has ended, at most ``timeout_s``; return what is left.
 
         Returns at once where that must not be: another caller does so already, or this thread is inside a decision (a
-        callback), or a signal handler waits in the middle of a wait, or this is a forked copy of the process.
+        callback), or a signal handler waits in the middle of a wait, or this is a forked copy of the process, or
+        the caller's stack is nearly full.
         """
         loop = self._loop
         if loop.is_current() or self._driver == threading.get_ident() or os.getpid() != loop.owner_pid:
+            return timeout_s
+        if _is_deep():
+            self.not_returning()
             return timeout_s
         ends_at = None if timeout_s is None else time.monotonic() + timeout_s
         try:
@@ -280,3 +289,12 @@ class CallingThreads:
         self._seat.acquire()  # kept; the thread ends with it
         with self._loop.deciding:
             self._waker.close()
+
+
+def _is_deep() -> bool:
+    """Whether the calling thread's stack is too full for a decision, which must not end in a RecursionError."""
+    try:
+        sys._getframe(max(0, sys.getrecursionlimit() - ROOM_FOR_A_DECISION))  # noqa: SLF001 - nothing else tells it as quickly
+    except ValueError:
+        return False
+    return True

@@ -17,6 +17,7 @@ from orchestrator.pool.runtime.oom_kills import OomKills
 from orchestrator.pool.runtime.process_link import ProcessLink
 from orchestrator.pool.runtime.selector import Selector
 from orchestrator.pool.runtime.start_method import StartMethod
+from orchestrator.pool.runtime.tickets import tickets, with_ticket
 
 log = logging.getLogger("orchestrator.pool")
 
@@ -42,6 +43,7 @@ class PoolEffects:
         """Given what the hook lets out besides an Exception, to raise it when the decision is complete."""
         self._kills = OomKills()
         self._start_method = StartMethod(python)
+        self._tickets = tickets()
         self._random = random.Random()  # noqa: S311 - jitter, no secret
         self.blind = False
         """Whether deaths must be looked for, where the system has no pidfd."""
@@ -71,6 +73,15 @@ class PoolEffects:
     def draw(self) -> float:
         """Return a random number from 0 to 1."""
         return self._random.random()
+
+    def draw_ticket(self) -> int:
+        """Return an id that nobody can guess."""
+        return next(self._tickets)
+
+    def assign(self, job: JobRecord) -> None:
+        """Give a job that is about to be sent an id that nobody can guess."""
+        job.ticket = next(self._tickets)
+        job.frame = with_ticket(job.frame, job.ticket)
 
     def job_left_queue(self, job: JobRecord) -> None:  # noqa: ARG002 - places are only counted
         """Give the job's place to another."""

@@ -23,7 +23,7 @@ from orchestrator_worker.protocol import PROTOCOL_VERSION, Command, Configure, H
 class ProcessLink:
     """One worker process. Implements :class:`~orchestrator.pool.core.entities.Link`."""
 
-    __slots__ = ("_noise", "_on_full", "_reader", "pid", "process", "watched", "worker")
+    __slots__ = ("_greeted", "_noise", "_on_full", "_reader", "pid", "process", "watched", "worker")
 
     def __init__(
         self,
@@ -42,6 +42,7 @@ class ProcessLink:
             SpawnError: The system refused.
         """
         self.worker = worker
+        self._greeted = False
         self._on_full = on_full
         model = worker.model_queue.model
         environment = engine_defaults(model.engine, model.env) | dict(model.env)
@@ -96,12 +97,21 @@ class ProcessLink:
         return self._without_hello(self.process.read_replies())
 
     def _without_hello(self, replies: list[Reply]) -> list[Reply]:
-        if replies and isinstance(replies[0], Hello):
-            self._check(replies[0])
-            return replies[1:]
-        return replies
+        """Take the Hello, which is the first reply and comes once; any other is one that nobody has asked for."""
+        if self._greeted or not replies:
+            return replies
+        self._check(replies[0])
+        self._greeted = True
+        return replies[1:]
 
-    def _check(self, hello: Hello) -> None:
+    def _check(self, hello: Reply) -> None:
+        if not isinstance(hello, Hello):
+            raise ProtocolError(
+                f"{type(hello).__name__} before Hello",
+                slot=self.process.slot,
+                generation=self.process.generation,
+                pid=self.pid,
+            )
         if hello.protocol != PROTOCOL_VERSION:
             raise ProtocolError(
                 f"the worker speaks version {hello.protocol}, we speak {PROTOCOL_VERSION}",
@@ -128,6 +138,10 @@ class ProcessLink:
         if self.full:
             self._on_full(self)
         return taken
+
+    def has_read(self, frame: bytes) -> bool:
+        """Whether the process, which is dead, had begun to read this frame."""
+        return self.process.has_read(frame)
 
     @property
     def full(self) -> bool:

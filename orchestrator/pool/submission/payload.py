@@ -17,6 +17,7 @@ import msgspec
 from orchestrator.pool import jobs
 from orchestrator.pool.core.entities import JobRecord, ModelQueue, Promise
 from orchestrator.pool.models import FUNCTION_MODEL
+from orchestrator.pool.runtime.tickets import UNASSIGNED
 from orchestrator_worker import protocol
 from orchestrator_worker.framing import FramingError, frame
 
@@ -117,7 +118,7 @@ def _check_target(job: jobs.Call) -> None:
 def _encoded(model: str, body: protocol.Job, descriptor: int | None, stream: bool) -> Payload:
     number = next(_ids)
     try:
-        encoded = frame(protocol.Run(number, body, stream), _encoder)
+        encoded = frame(protocol.Run(UNASSIGNED, body, stream), _encoder)
     except FramingError as error:
         raise ValueError(
             f"the job is too large for the pipe: {error.problem}; give audio as (array, rate), and other bulk as a path"

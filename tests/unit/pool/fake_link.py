@@ -87,6 +87,15 @@ class FakeLink:
         assert end == self.read + kept, "a frame was cut in two"
         return taken
 
+    def has_read(self, encoded: bytes) -> bool:
+        """As the real one: what is left, from the byte that it has read to last, does not have the whole frame."""
+        job, start = int(encoded[HEADER_SIZE:]), 0
+        for item in self.pipe:
+            if item.job == job:
+                return start < self.read
+            start += item.size
+        return True
+
     def signal(self, number: int) -> None:
         self.signals.append(number)
 

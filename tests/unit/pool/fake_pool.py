@@ -16,8 +16,20 @@ from orchestrator.pool.events import PoolEvent
 from orchestrator.pool.models import FUNCTION_MODEL, Model
 from orchestrator.pool.options import Settings
 from orchestrator.pool.submission.payload import Payload, job_record
+from orchestrator.pool.results import Answer, as_result
 from orchestrator.process.exit_status import describe_exit
-from orchestrator_worker.protocol import Chunk, ChunkTimes, Done, Failed, Loaded, Plain, Ready, Trimmed
+from orchestrator.process.result_values import result_of
+from orchestrator_worker.protocol import (
+    Chunk,
+    ChunkTimes,
+    Done,
+    Failed,
+    Loaded,
+    Plain,
+    Ready,
+    Trimmed,
+    pack_result,
+)
 
 __all__ = ["MIB", "FakeLink", "FakePool", "FakePromise"]
 
@@ -36,6 +48,8 @@ class FakePromise:
         return not self.cancelled
 
     def resolve(self, value: Any) -> bool:
+        if isinstance(value, Answer):
+            value = as_result(value, result_of(value.done))
         self.outcomes.append(value)
         return not self.cancelled
 
@@ -86,6 +100,12 @@ class FakePool:
 
     def draw(self) -> float:
         return 0.0
+
+    def draw_ticket(self) -> int:
+        return 0
+
+    def assign(self, job: JobRecord) -> None:
+        job.ticket = job.id
 
     def job_left_queue(self, _: JobRecord) -> None:
         self.places -= 1
@@ -152,7 +172,7 @@ class FakePool:
     ) -> None:
         """The worker's job ends well, and it begins the next one that it has; nobody has heard of it yet."""
         link = self._link(worker)
-        link.answer(Done(link.jobs[0], Plain(value), seconds, ChunkTimes()))
+        link.answer(Done(link.jobs[0], *pack_result(Plain(value)), seconds, ChunkTimes()))
         if then_begin:
             link.begin()
 
@@ -178,8 +198,10 @@ class FakePool:
     def trimmed(self, worker: Worker) -> None:
         self.receive(worker, Trimmed(0, trimmed=True))
 
-    def die(self, worker: Worker, status: int = -signal.SIGSEGV) -> None:
-        """Its process is gone; all that it said is heard first."""
+    def die(self, worker: Worker, status: int = -signal.SIGSEGV, *, begun: bool = True) -> None:
+        """Its process is gone, which had ``begun`` its job; all that it said is heard first."""
+        if begun:
+            self._link(worker).begin()
         self.hear(worker)
         self.supervisor.exited(worker, status, describe_exit(status), self.now)
         self.settle()

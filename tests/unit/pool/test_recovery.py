@@ -17,7 +17,7 @@ from orchestrator.pool import core
 from orchestrator.pool.core.entities import JobRecord, Worker
 from orchestrator.pool.core.states import JobState, WorkerState
 from orchestrator.pool.retries import Retry
-from orchestrator_worker.protocol import ChunkTimes, Done, Failed, Plain
+from orchestrator_worker.protocol import ChunkTimes, Done, Failed, Plain, pack_result
 
 CORE = str(Path(core.__file__).parent)
 MOST_LINES = 2000
@@ -258,7 +258,7 @@ def test_what_was_answered_in_the_interrupted_moment_has_its_result() -> None:
     """The answer was read from the pipe before the interrupt, and nobody else has it."""
     pool = quick_pool()
     job = with_prefetched(pool, 0)[0]
-    pool._link(pool.worker()).answer(Done(job.id, Plain("precious"), 0.0, ChunkTimes()))
+    pool._link(pool.worker()).answer(Done(job.id, *pack_result(Plain("precious")), 0.0, ChunkTimes()))
     table = Table(pool)
     assert table.decide(5, table.hear, pool.worker())
     assert pool.ending(job) == "precious"

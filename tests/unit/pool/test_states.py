@@ -43,6 +43,7 @@ LEGAL_JOBS = {
     ("waiting", "prefetched"): "sent",
     ("sent", "given"): "running",
     ("sent", "recalled"): "waiting",
+    ("running", "unread"): "waiting",
     ("running", "put_off"): "delayed",
     ("delayed", "released"): "waiting",
     **{(state, "finished"): "ended" for state in ("waiting", "sent", "running", "delayed")},
