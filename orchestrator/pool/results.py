@@ -62,7 +62,7 @@ class AlignmentResult(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """A worker's answer with its result still packed: it is unpacked by the caller, who alone pays for what is in it."""
+    """A worker's answer with its result still packed: the caller unpacks it, and alone pays for what is in it."""
 
     done: Done
     waited_s: float

@@ -74,14 +74,22 @@ def unpack_result(kind: ResultKind, packed: bytes) -> Result:
         JobError: It cannot be decoded here; says why.
     """
     try:
-        if kind == "plain":
-            return Plain(decode_value(packed))
-        if len(packed) < LARGE_BYTES:
-            found: Result = _typed[kind].decode(packed)
-            return found
-        return msgspec.convert(decode_value(packed), Transcript if kind == "transcript" else Alignment)
+        return _unpack(kind, packed)
     except Exception as error:
         raise _as_job_error(error, packed) from error
+
+
+def _unpack(kind: ResultKind, packed: bytes) -> Result:
+    if kind == "plain":
+        return Plain(decode_value(packed))
+    found: Result
+    if len(packed) < LARGE_BYTES:
+        found = _typed[kind].decode(packed)
+    elif kind == "transcript":
+        found = msgspec.convert(decode_value(packed), Transcript)
+    else:
+        found = msgspec.convert(decode_value(packed), Alignment)
+    return found
 
 
 def decode_value(packed: bytes) -> Any:
@@ -229,16 +237,16 @@ class _Pieces:
             size = 2 if marker in (0xDC, 0xDE) else 4
             body = at + 1 + size
             return "array" if marker < 0xDE else "map", int.from_bytes(packed[at + 1 : body], "big"), body
-        if size := _LENGTH_SIZES.get(marker):
-            body = at + 1 + size
+        if marker in _LENGTH_SIZES:
+            body = at + 1 + _LENGTH_SIZES[marker]
             length = int.from_bytes(packed[at + 1 : body], "big")
-            return "leaf", 1 + size + length + (marker in _EXTENSIONS), body
+            return "leaf", body - at + length + (marker in _EXTENSIONS), body
         if marker == 0xC1:
             raise _UnfitError("it is no msgpack")
         return "leaf", 2 + (1 << (marker - 0xD4)), at + 1  # fixext
 
-    def _skip(self, at: int, depth: int) -> tuple[int, int]:
-        """Return where the value at ``at`` ends and how many objects it has; (0, 0) when those are more than a piece."""
+    def _skip(self, at: int, depth: int) -> tuple[int, int]:  # noqa: C901 - one loop over what msgpack has
+        """Return where the value at ``at`` ends and how many objects it has; (0, 0) for more than a piece."""
         size = len(self._packed)
         objects, open_members = 0, [1]
         while open_members:

@@ -13,8 +13,8 @@ import pytest
 
 from orchestrator.process import worker_process
 from orchestrator.process.dialogue import Dialogue
-from orchestrator.process.worker_process import WorkerProcess
 from orchestrator.process.result_values import result_of
+from orchestrator.process.worker_process import WorkerProcess
 from orchestrator_worker.framing import frame
 from orchestrator_worker.protocol import (
     Cancel,

@@ -11,7 +11,6 @@ import msgspec
 import pytest
 
 from orchestrator.errors import JobError, WorkerDiedError
-from orchestrator.pool.events import PoolEvent, WorkerLeft
 from orchestrator.pool.jobs import Call
 from orchestrator.pool.pool import Pool
 from orchestrator_worker.protocol import ChunkTimes, Done, Failed, Hello, Loaded, Ready, Returned, Trimmed

@@ -316,8 +316,9 @@ class Chunk(Message, frozen=True):
 
 
 class Done(Message, frozen=True):
-    """The job's result, packed (:func:`pack_result`). ``seconds`` spans from handing the input to the engine to its
-    return.
+    """The job's result, packed by :func:`pack_result`.
+
+    ``seconds`` spans from handing the input to the engine to its return.
     """
 
     id: int

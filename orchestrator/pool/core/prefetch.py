@@ -176,7 +176,7 @@ class Prefetch:
         self._see_whether_empty(worker)
 
     def unread(self, job: JobRecord, now: float) -> None:
-        """The worker that a job was given to is gone and had not read it: another one gets it, and nothing is counted."""
+        """The worker that a job was given to is gone and had not read it: another gets it, and nothing is counted."""
         job.move(JobEvent.UNREAD)  # running -> waiting
         self._requeue(job, now)
 

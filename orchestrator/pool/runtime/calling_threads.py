@@ -34,7 +34,6 @@ from orchestrator.pool.core.supervisor import Supervisor
 from orchestrator.pool.futures import PoolFuture
 from orchestrator.pool.runtime.selector import Selector, Waker
 
-
 ROOM_FOR_A_DECISION = 200
 """Frames of the stack that are left to a decision; the deepest needs a quarter of that, callbacks some more."""
 

@@ -15,8 +15,8 @@ from orchestrator.pool.core.supervisor import Supervisor
 from orchestrator.pool.events import PoolEvent
 from orchestrator.pool.models import FUNCTION_MODEL, Model
 from orchestrator.pool.options import Settings
-from orchestrator.pool.submission.payload import Payload, job_record
 from orchestrator.pool.results import Answer, as_result
+from orchestrator.pool.submission.payload import Payload, job_record
 from orchestrator.process.exit_status import describe_exit
 from orchestrator.process.result_values import result_of
 from orchestrator_worker.protocol import (
