@@ -8,10 +8,16 @@ them as keyword arguments with defaults.
 from __future__ import annotations
 
 import concurrent.futures
+import errno
 from collections.abc import Callable, Sequence
 from typing import Literal
 
 from orchestrator.stderr_lines import telling_lines
+
+SHORTAGES = frozenset(
+    (errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.ENOBUFS)
+)
+"""What the system says when it has no more of something for now: descriptors, processes, memory, disk."""
 
 
 def reason_of(error: OSError | ValueError) -> str:
@@ -139,6 +145,10 @@ class WorkerError(OrchestratorError):
 
 class SpawnError(WorkerError):
     """A worker process could not be started or did not complete its handshake."""
+
+
+class HostShortageError(SpawnError):
+    """The system has no descriptors, processes, memory or disk left for one more worker. No model is to blame."""
 
 
 class WorkerDiedError(WorkerError):

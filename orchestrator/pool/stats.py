@@ -110,7 +110,8 @@ class PoolStats(msgspec.Struct, frozen=True, kw_only=True):
 
     ``outcomes`` counts ended jobs by task and outcome, ``queue_length`` those that wait, delayed ones included.
     ``overshoot_peak_bytes`` is the most by which workers' RSS was ever seen above their reservations.
-    The histograms are over the pool's whole life; loads are the engine's own seconds.
+    The histograms are over the pool's whole life; loads are the engine's own seconds. ``shortage`` is what the system
+    said when it refused a process, while fewer workers run for that.
     """
 
     slots: tuple[SlotStats, ...]
@@ -132,6 +133,7 @@ class PoolStats(msgspec.Struct, frozen=True, kw_only=True):
     budget_bytes: int
     reserved_bytes: int
     overshoot_peak_bytes: int
+    shortage: str | None = None
 
 
 def take_stats(registry: Registry, now: float) -> PoolStats:
@@ -165,6 +167,7 @@ def take_stats(registry: Registry, now: float) -> PoolStats:
         budget_bytes=registry.budget.limit_bytes,
         reserved_bytes=registry.budget.reserved_bytes,
         overshoot_peak_bytes=metrics.overshoot_peak_bytes,
+        shortage=registry.start_pause.why,
     )
 
 

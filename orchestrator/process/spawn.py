@@ -26,7 +26,7 @@ from pathlib import Path
 import msgspec
 
 import orchestrator_worker
-from orchestrator.errors import SpawnError
+from orchestrator.errors import SHORTAGES, HostShortageError, SpawnError
 from orchestrator.process.fork_server import ForkServer, ForkServerLostError
 from orchestrator.process.host.flags import worker_flags
 from orchestrator.process.host.interpreter import worker_python
@@ -104,7 +104,8 @@ def spawn(
     ``python`` as :func:`~orchestrator.process.host.interpreter.worker_python` returned it, or what that returns now.
 
     Raises:
-        SpawnError: The system refused (no descriptors, no memory, no processes left).
+        HostShortageError: The system has no descriptors, no memory, no processes left.
+        SpawnError: It refused for another reason.
         InterpreterError: There is no interpreter for workers.
     """
     command = _command(python)
@@ -113,12 +114,21 @@ def spawn(
         for _ in range(4):
             opened += os.pipe()
         process, ends = _start(opened, command, environment, fork_server)
-    except OSError as error:
+    except (OSError, MemoryError) as error:
         for descriptor in opened:
             os.close(descriptor)
-        raise SpawnError(f"cannot start a process: {error}", slot=slot, generation=generation) from error
+        raise refusal(error, slot=slot, generation=generation) from error
     _lifelines.add(ends)
     return process, ends
+
+
+def refusal(
+    error: OSError | MemoryError, *, slot: int, generation: int, pid: int | None = None
+) -> SpawnError:
+    """Return the error for a start that the system refused: a shortage of its own is told from all else."""
+    short = isinstance(error, MemoryError) or error.errno in SHORTAGES
+    kind = HostShortageError if short else SpawnError
+    return kind(f"cannot start a process: {error or 'no memory'}", slot=slot, generation=generation, pid=pid)
 
 
 def start_fork_server(environment: Mapping[str, str], python: str | None = None) -> ForkServer:

@@ -16,9 +16,9 @@ from typing import Literal
 
 import msgspec
 
-from orchestrator.errors import ProtocolError
+from orchestrator.errors import SHORTAGES, ProtocolError
 from orchestrator.process.fork_server import ForkServer
-from orchestrator.process.spawn import child_environment, late_environment, spawn
+from orchestrator.process.spawn import child_environment, late_environment, refusal, spawn
 from orchestrator.process.stderr_tail import StderrTail
 from orchestrator_worker.framing import DEFAULT_CAP, FrameDecoder, FramingError, check_size, frame
 from orchestrator_worker.protocol import Command, Reply
@@ -66,7 +66,14 @@ class WorkerProcess:
             python=python,
         )
         self.pid = self._process.pid
-        self._pidfd = _open_pidfd(self.pid)
+        self.returncode: int | None = None
+        try:
+            self._pidfd = _open_pidfd(self.pid)
+        except OSError as error:
+            self._pidfd = -1
+            self._ends.close()
+            self._bury()
+            raise refusal(error, slot=slot, generation=generation, pid=self.pid) from error
         self._cap = cap
         self._frames = FrameDecoder(cap)
         self._outgoing = bytearray()
@@ -77,7 +84,6 @@ class WorkerProcess:
         self.on_noise: Callable[[bytes], None] | None = None
         """Called with each piece of what the worker prints, besides its being kept."""
         self._broken: ProtocolError | None = None
-        self.returncode: int | None = None
 
     # ------------------------------------------------------------------ descriptors to wait on
 
@@ -306,5 +312,9 @@ class WorkerProcess:
 def _open_pidfd(pid: int) -> int:
     try:
         return os.pidfd_open(pid)
-    except (AttributeError, OSError):
+    except AttributeError:
+        return -1
+    except OSError as error:
+        if error.errno in SHORTAGES:
+            raise  # without it deaths would have to be looked for
         return -1

@@ -28,7 +28,7 @@ from typing import Any, Literal
 
 import msgspec
 
-PROTOCOL_VERSION = 4
+PROTOCOL_VERSION = 5
 PROTOCOL_EXIT_CODE = 114
 """Exit code of a worker that was sent bytes it cannot understand."""
 

@@ -193,9 +193,9 @@ class SeriesRun:
 
         done = stage.infer(draft, job, on_chunk)
         draft.audio_s = job.audio.samples / SAMPLE_RATE if job.audio else None
-        if isinstance(done.result, Transcript):
-            self._previous_text = done.result.text
-            draft.chinese, draft.score = examine(draft.step, done.result)
+        if isinstance(draft.result, Transcript):
+            self._previous_text = draft.result.text
+            draft.chinese, draft.score = examine(draft.step, draft.result)
 
     def _step_done(self, draft: StepDraft) -> None:
         self._context.observer.step_done(

@@ -6,7 +6,7 @@ The usual case never gets as far as the scheduling: one model's jobs wait, and o
 from __future__ import annotations
 
 from orchestrator.config.sizes import format_size
-from orchestrator.errors import SpawnError
+from orchestrator.errors import HostShortageError, SpawnError
 from orchestrator.pool.core.entities import JobRecord, ModelQueue, Slot, Worker
 from orchestrator.pool.core.outcomes import Outcomes, identity
 from orchestrator.pool.core.prefetch import Prefetch
@@ -142,12 +142,13 @@ class Dispatch:
         registry = self._registry
         registry.replan = False
         # Ends, because each step takes something that is not given back in this loop: a waiting job, a free slot, an
-        # idle worker. Memory comes back when a process is reaped, and that is a round of its own.
-        while (step := self._next_step()) is not None:
+        # idle worker. Memory comes back when a process is reaped, and that is a round of its own. A start that the host
+        # refuses takes the right to start others.
+        while (step := self._next_step(now)) is not None:
             self._carry_out(step, now)
         registry.replan = False  # carrying out a step sets it; all of that has been planned for just now
 
-    def _next_step(self) -> Step | None:
+    def _next_step(self, now: float) -> Step | None:
         registry = self._registry
         demands = self._demands()
         if not demands:
@@ -160,6 +161,7 @@ class Dispatch:
             exclusive=registry.settings.exclusive,
             leaving_models=frozenset(worker.model_queue.name for worker in registry.leaving),
             may_give=not registry.all_at_work,
+            starts_put_off=registry.start_pause.holds(now),
         )
 
     def _demands(self) -> list[Demand]:
@@ -171,7 +173,8 @@ class Dispatch:
             if head is None:
                 registry.queues_with_jobs.pop(model_queue, None)
                 continue
-            need, most = model_queue.need_bytes(limit), self._most_workers(model_queue)
+            need = model_queue.need_bytes(limit)
+            most = self._most_workers(model_queue) if model_queue.may_start() else 0
             found.append(
                 Demand(model_queue.name, head.priority, head.id, len(model_queue.waiting), need, most)
             )
@@ -225,6 +228,8 @@ class Dispatch:
 
     def _start(self, slot: Slot, model_queue: ModelQueue, now: float, *, successor: bool) -> bool:
         registry = self._registry
+        if registry.start_pause.holds(now):
+            return False
         worker = Worker(slot, slot.generation + 1, model_queue, self._draw_limits(model_queue), now)
         if not registry.budget.reserve(worker, model_queue.need_bytes(registry.budget.limit_bytes)):
             return False
@@ -235,6 +240,10 @@ class Dispatch:
             worker.trace = model_queue.learner.begin(0.0 if alone else worker.limits.slack)
         try:
             worker.link = registry.effects.spawn(worker)
+        except HostShortageError as error:
+            registry.budget.release(worker)
+            self.put_off_starts(error, now)
+            return False
         except SpawnError as error:
             registry.budget.release(worker)
             self._termination.start_failed(model_queue, error, now)
@@ -257,6 +266,14 @@ class Dispatch:
                 WorkerStarted(at_s=now, model=model_queue.name, start=worker.link.start, **identity(worker))
             )
         return True
+
+    def put_off_starts(self, error: HostShortageError, now: float) -> None:
+        """The host is short of something: go on with the workers there are, and try again after a while."""
+        registry = self._registry
+        if registry.start_pause.why is None:
+            workers = f"{sum(1 for _ in registry.workers())} of {len(registry.slots)} workers"
+            registry.effects.warn(f"{error}; going on with {workers}, trying again with growing pauses")
+        registry.timers.set(registry.start_pause, registry.start_pause.begin(now, str(error)))
 
     def _kept(self, slot: Slot, model_queue: ModelQueue) -> None:
         """A start is what one slot was waiting for that is to be kept warm, whichever slot it happened in."""

@@ -27,7 +27,7 @@ from orchestrator.pool.core.growth_model import Learner, Trace
 from orchestrator.pool.core.job_queue import JobQueue
 from orchestrator.pool.core.memory_budget import first_guess, learnt_need
 from orchestrator.pool.core.recycling_rules import Limits
-from orchestrator.pool.core.restart_limit import RestartLimit
+from orchestrator.pool.core.restart_limit import RestartLimit, Rests
 from orchestrator.pool.core.states import (
     JOB_TRANSITIONS,
     WORKER_TRANSITIONS,
@@ -42,6 +42,7 @@ from orchestrator.pool.core.states import (
 from orchestrator.pool.models import Model
 from orchestrator_worker.protocol import Chunk, Command
 
+_WITHOUT_MODEL = {WorkerState.STARTING, WorkerState.LOADING, WorkerState.LEAVING, WorkerState.GONE}
 SERIES_LENGTH = 3000
 """Readings kept per slot: a minute at 20 ms."""
 WEIGHT_OF_THE_NEWEST = 0.2
@@ -290,6 +291,7 @@ class ModelQueue:
         "cause",
         "engine_s",
         "exits",
+        "half_open",
         "idle",
         "job_s",
         "learner",
@@ -298,6 +300,7 @@ class ModelQueue:
         "out_of_use",
         "recycled_as",
         "restart_limit",
+        "rests",
         "spec",
         "start_s",
         "waiting",
@@ -315,7 +318,11 @@ class ModelQueue:
         self.workers: set[Worker] = set()
         """Workers in a slot, successors not counted."""
         self.restart_limit = RestartLimit()
+        self.rests = Rests()
         self.out_of_use: ModelOutOfUseError | None = None
+        """Why no worker of it is started any more."""
+        self.half_open = False
+        """Whether one is, all the same, to see whether that still holds."""
         self.cause: BaseException | None = None
         self.exits: Counter[str] = Counter()
         self.measured_bytes = 0
@@ -329,6 +336,22 @@ class ModelQueue:
     def name(self) -> str:
         """The model's name."""
         return self.model.name
+
+    @property
+    def serves(self) -> bool:
+        """Whether a worker of it has its model loaded."""
+        return any(worker.state not in _WITHOUT_MODEL for worker in self.workers)
+
+    @property
+    def refuses(self) -> bool:
+        """Whether its jobs have nothing to wait for."""
+        return self.out_of_use is not None and not self.half_open and not self.serves
+
+    def may_start(self) -> bool:
+        """Whether one more worker may be started: of a model that is out of use one at a time, to try."""
+        if self.out_of_use is None:
+            return True
+        return self.half_open and not any(worker.state in _WITHOUT_MODEL for worker in self.workers)
 
     def need_bytes(self, budget_bytes: int) -> int:
         """Return what a worker of this model needs: measured, or a first guess."""

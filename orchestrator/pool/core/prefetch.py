@@ -195,7 +195,7 @@ class Prefetch:
         job.worker = None
         self._registry.enqueue(job, front=True)
         self._registry.replan = True
-        if job.model_queue.out_of_use is not None:
+        if job.model_queue.refuses:
             self._outcomes.fail(job, job.model_queue.refusal(), "refused", now)
 
 

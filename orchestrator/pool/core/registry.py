@@ -12,6 +12,7 @@ from orchestrator.pool.core.entities import JobRecord, Link, ModelQueue, Slot, W
 from orchestrator.pool.core.growth_model import Learner
 from orchestrator.pool.core.memory_budget import Budget
 from orchestrator.pool.core.recycling_rules import NO_LIMITS, next_check_s
+from orchestrator.pool.core.restart_limit import StartPause
 from orchestrator.pool.core.states import WorkerState
 from orchestrator.pool.core.timers import Timers
 from orchestrator.pool.events import PoolEvent
@@ -28,8 +29,13 @@ class Effects(Protocol):
         """Start a process for ``worker``; replies come to the supervisor.
 
         Raises:
-            SpawnError: The system refused.
+            HostShortageError: The system has nothing left for one more process.
+            SpawnError: It refused for another reason.
         """
+        ...
+
+    def warn(self, text: str) -> None:
+        """Write something into the log that somebody should know."""
         ...
 
     def reap(self, worker: Worker) -> None:
@@ -84,7 +90,8 @@ class Registry:
         self.slots = [Slot(index) for index in range(settings.workers + settings.standby)]
         self.model_queues = {model.name: ModelQueue(model) for model in models}
         self.budget = Budget(settings.budget_bytes)
-        self.timers: Timers[Worker | JobRecord] = Timers()
+        self.timers: Timers[Worker | JobRecord | StartPause] = Timers()
+        self.start_pause = StartPause()
         self.leaving: dict[Worker, None] = {}
         self.queues_with_jobs: dict[ModelQueue, None] = {}
         """Model queues with at least one waiting job."""

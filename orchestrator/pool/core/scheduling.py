@@ -109,14 +109,16 @@ def next_step(
     exclusive: bool = False,
     leaving_models: frozenset[str] = frozenset(),
     may_give: bool = True,
+    starts_put_off: bool = False,
 ) -> Step | None:
     """Return the one thing to do now, or None when nothing can be done until something happens.
 
     ``leaving_models`` are those of workers told to go and not yet gone. Without ``may_give`` as many workers are at
-    work as may be.
+    work as may be. ``starts_put_off``: the host has nothing left for one more process, so there are no more slots than
+    workers; what an evicted one gives back is enough for another.
     """
     ranked = sorted(demands, key=lambda demand: demand.rank)
-    place = _Place(slots, memory, leaving_models, exclusive)
+    place = _Place(slots, memory, leaving_models, exclusive, starts_put_off)
     if not may_give:
         # Idle workers will take jobs as soon as they may, so only what is left behind them asks for a place now:
         # else a worker would be evicted, or one started, for a job that is about to have one.
@@ -132,9 +134,12 @@ class _Place:
     memory: Memory
     leaving_models: frozenset[str]
     exclusive: bool
+    starts_put_off: bool = False
 
     @property
     def free(self) -> SlotView | None:
+        if self.starts_put_off:
+            return None
         return next((slot for slot in self.slots if slot.state == "free"), None)
 
     def barred(self, model: str) -> bool:
@@ -214,7 +219,8 @@ def _make_place(ranked: Sequence[Demand], place: _Place) -> Start | Evict | None
         if place.barred(demand.model):
             return None if warming else _evict(strangers)
         if free is None:
-            if not warming and (step := _evict(strangers, whole=True)):
+            on_their_way = place.starts_put_off and place.leaving_models
+            if not (warming or on_their_way) and (step := _evict(strangers, whole=True)):
                 return step
         elif demand.need_bytes <= memory.room_bytes:
             return Start(free.index, demand.model)

@@ -17,10 +17,13 @@ Its parts: :mod:`.dispatch` (jobs to workers), :mod:`.prefetch` (jobs in a worke
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from orchestrator.errors import (
+    SHORTAGES,
     EngineUnavailableError,
+    HostShortageError,
     JobCancelledError,
     JobError,
     ProtocolError,
@@ -35,6 +38,7 @@ from orchestrator.pool.core.outcomes import Outcomes, identity
 from orchestrator.pool.core.prefetch import FEW_PREFETCHED, Prefetch
 from orchestrator.pool.core.recovery import Recovery
 from orchestrator.pool.core.registry import Effects, Registry
+from orchestrator.pool.core.restart_limit import StartPause
 from orchestrator.pool.core.states import ExitReason, JobEvent, JobState, WorkerEvent, WorkerState
 from orchestrator.pool.core.termination import Rung, Termination
 from orchestrator.pool.events import WorkerLoaded
@@ -44,6 +48,7 @@ from orchestrator.pool.results import Answer, WorkerTag
 from orchestrator.stderr_lines import library_first
 from orchestrator_worker.protocol import Chunk, Done, Failed, Loaded, Ready, Reply, Returned, Trimmed
 
+_ERRNO = re.compile(r"\[Errno (\d+)\]")
 _SETTLED = {WorkerState.LEAVING, WorkerState.GONE}
 
 
@@ -72,7 +77,9 @@ class Supervisor:
         model_queue = job.model_queue
         self.registry.in_hand.append(job)
         job.submitted_at = now
-        if model_queue.out_of_use is not None or (
+        if model_queue.out_of_use is not None and model_queue.rests.over(now):
+            model_queue.half_open = True
+        if model_queue.refuses or (
             not model_queue.workers and self._dispatch.refuse_what_cannot_fit(model_queue, now)
         ):
             self.registry.enqueue(job)
@@ -216,6 +223,9 @@ class Supervisor:
         model_queue.learn_start(now - worker.started_at)
         registry.metrics.load_durations.add(loaded.seconds)
         model_queue.restart_limit.started()
+        model_queue.out_of_use, model_queue.half_open = None, False
+        model_queue.rests.forget()
+        registry.start_pause.forget()
         self._memory.learn(worker)
         if registry.settings.hard_budget:
             registry.sample_soon(now)  # it may stand idle above the budget
@@ -292,6 +302,10 @@ class Supervisor:
 
     def _load_failed(self, worker: Worker, failed: Failed, now: float) -> None:
         error: Exception
+        if _is_shortage(failed):
+            self._dispatch.put_off_starts(HostShortageError(failed.message, **identity(worker)), now)
+            self._termination.dismiss(worker, ExitReason.START_FAILED, now)
+            return
         if failed.kind == "unavailable":
             error = EngineUnavailableError(failed.message, failed.how_to_get_it)
         else:
@@ -322,6 +336,8 @@ class Supervisor:
         for key in registry.timers.pop_due(now):
             if isinstance(key, JobRecord):
                 self._job_due(key, now)
+            elif isinstance(key, StartPause):
+                self._start_pause_over(now)
             else:
                 self._worker_due(key, now)
         if registry.next_sample_at is not None and now >= registry.next_sample_at:
@@ -334,6 +350,18 @@ class Supervisor:
         if due_at is None or sample_at is None:
             return sample_at if due_at is None else due_at
         return min(due_at, sample_at)
+
+    def _start_pause_over(self, now: float) -> None:
+        """Try to start workers again; where none has lived for the time that a start may take, no job waits longer."""
+        registry = self.registry
+        registry.replan = True
+        why = registry.start_pause.why
+        if why is None or any(registry.workers()):
+            return
+        if now - registry.start_pause.since >= registry.settings.start_timeout_s:
+            for model_queue in registry.model_queues.values():
+                for job in model_queue.waiting.members():
+                    self._outcomes.fail(job, HostShortageError(why), "refused", now)
 
     def _job_due(self, job: JobRecord, now: float) -> None:
         if job.state is JobState.WAITING:
@@ -399,6 +427,12 @@ class Supervisor:
         for worker in list(self.registry.workers()):
             if worker.state in idle:
                 self._termination.dismiss(worker, ExitReason.SHUTDOWN, now)
+
+
+def _is_shortage(failed: Failed) -> bool:
+    """Whether a load failed because the system had something no more: descriptors, processes, memory, disk."""
+    found = _ERRNO.match(failed.message)
+    return failed.kind == "error" and found is not None and int(found[1]) in SHORTAGES
 
 
 def _tag(worker: Worker) -> WorkerTag:

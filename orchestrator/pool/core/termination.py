@@ -76,6 +76,7 @@ class Termination:
         # reaped.
         self._registry.leaving[worker] = None
         self._registry.remove(worker, now)
+        self.refuse_if_nobody_serves(worker.model_queue, now)
         if reason in _UNWANTED:
             self._keep_warm(worker)
         if self._registry.effects.listening:
@@ -138,6 +139,7 @@ class Termination:
                 **identity(worker),
             )
             self.start_failed(worker.model_queue, error, now)
+        self.refuse_if_nobody_serves(worker.model_queue, now)
         # Prefetched jobs were not begun, so they go back as if never sent: only the running one is to blame, and
         # counts an attempt.
         self._prefetch.release(worker, now)
@@ -174,6 +176,8 @@ class Termination:
                 self._keep_warm(worker)
         registry.timers.clear(worker)
         registry.budget.release(worker)
+        if reason is not ExitReason.START_FAILED:
+            registry.start_pause.end()  # what it held is free: enough for another
         registry.replan = True
         slot.exits[reason] += 1
         worker.model_queue.exits[reason] += 1
@@ -219,7 +223,12 @@ class Termination:
                 self._outcomes.fail(job, missing, "refused", now)
 
     def take_out(self, model_queue: ModelQueue, why: str, now: float) -> None:
-        """Take a model out of use; its jobs fail with the evidence, other models go on."""
+        """Take a model out of use: none of its workers is started until it has rested; other models go on.
+
+        Workers that it has go on. If it has none its jobs fail, with the evidence.
+        """
+        model_queue.half_open = False
+        model_queue.rests.begin(now)
         model_queue.out_of_use = ModelOutOfUseError(model_queue.name, why, model_queue.restart_limit.evidence)
         for slot in self._registry.slots:
             if slot.keep is model_queue:
@@ -229,12 +238,18 @@ class Termination:
                 at_s=now, model=model_queue.name, why=why, evidence=model_queue.restart_limit.evidence
             )
             self._registry.effects.tell(event)
-        delayed = [job for job in self._registry.delayed if job.model_queue is model_queue]
-        for job in [*model_queue.waiting.members(), *delayed]:
-            self._outcomes.fail(job, model_queue.refusal(), "refused", now)
         for worker in list(self._registry.workers()):
             if worker.model_queue is model_queue and worker.state in _STARTING:
                 self.dismiss(worker, ExitReason.START_FAILED, now)
+        self.refuse_if_nobody_serves(model_queue, now)
+
+    def refuse_if_nobody_serves(self, model_queue: ModelQueue, now: float) -> None:
+        """Fail the waiting jobs of a model that is out of use, once none of its workers is left."""
+        if not model_queue.refuses:
+            return
+        delayed = [job for job in self._registry.delayed if job.model_queue is model_queue]
+        for job in [*model_queue.waiting.members(), *delayed]:
+            self._outcomes.fail(job, model_queue.refusal(), "refused", now)
 
 
 def exit_reason(

@@ -18,6 +18,7 @@ from orchestrator.pool.runtime.process_link import ProcessLink
 from orchestrator.pool.runtime.selector import Selector
 from orchestrator.pool.runtime.start_method import StartMethod
 from orchestrator.pool.runtime.tickets import tickets, with_ticket
+from orchestrator.process.spawn import refusal
 
 log = logging.getLogger("orchestrator.pool")
 
@@ -52,7 +53,13 @@ class PoolEffects:
         """Start a process and wait on it."""
         link = ProcessLink(worker, self._selector.update, self._start_method, linger=self._linger)
         self.blind = self.blind or not link.process.notices_death
-        self._selector.update(link)
+        try:
+            self._selector.update(link)
+        except OSError as error:
+            self._selector.forget(link)
+            link.close()
+            slot, generation = worker.slot.index, worker.generation
+            raise refusal(error, slot=slot, generation=generation, pid=link.pid) from error
         log.debug("slot %d generation %d: started pid %d", worker.slot.index, worker.generation, link.pid)
         return link
 
@@ -73,6 +80,10 @@ class PoolEffects:
     def draw(self) -> float:
         """Return a random number from 0 to 1."""
         return self._random.random()
+
+    def warn(self, text: str) -> None:
+        """Tell whoever reads the log."""
+        log.warning("%s", text)
 
     def draw_ticket(self) -> int:
         """Return an id that nobody can guess."""

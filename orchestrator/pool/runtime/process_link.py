@@ -15,7 +15,7 @@ from orchestrator.pool.runtime.start_method import StartMethod
 from orchestrator.process.engine_environment import engine_defaults
 from orchestrator.process.memory import ProcessGoneError
 from orchestrator.process.resident import ResidentReader
-from orchestrator.process.spawn import host_sys_path
+from orchestrator.process.spawn import host_sys_path, refusal
 from orchestrator.process.worker_process import WorkerProcess
 from orchestrator_worker.protocol import PROTOCOL_VERSION, Command, Configure, Hello, Reply
 
@@ -39,7 +39,7 @@ class ProcessLink:
         moment after a short job.
 
         Raises:
-            SpawnError: The system refused.
+            HostShortageError, SpawnError: The system refused.
         """
         self.worker = worker
         self._greeted = False
@@ -62,8 +62,14 @@ class ProcessLink:
         self.watched: dict[int, int] = {}
         """Descriptors the loop waits on for this worker, with the events it waits for."""
         self._reader: ResidentReader | None = None
-        with contextlib.suppress(ProcessGoneError):
+        try:
             self._reader = ResidentReader(self.pid)
+        except ProcessGoneError:
+            pass  # its death is heard of in a moment
+        except OSError as error:
+            self.close()
+            slot, generation = worker.slot.index, worker.generation
+            raise refusal(error, slot=slot, generation=generation, pid=self.pid) from error
         for number, value in model.limit_numbers().items():
             with contextlib.suppress(ProcessLookupError):
                 resource.prlimit(self.pid, number, (value, value))

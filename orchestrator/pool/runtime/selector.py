@@ -140,6 +140,11 @@ class Selector:
             self._links[descriptor] = link
         link.watched = wanted
 
+    def forget(self, link: ProcessLink) -> None:
+        """Wait for nothing of a process of which not everything could be watched."""
+        for descriptor in link.process.readable_fds:
+            self._forget(descriptor)
+
     def drop(self, link: ProcessLink) -> None:
         """Wait for nothing of a process any more."""
         for descriptor in link.watched:

@@ -8,7 +8,7 @@ from typing import Any
 
 from fake_link import MIB, SMALLEST_JOB, FakeLink, job_frame
 
-from orchestrator.errors import JobCancelledError, SpawnError
+from orchestrator.errors import HostShortageError, JobCancelledError, SpawnError
 from orchestrator.pool.core.entities import JobRecord, Worker
 from orchestrator.pool.core.states import ExitReason, JobState, WorkerState
 from orchestrator.pool.core.supervisor import Supervisor
@@ -75,6 +75,8 @@ class FakePool:
         self.links: list[FakeLink] = []
         self.places = 0
         self.spawn_fails = 0
+        self.host_is_short = 0
+        self.warnings: list[str] = []
         self.oom = False
         self.need_mib = need_mib
         self.jobs: list[JobRecord] = []
@@ -85,6 +87,9 @@ class FakePool:
     # ------------------------------------------------------------------ effects
 
     def spawn(self, worker: Worker) -> FakeLink:
+        if self.host_is_short:
+            self.host_is_short -= 1
+            raise HostShortageError("no descriptors left")
         if self.spawn_fails:
             self.spawn_fails -= 1
             raise SpawnError("no processes left")
@@ -100,6 +105,9 @@ class FakePool:
 
     def draw(self) -> float:
         return 0.0
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
 
     def draw_ticket(self) -> int:
         return 0
@@ -183,8 +191,10 @@ class FakePool:
             self.supervisor.received(worker, said.popleft(), self.now)
         self.settle()
 
-    def failed(self, worker: Worker, kind: Any = "error") -> None:
-        failed = Failed(worker.job.id if worker.job else 0, kind, "Error", "message", how_to_get_it="cure")
+    def failed(self, worker: Worker, kind: Any = "error", message: str = "message") -> None:
+        if worker.state is WorkerState.STARTING:
+            self.receive(worker, Ready())
+        failed = Failed(worker.job.id if worker.job else 0, kind, "Error", message, how_to_get_it="cure")
         if worker.job is None:
             self.receive(worker, failed)
         else:
