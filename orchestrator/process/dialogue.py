@@ -79,6 +79,7 @@ class Dialogue:
         self.phase = "spawn"
         self._inbox: deque[Reply] = deque()
         self._asked: int | None = None
+        self._hung_up_at: float | None = None
         self.worker = WorkerProcess(env, slot=slot, generation=generation)
         try:
             self.hello, self.ready = self._shake_hands(handshake_timeout_s, heap=heap)
@@ -168,10 +169,22 @@ class Dialogue:
             if self.worker.returncode is not None:
                 raise self._death()
             left = deadline - time.monotonic()
+            if self.worker.hung_up:
+                left = min(left, self._patience_with_the_hung_up())
             if left <= 0:
                 raise JobTimeoutError(timeout_s, "run", **self._identity())
             self._wait(left)
             self._inbox.extend(self.worker.pump())
+
+    def _patience_with_the_hung_up(self) -> float:
+        """Return for how long a worker that has closed its end of a pipe may take to die."""
+        now = time.monotonic()
+        if self._hung_up_at is None:
+            self._hung_up_at = now
+        left = self._hung_up_at + TERM_GRACE_S - now
+        if left <= 0:
+            raise self._protocol_error("it closed its end of a pipe and lives on")
+        return left
 
     def _wait(self, longest_s: float) -> None:
         poller = select.poll()

@@ -1,5 +1,6 @@
 """What broken and hostile jobs do in a worker: they write to its wire, close it, fork, and raise the unspeakable."""
 
+import ctypes
 import os
 import signal
 import threading
@@ -82,3 +83,159 @@ def emit_later(pause_s: float, times: int) -> str:
 
     threading.Thread(target=go_on, daemon=True).start()
     return "done"
+
+
+# ------------------------------------------------------------------ forks
+
+
+def fork_and_return(value: str, how: str = "python") -> str:
+    """Come back twice: in the parent with ``value``, in the child with another."""
+    child = ctypes.PyDLL(None).fork() if how == "native" else os.fork()
+    if child == 0:
+        return "of the child"
+    os.waitpid(child, 0)
+    return value
+
+
+def fork_and_raise(kind: str) -> str:
+    child = os.fork()
+    if child == 0:
+        raise {"error": ValueError, "exit": SystemExit, "interrupt": KeyboardInterrupt}[kind]("of the child")
+    os.waitpid(child, 0)
+    return kind
+
+
+def fork_within_a_generator() -> Any:
+    yield "a"
+    child = os.fork()
+    if child:
+        os.waitpid(child, 0)
+    yield "b"
+    return "parent" if child else "child"
+
+
+def fork_again_and_again(path: str) -> str:
+    """A child that opens files and forks on: its descriptors are its own."""
+    child = os.fork()
+    if child == 0:
+        files = [open(f"{path}{number}", "w") for number in range(4)]  # noqa: SIM115
+        if os.fork() == 0:
+            for file in files:
+                file.write("written")
+                file.flush()
+            os._exit(0)
+        os.wait()
+        return "of the child"
+    os.waitpid(child, 0)
+    return "".join(open(f"{path}{number}").read() for number in range(4))
+
+
+def leave_a_child(seconds: float) -> int:
+    """Leave a forked child that lives on for a while."""
+    child = os.fork()
+    if child == 0:
+        time.sleep(seconds)
+    return child
+
+
+# ------------------------------------------------------------------ descriptors
+
+
+def close_and_live(which: str, seconds: float) -> None:
+    """Close ends of the wire, and live on."""
+    from orchestrator_worker import loop
+
+    pipe = loop._current
+    assert pipe is not None
+    for descriptor in {
+        "replies": [pipe.replies_fd],
+        "commands": [pipe._commands_fd],
+        "both": [pipe.replies_fd, pipe._commands_fd],
+        "all": range(3, 256),
+    }[which]:
+        try:
+            os.close(descriptor)
+        except OSError:
+            continue
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        time.sleep(0.01)
+
+
+# ------------------------------------------------------------------ exceptions
+
+
+class WithoutTextError(Exception):
+    """Its text raises what ``kinds`` says."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def __str__(self) -> str:
+        if self.kind == "number":
+            return 7  # type: ignore[return-value]  # noqa: PLE0307
+        if self.kind == "recursion":
+            return str(self)
+        raise {
+            "error": ValueError,
+            "exit": SystemExit,
+            "interrupt": KeyboardInterrupt,
+            "memory": MemoryError,
+        }[self.kind]
+
+
+class _Nameless(type):
+    @property
+    def __name__(cls) -> str:  # type: ignore[override]
+        raise ValueError("no name")
+
+
+class NamelessError(Exception, metaclass=_Nameless):
+    """Its class has no name for who asks the usual way."""
+
+
+class LyingText(str):
+    """Text that is not what it says."""
+
+    __slots__ = ()
+
+    def encode(self, *_: Any) -> bytes:
+        raise ValueError("no bytes")
+
+
+class LyingError(Exception):
+    """Its text is of a class of its own."""
+
+    def __str__(self) -> str:
+        return LyingText("lies \ud800")
+
+
+def raise_without_text(kind: str) -> None:
+    raise WithoutTextError(kind)
+
+
+def raise_nameless() -> None:
+    raise NamelessError("still heard")
+
+
+def raise_lying() -> None:
+    raise LyingError
+
+
+def raise_long(characters: int, piece: str = "x") -> None:
+    raise ValueError(piece * characters)
+
+
+def raise_chain(length: int) -> None:
+    error = ValueError("the first")
+    for number in range(length):
+        following = ValueError(f"number {number} " + "y" * 1000)
+        following.__cause__ = error
+        error = following
+    raise error
+
+
+def raise_unavailable(size: int) -> None:
+    from orchestrator_worker.engines.base import EngineUnavailableError
+
+    raise EngineUnavailableError("z" * size, 5)  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ In reading order:
 - ``language_names``: what models call languages, and which are written without blanks
 - ``allocator``: the C allocator's own view of this process, and the request to give free memory back
 - ``audio``: read the 16 kHz mono PCM that the parent prepared. Standard library only
+- ``exception_text``: an exception in words, whatever its class does when it is asked for them
 - ``pipe``: the worker's end of the two pipes: commands come in, replies go out
 - ``emitter``: what an engine calls while it runs
 - ``whole_times``: times of an engine's words as the protocol has them

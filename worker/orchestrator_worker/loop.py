@@ -18,6 +18,7 @@ from typing import Literal, NoReturn, TypeVar, cast
 from orchestrator_worker import __version__
 from orchestrator_worker.emitter import Emitter
 from orchestrator_worker.engines.base import Engine, EngineUnavailableError, JobCancelledError, restarts
+from orchestrator_worker.exception_text import name_of, text_of, traceback_of
 from orchestrator_worker.framing import FramingError
 from orchestrator_worker.pipe import Pipe, leave
 from orchestrator_worker.protocol import (
@@ -55,6 +56,8 @@ from orchestrator_worker.protocol import (
 AnyCommand = TypeVar("AnyCommand", Run, Load | Restart | Unload | Trim | Check | ListEngines)
 CAPABILITIES = ["load", "run", "stream", "cancel", "restart", "heap", "trim", "check", "list-engines"]
 EXIT_CODE_DONE = 0
+FORK_FAILED_EXIT_CODE = 1
+"""Of a process that a job has forked and that came back with an exception; 0 when it came back without."""
 SHORT_RUN_S = 0.002
 """After a job that took less, the next is worth waiting for awake."""
 _current: Pipe | None = None
@@ -75,6 +78,7 @@ def serve(commands_fd: int, replies_fd: int) -> NoReturn:
     global _current  # noqa: PLW0603 - one worker a process, by definition
     _reset_signals()
     pipe = _current = Pipe(commands_fd, replies_fd)
+    os.register_at_fork(after_in_child=pipe.close_in_a_fork)
     pipe.send(Hello(PROTOCOL_VERSION, __version__, os.getpid(), sys.version.split()[0], CAPABILITIES))
     configure = pipe.receive()
     if not isinstance(configure, Configure) or configure.protocol != PROTOCOL_VERSION:
@@ -133,8 +137,11 @@ class Worker:
 
     def _reply(self, carry_out: Callable[[AnyCommand], Message], command: AnyCommand) -> None:
         try:
-            self._pipe.send(carry_out(command))
+            reply = carry_out(command)
+            self._pipe.end_a_fork()
+            self._pipe.send(reply)
         except BaseException as error:
+            self._pipe.end_a_fork(FORK_FAILED_EXIT_CODE)
             self._pipe.send(self._failed(command.id, error))
 
     def _carry_out(self, command: Load | Restart | Unload | Trim | Check | ListEngines) -> Message:
@@ -177,7 +184,10 @@ class Worker:
             engine.restart()
         self._context_used = True
         emit = Emitter(self._pipe, command.id, stream=command.stream)
-        result = cast("object", engine.run(command.job, emit))  # a third party's may be anything
+        try:
+            result = cast("object", engine.run(command.job, emit))  # a third party's may be anything
+        finally:
+            emit.close()
         if not isinstance(result, Transcript | Alignment | Plain):
             raise TypeError(f"engine {engine.name} returned {type(result).__name__}, not a Result")
         if not isinstance(result, Plain) and (result.words or isinstance(result, Alignment)):
@@ -232,25 +242,13 @@ class Worker:
         kind: Literal["error", "unavailable", "cancelled", "refused"] = "error"
         how_to_get_it = ""
         if isinstance(error, EngineUnavailableError):
-            kind, how_to_get_it = "unavailable", error.how_to_get_it
+            kind, how_to_get_it = "unavailable", text_of(error.how_to_get_it)
         elif isinstance(error, JobCancelledError):
             kind = "cancelled"
         elif isinstance(error, Refused):
             kind = "refused"
         elif isinstance(error, FramingError):
             return Failed(command_id, "error", "ResultTooLarge", error.problem)
-        text = ""
-        if kind in ("error", "unavailable"):
-            import traceback
-
-            text = "".join(traceback.format_exception(error))
-        message = str(error).encode(errors="replace").decode()
-        return Failed(
-            command_id,
-            kind,
-            type(error).__name__,
-            message,
-            text.encode(errors="replace").decode(),
-            how_to_get_it,
-            self.read_heap(),
-        )
+        trace = traceback_of(error) if kind in ("error", "unavailable") else ""
+        heap = self.read_heap()
+        return Failed(command_id, kind, name_of(error), text_of(error), trace, how_to_get_it, heap)

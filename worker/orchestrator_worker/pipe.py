@@ -8,6 +8,7 @@ No command is read before its turn: what lies in the pipe behind it the parent c
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import sys
@@ -43,9 +44,33 @@ class Pipe:
         self._commands_fd = commands_fd
         self.replies_fd = replies_fd
         self.cap = cap
+        self._owner_pid = os.getpid()
         self._waiting: deque[Command] = deque()
         self._poller = select.poll()
         self._poller.register(commands_fd, select.POLLIN)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether this is the process that the parent speaks to, and not one that a job has forked."""
+        return os.getpid() == self._owner_pid
+
+    def end_a_fork(self, code: int = 0) -> None:
+        """End this process at once if a job has forked it: the wire and the job belong to the original."""
+        if not self.is_ours:
+            os._exit(code)
+
+    def close_in_a_fork(self) -> None:
+        """Close our ends in a process that a job has forked: it could read what is for us, or outlive us with them.
+
+        Not called for a fork by native code, which is found out when it comes back (:meth:`end_a_fork`).
+        """
+        ends = self._commands_fd, self.replies_fd
+        self._commands_fd = (
+            self.replies_fd
+        ) = -1  # the numbers may be given to others here, and be forked again
+        for descriptor in ends:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
 
     def send(self, message: Message) -> None:
         """Write one message, blocking until the parent has taken it. A parent that is gone ends the process.

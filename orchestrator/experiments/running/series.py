@@ -191,7 +191,7 @@ class SeriesRun:
         def on_chunk(chunk: Chunk) -> None:
             context.observer.chunk(self._experiment, context.series, draft.step, chunk.text, chunk.replaces)
 
-        done = stage.infer(draft, job, on_chunk)
+        stage.infer(draft, job, on_chunk)
         draft.audio_s = job.audio.samples / SAMPLE_RATE if job.audio else None
         if isinstance(draft.result, Transcript):
             self._previous_text = draft.result.text

@@ -170,6 +170,7 @@ class Worker:
         "cause",
         "dismissed_for",
         "generation",
+        "hung_up",
         "idle_since",
         "job",
         "jobs",
@@ -225,6 +226,8 @@ class Worker:
         self.rung = 0
         self.spares_job = False
         """Whether it was killed for what is not its job's doing: the job is given again, and no attempt is counted."""
+        self.hung_up: HungUp | None = None
+        """Set once it has closed its end of a pipe."""
         self.ticket = 0
         """The id of the command, no job, that it has to answer."""
         self.trace: Trace | None = None
@@ -245,6 +248,15 @@ class Worker:
     def pid(self) -> int:
         """The process's number."""
         return self.link.pid
+
+
+class HungUp:
+    """The deadline by which a worker that has closed its end of a pipe must be gone. Besides its other one."""
+
+    __slots__ = ("worker",)
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
 
 
 class Slot:

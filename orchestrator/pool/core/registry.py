@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from orchestrator.pool.core.entities import JobRecord, Link, ModelQueue, Slot, Worker
+from orchestrator.pool.core.entities import HungUp, JobRecord, Link, ModelQueue, Slot, Worker
 from orchestrator.pool.core.growth_model import Learner
 from orchestrator.pool.core.memory_budget import Budget
 from orchestrator.pool.core.recycling_rules import NO_LIMITS, next_check_s
@@ -90,7 +90,7 @@ class Registry:
         self.slots = [Slot(index) for index in range(settings.workers + settings.standby)]
         self.model_queues = {model.name: ModelQueue(model) for model in models}
         self.budget = Budget(settings.budget_bytes)
-        self.timers: Timers[Worker | JobRecord | StartPause] = Timers()
+        self.timers: Timers[Worker | JobRecord | HungUp | StartPause] = Timers()
         self.start_pause = StartPause()
         self.leaving: dict[Worker, None] = {}
         self.queues_with_jobs: dict[ModelQueue, None] = {}

@@ -32,7 +32,7 @@ from orchestrator.errors import (
 )
 from orchestrator.pool.core.after_job import AfterJob
 from orchestrator.pool.core.dispatch import Dispatch
-from orchestrator.pool.core.entities import JobRecord, Worker
+from orchestrator.pool.core.entities import HungUp, JobRecord, Worker
 from orchestrator.pool.core.memory_monitor import MemoryMonitor
 from orchestrator.pool.core.outcomes import Outcomes, identity
 from orchestrator.pool.core.prefetch import FEW_PREFETCHED, Prefetch
@@ -210,6 +210,20 @@ class Supervisor:
             worker, ExitReason.PROTOCOL, error, now, cause=f"a broken protocol ({error.problem})"
         )
 
+    def hung_up(self, worker: Worker, now: float) -> None:
+        """A worker has closed its end of a pipe. Mostly that is how its death begins; it must be gone soon."""
+        if worker.hung_up is None and worker.state is not WorkerState.GONE:
+            worker.hung_up = HungUp(worker)
+            self.registry.timers.set(worker.hung_up, now + self.registry.settings.term_grace_s)
+
+    def _hung_up_and_lives(self, worker: Worker, now: float) -> None:
+        """It can do nothing for us any more, and would never be heard of again."""
+        if worker.state is WorkerState.LEAVING:
+            self._termination.hurry(worker, now)
+        elif worker.state is not WorkerState.GONE:
+            problem = "it closed its end of a pipe and lives on"
+            self.broke_protocol(worker, ProtocolError(problem, **identity(worker)), now)
+
     def exited(self, worker: Worker, status: int, words: str, now: float) -> None:
         """A worker's process is reaped. ``words`` name its exit status (``SIGSEGV``, ``exit code 3``)."""
         self.registry.touch(worker)
@@ -338,6 +352,8 @@ class Supervisor:
                 self._job_due(key, now)
             elif isinstance(key, StartPause):
                 self._start_pause_over(now)
+            elif isinstance(key, HungUp):
+                self._hung_up_and_lives(key.worker, now)
             else:
                 self._worker_due(key, now)
         if registry.next_sample_at is not None and now >= registry.next_sample_at:

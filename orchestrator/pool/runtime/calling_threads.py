@@ -293,7 +293,7 @@ class CallingThreads:
 def _is_deep() -> bool:
     """Whether the calling thread's stack is too full for a decision, which must not end in a RecursionError."""
     try:
-        sys._getframe(max(0, sys.getrecursionlimit() - ROOM_FOR_A_DECISION))  # noqa: SLF001 - nothing else tells it as quickly
+        sys._getframe(max(0, sys.getrecursionlimit() - ROOM_FOR_A_DECISION))  # pyright: ignore[reportPrivateUsage] # noqa: SLF001
     except ValueError:
         return False
     return True

@@ -42,6 +42,8 @@ class PoolEffects:
         self._linger = linger
         self.hold: Callable[[BaseException], None] = _raise
         """Given what the hook lets out besides an Exception, to raise it when the decision is complete."""
+        self.hung_up: Callable[[Worker], None] = _nobody_listens
+        """Told of a worker that was found to have closed its pipe when something was written to it."""
         self._kills = OomKills()
         self._start_method = StartMethod(python)
         self._tickets = tickets()
@@ -51,7 +53,7 @@ class PoolEffects:
 
     def spawn(self, worker: Worker) -> ProcessLink:
         """Start a process and wait on it."""
-        link = ProcessLink(worker, self._selector.update, self._start_method, linger=self._linger)
+        link = ProcessLink(worker, self._pipe_changed, self._start_method, linger=self._linger)
         self.blind = self.blind or not link.process.notices_death
         try:
             self._selector.update(link)
@@ -62,6 +64,11 @@ class PoolEffects:
             raise refusal(error, slot=slot, generation=generation, pid=link.pid) from error
         log.debug("slot %d generation %d: started pid %d", worker.slot.index, worker.generation, link.pid)
         return link
+
+    def _pipe_changed(self, link: ProcessLink) -> None:
+        self._selector.update(link)
+        if link.process.hung_up:
+            self.hung_up(link.worker)
 
     def reap(self, worker: Worker) -> None:
         """Close what was kept of a process that is gone."""
@@ -121,6 +128,10 @@ class PoolEffects:
             log.exception("on_event raised")
         except BaseException as error:  # noqa: BLE001 - Ctrl-C and exit too: not in the middle of a decision
             self.hold(error)
+
+
+def _nobody_listens(worker: Worker) -> None:  # noqa: ARG001 - until the event loop is there
+    return
 
 
 def _raise(error: BaseException) -> None:

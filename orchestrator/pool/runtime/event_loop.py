@@ -83,6 +83,7 @@ class EventLoop:
         )
         self._effects.hold = self.hold
         self.supervisor = Supervisor(models, settings, self._effects)
+        self._effects.hung_up = lambda worker: self.post(self.supervisor.hung_up, worker)
         # Where workers are replaced, a decision may start a process. It takes milliseconds, and an interrupt in the
         # middle would leave a process that nobody knows: so the thread alone decides there.
         self._callers = CallingThreads(self) if settings.fast_path and settings.recycle is None else None
@@ -284,6 +285,8 @@ class EventLoop:
         self._receive(link, link.pump, now)
         if process.returncode is None:
             self.selector.update(link)
+            if process.hung_up:
+                self.supervisor.hung_up(link.worker, now)
             return
         # Dead, and all that it still said is received above: only now the supervisor hears of the death.
         self._exiting = link

@@ -23,27 +23,27 @@ from orchestrator_worker.protocol import PROTOCOL_VERSION, Command, Configure, H
 class ProcessLink:
     """One worker process. Implements :class:`~orchestrator.pool.core.entities.Link`."""
 
-    __slots__ = ("_greeted", "_noise", "_on_full", "_reader", "pid", "process", "watched", "worker")
+    __slots__ = ("_greeted", "_noise", "_on_change", "_reader", "pid", "process", "watched", "worker")
 
     def __init__(
         self,
         worker: Worker,
-        on_full: Callable[[ProcessLink], None],
+        on_change: Callable[[ProcessLink], None],
         start_method: StartMethod,
         *,
         linger: bool,
     ) -> None:
         """Start the process and limit it.
 
-        ``on_full`` is called when a command did not fit into its pipe. ``linger``: the worker may stay awake for a
-        moment after a short job.
+        ``on_change`` is called when a command did not fit into its pipe, or nobody can read it any more. ``linger``:
+        the worker may stay awake for a moment after a short job.
 
         Raises:
             HostShortageError, SpawnError: The system refused.
         """
         self.worker = worker
         self._greeted = False
-        self._on_full = on_full
+        self._on_change = on_change
         model = worker.model_queue.model
         environment = engine_defaults(model.engine, model.env) | dict(model.env)
         self.process = WorkerProcess(
@@ -129,20 +129,20 @@ class ProcessLink:
     def send(self, command: Command) -> None:
         """Send a command."""
         self.process.send(command)
-        if self.full:
-            self._on_full(self)
+        if self.full or self.process.hung_up:
+            self._on_change(self)
 
     def send_frame(self, frame: bytes) -> None:
         """Send an encoded command."""
         self.process.send_frame(frame)
-        if self.full:
-            self._on_full(self)
+        if self.full or self.process.hung_up:
+            self._on_change(self)
 
     def recall(self, sizes: Sequence[int]) -> int:
         """Take frames sent last out of the pipe again; return how many the worker had not begun to read."""
         taken = self.process.recall(sizes)
-        if self.full:
-            self._on_full(self)
+        if self.full or self.process.hung_up:
+            self._on_change(self)
         return taken
 
     def has_read(self, frame: bytes) -> bool:

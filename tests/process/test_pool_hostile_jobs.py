@@ -1,0 +1,152 @@
+"""A job that forks, closes the wire or raises the unspeakable costs itself, and no other job."""
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import (
+    EngineUnavailableError,
+    JobError,
+    JobTimeoutError,
+    ProtocolError,
+    WorkerDiedError,
+)
+from orchestrator.pool.jobs import Call
+from orchestrator.pool.pool import Pool
+from orchestrator.process.dialogue import Dialogue
+from orchestrator_worker.protocol import Done, Job, Load, Loaded, ModelSpec, Run
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+DEADLINE_S = 60.0
+HOSTILE = "hostile_functions:"
+
+
+# ------------------------------------------------------------------ forks
+
+
+@pytest.mark.parametrize("how", ["python", "native"])
+def test_a_forked_child_that_comes_back_is_ended_and_says_nothing(how: str) -> None:
+    with Pool() as pool:
+        for number in range(3):
+            jobs = [pool.submit(Call(HOSTILE + "fork_and_return", f"mine {number}", how))]
+            jobs += [pool.submit(Call("operator:add", number, 1)) for _ in range(3)]
+            assert [job.result(DEADLINE_S) for job in jobs] == [f"mine {number}", *[number + 1] * 3]
+        assert pool.stats().spawns == 1
+
+
+@pytest.mark.parametrize("kind", ["error", "exit", "interrupt"])
+def test_whatever_the_child_raises(kind: str) -> None:
+    with Pool() as pool:
+        assert pool.submit(Call(HOSTILE + "fork_and_raise", kind)).result(DEADLINE_S) == kind
+        assert pool.run(Call("operator:add", 1, 1)) == 2
+        assert pool.stats().spawns == 1
+
+
+def test_the_child_of_a_generator_sends_no_text() -> None:
+    with Pool() as pool:
+        stream = pool.stream(Call(HOSTILE + "fork_within_a_generator"))
+        assert "".join(map(str, stream)) == "ab"
+        assert stream.result() == "parent"
+        assert pool.run(Call("operator:add", 1, 1)) == 2
+
+
+def test_descriptors_that_a_child_opens_are_its_own(tmp_path: Path) -> None:
+    with Pool() as pool:
+        job = Call(HOSTILE + "fork_again_and_again", str(tmp_path / "file"))
+        assert pool.submit(job).result(DEADLINE_S) == "written" * 4
+
+
+def test_a_child_that_lives_on_takes_no_job_of_the_worker() -> None:
+    with Pool() as pool:
+        pool.submit(Call(HOSTILE + "leave_a_child", DEADLINE_S)).result(DEADLINE_S)
+        assert list(pool.map(Call("operator:add", number, 1) for number in range(50))) == list(range(1, 51))
+        assert pool.stats().spawns == 1
+
+
+def test_text_that_a_thread_emits_after_the_job_is_nobodys() -> None:
+    with Pool() as pool:
+        stream = pool.stream(Call(HOSTILE + "emit_later", 0.005, 20))
+        assert stream.result(DEADLINE_S) == "done"
+        later = pool.stream(Call("time:sleep", 0.2))
+        assert "".join(map(str, later)) == ""
+        assert pool.stats().exits == {}
+
+
+# ------------------------------------------------------------------ closed descriptors
+
+
+@pytest.mark.parametrize("which", ["replies", "both", "all"])
+def test_a_worker_that_closes_the_wire_and_lives_is_ended(which: str) -> None:
+    with Pool(workers=2) as pool:
+        job = pool.submit(Call(HOSTILE + "close_and_live", which, 10 * DEADLINE_S))
+        others = [pool.submit(Call("operator:add", number, 1)) for number in range(20)]
+        error = job.exception(DEADLINE_S)
+        assert isinstance(error, WorkerDiedError)
+        assert "closed its end" in str(error)
+        assert [other.result(DEADLINE_S) for other in others] == list(range(1, 21))
+        assert pool.stats().exits == {"protocol": 1}
+
+
+def test_a_worker_that_can_be_told_nothing_is_ended_when_it_is_to_be_told_something() -> None:
+    with Pool() as pool:
+        job = pool.submit(Call(HOSTILE + "close_and_live", "commands", 10 * DEADLINE_S), timeout_s=0.2)
+        next_one = pool.submit(Call("operator:add", 1, 1))
+        assert isinstance(job.exception(DEADLINE_S), JobTimeoutError)
+        assert next_one.result(DEADLINE_S) == 2
+
+
+def test_an_experiment_does_not_wait_for_it_either() -> None:
+    with Dialogue() as dialogue:
+        model = ModelSpec(engine="function", name="f")
+        dialogue.ask(Load(1, model), Loaded, timeout_s=DEADLINE_S, phase="load")
+        options = {"target": HOSTILE + "close_and_live", "args": ["both", 10 * DEADLINE_S]}
+        with pytest.raises(ProtocolError, match="closed its end"):
+            dialogue.ask(Run(2, Job("call", options=options)), Done, timeout_s=10 * DEADLINE_S, phase="infer")
+
+
+# ------------------------------------------------------------------ exceptions
+
+
+@pytest.mark.parametrize("kind", ["error", "exit", "interrupt", "memory", "number", "recursion"])
+def test_an_exception_without_text_is_a_job_error(kind: str) -> None:
+    with Pool() as pool:
+        error = pool.submit(Call(HOSTILE + "raise_without_text", kind)).exception(DEADLINE_S)
+        assert isinstance(error, JobError)
+        assert error.type_name == "WithoutTextError"
+        assert "raise_without_text" in error.remote_traceback
+        assert pool.run(Call("operator:add", 1, 1)) == 2
+        assert pool.stats().spawns == 1
+
+
+@pytest.mark.parametrize("piece", ["x", "\u4e2d", "\U0001f600"])
+def test_a_long_text_is_cut(piece: str) -> None:
+    with Pool() as pool:
+        error = pool.submit(Call(HOSTILE + "raise_long", 40_000_000 // len(piece), piece)).exception(
+            DEADLINE_S
+        )
+        assert isinstance(error, JobError)
+        assert error.message.startswith(piece * 100)
+        assert error.message.endswith(piece * 100)
+        assert "characters cut" in error.message
+        assert len(error.message) < 100_000
+        assert len(error.remote_traceback) < 200_000
+        assert pool.stats().spawns == 1
+
+
+def test_other_unspeakable_exceptions() -> None:
+    with Pool() as pool:
+        nameless = pool.submit(Call(HOSTILE + "raise_nameless")).exception(DEADLINE_S)
+        assert isinstance(nameless, JobError)
+        assert nameless.type_name == "NamelessError"
+        assert nameless.message == "still heard"
+        lying = pool.submit(Call(HOSTILE + "raise_lying")).exception(DEADLINE_S)
+        assert isinstance(lying, JobError)
+        assert lying.message == "lies ?"
+        chain = pool.submit(Call(HOSTILE + "raise_chain", 3000)).exception(DEADLINE_S)
+        assert isinstance(chain, JobError)
+        assert chain.message.startswith("number 2999")
+        missing = pool.submit(Call(HOSTILE + "raise_unavailable", 10_000_000)).exception(DEADLINE_S)
+        assert isinstance(missing, EngineUnavailableError)
+        assert missing.how_to_get_it == "5"
+        assert pool.run(Call("operator:add", 1, 1)) == 2
+        assert pool.stats().spawns == 1

@@ -1,0 +1,53 @@
+"""An exception in words, whatever its class does when it is asked for them.
+
+An exception is an object of the job's: its text may be of any size, may itself raise, or be no text at all. What
+cannot be had is replaced, what is too long is cut in its middle; nothing here raises.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+MOST_NAME: Final = 200
+MOST_TEXT: Final = 32 * 1024
+MOST_TRACEBACK: Final = 96 * 1024
+"""Characters. Together they fit into a reply, in any writing."""
+_class_name = type.__dict__["__name__"].__get__
+"""The name that Python itself knows: a metaclass may have another one, or none."""
+
+
+def name_of(error: BaseException) -> str:
+    """Return the name of the exception's class."""
+    return _cut(_sendable(_class_name(type(error))), MOST_NAME)
+
+
+def text_of(thing: Any) -> str:
+    """Return ``str(thing)``, or in its place why there is none."""
+    try:
+        text = _sendable(str(thing))
+    except BaseException as problem:
+        text = f"<no text: its __str__ raised {_class_name(type(problem))}>"
+    return _cut(text, MOST_TEXT)
+
+
+def traceback_of(error: BaseException) -> str:
+    """Return the exception's traceback with its causes."""
+    import traceback
+
+    try:
+        text = _sendable("".join(traceback.format_exception(error)))
+    except BaseException as problem:
+        text = f"<no traceback: formatting it raised {_class_name(type(problem))}>"
+    return _cut(text, MOST_TRACEBACK)
+
+
+def _sendable(text: str) -> str:
+    """Return a plain copy that has a form in UTF-8; ``text`` may be of a class derived from ``str``."""
+    return str.encode(text, "utf-8", "replace").decode()
+
+
+def _cut(text: str, most: int) -> str:
+    if len(text) <= most:
+        return text
+    half = (most - 60) // 2
+    return f"{text[:half]}\n… {len(text) - 2 * half:,} characters cut …\n{text[-half:]}"
