@@ -193,6 +193,9 @@ class ClusterController:
         """Tell the dispatcher that a caller gave its job up."""
         self._dispatcher.post(self._dispatcher.cancel, record)
 
+    def text_was_read(self, record: ClusterJob) -> None:
+        """Nothing: text of other nodes is not held back."""
+
     def drive(self, future: object, timeout_s: float | None) -> float | None:  # noqa: ARG002 - the controller's form
         """Leave the caller to wait: here is no work that its thread could do."""
         return timeout_s

@@ -249,9 +249,10 @@ class NodeFuture(JobFuture[Any]):
             self._tell(Started(self._order.id, () if record is None else record.attempts))
         return begun
 
-    def add_chunk(self, chunk: protocol.Chunk) -> None:
+    def add_chunk(self, chunk: protocol.Chunk) -> int:
         """Pass a piece of text on."""
         self._tell(TextCame(self._order.id, chunk))
+        return 0
 
 
 def is_here(model: Model) -> bool:

@@ -52,6 +52,7 @@ class AsyncJobStream(Generic[T]):
     async def result(self) -> T:
         """Return the job's result; a cancelled waiter cancels the job."""
         stream = await self._start()
+        stream.read_later()
         return await asyncio.wrap_future(stream.future)
 
     async def aclose(self) -> None:

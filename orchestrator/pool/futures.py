@@ -40,6 +40,10 @@ class JobController(Protocol):
         """Wait for the job, if this thread may; return what is left of the time."""
         ...
 
+    def text_was_read(self, record: JobRecord) -> None:
+        """There is room for more of the job's text."""
+        ...
+
     def hold(self, error: BaseException) -> None:
         """Raise what a callback let out, once the pool's decision is complete."""
         ...
@@ -232,8 +236,14 @@ class PoolFuture(Future[T], Generic[T]):
         self._record = None
         self._controller = None
 
-    def add_chunk(self, chunk: Chunk) -> None:
+    def add_chunk(self, chunk: Chunk) -> int:  # noqa: ARG002
         """Text that nobody asked for."""
+        return 0
+
+    @property
+    def reads_later(self) -> bool:
+        """Whether text may wait until the job's end."""
+        return True
 
 
 class JobFuture(PoolFuture[T]):

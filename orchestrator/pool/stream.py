@@ -10,12 +10,13 @@ from typing import Any, Generic, Self, TypeVar
 
 import msgspec
 
+from orchestrator.pool.core.supervisor import MOST_UNREAD
 from orchestrator.pool.futures import JobFuture
 from orchestrator_worker import protocol
 
 T = TypeVar("T")
 MOST_CHUNKS = 1024
-"""Chunks that wait for a reader; further ones are joined to the last, so nothing is lost."""
+"""Chunks that wait for a reader; of more than that neighbours are joined, so nothing is lost."""
 
 
 class Chunk(msgspec.Struct, frozen=True):
@@ -39,26 +40,44 @@ def join(last: Chunk, new: Chunk) -> Chunk:
 
 
 class ChunkBuffer:
-    """Chunks that came and were not read yet."""
+    """Chunks that came and were not read yet.
+
+    ``on_room`` is called by whoever reads a full one half empty; it is full with more than :data:`MOST_UNREAD`
+    characters.
+    """
 
     def __init__(self) -> None:
         self._chunks: deque[Chunk] = deque()
         self._changed = threading.Condition()
         self._ended = False
+        self._characters = 0
+        self._full = False
         self.on_change: Callable[[], None] | None = None
+        self.on_room: Callable[[], None] | None = None
 
-    def put(self, chunk: Chunk) -> None:
-        """Add one; never blocks."""
+    def put(self, chunk: Chunk) -> int:
+        """Add one, without blocking; return how many characters wait now."""
         with self._changed:
             if len(self._chunks) >= MOST_CHUNKS:
-                chunk = join(self._chunks.pop(), chunk)
+                self._join_neighbours()
             self._chunks.append(chunk)
+            self._characters += len(chunk.text)
+            self._full = self._full or self._characters > MOST_UNREAD
             self._tell()
+            return self._characters
+
+    def _join_neighbours(self) -> None:
+        """Make half as many chunks of them. Seldom, and so each character is copied a few times at most."""
+        chunks = list(self._chunks)
+        pairs = zip(chunks[::2], chunks[1::2], strict=True)
+        self._chunks = deque(join(first, second) for first, second in pairs)
+        self._characters = sum(len(chunk.text) for chunk in self._chunks)
 
     def end(self) -> None:
         """No more will come."""
         with self._changed:
             self._ended = True
+            self.on_room = None
             self._tell()
 
     def _tell(self) -> None:
@@ -71,12 +90,29 @@ class ChunkBuffer:
         with self._changed:
             while not self._chunks and not self._ended:
                 self._changed.wait()
-            return self._chunks.popleft() if self._chunks else None
+            chunk, room = self._pop() if self._chunks else (None, False)
+        self._say(room)
+        return chunk
 
     def take_now(self) -> tuple[Chunk | None, bool]:
         """Return the next chunk if there is one, and whether no more will come."""
         with self._changed:
-            return (self._chunks.popleft(), False) if self._chunks else (None, self._ended)
+            if not self._chunks:
+                return None, self._ended
+            chunk, room = self._pop()
+        self._say(room)
+        return chunk, False
+
+    def _pop(self) -> tuple[Chunk, bool]:
+        chunk = self._chunks.popleft()
+        self._characters -= len(chunk.text)
+        room = self._full and self._characters <= MOST_UNREAD // 2
+        self._full = self._full and not room
+        return chunk, room
+
+    def _say(self, room: bool) -> None:
+        if room and self.on_room is not None:
+            self.on_room()
 
 
 class StreamFuture(JobFuture[T]):
@@ -85,11 +121,41 @@ class StreamFuture(JobFuture[T]):
     def __init__(self) -> None:
         super().__init__()
         self.buffer = ChunkBuffer()
+        self.buffer.on_room = self._has_room
+        self._reads_later = False
         self.add_done_callback(_end_buffer)
 
-    def add_chunk(self, chunk: protocol.Chunk) -> None:
-        """Keep a chunk for the reader."""
-        self.buffer.put(Chunk(chunk.text, chunk.final, chunk.replaces))
+    def add_chunk(self, chunk: protocol.Chunk) -> int:
+        """Keep a chunk for the reader; return how many characters wait for one."""
+        return self.buffer.put(Chunk(chunk.text, chunk.final, chunk.replaces))
+
+    @property
+    def reads_later(self) -> bool:
+        """Whether somebody waits for the result, and so reads no text meanwhile."""
+        return self._reads_later
+
+    def read_later(self) -> None:
+        """Keep more text than usual from now on: the result is waited for first."""
+        if not self._reads_later:
+            self._reads_later = True
+            self._has_room()
+
+    def result(self, timeout: float | None = None) -> T:
+        """Return the result, as :meth:`JobFuture.result`; unread chunks stay."""
+        if not self.done():
+            self.read_later()
+        return super().result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        """Return the exception, as :meth:`JobFuture.exception`; unread chunks stay."""
+        if not self.done():
+            self.read_later()
+        return super().exception(timeout)
+
+    def _has_room(self) -> None:
+        record, controller = self._record, self._controller
+        if record is not None and controller is not None:
+            controller.text_was_read(record)
 
 
 def _end_buffer(future: Any) -> None:
@@ -99,7 +165,9 @@ def _end_buffer(future: Any) -> None:
 class JobStream(Generic[T]):
     """Iterates over a running job's chunks. Leaving early (``close``, end of a with block) cancels the job.
 
-    A slow reader loses nothing: from 1,024 waiting chunks on, new text is joined to the last one. Iterating
+    A slow reader loses nothing: of more than 1,024 waiting chunks neighbours are joined, and with a million characters
+    unread the job's worker waits for the reader. While the caller waits in ``result()`` instead, and after the pool was
+    closed, it does not wait; more than 64 million unread characters are then the job's :class:`JobError`. Iterating
     ends when the job has; an error of the job is raised there.
     """
 
@@ -125,6 +193,10 @@ class JobStream(Generic[T]):
             self._future.result()
             raise StopIteration
         return chunk
+
+    def read_later(self) -> None:
+        """Let the job go on although nobody reads: its result is waited for first."""
+        self._future.read_later()
 
     def result(self, timeout: float | None = None) -> T:
         """Return the job's result, as :meth:`JobFuture.result`; unread chunks stay."""

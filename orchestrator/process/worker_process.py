@@ -78,6 +78,8 @@ class WorkerProcess:
         self._frames = FrameDecoder(cap)
         self._outgoing = bytearray()
         self._unread: bytes | None = None
+        self.paused = False
+        """Whether replies are not to be read for now: the worker then waits for room in its pipe."""
         self.hung_up = False
         """Whether it has closed its end of a pipe: it is about to end, or lives on and can do nothing for us."""
         self._stderr_tail = StderrTail()
@@ -90,7 +92,8 @@ class WorkerProcess:
     @property
     def readable_fds(self) -> list[int]:
         """Wait for these to become readable: replies, noise and (where the system has it) the death."""
-        return [fd for fd in (self._ends.replies, self._ends.noise, self._pidfd) if fd >= 0]
+        replies = -1 if self.paused else self._ends.replies
+        return [fd for fd in (replies, self._ends.noise, self._pidfd) if fd >= 0]
 
     @property
     def replies_fd(self) -> int:
@@ -220,6 +223,7 @@ class WorkerProcess:
         # lost.
         died = self.returncode is None and self._has_exited()
         if died:
+            self.paused = False
             self.signal_group(signal.SIGKILL)  # or its children could go on writing for ever
         try:
             return self.read_replies(WHOLE_PIPE // READ_SIZE * MOST_READS if died else MOST_READS)
@@ -236,7 +240,7 @@ class WorkerProcess:
         """
         replies: list[Reply] = []
         for _ in range(most_reads):
-            if self._broken is not None or self._ends.replies < 0:
+            if self._broken is not None or self._ends.replies < 0 or self.paused:
                 break
             try:
                 chunk = os.read(self._ends.replies, READ_SIZE)

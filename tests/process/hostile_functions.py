@@ -239,3 +239,16 @@ def raise_unavailable(size: int) -> None:
     from orchestrator_worker.engines.base import EngineUnavailableError
 
     raise EngineUnavailableError("z" * size, 5)  # type: ignore[arg-type]
+
+
+# ------------------------------------------------------------------ text
+
+
+def talk(piece: str, times: int, path: str | None = None) -> Any:
+    """Emit ``piece`` so many times; note in a file how often it went through."""
+    for number in range(times):
+        yield piece
+        if path is not None and number % 16 == 0:
+            with open(path, "w") as file:
+                file.write(str(number))
+    return times

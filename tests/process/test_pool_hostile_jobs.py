@@ -1,6 +1,9 @@
 """A job that forks, closes the wire or raises the unspeakable costs itself, and no other job."""
 
+import threading
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,8 +14,11 @@ from orchestrator.errors import (
     ProtocolError,
     WorkerDiedError,
 )
+from orchestrator.pool.core import supervisor
+from orchestrator.pool.core.supervisor import MOST_UNREAD
 from orchestrator.pool.jobs import Call
 from orchestrator.pool.pool import Pool
+from orchestrator.pool.stream import JobStream
 from orchestrator.process.dialogue import Dialogue
 from orchestrator_worker.protocol import Done, Job, Load, Loaded, ModelSpec, Run
 
@@ -150,3 +156,82 @@ def test_other_unspeakable_exceptions() -> None:
         assert missing.how_to_get_it == "5"
         assert pool.run(Call("operator:add", 1, 1)) == 2
         assert pool.stats().spawns == 1
+
+
+# ------------------------------------------------------------------ text that nobody reads
+
+
+@pytest.mark.parametrize("piece", ["x", "word " * 2000], ids=["letters", "long pieces"])
+def test_an_unread_stream_makes_its_worker_wait_and_no_other(piece: str) -> None:
+    with Pool(workers=2) as pool:
+        stream = pool.stream(Call(HOSTILE + "talk", piece, 1 << 40))
+        held = _until_it_waits(pool, stream)
+        assert held < 4 * MOST_UNREAD, "a bound, and what one read brings"
+        assert list(pool.map(Call("operator:add", number, 1) for number in range(100))) == list(range(1, 101))
+        assert stream.buffer._characters == held
+        for _ in range(5000):
+            assert next(stream).text.startswith(piece[:1])
+        stream.close()
+        assert pool.run(Call("operator:add", 1, 1)) == 2
+        assert pool.stats().spawns <= 3
+
+
+def _until_it_waits(pool: Pool, stream: JobStream[Any]) -> int:
+    """Return how many characters are held once the worker of the stream is not read any more."""
+    end = time.monotonic() + DEADLINE_S
+    workers = pool._controller._supervisor.registry.workers
+    while not any(worker.paused for worker in workers()):
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    time.sleep(0.05)  # what was read with it is taken
+    return stream.buffer._characters
+
+
+def test_a_reader_that_comes_late_gets_every_character() -> None:
+    text = "0123456789" * 500
+    with Pool() as pool:
+        stream = pool.stream(Call(HOSTILE + "talk", text, 1000))
+        _until_it_waits(pool, stream)
+        assert "".join(map(str, stream)) == text * 1000
+        assert stream.result() == 1000
+
+
+def test_who_waits_for_the_result_first_is_not_kept_waiting() -> None:
+    text = "0123456789" * 500
+    with Pool() as pool:
+        stream = pool.stream(Call(HOSTILE + "talk", text, 1000))
+        _until_it_waits(pool, stream)
+        assert stream.result(DEADLINE_S) == 1000
+        assert "".join(map(str, stream)) == text * 1000
+
+
+def test_close_waits_for_no_reader() -> None:
+    pool = Pool()
+    stream = pool.stream(Call(HOSTILE + "talk", "0123456789" * 500, 1000))
+    _until_it_waits(pool, stream)
+    assert pool.close(DEADLINE_S)
+    assert stream.result(0) == 1000
+
+
+def test_a_stream_that_waits_keeps_its_time_limit() -> None:
+    with Pool() as pool:
+        stream = pool.stream(Call(HOSTILE + "talk", "y" * 10_000, 1 << 40), timeout_s=1.0)
+        assert isinstance(_error_without_reading(stream), JobTimeoutError)
+        assert pool.run(Call("operator:add", 1, 1)) == 2
+
+
+def _error_without_reading(stream: JobStream[Any]) -> BaseException | None:
+    done = threading.Event()
+    stream.future.add_done_callback(lambda _: done.set())
+    assert done.wait(DEADLINE_S)
+    return stream.future.exception(0)
+
+
+def test_text_without_end_that_is_to_be_kept_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "MOST_KEPT", 3 << 20)
+    with Pool() as pool:
+        stream = pool.stream(Call(HOSTILE + "talk", "z" * 10_000, 1 << 40))
+        error = stream.future.exception(DEADLINE_S)
+        assert isinstance(error, JobError)
+        assert "never read" in str(error)
+        assert pool.run(Call("operator:add", 1, 1)) == 2

@@ -102,6 +102,7 @@ class AfterJob:
             return
         if worker.prefetched:
             self._prefetch.fix(worker, now)
+        self._termination.go_on_reading(worker)
         worker.move(WorkerEvent.CANCEL_ASKED)  # busy -> cancelling
         worker.cancel_reason = reason
         worker.link.send(Cancel(worker.job.ticket))

@@ -64,8 +64,13 @@ class Promise(Protocol):
         """The job has failed; ``error`` says how."""
         ...
 
-    def add_chunk(self, chunk: Chunk) -> None:
-        """A piece of text came."""
+    def add_chunk(self, chunk: Chunk) -> int:
+        """A piece of text came; return how many characters wait for a reader."""
+        ...
+
+    @property
+    def reads_later(self) -> bool:
+        """Whether the caller waits for the result first: it reads no text meanwhile."""
         ...
 
     def done(self) -> bool:
@@ -138,6 +143,10 @@ class Link(Protocol):
         """Whether something waits for room in the pipe."""
         ...
 
+    def pause(self, paused: bool) -> None:
+        """Read no further replies, so that the process waits for room in its pipe; or read them again."""
+        ...
+
     def signal(self, number: int) -> None:
         """Signal the process and its group."""
         ...
@@ -180,6 +189,7 @@ class Worker:
         "link",
         "model_queue",
         "overtaken",
+        "paused",
         "peak_bytes",
         "prefetch_is_fixed",
         "prefetched",
@@ -226,6 +236,8 @@ class Worker:
         self.rung = 0
         self.spares_job = False
         """Whether it was killed for what is not its job's doing: the job is given again, and no attempt is counted."""
+        self.paused = False
+        """Whether its replies are not read, because more of its text waits for a reader than may."""
         self.hung_up: HungUp | None = None
         """Set once it has closed its end of a pipe."""
         self.ticket = 0

@@ -49,6 +49,10 @@ from orchestrator.stderr_lines import library_first
 from orchestrator_worker.protocol import Chunk, Done, Failed, Loaded, Ready, Reply, Returned, Trimmed
 
 _ERRNO = re.compile(r"\[Errno (\d+)\]")
+MOST_UNREAD = 1 << 20
+"""Characters of one job's text that may wait for a reader."""
+MOST_KEPT = 1 << 26
+"""As many while the caller waits for the result, or the pool is closed: a result may have as much."""
 _SETTLED = {WorkerState.LEAVING, WorkerState.GONE}
 
 
@@ -128,6 +132,8 @@ class Supervisor:
         """No job will come any more; finish those that did."""
         self.registry.closing = True
         self.registry.replan = True
+        for worker in self.registry.workers():
+            self._termination.go_on_reading(worker)
 
     def stop(self, now: float) -> None:
         """Drop the queue, give up running jobs, end every worker at once."""
@@ -172,7 +178,7 @@ class Supervisor:
         match reply:
             case Chunk() if job is not None and job.ticket == reply.id:
                 if worker.state is WorkerState.BUSY:
-                    job.promise.add_chunk(reply)
+                    self._text_came(worker, job, reply, now)
             case Failed() if reply.id == (worker.ticket if job is None else job.ticket):
                 self._failed(worker, reply, now)
             case Ready() if worker.state is WorkerState.STARTING:
@@ -186,6 +192,26 @@ class Supervisor:
             case _:
                 problem = f"{type(reply).__name__} out of turn, while {worker.state}"
                 self.broke_protocol(worker, ProtocolError(problem, **identity(worker)), now)
+
+    def _text_came(self, worker: Worker, job: JobRecord, chunk: Chunk, now: float) -> None:
+        """Text that nobody reads is kept up to a bound; then its worker waits, and no other."""
+        unread = job.promise.add_chunk(chunk)
+        if unread <= MOST_UNREAD:
+            return
+        if unread > MOST_KEPT:
+            error = JobError(
+                "UnreadText", f"{unread:,} characters of its text were never read; read the stream"
+            )
+            self._outcomes.fail(job, error, "error", now)
+            self._after_job.ask_to_give_up(worker, ExitReason.CANCEL, now)
+        elif not (worker.paused or job.promise.reads_later or self.registry.closing):
+            worker.paused = True
+            worker.link.pause(True)
+
+    def text_was_read(self, job: JobRecord, now: float) -> None:  # noqa: ARG002 - events all come with their time
+        """A reader has made room, or reads nothing before the job's end."""
+        if job.worker is not None and job.worker.job is job:
+            self._termination.go_on_reading(job.worker)
 
     def _last_answer(self, worker: Worker, reply: Reply, now: float) -> None:
         """What a leaving worker still says counts for its running job, and so for the prefetched jobs it has begun."""

@@ -69,6 +69,7 @@ class Termination:
         # may still do that, and those jobs stay its own until it is gone.
         if worker.prefetched:
             self._prefetch.fix(worker, now)
+        self.go_on_reading(worker)
         worker.move(WorkerEvent.DISMISSED)  # any -> leaving
         worker.dismissed_for = reason
         worker.cause = cause
@@ -91,6 +92,12 @@ class Termination:
         self.dismiss(worker, reason, now, rung=Rung.KILL, cause=cause)
         if starting:
             self.start_failed(worker.model_queue, error, now)
+
+    def go_on_reading(self, worker: Worker) -> None:
+        """Read the replies of a worker again that had to wait."""
+        if worker.paused:
+            worker.paused = False
+            worker.link.pause(False)
 
     def step_further(self, worker: Worker, now: float) -> None:
         """A leaving worker has not gone in time."""

@@ -154,6 +154,11 @@ class ProcessLink:
         """Whether a command waits for room in the pipe."""
         return self.process.writable_fd is not None
 
+    def pause(self, paused: bool) -> None:
+        """Read no further replies, or read them again."""
+        self.process.paused = paused
+        self._on_change(self)
+
     def signal(self, number: int) -> None:
         """Signal the process and its group."""
         self.process.signal_group(number)

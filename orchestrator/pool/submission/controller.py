@@ -125,6 +125,10 @@ class Controller:
         """Tell the supervisor that a caller gave its job up."""
         self._loop.post(self._supervisor.cancel, record)
 
+    def text_was_read(self, record: JobRecord) -> None:
+        """Tell the supervisor that there is room for more of a job's text."""
+        self._loop.post(self._supervisor.text_was_read, record)
+
     def hold(self, error: BaseException) -> None:
         """Raise what a callback has let out when the decision under way is complete."""
         self._loop.hold(error)

@@ -52,6 +52,7 @@ class FakeLink:
     """System calls it took to send them."""
     signals: list[int] = field(default_factory=list)
     full: bool = False
+    paused: bool = False
     pipe: list[Item] = field(default_factory=list)
     """What was sent and not recalled, from the first job without an answer."""
     read: int = 0
@@ -95,6 +96,10 @@ class FakeLink:
                 return start < self.read
             start += item.size
         return True
+
+    def pause(self, paused: bool) -> None:
+        assert paused is not self.paused, "told twice"
+        self.paused = paused
 
     def signal(self, number: int) -> None:
         self.signals.append(number)

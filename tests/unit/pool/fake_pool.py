@@ -60,8 +60,11 @@ class FakePromise:
     def done(self) -> bool:
         return bool(self.outcomes) or self.cancelled
 
-    def add_chunk(self, chunk: Chunk) -> None:
+    def add_chunk(self, chunk: Chunk) -> int:
         self.chunks.append(chunk.text)
+        return sum(map(len, self.chunks))
+
+    reads_later = False
 
 
 class FakePool:
