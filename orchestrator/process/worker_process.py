@@ -190,7 +190,10 @@ class WorkerProcess:
         counts as read that fitted into the pipe.
         """
         if self._unread is None:
-            self._ends.close_one("replies")  # all is read; its descriptor may be the last one to be had
+            self._ends.close_one(
+                "replies"
+            )  # all is read, and nobody holds the lifeline any more: where descriptors
+            self._ends.close_one("lifeline")  # are short, these are the ones to be had
             self._unread = self._drain() + bytes(self._outgoing)
         return encoded not in self._unread
 

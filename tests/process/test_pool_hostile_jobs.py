@@ -161,7 +161,7 @@ def test_other_unspeakable_exceptions() -> None:
 # ------------------------------------------------------------------ text that nobody reads
 
 
-@pytest.mark.parametrize("piece", ["x", "word " * 2000], ids=["letters", "long pieces"])
+@pytest.mark.parametrize("piece", ["letters " * 8, "word " * 2000], ids=["short pieces", "long pieces"])
 def test_an_unread_stream_makes_its_worker_wait_and_no_other(piece: str) -> None:
     with Pool(workers=2) as pool:
         stream = pool.stream(Call(HOSTILE + "talk", piece, 1 << 40))

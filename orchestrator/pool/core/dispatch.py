@@ -242,6 +242,7 @@ class Dispatch:
             worker.link = registry.effects.spawn(worker)
         except HostShortageError as error:
             registry.budget.release(worker)
+            slot.generation -= 1
             self.put_off_starts(error, now)
             return False
         except SpawnError as error:

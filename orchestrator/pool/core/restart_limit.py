@@ -78,6 +78,7 @@ class StartPause:
         self.why: str | None = None
         """What the host said; None while it is short of nothing."""
         self.since = math.inf
+        self._latest = -math.inf
         self._until = -math.inf
         self._pause_s = FIRST_PAUSE_S
 
@@ -86,6 +87,7 @@ class StartPause:
         if self.why is None:
             self.since = now
         self.why = why
+        self._latest = now
         self._until = now + self._pause_s
         self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
         return self._until
@@ -98,6 +100,8 @@ class StartPause:
         """A process has gone, and what it held is free: a start may be tried at once."""
         self._until = -math.inf
 
-    def forget(self) -> None:
-        """A start has succeeded."""
+    def started(self, since: float) -> None:
+        """A start that was begun at ``since`` has succeeded: that ends a shortage that was there before."""
+        if since <= self._latest:
+            return
         self.why, self.since, self._until, self._pause_s = None, math.inf, -math.inf, FIRST_PAUSE_S

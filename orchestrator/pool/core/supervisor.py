@@ -265,7 +265,7 @@ class Supervisor:
         model_queue.restart_limit.started()
         model_queue.out_of_use, model_queue.half_open = None, False
         model_queue.rests.forget()
-        registry.start_pause.forget()
+        registry.start_pause.started(worker.started_at)
         self._memory.learn(worker)
         if registry.settings.hard_budget:
             registry.sample_soon(now)  # it may stand idle above the budget

@@ -74,7 +74,7 @@ def test_one_idle_worker_of_another_model_makes_room_and_the_others_stay() -> No
     pool.wait(0.05)
     assert len(pool.registry.leaving) == 1
     assert len(list(pool.registry.workers())) == 3
-    pool.bury_leaving()
+    pool.reap_leaving()
     pool.ready_all()
     pool.done(next(worker for worker in pool.registry.workers() if worker.job))
     assert pool.ending(other) == "value"
@@ -88,7 +88,7 @@ def test_a_load_that_the_host_refuses_is_put_off_too(number: int) -> None:
     for _ in range(5):
         worker = pool.worker()
         pool.failed(worker, message=f"[Errno {number}] no more: 'model.bin'")
-        pool.bury_leaving()
+        pool.reap_leaving()
         assert not list(pool.registry.workers()), "not at once: that would be a storm of processes"
         pool.wait(LONGEST_PAUSE_S)
     pool.ready_all()
@@ -101,7 +101,7 @@ def test_a_load_that_fails_for_another_reason_is_the_models_fault() -> None:
     job = pool.submit()
     for _ in range(3):
         pool.failed(pool.worker(), message=f"[Errno {errno.EACCES}] not yours")
-        pool.bury_leaving()
+        pool.reap_leaving()
     assert isinstance(pool.ending(job), ModelOutOfUseError)
 
 
