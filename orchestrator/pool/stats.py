@@ -18,7 +18,9 @@ FREE = "free"
 
 
 class WorkerStats(msgspec.Struct, frozen=True, kw_only=True):
-    """One worker process. Bytes and seconds. ``rss_bytes`` of an idle one is from the end of its last job.
+    """One worker process, its children's memory included. Bytes and seconds.
+
+    ``rss_bytes`` of an idle one is from the end of its last job.
 
     ``reserved_bytes`` is its part of the memory budget; ``limit_bytes`` what it may take before it is replaced or
     killed: ``max_rss``, ``hard_rss``, or what is learnt, whichever is least. None: no limit of its own.

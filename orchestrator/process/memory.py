@@ -151,6 +151,11 @@ def read_shared(pid: int) -> int:
         return 0
 
 
+def read_pss(pid: int) -> int | None:
+    """Return the proportional share in bytes, each shared page counted once over all who have it; None if unknown."""
+    return _read_rollup(pid).get(b"Pss")
+
+
 def _sizes(text: bytes) -> dict[bytes, int]:
     """Return the numbers of a ``Key:  123 kB`` file; those in kB (1024 bytes) as bytes."""
     found: dict[bytes, int] = {}

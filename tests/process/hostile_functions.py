@@ -3,6 +3,8 @@
 import ctypes
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from typing import Any
@@ -252,3 +254,36 @@ def talk(piece: str, times: int, path: str | None = None) -> Any:
             with open(path, "w") as file:
                 file.write(str(number))
     return times
+
+
+# ------------------------------------------------------------------ memory
+
+
+def hold_in_a_child(mib: int, seconds: float, how: str) -> int:
+    """Have a child, or a child's child, hold so much, and wait for it."""
+    code = f"import time; block = b'x' * ({mib} << 20); time.sleep({seconds})"
+    if how == "grandchild":
+        code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {code!r}])"
+    if how == "forked":
+        child = os.fork()
+        if child == 0:
+            block = bytearray(b"x") * (mib << 20)
+            time.sleep(seconds)
+            os._exit(len(block) and 0)
+        return os.waitpid(child, 0)[1]
+    return subprocess.run([sys.executable, "-c", code], check=False).returncode
+
+
+def share_with_children(mib: int, children: int, seconds: float) -> int:
+    """Hold so much, and fork children that have the same pages."""
+    block = bytearray(b"x") * (mib << 20)
+    pids = []
+    for _ in range(children):
+        child = os.fork()
+        if child == 0:
+            time.sleep(seconds)
+            os._exit(0)
+        pids.append(child)
+    for child in pids:
+        os.waitpid(child, 0)
+    return len(block)

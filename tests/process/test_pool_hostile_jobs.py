@@ -18,6 +18,7 @@ from orchestrator.pool.core import supervisor
 from orchestrator.pool.core.supervisor import MOST_UNREAD
 from orchestrator.pool.jobs import Call
 from orchestrator.pool.pool import Pool
+from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.stream import JobStream
 from orchestrator.process.dialogue import Dialogue
 from orchestrator_worker.protocol import Done, Job, Load, Loaded, ModelSpec, Run
@@ -235,3 +236,23 @@ def test_text_without_end_that_is_to_be_kept_is_an_error(monkeypatch: pytest.Mon
         assert isinstance(error, JobError)
         assert "never read" in str(error)
         assert pool.run(Call("operator:add", 1, 1)) == 2
+
+
+# ------------------------------------------------------------------ memory of children
+
+
+@pytest.mark.parametrize("how", ["executed", "forked", "grandchild"])
+def test_memory_of_a_workers_children_counts_for_its_hard_limit(how: str) -> None:
+    with Pool(recycle=Recycle(hard_rss="150MiB")) as pool:
+        job = pool.submit(Call(HOSTILE + "hold_in_a_child", 400, DEADLINE_S, how))
+        error = job.exception(DEADLINE_S)
+        assert isinstance(error, WorkerDiedError)
+        assert "hard-rss" in str(error)
+        assert pool.run(Call("operator:add", 1, 1)) == 2
+
+
+def test_pages_that_children_share_count_once() -> None:
+    with Pool(recycle=Recycle(hard_rss="250MiB")) as pool:
+        job = pool.submit(Call(HOSTILE + "share_with_children", 100, 4, 1.5))
+        assert job.result(DEADLINE_S) == 100 << 20
+        assert pool.stats().slots[0].peak_bytes > 100 << 20

@@ -12,9 +12,9 @@ from orchestrator.pool.core.entities import Worker
 from orchestrator.pool.runtime.output_log import OutputLog
 from orchestrator.pool.runtime.output_log import log as noise_log
 from orchestrator.pool.runtime.start_method import StartMethod
+from orchestrator.process.descendants import FamilyMemory
 from orchestrator.process.engine_environment import engine_defaults
 from orchestrator.process.memory import ProcessGoneError
-from orchestrator.process.resident import ResidentReader
 from orchestrator.process.spawn import host_sys_path, refusal
 from orchestrator.process.worker_process import WorkerProcess
 from orchestrator_worker.protocol import PROTOCOL_VERSION, Command, Configure, Hello, Reply
@@ -61,9 +61,9 @@ class ProcessLink:
             self.process.on_noise = self._noise.add
         self.watched: dict[int, int] = {}
         """Descriptors the loop waits on for this worker, with the events it waits for."""
-        self._reader: ResidentReader | None = None
+        self._reader: FamilyMemory | None = None
         try:
-            self._reader = ResidentReader(self.pid)
+            self._reader = FamilyMemory(self.pid)
         except ProcessGoneError:
             pass  # its death is heard of in a moment
         except OSError as error:
@@ -164,11 +164,11 @@ class ProcessLink:
         self.process.signal_group(number)
 
     def read_rss(self) -> int:
-        """Return the resident bytes now, 0 when the process is gone."""
+        """Return the resident bytes now, its descendants' too, 0 when the process is gone."""
         if self._reader is None:
             return 0
         try:
-            return self._reader.read()[0]
+            return self._reader.read()
         except ProcessGoneError:
             return 0
 
