@@ -72,7 +72,7 @@ class WorkerProcess:
         except OSError as error:
             self._pidfd = -1
             self._ends.close()
-            self._bury()
+            self._reap()
             raise refusal(error, slot=slot, generation=generation, pid=self.pid) from error
         self._cap = cap
         self._frames = FrameDecoder(cap)
