@@ -115,7 +115,7 @@ class NotDecodedError(AudioError):
     def __init__(
         self, path: str, problem: str, hint: str = "", *, shortage: Literal["ffmpeg", "disk", "system"]
     ) -> None:
-        self.shortage = shortage
+        self.shortage: Literal["ffmpeg", "disk", "system"] = shortage
         super().__init__(path, problem, hint)
 
 

@@ -7,6 +7,7 @@ In reading order:
 - ``manifest``: the file that lists recordings with their options
 - ``inputs``: which recordings a batch works on
 - ``journal``: the state of every recording of a batch, in SQLite
+- ``journal_tables``: the database under it
 - ``journal_checks``: whether a journal is one of ours, before anything is done by it
 - ``changes``: what has changed since a recording was finished
 - ``batch``: the work of a batch
