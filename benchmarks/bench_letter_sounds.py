@@ -22,7 +22,7 @@ from typing import Any
 
 import pocketsphinx
 from jiwer import wer
-from pocketsphinx import Decoder
+from pocketsphinx import Decoder  # pyright: ignore[reportUnknownVariableType]
 
 from orchestrator_worker.engines.letter_sounds import LETTERS, pronounce
 from orchestrator_worker.engines.pocketsphinx_aligner import FRAME_MS

@@ -266,7 +266,7 @@ class Heard:
 def test_partial_text_adds_up_to_the_final_text() -> None:
     heard = Heard()
     partial = PartialText(heard)
-    seen = []
+    seen: list[str] = []
     for guess in (
         "an",
         "and so",

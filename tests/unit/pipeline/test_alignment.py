@@ -22,12 +22,15 @@ from orchestrator.pool.jobs import EngineJob
 from orchestrator.pool.results import AlignmentResult
 from orchestrator_worker.protocol import Word
 
-NOBODY: tuple[tuple[int, int], ...] = ()
+
+def nobody(recording: Recording, check: Callable[[], None] | None = None) -> tuple[tuple[int, int], ...]:
+    """Stands in for the detector: it is not installed."""
+    return ()
 
 
 @pytest.fixture
 def recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recording:
-    monkeypatch.setattr(Recording, "speech", lambda *_: NOBODY)
+    monkeypatch.setattr(Recording, "speech", nobody)
     return Recording(wav(tmp_path / "talk.wav", 12.0), tmp_path / "cache")
 
 
@@ -276,7 +279,7 @@ def test_no_word_of_a_text_is_lost_and_its_order_holds(text: list[str], said: li
 
 
 def test_a_long_recording_is_aligned_piece_by_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Recording, "speech", lambda *_: NOBODY)
+    monkeypatch.setattr(Recording, "speech", nobody)
     monkeypatch.setattr(Recording, "cut", cut_at((0, 20_000), (21_000, 40_000), (40_000, 59_000)))
     recording = Recording(wav(tmp_path / "long.wav", 60.0), tmp_path / "cache")
     said = iter(PIECES)
@@ -294,7 +297,9 @@ def test_without_a_recogniser_a_text_is_divided_by_length(
 ) -> None:
     monkeypatch.setattr(Recording, "cut", cut_at((0, 30_000), (30_000, 60_000)))
     recording = Recording(wav(tmp_path / "long.wav", 60.0), tmp_path / "cache")
-    document = GivenText("one two three four")(Document.of(recording), Work(recording, FakePool(alignment)))
+    document = GivenText("one two three four")(
+        Document.of(recording), Work(recording, FakePool(lambda job: alignment(job.text or "")))
+    )
     assert [segment.text for segment in document.segments] == ["one two", "three four"]
     assert "by the length" in document.notes[0]
 

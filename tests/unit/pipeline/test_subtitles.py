@@ -5,6 +5,7 @@ import re
 import sys
 import unicodedata
 from itertools import pairwise
+from typing import Any
 
 import msgspec
 import pytest
@@ -316,7 +317,7 @@ def test_vtt_escapes_markup_and_arrows() -> None:
 def test_vtt_can_say_when_each_word_begins() -> None:
     text = "One <two> three, and then a considerably longer line than fits. So there --> it is."
     whole = render(document(spoken(text)), "vtt", ReadingSpeed(highlight_words=True))
-    read = webvtt.from_string(whole)
+    read: Any = webvtt.from_string(whole)
     assert read.styles[0].text.startswith("::cue(:future)")
     assert whole.splitlines()[8].startswith("One <00:00:00.350>&lt;two&gt; <00:00:00.700>three,")
     shown = " ".join(re.sub("<[^>]*>", "", caption.raw_text).replace("\n", " ") for caption in read)

@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple
 
 from orchestrator_worker.engines.alignment_text import (
     END_PRICE,
@@ -295,6 +295,7 @@ def _marked(words: list[Word], prepared: AlignmentText, timing: Literal["widened
 def _unknown(job: Job) -> Unknown:
     """Return what the job says about words the dictionary lacks."""
     unknown = job.options.get("unknown", "pronounce")
-    if unknown not in UNKNOWN:
-        raise EngineError(f"align: option unknown is {unknown!r}; allowed: {', '.join(map(repr, UNKNOWN))}")
-    return cast("Unknown", unknown)
+    for allowed in UNKNOWN:
+        if unknown == allowed:
+            return allowed
+    raise EngineError(f"align: option unknown is {unknown!r}; allowed: {', '.join(map(repr, UNKNOWN))}")
