@@ -45,6 +45,8 @@ class Settings:
     """Slots beyond ``workers``: of all loaded workers only so many as ``workers`` work at a time."""
     hard_budget: bool = False
     """Whether a worker is killed rather than that all of them together stay above the budget."""
+    heartbeat_s: float | None = None
+    """After so long without any of its threads having run a worker that works is frozen; None: not looked for."""
     prestart: str | None = None
     """The model to load into every slot at once, when there is only one it could be."""
     python: str | None = None
@@ -64,6 +66,7 @@ class PoolOptions:
     workers: int = 1
     memory_budget: int | str | None = None
     hard_budget: bool = False
+    heartbeat_s: float | None = None
     standby: int = 0
     exclusive: bool = False
     recycle: Recycle | Literal["auto"] | None = None

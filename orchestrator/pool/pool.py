@@ -38,6 +38,9 @@ class Pool(PoolDoor):
             memory), that all workers together may reserve. Default: that limit, less a reserve.
         hard_budget: Kill a worker rather than let all of them together stay above ``memory_budget``, in the middle of a
             job too. The job is given again, to a fresh worker; one that does not fit into the budget alone fails.
+        heartbeat_s: Kill a worker at work of which no thread has run for so many seconds (stopped, frozen): its job's
+            attempt ends with its death. A worker that is slow, asleep, waits or is in native code is left alone. Give
+            5 or more; None: not looked for.
         standby: Workers that may stay loaded beyond ``workers``, so that jobs of several models take turns without
             unloading one for the other. Never more than ``workers`` of all of them work at a time.
         exclusive: Keep only one model loaded at a time.

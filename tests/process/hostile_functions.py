@@ -287,3 +287,16 @@ def share_with_children(mib: int, children: int, seconds: float) -> int:
     for child in pids:
         os.waitpid(child, 0)
     return len(block)
+
+
+# ------------------------------------------------------------------ frozen
+
+
+def stop_itself() -> None:
+    os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def hold_the_gil(seconds: float) -> str:
+    """Sleep in native code, and keep the GIL."""
+    ctypes.PyDLL(None).usleep(int(seconds * 1e6))
+    return "done"

@@ -256,3 +256,22 @@ def test_pages_that_children_share_count_once() -> None:
         job = pool.submit(Call(HOSTILE + "share_with_children", 100, 4, 1.5))
         assert job.result(DEADLINE_S) == 100 << 20
         assert pool.stats().slots[0].peak_bytes > 100 << 20
+
+
+# ------------------------------------------------------------------ frozen workers
+
+
+def test_a_stopped_worker_is_found_and_a_sleeping_one_left_alone() -> None:
+    with Pool(workers=2, heartbeat_s=2.0) as pool:
+        asleep = pool.submit(Call("time:sleep", 6.0))
+        stopped = pool.submit(Call(HOSTILE + "stop_itself"))
+        error = stopped.exception(DEADLINE_S)
+        assert isinstance(error, WorkerDiedError)
+        assert "frozen" in str(error)
+        assert asleep.result(DEADLINE_S) is None
+        assert pool.stats().exits == {"frozen": 1}
+
+
+def test_native_code_that_holds_the_gil_is_left_alone() -> None:
+    with Pool(heartbeat_s=2.0) as pool:
+        assert pool.submit(Call(HOSTILE + "hold_the_gil", 5.0)).result(DEADLINE_S) == "done"

@@ -11,6 +11,8 @@ import math
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable
 from time import perf_counter
 from typing import Literal, NoReturn, TypeVar, cast
@@ -88,10 +90,18 @@ def serve(commands_fd: int, replies_fd: int) -> NoReturn:
         leave(PROTOCOL_EXIT_CODE)
     sys.path.extend(entry for entry in configure.sys_path if entry not in sys.path)
     os.environ.update(configure.environ)
+    if configure.beat_s is not None:
+        threading.Thread(target=_beat, args=(configure.beat_s,), name="beat", daemon=True).start()
     worker = Worker(pipe, heap=configure.heap, linger=configure.linger)
     pipe.send(Ready(worker.read_heap()))
     while True:
         worker.answer(pipe.receive())
+
+
+def _beat(pause_s: float) -> None:
+    """Wake up now and then: the kernel counts it, and the parent reads that count (``orchestrator.process.pulse``)."""
+    while True:
+        time.sleep(pause_s)
 
 
 def _reset_signals() -> None:

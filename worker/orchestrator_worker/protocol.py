@@ -28,7 +28,7 @@ from typing import Any, Literal
 
 import msgspec
 
-PROTOCOL_VERSION = 5
+PROTOCOL_VERSION = 6
 PROTOCOL_EXIT_CODE = 114
 """Exit code of a worker that was sent bytes it cannot understand."""
 
@@ -208,7 +208,8 @@ class Configure(Message, frozen=True):
     """Answer to Hello. ``sys_path`` is appended to the worker's own; ``environ`` is set after the start.
 
     ``heap``: report the allocator's view with every answer. ``linger``: where that is off, stay awake for a moment
-    after a short job, because the next one may come at once.
+    after a short job, because the next one may come at once. ``beat_s``: have a thread wake up so often, by which the
+    parent sees that the process can run.
     """
 
     protocol: int
@@ -216,6 +217,7 @@ class Configure(Message, frozen=True):
     environ: dict[str, str] = {}
     heap: bool = True
     linger: bool = True
+    beat_s: float | None = None
 
 
 class Load(Message, frozen=True):

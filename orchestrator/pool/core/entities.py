@@ -155,6 +155,10 @@ class Link(Protocol):
         """Return the resident bytes now, 0 when the process is gone."""
         ...
 
+    def read_pulse(self) -> tuple[int, str] | None:
+        """Return how often its threads have run, and its state; None: the system does not tell, or it is gone."""
+        ...
+
     def stderr_tail(self) -> str:
         """Return what it printed last."""
         ...
@@ -193,6 +197,7 @@ class Worker:
         "peak_bytes",
         "prefetch_is_fixed",
         "prefetched",
+        "pulse",
         "ready_at",
         "rss_bytes",
         "rung",
@@ -236,6 +241,8 @@ class Worker:
         self.rung = 0
         self.spares_job = False
         """Whether it was killed for what is not its job's doing: the job is given again, and no attempt is counted."""
+        self.pulse: Pulse | None = None
+        """What was seen of its heartbeat last, where that is watched."""
         self.paused = False
         """Whether its replies are not read, because more of its text waits for a reader than may."""
         self.hung_up: HungUp | None = None
@@ -260,6 +267,18 @@ class Worker:
     def pid(self) -> int:
         """The process's number."""
         return self.link.pid
+
+
+class Pulse:
+    """A worker's heartbeat as it was seen last: since when it has not changed, and at how many looks."""
+
+    __slots__ = ("count", "look_at", "looks", "since")
+
+    def __init__(self, count: int, now: float) -> None:
+        self.count = count
+        self.since = now
+        self.looks = 0
+        self.look_at = now
 
 
 class HungUp:

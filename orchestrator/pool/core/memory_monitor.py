@@ -16,12 +16,14 @@ import math
 
 from orchestrator.config.sizes import format_size
 from orchestrator.errors import SpawnError
-from orchestrator.pool.core.entities import Sample, Worker
+from orchestrator.pool.core.entities import Pulse, Sample, Worker
 from orchestrator.pool.core.outcomes import identity
 from orchestrator.pool.core.registry import Registry
 from orchestrator.pool.core.states import ExitReason, WorkerState
 from orchestrator.pool.core.termination import Rung, Termination
 
+LOOKS_AT_A_PULSE = 4
+"""How often a heartbeat is looked for in the time after which a worker without one is frozen."""
 _AT_WORK = {WorkerState.BUSY, WorkerState.CANCELLING}
 _STARTING = {WorkerState.STARTING, WorkerState.LOADING}
 
@@ -48,6 +50,8 @@ class MemoryMonitor:
             job = None if worker.job is None else worker.job.id
             worker.slot.series.append(Sample(now, worker.rss_bytes, worker.generation, worker.state, job))
             self._enforce(worker, now)
+            if registry.settings.heartbeat_s is not None:
+                self._feel_pulse(worker, registry.settings.heartbeat_s, now)
         registry.metrics.overshoot_peak_bytes = max(registry.metrics.overshoot_peak_bytes, overshoot)
         for worker in leaving:
             self.read(worker)
@@ -68,6 +72,23 @@ class MemoryMonitor:
             worker.model_queue.learn_memory(worker.peak_bytes)
         need = worker.model_queue.need_bytes(registry.budget.limit_bytes)
         registry.budget.adjust(worker, max(need, worker.rss_bytes))
+
+    def _feel_pulse(self, worker: Worker, limit_s: float, now: float) -> None:
+        """Kill a worker that cannot run at all. One that is merely slow, asleep or in native code has a pulse."""
+        pulse = worker.pulse
+        if (pulse is not None and now < pulse.look_at) or worker.state is WorkerState.LEAVING:
+            return
+        read = worker.link.read_pulse()
+        if read is None or pulse is None or pulse.count != read[0]:
+            pulse = worker.pulse = Pulse(-1 if read is None else read[0], now)
+        pulse.look_at = now + limit_s / LOOKS_AT_A_PULSE
+        pulse.looks += 1
+        # Several looks, because this process may have been stopped together with the worker.
+        if now - pulse.since < limit_s or pulse.looks <= LOOKS_AT_A_PULSE or read is None:
+            return
+        cause = f"frozen (no thread of it has run for {now - pulse.since:.3g} s; its state is {read[1]})"
+        error = SpawnError(cause, **identity(worker))
+        self._termination.terminate(worker, ExitReason.FROZEN, error, now, cause=cause)
 
     def _enforce(self, worker: Worker, now: float) -> None:
         hard = worker.limits.hard_rss_bytes

@@ -100,6 +100,7 @@ class ExitReason(StrEnum):
     TIMEOUT = "timeout"
     CANCEL = "cancel"
     HARD_RSS = "hard-rss"
+    FROZEN = "frozen"
     OOM = "oom"
     KILLED = "killed"
     CRASH = "crash"

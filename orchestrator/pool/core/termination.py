@@ -29,6 +29,7 @@ _UNWANTED = {
     ExitReason.TIMEOUT,
     ExitReason.CANCEL,
     ExitReason.HARD_RSS,
+    ExitReason.FROZEN,
     ExitReason.OOM,
     ExitReason.KILLED,
     ExitReason.CRASH,

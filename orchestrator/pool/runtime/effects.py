@@ -34,12 +34,13 @@ class PoolEffects:
         python: str | None,
         *,
         linger: bool,
+        beat_s: float | None,
     ) -> None:
         self._admission = admission
         self._leave_queue = admission.queue.leave
         self._on_event = on_event
         self._selector = selector
-        self._linger = linger
+        self._linger, self._beat_s = linger, beat_s
         self.hold: Callable[[BaseException], None] = _raise
         """Given what the hook lets out besides an Exception, to raise it when the decision is complete."""
         self.hung_up: Callable[[Worker], None] = _nobody_listens
@@ -53,7 +54,9 @@ class PoolEffects:
 
     def spawn(self, worker: Worker) -> ProcessLink:
         """Start a process and wait on it."""
-        link = ProcessLink(worker, self._pipe_changed, self._start_method, linger=self._linger)
+        link = ProcessLink(
+            worker, self._pipe_changed, self._start_method, linger=self._linger, beat_s=self._beat_s
+        )
         self.blind = self.blind or not link.process.notices_death
         try:
             self._selector.update(link)

@@ -27,6 +27,7 @@ from typing import Any
 
 from orchestrator.errors import PoolClosedError, ProtocolError
 from orchestrator.pool.core.entities import JobRecord, Worker
+from orchestrator.pool.core.memory_monitor import LOOKS_AT_A_PULSE
 from orchestrator.pool.core.states import JobState, WorkerState
 from orchestrator.pool.core.supervisor import Supervisor
 from orchestrator.pool.events import Hook
@@ -79,7 +80,12 @@ class EventLoop:
         self._drains = False  # from then on whoever posts drains the inbox
         self.owner_pid = os.getpid()
         self._effects = PoolEffects(
-            admission, on_event, self.selector, settings.python, linger=settings.fast_path
+            admission,
+            on_event,
+            self.selector,
+            settings.python,
+            linger=settings.fast_path,
+            beat_s=None if settings.heartbeat_s is None else settings.heartbeat_s / (2 * LOOKS_AT_A_PULSE),
         )
         self._effects.hold = self.hold
         self.supervisor = Supervisor(models, settings, self._effects)

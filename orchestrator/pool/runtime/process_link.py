@@ -15,6 +15,7 @@ from orchestrator.pool.runtime.start_method import StartMethod
 from orchestrator.process.descendants import FamilyMemory
 from orchestrator.process.engine_environment import engine_defaults
 from orchestrator.process.memory import ProcessGoneError
+from orchestrator.process.pulse import read_pulse
 from orchestrator.process.spawn import host_sys_path, refusal
 from orchestrator.process.worker_process import WorkerProcess
 from orchestrator_worker.protocol import PROTOCOL_VERSION, Command, Configure, Hello, Reply
@@ -32,11 +33,12 @@ class ProcessLink:
         start_method: StartMethod,
         *,
         linger: bool,
+        beat_s: float | None,
     ) -> None:
         """Start the process and limit it.
 
         ``on_change`` is called when a command did not fit into its pipe, or nobody can read it any more. ``linger``:
-        the worker may stay awake for a moment after a short job.
+        the worker may stay awake for a moment after a short job. ``beat_s``: how often it shows that it can run.
 
         Raises:
             HostShortageError, SpawnError: The system refused.
@@ -77,7 +79,12 @@ class ProcessLink:
         # allocator for every job.
         self.process.send(
             Configure(
-                PROTOCOL_VERSION, host_sys_path(), self.process.late_environment, heap=False, linger=linger
+                PROTOCOL_VERSION,
+                host_sys_path(),
+                self.process.late_environment,
+                heap=False,
+                linger=linger,
+                beat_s=beat_s,
             )
         )
 
@@ -171,6 +178,10 @@ class ProcessLink:
             return self._reader.read()
         except ProcessGoneError:
             return 0
+
+    def read_pulse(self) -> tuple[int, str] | None:
+        """Return how often its threads have run, and its state."""
+        return read_pulse(self.pid)
 
     def stderr_tail(self) -> str:
         """Return what it printed last."""

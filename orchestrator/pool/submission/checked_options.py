@@ -17,6 +17,7 @@ from orchestrator.pool.retries import Retry
 from orchestrator.process.engine_environment import default_threads
 from orchestrator.process.host.interpreter import worker_python
 from orchestrator.process.host.supported import refuse_patched_host
+from orchestrator.process.pulse import read_pulse
 from orchestrator.process.usable_memory import budget_bytes
 
 FAST_PATH_VARIABLE = "ORCHESTRATOR_FAST_PATH"
@@ -55,6 +56,7 @@ def check_options(options: PoolOptions) -> CheckedOptions:
         exclusive=options.exclusive,
         standby=options.standby,
         hard_budget=options.hard_budget,
+        heartbeat_s=_heartbeat_s(options.heartbeat_s),
         recycle=_for_known_models(said, models) or from_file,
         retry=tries if isinstance(tries, Retry) else Retry.up_to(tries),
         start_timeout_s=positive_s("start_timeout_s", options.start_timeout_s) or START_TIMEOUT_S,
@@ -71,6 +73,16 @@ def _check(workers: object, recycle: object) -> None:
         raise ValueError(f"workers={workers!r}: a whole number, at least 1")
     if not (recycle is None or recycle == "auto" or isinstance(recycle, Recycle)):
         raise TypeError(f'recycle={recycle!r}: give a Recycle(…), "auto", or leave it out')
+
+
+def _heartbeat_s(seconds: float | None) -> float | None:
+    """Return the seconds if a heartbeat can be felt on this system."""
+    checked = positive_s("heartbeat_s", seconds)
+    if checked is not None and read_pulse(os.getpid()) is None:
+        raise ValueError(
+            "heartbeat_s: this system does not count when threads run (no /proc/PID/task/*/schedstat)"
+        )
+    return checked
 
 
 def _for_known_models(recycle: Recycle | None, models: Mapping[str, Model]) -> Recycle | None:

@@ -53,6 +53,7 @@ class FakeLink:
     signals: list[int] = field(default_factory=list)
     full: bool = False
     paused: bool = False
+    pulse: tuple[int, str] | None = (0, "S")
     pipe: list[Item] = field(default_factory=list)
     """What was sent and not recalled, from the first job without an answer."""
     read: int = 0
@@ -106,6 +107,9 @@ class FakeLink:
 
     def read_rss(self) -> int:
         return self.rss
+
+    def read_pulse(self) -> tuple[int, str] | None:
+        return self.pulse
 
     def stderr_tail(self) -> str:
         return f"words of {self.pid}"
