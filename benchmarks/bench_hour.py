@@ -80,7 +80,6 @@ def transcribe(recording: Path, recycle: str, said: argparse.Namespace) -> dict[
             "cpu_s": round(cpu_s, 2),
             **peaks,
             "words": len(out.read_text().split()),
-            "stderr": told,
         }
 
 
@@ -148,7 +147,8 @@ def main() -> None:
     document = {
         "command": f"python benchmarks/bench_hour.py --minutes {said.minutes:g} --budget {said.budget}"
         f" --workers {said.workers} --rounds {said.rounds} --format {said.format}"
-        + (" --in-turns" if said.in_turns else ""),
+        + (" --in-turns" if said.in_turns else "")
+        + ("" if said.recordings == SAMPLES else f" --recordings {said.recordings.name}"),
         "host": host("moonshine-voice"),
         "audio_s": audio_s,
         "budget_bytes": budget,
