@@ -7,6 +7,7 @@ In reading order:
 
 - ``__main__``: ``python -m orchestrator`` is the ``orchestrator`` script
 - ``errors``: every exception of the package
+- ``remote_errors``: from a worker's words about an exception to the error that a caller gets
 - ``stderr_lines``: which lines of a dead worker's standard error tell why it died
 """
 

@@ -41,6 +41,8 @@ def _made_again(
     error = kind.__new__(kind)
     error.args = args
     vars(error).update(facts)
+    if isinstance(error, JobError) and error.remote_traceback:
+        error.__cause__ = RemoteTraceback(error.remote_traceback)  # neither pickle nor copy keeps a cause
     return error
 
 
@@ -151,8 +153,10 @@ class HostShortageError(SpawnError):
     """The system has no descriptors, processes, memory or disk left for one more worker. No model is to blame."""
 
 
-class WorkerDiedError(WorkerError):
+class WorkerDiedError(WorkerError, concurrent.futures.BrokenExecutor):
     """A worker process ended while something was expected of it.
+
+    It is a ``BrokenExecutor``, which is what code written for the standard executors catches; a pool goes on, though.
 
     ``cause`` is the decoded exit status (``SIGABRT``, ``exit code 3`` …), ``phase`` what it was doing and
     ``stderr_tail`` the end of what it printed, at most 64 KiB.
@@ -227,14 +231,31 @@ class JobCancelledError(WorkerError, concurrent.futures.CancelledError):
     """A job was cancelled."""
 
 
+class RemoteTraceback(Exception):  # noqa: N818 - printed tracebacks show the name
+    """The cause of a :class:`JobError`: its text is the traceback in the worker, so that a printed error shows both."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        super().__init__(f'\n"""\n{text.rstrip()}\n"""')
+
+
 class JobError(OrchestratorError):
-    """The engine raised. The remote exception is described, never unpickled."""
+    """The engine raised. The remote exception is described, never unpickled; its traceback is ``__cause__``.
+
+    ``type_name`` is the name of its type, ``message`` its text, and ``arguments`` what it was made with, where that is
+    plain: text, numbers, bytes and None. ``module`` is where its type is from.
+    """
+
+    module: str = ""
+    arguments: tuple[object, ...] | None = None
 
     def __init__(self, type_name: str, message: str, remote_traceback: str = "") -> None:
         self.type_name = type_name
         self.message = message
         self.remote_traceback = remote_traceback
         super().__init__(f"{type_name}: {message}")
+        if remote_traceback:
+            self.__cause__ = RemoteTraceback(remote_traceback)
 
 
 class Attempt:
@@ -273,7 +294,7 @@ class Attempt:
         return f"Attempt({self!s})"
 
 
-class JobPoisonedError(WorkerError):
+class JobPoisonedError(WorkerError, concurrent.futures.BrokenExecutor):
     """Every attempt of a job ended with its worker's death. ``attempts`` has the evidence, oldest first."""
 
     def __init__(self, attempts: Sequence[Attempt]) -> None:
@@ -319,7 +340,7 @@ class QueueFullError(OrchestratorError):
         super().__init__(f"{max_queue} {what}, and that is all this pool takes{waited}; {hint}")
 
 
-class ModelOutOfUseError(OrchestratorError):
+class ModelOutOfUseError(OrchestratorError, concurrent.futures.BrokenExecutor):
     """A model was taken out of the pool's use. ``evidence`` has what was seen at each failed start."""
 
     def __init__(self, model: str, why: str, evidence: Sequence[str] = ()) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import msgspec
@@ -33,7 +33,7 @@ _OF_THE_CONTENT = (
 
 
 @contextmanager
-def content_of(where: object) -> Iterator[None]:
+def content_of(where: object) -> Generator[None, None, None]:
     """Work with what the file or folder ``where`` holds.
 
     Errors of ours pass. The cause of every other is kept as ``__cause__``, for it may be a fault of ours after all.

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from orchestrator.leakgate.call_session import Target
-from orchestrator.pool.executor import importable_name
+from orchestrator.pool.importable import importable_name
 
 _ELSEWHERE = (
     "leak_check calls it in a process of its own, which has no fixture, local variable or object of this test"

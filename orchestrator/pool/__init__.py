@@ -20,6 +20,8 @@ In reading order:
 - ``stats``: what a pool looks like from outside, at one moment
 - ``async_stream``: partial results for ``async for``
 - ``door``: what ``Pool`` and ``AsyncPool`` have in common: the keywords they are made with
+- ``importable``: how another process finds a callable, and what is bound to it
+- ``own_exceptions``: the exceptions that an executor raises as they are
 - ``executor``: the front door for other libraries
 - ``pool``: the front door for threads: ``Pool``
 - ``async_pool``: the front door for asyncio

@@ -120,6 +120,9 @@ class PoolFuture(Future[T], Generic[T]):
             raise
         except CancelledError:
             raise self._cancelled_error() from None
+        finally:
+            # What is raised keeps this frame by its traceback, and the future keeps what is raised.
+            del self
 
     def exception(self, timeout: float | None = None) -> BaseException | None:
         """Return what :meth:`result` would raise, or None.

@@ -27,6 +27,7 @@ from orchestrator.process.exit_status import describe_exit
 from orchestrator.process.host.supported import refuse_patched_host
 from orchestrator.process.spawn import host_sys_path
 from orchestrator.process.worker_process import WorkerProcess
+from orchestrator.remote_errors import job_error
 from orchestrator_worker.framing import FramingError
 from orchestrator_worker.protocol import (
     PROTOCOL_VERSION,
@@ -217,7 +218,7 @@ class Dialogue:
             return EngineUnavailableError(failed.message, failed.how_to_get_it)
         if failed.kind == "cancelled":
             return JobCancelledError(failed.message or "cancelled", **self._identity())
-        return JobError(failed.type_name, failed.message, failed.traceback)
+        return job_error(failed)
 
     def _protocol_error(self, problem: str) -> ProtocolError:
         return ProtocolError(problem, **self._identity())

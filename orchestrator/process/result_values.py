@@ -14,6 +14,7 @@ Whatever goes wrong is the error of that one result.
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ import msgspec
 
 from orchestrator.errors import JobError
 from orchestrator_worker.protocol import Alignment, Done, Plain, Result, ResultKind, Transcript
+from orchestrator_worker.values import reader
 
 LARGE_BYTES: Final = 1024 * 1024
 """Values from here on are decoded in pieces. One of this size takes a tenth of a second, whatever is in it."""
@@ -48,7 +50,22 @@ for _marker, _size in _NUMBER_SIZES.items():
     _LEAF_SIZES[_marker] = _size
 _LEAF_SIZES[0x80] = _LEAF_SIZES[0x90] = 1  # an empty map, an empty array
 _containers = bytes([*range(0x80, 0xA0), 0xDC, 0xDD, 0xDE, 0xDF])
-_decode: Callable[[bytes], Any] = msgspec.msgpack.Decoder().decode
+MOST_EXTENDED: Final = MOST_OBJECTS
+"""Bytes that the sets of one result, and its dicts with keys of other kinds, may have in all: each may be an object."""
+_extended = threading.local()
+
+
+def _extended_content(content: memoryview) -> Any:
+    """Decode what is in a set; msgspec comes back here from the middle of a value."""
+    _extended.bytes = getattr(_extended, "bytes", 0) + len(content)
+    if _extended.bytes > MOST_EXTENDED:
+        raise _UnfitError(f"its sets have more than {MOST_EXTENDED:,} bytes")
+    return _decode_part(bytes(content))
+
+
+_decode: Callable[[bytes], Any] = msgspec.msgpack.Decoder(
+    ext_hook=reader(imports=False, decode=_extended_content)
+).decode
 _typed: dict[str, msgspec.msgpack.Decoder[Any]] = {
     "transcript": msgspec.msgpack.Decoder(Transcript),
     "alignment": msgspec.msgpack.Decoder(Alignment),
@@ -99,6 +116,11 @@ def decode_value(packed: bytes) -> Any:
     Raises:
         Exception: As msgspec does, and for a value of too many objects.
     """
+    _extended.bytes = 0
+    return _decode_part(packed)
+
+
+def _decode_part(packed: bytes) -> Any:
     if len(packed) < LARGE_BYTES and not _could_overflow_the_stack(packed):
         return _decode(packed)
     pieces = _Pieces(packed)

@@ -8,6 +8,7 @@ In reading order:
 - ``protocol``: the messages between parent and worker: the one definition that both sides use
 - ``framing``: the bytes of the wire
 - ``language_names``: what models call languages, and which are written without blanks
+- ``values``: values that msgpack has no form for, as extension types and back
 - ``allocator``: the C allocator's own view of this process, and the request to give free memory back
 - ``audio``: read the 16 kHz mono PCM that the parent prepared. Standard library only
 - ``exception_text``: an exception in words, whatever its class does when it is asked for them

@@ -21,6 +21,12 @@ def name_of(error: BaseException) -> str:
     return _cut(_sendable(_class_name(type(error))), MOST_NAME)
 
 
+def module_of(error: BaseException) -> str:
+    """Return the name of the module that the exception's class is from, as the class says it."""
+    module: object = type.__dict__["__module__"].__get__(type(error))
+    return _cut(_sendable(module), MOST_NAME) if isinstance(module, str) else ""
+
+
 def text_of(thing: Any) -> str:
     """Return ``str(thing)``, or in its place why there is none."""
     try:

@@ -20,7 +20,7 @@ from typing import Literal, NoReturn, TypeVar, cast
 from orchestrator_worker import __version__
 from orchestrator_worker.emitter import Emitter
 from orchestrator_worker.engines.base import Engine, EngineUnavailableError, JobCancelledError, restarts
-from orchestrator_worker.exception_text import name_of, text_of, traceback_of
+from orchestrator_worker.exception_text import module_of, name_of, text_of, traceback_of
 from orchestrator_worker.framing import FramingError
 from orchestrator_worker.pipe import Pipe, leave
 from orchestrator_worker.protocol import (
@@ -54,6 +54,7 @@ from orchestrator_worker.protocol import (
     Unloaded,
     pack_result,
 )
+from orchestrator_worker.values import plain_arguments
 
 AnyCommand = TypeVar("AnyCommand", Run, Load | Restart | Unload | Trim | Check | ListEngines)
 CAPABILITIES = ["load", "run", "stream", "cancel", "restart", "heap", "trim", "check", "list-engines"]
@@ -260,5 +261,14 @@ class Worker:
         elif isinstance(error, FramingError):
             return Failed(command_id, "error", "ResultTooLarge", error.problem)
         trace = traceback_of(error) if kind in ("error", "unavailable") else ""
-        heap = self.read_heap()
-        return Failed(command_id, kind, name_of(error), text_of(error), trace, how_to_get_it, heap)
+        return Failed(
+            command_id,
+            kind,
+            name_of(error),
+            text_of(error),
+            trace,
+            how_to_get_it,
+            self.read_heap(),
+            module_of(error),
+            plain_arguments(error),
+        )

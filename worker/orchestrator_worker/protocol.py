@@ -386,6 +386,8 @@ class Failed(Message, frozen=True):
 
     ``kind`` tells ``unavailable`` (``how_to_get_it`` of what is missing), ``cancelled`` (the job
     stopped because it was asked to), ``refused`` (the command makes no sense now) and ``error`` apart.
+    ``module`` is where the exception's type is from, ``arguments`` in msgpack a list of what it was made
+    with, where all of that is plain and small.
     """
 
     id: int
@@ -395,6 +397,8 @@ class Failed(Message, frozen=True):
     traceback: str = ""
     how_to_get_it: str = ""
     heap: Heap | None = None
+    module: str = ""
+    arguments: bytes = b""
 
 
 Reply = (

@@ -11,7 +11,6 @@ from orchestrator.errors import (
     Attempt,
     EngineUnavailableError,
     JobCancelledError,
-    JobError,
     JobPoisonedError,
     JobTimeoutError,
     WorkerDiedError,
@@ -20,6 +19,7 @@ from orchestrator.pool.core.entities import JobRecord, Worker
 from orchestrator.pool.core.registry import Registry
 from orchestrator.pool.core.states import JobEvent, JobState
 from orchestrator.pool.events import JobEnded
+from orchestrator.remote_errors import job_error
 from orchestrator_worker.protocol import Failed
 
 MOST_SPARED = 3
@@ -53,7 +53,7 @@ class Outcomes:
                 error = JobCancelledError(failed.message or "the engine gave up", **identity(worker))
                 self.fail(job, error, "cancelled", now)
             case _:
-                self.fail(job, JobError(failed.type_name, failed.message, failed.traceback), "error", now)
+                self.fail(job, job_error(failed), "error", now)
 
     def cancel(self, job: JobRecord, now: float) -> None:
         """The caller, or the pool's stop, gave the job up."""

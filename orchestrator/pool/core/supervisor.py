@@ -45,6 +45,7 @@ from orchestrator.pool.events import WorkerLoaded
 from orchestrator.pool.models import Model
 from orchestrator.pool.options import Settings
 from orchestrator.pool.results import Answer, WorkerTag
+from orchestrator.remote_errors import job_error
 from orchestrator.stderr_lines import library_first
 from orchestrator_worker.protocol import Chunk, Done, Failed, Loaded, Ready, Reply, Returned, Trimmed
 
@@ -349,7 +350,7 @@ class Supervisor:
         if failed.kind == "unavailable":
             error = EngineUnavailableError(failed.message, failed.how_to_get_it)
         else:
-            error = JobError(failed.type_name, failed.message, failed.traceback)
+            error = job_error(failed)
         self._termination.dismiss(worker, ExitReason.START_FAILED, now)
         self._termination.start_failed(worker.model_queue, error, now)
 

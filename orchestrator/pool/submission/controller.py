@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import os
 import time
+import warnings
 import weakref
 from concurrent.futures import Future
 from typing import Any
@@ -37,8 +38,11 @@ _open_controllers: weakref.WeakSet[Controller] = weakref.WeakSet()
 class Controller:
     """Settings, admission and event loop of one pool."""
 
-    def __init__(self, options: PoolOptions) -> None:
+    def __init__(self, options: PoolOptions, *, finishes_at_exit: bool = False) -> None:
         """Check the options and start the pool.
+
+        ``finishes_at_exit`` says whether the interpreter waits for its jobs when it is left, as it does for those of a
+        standard executor; else they are dropped.
 
         Raises:
             ConfigError, ResultsError, ValueError, TypeError: As :class:`~orchestrator.pool.pool.Pool`.
@@ -54,6 +58,7 @@ class Controller:
         self._model_queues = self._supervisor.registry.model_queues
         self._languages = LanguageModels()
         self._loop.start()
+        self.finishes_at_exit = finishes_at_exit
         _open_controllers.add(self)
         self._inspection: Inspection | None = self._shown() if options.inspect else None
 
@@ -215,18 +220,27 @@ class Controller:
         return ended
 
     def __del__(self) -> None:
-        if hasattr(self, "_loop") and not self._admission.closed:
+        if hasattr(self, "_loop") and not self._admission.closed and os.getpid() == self._owner_pid:
             self.end(drop=False)
             self.hide()
+            warnings.warn(
+                "a pool was never closed: use it in a with block, or call close() or shutdown()",
+                ResourceWarning,
+                source=self,
+                stacklevel=2,
+            )
 
 
 def _end_at_exit() -> None:
-    """Workers die with the process anyway; this spares them the lifeline and us a thread in mid-air."""
+    """Finish what executors have been given, as the standard ones do, and end the other pools.
+
+    Workers die with the process anyway; this spares them the lifeline and us a thread in mid-air.
+    """
     controllers = list(_open_controllers)
     for controller in controllers:
-        controller.end(drop=True)
+        controller.end(drop=not controller.finishes_at_exit)
     for controller in controllers:
-        controller.join(EXIT_TIMEOUT_S)
+        controller.join(None if controller.finishes_at_exit else EXIT_TIMEOUT_S)
 
 
 atexit.register(_end_at_exit)

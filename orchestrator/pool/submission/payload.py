@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,13 @@ from orchestrator.pool.models import FUNCTION_MODEL
 from orchestrator.pool.runtime.tickets import UNASSIGNED
 from orchestrator_worker import protocol
 from orchestrator_worker.framing import FramingError, frame
+from orchestrator_worker.values import UnsendableError, fits, packed, sendable
 
 TARGET = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*")
 MOST_TARGETS = 1024
 _good_targets: set[str] = set()
 """Targets found well written, so that the same one is not looked at for every job."""
+_CURE = "send numbers, text, bytes, dates, lists and dicts, arrays of numbers, or the path of a file"
 _encoder = msgspec.msgpack.Encoder()
 _ids = itertools.count(1)
 
@@ -97,11 +100,47 @@ def _call(job: jobs.Call) -> protocol.Job:
     if job.target not in _good_targets:
         _check_target(job)
     options: dict[str, Any] = {"target": job.target}
-    if job.args:
-        options["args"] = job.args
-    if job.kwargs:
-        options["kwargs"] = job.kwargs
+    if _is_plain(job):
+        if job.args:
+            options["args"] = job.args
+        if job.kwargs:
+            options["kwargs"] = job.kwargs
+    else:
+        options["values"] = pack_arguments(job.args, job.kwargs)
     return protocol.Job("call", options=options)
+
+
+def _is_plain(job: jobs.Call) -> bool:
+    """Whether msgpack has a form for every argument; a list in one is not looked into, and counts as not plain."""
+    each = (*job.args, *job.kwargs.values())
+    try:
+        return sendable(each) is each and all(fits(one) for one in each if type(one) is int)
+    except (UnsendableError, RecursionError):
+        return False  # packing them says which one it is
+
+
+def pack_arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
+    """Return positional and named arguments in one.
+
+    Raises:
+        TypeError: One cannot travel; says where in the arguments it is.
+    """
+    positional = [_packed(f"argument {number}", each) for number, each in enumerate(args, 1)]
+    named = {key: _packed(f"argument {key!r}", each) for key, each in kwargs.items()}
+    return _encoder.encode((positional, named))
+
+
+def _packed(name: str, value: Any) -> msgspec.Raw:
+    try:
+        return msgspec.Raw(packed(value))
+    except UnsendableError as error:
+        raise TypeError(
+            f"{name}{error.path} ({error.kind}) cannot be sent to a worker: {error.why}; {_CURE}"
+        ) from None
+    except (RecursionError, UnicodeEncodeError) as error:
+        raise TypeError(
+            f"{name} ({type(value).__name__}) cannot be sent to a worker: {error}; {_CURE}"
+        ) from None
 
 
 def _check_target(job: jobs.Call) -> None:
@@ -129,20 +168,11 @@ def _encoded(model: str, body: protocol.Job, descriptor: int | None, stream: boo
 
 
 def _unpackable(body: protocol.Job, error: Exception) -> str:
-    """Name the values that cannot travel."""
-    options = body.options
-    named: list[tuple[str, Any]] = []
-    if body.task == "call":
-        named += [(f"argument {number}", value) for number, value in enumerate(options.get("args", ()), 1)]
-        named += [(f"argument {key!r}", value) for key, value in options.get("kwargs", {}).items()]
-    else:
-        named += [(f"option {key!r}", value) for key, value in options.items()]
-    guilty = [f"{name} ({type(value).__name__})" for name, value in named if not _packs(value)]
-    whom = ", ".join(guilty) or "the job"
-    return (
-        f"{whom} cannot be sent to a worker: {error}; send numbers, text, bytes, lists and dicts, or the path of "
-        "a file"
-    )
+    """Name the options that cannot travel."""
+    guilty = [
+        f"option {key!r} ({type(value).__name__})" for key, value in body.options.items() if not _packs(value)
+    ]
+    return f"{', '.join(guilty) or 'the job'} cannot be sent to a worker: {error}; {_CURE}"
 
 
 def _packs(value: Any) -> bool:

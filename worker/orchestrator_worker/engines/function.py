@@ -27,7 +27,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
-from types import CoroutineType, GeneratorType
+from types import CoroutineType, GeneratorType, ModuleType
 from typing import Any
 
 import msgspec
@@ -38,28 +38,49 @@ from orchestrator_worker.engines.nearest import known_words
 from orchestrator_worker.engines.options import read_options
 from orchestrator_worker.engines.repeated_calls import Repeat, call_repeatedly
 from orchestrator_worker.protocol import Job, ModelSpec, Plain
+from orchestrator_worker.values import UnsendableError, packed, reader
 
+_unpack = msgspec.msgpack.Decoder(tuple[list[Any], dict[str, Any]], ext_hook=reader(imports=True))
 _NAME = r"[^\W\d]\w*"
 _TARGET = re.compile(rf"(?P<module>{_NAME}(\.{_NAME})*):(?P<name>{_NAME}(\.{_NAME})*)")
-ALLOWED_RESULTS = "None, bool, int (64 bits), float, str, bytes, list, tuple, dict, set, datetime, dataclass"
+ALLOWED_RESULTS = (
+    "None, bool, int, float, complex, str, bytes, list, tuple, dict, set, date, time, Decimal, UUID, Path, Enum, "
+    "dataclass, NumPy's numbers and arrays of them"
+)
+
+
+class Initializer(msgspec.Struct, frozen=True):
+    """What is called once in each worker, before its first job; with arguments as a job has them."""
+
+    target: str
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    values: bytes = b""
 
 
 class FunctionOptions(msgspec.Struct, frozen=True):
     """The model's options: modules to import while loading, so that no job pays for it.
 
-    ``path`` is the whole ``sys.path`` that modules are looked for on, in its order; empty: the parent's after ours.
+    ``initializer`` is called after them. ``path`` is the whole ``sys.path`` that modules are looked for on, in its
+    order; empty: the parent's after ours.
     """
 
     preload: list[str] = []
     path: list[str] = []
+    initializer: Initializer | None = None
 
 
 class CallOptions(msgspec.Struct, frozen=True):
-    """A job's options: what to call with what."""
+    """A job's options: what to call with what.
+
+    ``values`` has positional and named arguments packed (:mod:`orchestrator_worker.values`), in the place of ``args``
+    and ``kwargs``, where one of them is a value that msgpack has no form for.
+    """
 
     target: str
     args: list[Any] = []
     kwargs: dict[str, Any] = {}
+    values: bytes = b""
     file: str | None = None
     discard_result: bool = False
     repeat: Repeat | None = None
@@ -112,6 +133,9 @@ class FunctionEngine(Engine):
             search_path.take_over(options.path)
         for module in options.preload:
             _import_module(module)
+        if (first := options.initializer) is not None:
+            args, kwargs = _arguments(first)
+            resolve(first.target)(*args, **kwargs)
         return {"preloaded": options.preload}
 
     def run(self, job: Job, emit: Emit) -> Plain:
@@ -124,12 +148,13 @@ class FunctionEngine(Engine):
         global _current_emit  # noqa: PLW0603 - one job at a time in a worker
         call = read_options(job.options, CallOptions, "engine function: job")
         function = self._resolve(call)
+        args, kwargs = _arguments(call)
         _current_emit = emit
         try:
             if call.repeat is not None:
-                reading = call_repeatedly(function, call.args, call.kwargs, call.repeat)
+                reading = call_repeatedly(function, args, kwargs, call.repeat)
                 return Plain(_encode(reading, call.target))
-            value = _finish(function(*call.args, **call.kwargs), call.target, emit)
+            value = _finish(function(*args, **kwargs), call.target, emit)
         finally:
             _current_emit = _NO_EMIT
         return Plain(_encode(None if call.discard_result else value, call.target))
@@ -148,6 +173,15 @@ class FunctionEngine(Engine):
         self._callables.clear()
 
 
+def _arguments(call: CallOptions | Initializer) -> tuple[list[Any], dict[str, Any]]:
+    if not call.values:
+        return call.args, call.kwargs
+    try:
+        return _unpack.decode(call.values)
+    except (ValueError, msgspec.MsgspecError, RecursionError) as error:
+        raise EngineError(f"the arguments of {call.target} cannot be made here: {error}") from error
+
+
 def resolve(target: str, file: str | None = None) -> Callable[..., Any]:
     """Import the callable that ``package.module:name`` names; from ``file`` where no module of that name is found.
 
@@ -162,7 +196,7 @@ def resolve(target: str, file: str | None = None) -> Callable[..., Any]:
     found: Any = _import_module(match["module"], file)
     reached = match["module"]
     for part in match["name"].split("."):
-        if not hasattr(found, part):
+        if not hasattr(found, part) and not _is_submodule(found, part):
             public = [name for name in dir(found) if not name.startswith("_")]
             raise EngineError(f"target {target!r}: {reached} has no {part!r} ({known_words(part, public)})")
         found = getattr(found, part)
@@ -170,6 +204,20 @@ def resolve(target: str, file: str | None = None) -> Callable[..., Any]:
     if not callable(found):
         raise EngineError(f"target {target!r} is {type(found).__name__}, which cannot be called")
     return found  # type: ignore[no-any-return]
+
+
+def _is_submodule(package: Any, name: str) -> bool:
+    """Import ``name`` of a package, which nobody may have done yet; False where it has none."""
+    if not isinstance(package, ModuleType) or not hasattr(package, "__path__"):
+        return False
+    module = f"{package.__name__}.{name}"
+    try:
+        importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name == module:
+            return False
+        raise
+    return hasattr(package, name)
 
 
 def _import_module(module: str, file: str | None = None) -> Any:
@@ -236,7 +284,12 @@ def _drain(generator: GeneratorType[Any, None, Any], target: str, emit: Emit) ->
 def _encode(value: Any, target: str) -> msgspec.Raw:
     """Encode the result once; the reply carries these bytes as they are."""
     try:
-        return msgspec.Raw(msgspec.msgpack.encode(value))
+        return msgspec.Raw(packed(value))
+    except UnsendableError as error:
+        raise EngineError(
+            f"{target} returned {type(value).__name__}, which cannot be sent back: {error.place('the result')}; "
+            f"allowed, also nested: {ALLOWED_RESULTS}"
+        ) from error
     except (TypeError, OverflowError, RecursionError, ValueError) as error:
         raise EngineError(
             f"{target} returned {type(value).__name__}, which cannot be sent back: {error}; "
