@@ -229,7 +229,9 @@ def _of_another_type(value: Any) -> Any:
     if hasattr(kind, "__dataclass_fields__"):
         import dataclasses
 
-        return _dict_of({each.name: getattr(value, each.name) for each in dataclasses.fields(value)})
+        return _dict_of(
+            {each.name: getattr(value, each.name) for each in dataclasses.fields(cast("Any", value))}
+        )
     if isinstance(value, msgspec.Struct):
         return _dict_of({name: getattr(value, name) for name in value.__struct_fields__})
     for base, convert in _BASES:

@@ -80,6 +80,7 @@ def try_destroy(step: Step, job: Job, env: Mapping[str, str], *, timeout_s: floa
     Empty where nothing did, and where it did not get that far.
     """
     destroyed = False
+    dialogue: Dialogue | None = None
     try:
         with Dialogue(env, heap=False) as dialogue:
             _load_and_work(dialogue, step, job, timeout_s)
@@ -90,7 +91,7 @@ def try_destroy(step: Step, job: Job, env: Mapping[str, str], *, timeout_s: floa
     except WorkerDiedError as error:
         return _death(error) if destroyed else ""
     except JobTimeoutError as error:
-        return _hang(error, dialogue.phase) if destroyed else ""
+        return _hang(error, dialogue.phase) if destroyed and dialogue is not None else ""
     except EngineUnavailableError as error:
         return error.what if destroyed else ""
     except (JobError, WorkerError) as error:

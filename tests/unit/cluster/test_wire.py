@@ -28,6 +28,8 @@ SAMPLES: list[errors.OrchestratorError] = [
     errors.SpawnError("no", slot=2),
     errors.ProtocolError("noise", b"\x00"),
     errors.AudioError("a.wav", "is empty"),
+    errors.NotDecodedError("a.wav", "ffmpeg is missing", "install it", shortage="ffmpeg"),
+    errors.HostShortageError("no descriptors", slot=1),
     errors.QueueFullError(7),
     errors.QueueFullError(7, "hold audio", waited_s=0.5, hint="send paths"),
     errors.InterpreterError("python=3 is none", "name one"),
