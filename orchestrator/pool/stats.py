@@ -23,7 +23,7 @@ class WorkerStats(msgspec.Struct, frozen=True, kw_only=True):
     ``rss_bytes`` of an idle one is from the end of its last job.
 
     ``reserved_bytes`` is its part of the memory budget; ``limit_bytes`` what it may take before it is replaced or
-    killed: ``max_rss``, ``hard_rss``, or what is learnt, whichever is least. None: no limit of its own.
+    killed: ``max_rss``, ``hard_rss``, a hard budget, or what is learnt, whichever is least. None: no limit.
     """
 
     generation: int
@@ -206,10 +206,9 @@ def _worker(worker: Worker, registry: Registry, now: float) -> WorkerStats:
 
 def _limit(worker: Worker, registry: Registry) -> int | None:
     learnt = worker_limit(registry, worker) if worker.trace is not None and worker.trace.jobs else None
-    known = [
-        each for each in (worker.limits.rss_bytes, worker.limits.hard_rss_bytes, learnt) if each is not None
-    ]
-    return min(known, default=None)
+    whole = registry.budget.limit_bytes if registry.settings.hard_budget else None
+    limits = (worker.limits.rss_bytes, worker.limits.hard_rss_bytes, learnt, whole)
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _models(registry: Registry) -> Iterable[ModelStats]:

@@ -13,6 +13,7 @@ from orchestrator.pool.core.entities import JobRecord
 from orchestrator.pool.core.states import JobState, WorkerState
 from orchestrator.pool.models import FUNCTION_MODEL
 from orchestrator.pool.recycling import Recycle
+from orchestrator.pool.stats import take_stats
 
 READING_S = 0.021
 
@@ -161,3 +162,12 @@ def test_without_it_nothing_is_killed() -> None:
     assert pool.links[0].signals == []
     pool.done(pool.worker())
     assert pool.ending(job) == "value"
+
+
+def test_its_limit_is_seen_from_the_start() -> None:
+    pool = pool_of(budget_mib=500)
+    pool.submit()
+    pool.ready_all()
+    (slot,) = take_stats(pool.registry, pool.now).slots
+    assert slot.worker is not None
+    assert slot.worker.limit_bytes == 500 * MIB
