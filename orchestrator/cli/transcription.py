@@ -170,7 +170,8 @@ class Transcriber:
             return []
         self._kept.append(kept)
         if len(kept):
-            say(f"{label}: going on where it stood, {len(kept)} jobs were done before")
+            done = "1 job was" if len(kept) == 1 else f"{len(kept)} jobs were"
+            say(f"{label}: going on where it stood, {done} done before")
         return [kept]
 
     @contextlib.contextmanager

@@ -24,7 +24,7 @@ class Bindings:
 
     ``folder`` is where relative paths count from, ``cores`` how many there are: the default number of threads is
     lowered to it, a number that flag, environment or file says is not. ``aligners`` are the models that only align:
-    ASR_LANGUAGE and ``--language`` are about hearing and leave their language, which is that of the text, alone.
+    ASR_LANGUAGE and ``--language`` are about hearing; an aligner is told of them by the language of what was heard.
     """
 
     def __init__(

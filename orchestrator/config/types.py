@@ -99,7 +99,7 @@ class ModelConfig(Table, frozen=True):
             "default); numbers in digits only (itn); nothing (off)"
         ),
     ] = "zh-TW"
-    env: Annotated[Environment, Meta(description="set before the worker starts, e.g. OMP_WAIT_POLICY")] = {}
+    env: Annotated[Environment, Meta(description="set before the worker starts, e.g. GOMP_SPINCOUNT")] = {}
     options: Annotated[dict[str, Any], Meta(description="the engine's own options")] = {}
 
 

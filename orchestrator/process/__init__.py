@@ -7,6 +7,7 @@ In reading order:
 - ``memory``: the memory of another process, read from outside, in full
 - ``exit_status``: the words for an exit status, as results, logs and errors use them
 - ``engine_environment``: the environment that an engine's worker should start with
+- ``start_language``: for which language a model must be started, where its engine reads it then
 - ``fork_server``: the host's side of a fork server (``fork_server``)
 - ``sample_record``: one record of the time series
 - ``stderr_tail``: keep the last of what a worker printed

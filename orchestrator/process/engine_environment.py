@@ -18,8 +18,6 @@ _DEFAULTS: Mapping[str, Mapping[str, str]] = {
     # ggml runs a debugger for seconds before it aborts: what killed it is on standard error without one, too.
     "chatllm": {"GOMP_SPINCOUNT": "1000", "GGML_NO_BACKTRACE": "1"},
 }
-READS_LANGUAGE_AT_START = frozenset({"chatllm"})
-"""Engines that are started for a language: a job in another one needs another instance of the model."""
 _WAITING = frozenset({"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"})
 """Who says any of these has decided how threads wait: then nothing of ours is added."""
 

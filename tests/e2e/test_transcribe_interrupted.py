@@ -140,7 +140,7 @@ def test_interrupted_the_text_so_far_stands_beside_its_place(prepared: Lab, numb
     assert before >= 1
     done = kept.run("talk.wav", "--out", "talk.txt", "--workers", "1")
     assert done.returncode == 0
-    assert f"going on where it stood, {before} jobs were done before" in done.stderr.decode()
+    assert f"going on where it stood, {before} job" in done.stderr.decode()
     assert not partial.exists()
     assert len((prepared.folder / "talk.txt").read_text().splitlines()) == PIECES
 

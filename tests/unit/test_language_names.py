@@ -4,7 +4,8 @@ import pytest
 
 from orchestrator.pool.jobs import Align, EngineJob, Transcribe
 from orchestrator.pool.models import Model
-from orchestrator.pool.submission.language_models import language_to_start
+from orchestrator.pool.submission.language_models import LanguageModels
+from orchestrator.pool.submission.payload import Payload
 from orchestrator_worker.engines.chatllm.windows import units_of
 from orchestrator_worker.language_names import language_name, language_of_script
 
@@ -62,7 +63,8 @@ def model(language: str | None, engine: str = "chatllm") -> Model:
 def test_another_instance_is_started_where_the_language_is_another(
     job: EngineJob, has: str | None, started_for: str | None
 ) -> None:
-    assert language_to_start(job, model(has)) == started_for
+    addressed = LanguageModels().addressed(Payload(1, "model", job.task, b"", None), job, model(has))
+    assert addressed.model == ("model" if started_for is None else f"model ({started_for})")
 
 
 @pytest.mark.parametrize(

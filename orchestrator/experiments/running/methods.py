@@ -41,6 +41,8 @@ class Method(ABC):
 
     memory_boundary: Boundary = "after_unload"
     """Where the iteration's memory is read: the original study's own place, and the leak series'."""
+    loads_each_step = True
+    """Whether a model is loaded anew for each step, so that what a step before heard has a say in how."""
 
     def __init__(
         self,
@@ -156,6 +158,7 @@ class Reuse(_OneProcess):
     """Load once and keep the model; nothing is reset."""
 
     memory_boundary = "after_infer"
+    loads_each_step = False
     restarts = False
 
     def iterate(self, drafts: Sequence[StepDraft], *, last: bool) -> None:  # noqa: ARG002

@@ -29,6 +29,7 @@ from orchestrator.experiments.running.draft import StepDraft
 from orchestrator.experiments.running.methods import METHODS, Method
 from orchestrator.experiments.running.observer import RunObserver
 from orchestrator.experiments.running.stage import Stage
+from orchestrator.experiments.running.step_texts import StepTexts
 from orchestrator.experiments.running.stopping import EarlyStop
 from orchestrator.experiments.running.transcripts import examine
 from orchestrator.experiments.storage.records import (
@@ -83,11 +84,10 @@ class SeriesRun:
         self._completed = 0
         self._early = EarlyStop(self._experiment, context.series, context.before)
         self._settled: Settlement | None = None
-        self._drafts: list[StepDraft] = []
+        self._texts = StepTexts((), loads_each=True)
         self._stages: list[Stage] = []
         self._active: Stage | None = None
         self._missed_before = context.sampler.missed_deadlines
-        self._previous_text: str | None = None
         self._before: IterationRecord | None = None
         self._latest: IterationRecord | None = None
         self._cut_short = ""
@@ -137,6 +137,10 @@ class SeriesRun:
 
     # ------------------------------------------------------------------ iterations
 
+    @property
+    def _drafts(self) -> Sequence[StepDraft]:
+        return self._texts.drafts
+
     def _iterate(self) -> None:
         last = self._experiment.iterations
         for iteration in range(self._first, last + 1):
@@ -144,8 +148,7 @@ class SeriesRun:
                 break
             self._iteration = iteration
             started_at = datetime.now(UTC).isoformat(timespec="milliseconds")
-            self._drafts = [StepDraft(step) for step in self._experiment.steps]
-            self._previous_text = None
+            self._texts = StepTexts(self._experiment.steps, loads_each=self._method.loads_each_step)
             may_end = iteration == last or self._early.looks_after(iteration)
             self._method.iterate(self._drafts, last=may_end)
             record = self._record(started_at)
@@ -194,7 +197,7 @@ class SeriesRun:
         stage.infer(draft, job, on_chunk)
         draft.audio_s = job.audio.samples / SAMPLE_RATE if job.audio else None
         if isinstance(draft.result, Transcript):
-            self._previous_text = draft.result.text
+            self._texts.heard(draft.result)
             draft.chinese, draft.score = examine(draft.step, draft.result)
 
     def _step_done(self, draft: StepDraft) -> None:
@@ -205,14 +208,7 @@ class SeriesRun:
     def _job(self, draft: StepDraft) -> Job:
         step = draft.step
         audio = self._context.audio[step.sample.name] if step.sample else None
-        return Job(step.task, audio, self._text(step), step.model.language, step.options)
-
-    def _text(self, step: Step) -> str | None:
-        if step.text == "previous":
-            return self._previous_text
-        if step.text is None or step.text == "reference":
-            return step.sample.reference if step.sample and step.task != "asr" else None
-        return step.text
+        return Job(step.task, audio, self._texts.of(step), step.model.language, step.options)
 
     # ------------------------------------------------------------------ stages
 

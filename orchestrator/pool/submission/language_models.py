@@ -17,17 +17,11 @@ import threading
 import msgspec
 
 from orchestrator.pool.core.entities import ModelQueue
-from orchestrator.pool.jobs import Call, EngineJob, Job
+from orchestrator.pool.jobs import Call, Job
 from orchestrator.pool.models import Model
 from orchestrator.pool.submission.payload import Payload
-from orchestrator.process.engine_environment import READS_LANGUAGE_AT_START
-from orchestrator_worker.language_names import (
-    AUTO,
-    KNOWN,
-    WITHOUT_BLANKS,
-    language_name,
-    language_of_script,
-)
+from orchestrator.process.start_language import READS_LANGUAGE_AT_START, language_to_start
+from orchestrator_worker.language_names import language_name
 
 
 class LanguageModels:
@@ -44,7 +38,8 @@ class LanguageModels:
         """Return the payload, addressed to the instance of ``model`` that is started for the language of ``job``."""
         if model.engine not in READS_LANGUAGE_AT_START or isinstance(job, Call):
             return payload
-        language = language_to_start(job, model)
+        wanted = language_name(job.language) or language_name(job.text_language)
+        language = language_to_start(job.task, has=model.language, wanted=wanted, text=job.text)
         if language is None:
             return payload
         name = f"{model.name} ({language})"
@@ -53,19 +48,3 @@ class LanguageModels:
                 started = msgspec.structs.replace(model, name=name, language=language)
                 self.made[name] = ModelQueue(started, recycled_as=model.name)
         return msgspec.structs.replace(payload, model=name)
-
-
-def language_to_start(job: EngineJob, model: Model) -> str | None:
-    """Return the language that another instance must be started for; None: the model as it is will do.
-
-    A language that nobody knows makes no instance: the engine says what is wrong with it.
-    """
-    has = language_name(model.language)
-    wanted = language_name(job.language) or language_name(job.text_language)
-    if wanted is None and job.task == "align" and has not in WITHOUT_BLANKS:
-        wanted = language_of_script(job.text or "")
-    if wanted is None or wanted == has:
-        return None
-    if wanted == AUTO and job.task == "align":
-        return None  # of a text it is known; to hear it means something to recognition only
-    return wanted if wanted in KNOWN or wanted == AUTO else None
