@@ -5,7 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -240,3 +240,112 @@ def test_a_pool_that_broke_is_asked_to_stop_in_the_same_moment() -> None:
     assert pool._controller.join(DEADLINE_S)
     with pytest.raises(PoolClosedError):
         pool.submit(Call("operator:add", 1, 1))
+
+
+# ------------------------------------------------------------------ bugs of ours
+
+
+def struck(*_: object, **__: object) -> None:
+    raise KeyError("a bug")
+
+
+def strikes(owner: Any, name: str) -> None:
+    """From now on this part of every decision raises."""
+    setattr(owner, name, struck)
+
+
+PLACES = {
+    "submit": lambda loop: strikes(loop.supervisor, "submit"),
+    "what comes after a submit": lambda loop: strikes(loop.supervisor._dispatch, "arrived"),
+    "received": lambda loop: strikes(loop.supervisor, "received"),
+    "between an answer and its caller": lambda loop: strikes(loop.supervisor._outcomes, "succeed"),
+    "after the worker has given its job back": lambda loop: strikes(
+        loop.supervisor._after_job, "stands_idle"
+    ),
+    "the end of a job": lambda loop: strikes(loop.supervisor._outcomes, "_leave"),
+    "what is known of jobs": lambda loop: strikes(loop.supervisor.registry, "take_next"),
+    "tick": lambda loop: strikes(loop.supervisor, "tick"),
+    "settle": lambda loop: strikes(loop.supervisor, "settle"),
+    "when the thread must wake": lambda loop: strikes(loop.supervisor, "next_due"),
+    "a death": lambda loop: strikes(loop.supervisor, "exited"),
+}
+
+
+def every_future_ends(pool: Pool, futures: list[Any]) -> None:
+    """Each with its value, or with what broke the pool; and the pool itself is over, or was never struck."""
+    for future in futures:
+        error = future.exception(DEADLINE_S)
+        if error is not None:
+            assert isinstance(error, PoolClosedError)
+            assert isinstance(error.__cause__, KeyError)
+            assert "KeyError" in str(error)
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("main_thread", [True, False], ids=["main thread", "another thread"])
+@pytest.mark.usefixtures("no_handlers")
+def test_a_bug_anywhere_in_a_decision_ends_the_pool_and_every_job(
+    place: str, *, main_thread: bool, tmp_path: Path
+) -> None:
+    """Whoever makes the decision: the pool's thread, the caller that submits, the one that waits."""
+    gate = tmp_path / "gate"
+    pool = Pool(workers=2, max_queue=50)
+    pool.run(Call("operator:add", 0, 0))
+    running = [pool.submit(Call("pool_functions:wait_for", str(gate))) for _ in range(2)]
+    waiting = [pool.submit(Call("operator:add", n, 1)) for n in range(5)]
+    late: list[Any] = []
+
+    def strike_and_submit() -> None:
+        loop = pool._controller._loop
+        PLACES[place](loop)
+        with suppress(PoolClosedError):
+            late.append(pool.submit(Call("operator:add", 1, 1)))
+        gate.touch()
+        if place == "a death":
+            with suppress(PoolClosedError):
+                late.append(pool.submit(Call("os:abort")))
+        every_future_ends(pool, [*running, *waiting, *late])
+
+    if main_thread:
+        strike_and_submit()
+    else:
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(strike_and_submit).result(2 * DEADLINE_S)
+    pool._controller._loop.waker.wake_surely()
+    assert pool.close(DEADLINE_S)
+    with pytest.raises(PoolClosedError):
+        pool.submit(Call("operator:add", 1, 1))
+
+
+@pytest.fixture
+def no_handlers() -> Iterator[None]:
+    """Nothing but Ctrl-C raises in the main thread: then an exception in a decision there is a bug as well."""
+    before = signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.usefixtures("no_handlers")
+def test_callbacks_of_a_pool_that_broke_keep_nobody_from_their_error() -> None:
+    """One exits, one asks the pool, one submits, one waits for the pool's end: further futures end all the same."""
+    pool = Pool(workers=1)
+    pool.run(Call("operator:add", 0, 0))
+    running = pool.submit(Call("time:sleep", 60.0))
+    futures = [pool.submit(Call("operator:add", n, 1)) for n in range(6)]
+
+    def leave(_: object) -> None:
+        raise SystemExit(3)
+
+    called: list[int] = []
+    futures[0].add_done_callback(leave)
+    futures[1].add_done_callback(lambda _: called.append(len(pool.stats().slots)))
+    futures[2].add_done_callback(lambda _: pool.submit(Call("operator:add", 1, 1)))
+    futures[3].add_done_callback(lambda _: pool.close())
+    strikes(pool._controller._supervisor, "tick")
+    pool._controller._loop.waker.wake_surely()
+    for future in [running, *futures]:
+        with pytest.raises(PoolClosedError, match="KeyError") as caught:
+            future.result(DEADLINE_S)
+        assert isinstance(caught.value.__cause__, KeyError)
+    assert pool._controller.join(DEADLINE_S)
+    assert called

@@ -127,6 +127,12 @@ class Registry:
         for model_queue in self.model_queues.values():
             yield from model_queue.waiting.members()
         yield from self.delayed
+        # In the middle of a decision a job may be in none of these places.
+        yield from self.in_hand
+        for job, prefetched, _ in self.touched.values():
+            if job is not None:
+                yield job
+            yield from prefetched
 
     @property
     def all_at_work(self) -> bool:

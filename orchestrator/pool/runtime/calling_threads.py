@@ -21,12 +21,15 @@ Whose replies are they? The selector's set of replies is *shared* with the threa
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Protocol
 
 from orchestrator.pool.core.entities import JobRecord
@@ -48,6 +51,7 @@ class Loop(Protocol):
     ended: bool
     unfinished: bool
     broken: bool
+    bug: Exception | None
     owner_pid: int
     inbox: deque[Any]
 
@@ -110,7 +114,9 @@ class CallingThreads:
                 return self._submit(job, returning=returning)
             finally:
                 loop.deciding.release()
-        except BaseException:
+        except BaseException as error:
+            if self._is_bug(error):
+                return False  # the pool's thread ends the job with all others
             # The caller gets no future: whatever has become of the job, nobody waits for it.
             loop.post(loop.supervisor.withdraw, job)
             self._let_go()
@@ -174,7 +180,9 @@ class CallingThreads:
                     self._leave_the_rest()
             finally:
                 loop.deciding.release()
-        except BaseException:
+        except BaseException as error:
+            if self._is_bug(error):
+                return
             self._let_go()
             raise
 
@@ -204,9 +212,10 @@ class CallingThreads:
             if not self._seat.acquire(False):
                 return timeout_s
             self._drive(future, ends_at)
-        except BaseException:
-            self._let_go()
-            raise
+        except BaseException as error:
+            if not self._is_bug(error):
+                self._let_go()
+                raise
         return None if ends_at is None else max(0.0, ends_at - time.monotonic())
 
     def _drive(self, future: PoolFuture[Any], ends_at: float | None) -> None:
@@ -255,6 +264,17 @@ class CallingThreads:
         loop = self._loop
         return not (loop.ended or loop.broken or loop.unfinished)
 
+    def _is_bug(self, error: BaseException) -> bool:
+        """Whether a decision let out what no signal handler can have raised: by it the pool's thread ends the pool.
+
+        What a handler raises is the caller's, and costs the pool little (:mod:`orchestrator.pool.core.recovery`). A bug
+        is not the caller's: it hears of it from its own job, like everybody else.
+        """
+        if error is not self._loop.bug:
+            return False
+        self._let_go()
+        return True
+
     def _let_go(self) -> None:
         """An exception came out, maybe between taking a lock and the block that would release it.
 
@@ -288,6 +308,25 @@ class CallingThreads:
         self._seat.acquire()  # kept; the thread ends with it
         with self._loop.deciding:
             self._waker.close()
+
+
+def may_be_a_handlers(error: Exception) -> bool:
+    """Whether a signal handler may have raised ``error`` on this thread: only the main thread runs any.
+
+    A handler that is a Python function has left its frame in the traceback; of any other kind there is no telling.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return False
+    codes = {frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)}
+    for number in signal.valid_signals():
+        handler = signal.getsignal(number)
+        while isinstance(handler, partial):
+            handler = handler.func
+        if callable(handler) and handler is not signal.default_int_handler:
+            code = getattr(handler, "__code__", None)
+            if code is None or code in codes:
+                return True
+    return False
 
 
 def _is_deep() -> bool:

@@ -28,14 +28,14 @@ from typing import Any
 from orchestrator.errors import PoolClosedError, ProtocolError
 from orchestrator.pool.core.entities import JobRecord, Worker
 from orchestrator.pool.core.memory_monitor import LOOKS_AT_A_PULSE
-from orchestrator.pool.core.states import JobState, WorkerState
+from orchestrator.pool.core.states import WorkerState
 from orchestrator.pool.core.supervisor import Supervisor
 from orchestrator.pool.events import Hook
 from orchestrator.pool.futures import PoolFuture
 from orchestrator.pool.models import Model
 from orchestrator.pool.options import Settings
 from orchestrator.pool.runtime.admission import Admission
-from orchestrator.pool.runtime.calling_threads import CallingThreads
+from orchestrator.pool.runtime.calling_threads import CallingThreads, may_be_a_handlers
 from orchestrator.pool.runtime.effects import PoolEffects
 from orchestrator.pool.runtime.process_link import ProcessLink
 from orchestrator.pool.runtime.selector import Selector, Waker
@@ -52,7 +52,7 @@ class EventLoop:
     """Runs a supervisor in a thread of its own.
 
     ``deciding`` is held by whoever lets the supervisor decide. ``ended`` is set in the round after which nothing is
-    left to do, ``broken`` when a decision of the thread let an exception out, a bug of ours: then the pool ends.
+    left to do, ``broken`` when a bug of ours let an exception out of a decision: then the pool ends.
     ``unfinished`` is true in the middle of a decision, and stays so when it is interrupted there.
     """
 
@@ -70,12 +70,16 @@ class EventLoop:
         self._decider = 0  # the thread that lets the supervisor decide now
         self.wakes_at = NEVER  # when the thread wakes by itself
         self.unfinished = False
+        self._arguments: tuple[Any, ...] = ()  # what the posted call is about that is made now
         self._exiting: ProcessLink | None = None  # a dead worker that the supervisor is hearing of
         self._speaker: Worker | None = None  # the worker whose replies are dealt with
         self._reading: Worker | None = None  # the same while they are taken out of its pipe
         self._unheard: deque[Reply] = deque()  # its replies that were read and not dealt with
         self._held: list[BaseException] = []  # what callbacks raised in the decision under way
         self.broken = False
+        self.bug: Exception | None = None  # what came out of a decision on a caller's thread
+        self._closed = PoolClosedError("the pool was closed meanwhile")
+        """What jobs are told that come too late."""
         self.ended = False
         self._drains = False  # from then on whoever posts drains the inbox
         self.owner_pid = os.getpid()
@@ -184,6 +188,8 @@ class EventLoop:
         return ready
 
     def _round(self, ready: list[int]) -> None:
+        if self.bug is not None:
+            raise self.bug
         if self.unfinished:
             self.decide(self._recover, None)
         self.decide(self._take_all, ready)
@@ -207,8 +213,9 @@ class EventLoop:
         # All of it, also what arrives meanwhile: a call posted now is decided in this round, and wakes nobody for
         # another.
         while self.inbox:
-            call, arguments = self.inbox.popleft()
-            call(*arguments, now)
+            call, self._arguments = self.inbox.popleft()
+            call(*self._arguments, now)
+            self._arguments = ()
         supervisor = self.supervisor
         now = time.monotonic()  # starting processes may have taken a while
         supervisor.tick(now)
@@ -222,8 +229,8 @@ class EventLoop:
         A signal handler that raises (Ctrl-C) can strike a caller's thread at any moment. Half a decision cannot be
         completed where it stopped: ``unfinished`` stays set, and before anybody decides again the thread makes the
         state consistent (:mod:`orchestrator.pool.core.recovery`). It is set before and cleared after, with no handler
-        between that could be interrupted itself. In the thread itself no handler runs: what leaves a decision there
-        is a bug of ours, and ends the pool.
+        between that could be interrupted itself. Where no handler can have raised it (in the thread itself, none runs),
+        what leaves a decision is a bug of ours, and ends the pool.
         """
         self._decider = threading.get_ident()
         if not self.unfinished:  # else this is the recovery, which reads what was touched
@@ -232,6 +239,10 @@ class EventLoop:
         try:
             call(argument, time.monotonic())
             self.unfinished = False
+        except Exception as error:
+            if not may_be_a_handlers(error):
+                self.bug = error
+            raise
         finally:
             self._decider = 0
         if self._held:
@@ -324,27 +335,54 @@ class EventLoop:
     # ------------------------------------------------------------------ the end
 
     def _break(self, error: BaseException) -> None:
-        """A bug of ours must not leave callers waiting: every job ends, every worker is killed."""
-        closed = PoolClosedError(f"the pool broke: {type(error).__name__}: {error}")
+        """A bug of ours must not leave callers waiting: every job ends, and :meth:`_close` kills every worker."""
+        self._closed = closed = PoolClosedError(f"the pool broke: {type(error).__name__}: {error}")
         closed.__cause__ = error
         self._admission.close(closed)
         with self.deciding:
             self.broken = True
             posted = [argument for _, arguments in self.inbox for argument in arguments]
-            for job in [*posted, *self.supervisor.registry.jobs()]:
-                if isinstance(job, JobRecord) and job.state is not JobState.ENDED:
-                    job.promise.reject(closed)
+            for job in [*self._arguments, *posted, *self.supervisor.registry.jobs()]:
+                if isinstance(job, JobRecord):
+                    self._refuse(job)
+
+    def _refuse(self, job: JobRecord) -> None:
+        """End a job that has not ended; nothing that is wrong with it, or with a callback, keeps others from theirs.
+
+        Its promise is asked and not its state: a decision may have been cut off between the two.
+        """
+        self._decider = (
+            threading.get_ident()
+        )  # as in a decision: a callback that asks the pool is answered at once
+        try:
+            try:
+                if not job.promise.done():
+                    job.promise.reject(self._closed)
+                if self._held:
+                    self._raise_held()
+            finally:
+                self._effects.close_audio(job)
+        except BaseException:
+            if threading.current_thread() is not self._thread:
+                raise
+            log.exception("while ending job %d of a pool that is over", job.id)
+        finally:
+            self._decider = 0
 
     def _close(self) -> None:
         self.ended = True
-        if self._callers is not None:
-            self._callers.close()
-        with self.deciding:
-            self.selector.close()
-            self._effects.close()
-            self.waker.close()
+        try:
+            if self._callers is not None:
+                self._callers.close()
+            with self.deciding:
+                if self._exiting is not None:  # dropped already, and not reaped
+                    self._exiting.close()
+                self.selector.close()
+                self._effects.close()
+                self.waker.close()
+        finally:
             self._drains = True
-        self._drain()
+            self._drain()
 
     def _drain(self) -> None:
         """Answer what came too late: jobs are refused, questions answered, the rest has no meaning any more."""
@@ -354,7 +392,6 @@ class EventLoop:
             except IndexError:
                 return  # another thread took it
             if call == self.supervisor.submit:
-                self._effects.close_audio(arguments[0])
-                arguments[0].promise.reject(PoolClosedError("the pool was closed meanwhile"))
+                self._refuse(arguments[0])
             elif getattr(call, "__self__", None) is not self.supervisor:
                 call(*arguments, time.monotonic())

@@ -277,3 +277,32 @@ def test_jobs_whose_answers_may_be_lost_count_as_begun(attempts: int) -> None:
     pool.wait(0.1)
     assert len(lost(Table(pool).goes_on())) == (4 if attempts == 1 else 0)
     assert pool.places == 0
+
+
+@pytest.mark.parametrize("what", ["an answer", "a tick", "a plan", "a death"])
+@pytest.mark.parametrize(("prefetched", "waiting"), [(0, 0), (0, 3), (5, 3)])
+def test_every_job_is_found_before_each_line_of_a_decision(what: str, prefetched: int, waiting: int) -> None:
+    """So that whoever ends all jobs, because the decision cannot be completed, forgets none."""
+    for line in range(1, MOST_LINES):
+        pool = quick_pool()
+        with_prefetched(pool, prefetched)
+        for _ in range(waiting):
+            pool.submit()
+        worker, table = pool.worker(), Table(pool)
+        pool.now += 10.0
+        decisions: dict[str, tuple[Any, ...]] = {
+            "an answer": (table.hear, worker),
+            "a tick": (pool.supervisor.tick, pool.now),
+            "a plan": (pool.supervisor.settle, pool.now),
+            "a death": (pool.supervisor.exited, worker, -signal.SIGKILL, "SIGKILL", pool.now),
+        }
+        if what == "an answer":
+            pool.end_job(worker, seconds=0.0)
+        if what == "a plan":
+            pool.registry.replan = True
+        pool.registry.new_decision()
+        if not interrupted_at(line, *decisions[what]):
+            return
+        found = set(pool.registry.jobs())
+        assert [job for job in pool.jobs if not job.promise.done() and job not in found] == [], line
+    raise AssertionError("a decision without end")
