@@ -35,7 +35,7 @@ from orchestrator.pool.core.dispatch import Dispatch
 from orchestrator.pool.core.entities import HungUp, JobRecord, Worker
 from orchestrator.pool.core.memory_monitor import MemoryMonitor
 from orchestrator.pool.core.outcomes import Outcomes, identity
-from orchestrator.pool.core.prefetch import FEW_PREFETCHED, Prefetch
+from orchestrator.pool.core.prefetch import Prefetch
 from orchestrator.pool.core.recovery import Recovery
 from orchestrator.pool.core.registry import Effects, Registry
 from orchestrator.pool.core.restart_limit import StartPause
@@ -44,7 +44,6 @@ from orchestrator.pool.core.termination import Rung, Termination
 from orchestrator.pool.events import WorkerLoaded
 from orchestrator.pool.models import Model
 from orchestrator.pool.options import Settings
-from orchestrator.pool.results import Answer, WorkerTag
 from orchestrator.remote_errors import job_error
 from orchestrator.stderr_lines import library_first
 from orchestrator_worker.protocol import Chunk, Done, Failed, Loaded, Ready, Reply, Returned, Trimmed
@@ -69,7 +68,7 @@ class Supervisor:
         self._memory = MemoryMonitor(self.registry, self._termination)
         self._dispatch = Dispatch(self.registry, self._outcomes, self._termination, self._prefetch)
         self._after_job = AfterJob(
-            self.registry, self._termination, self._dispatch, self._prefetch, self._memory
+            self.registry, self._outcomes, self._termination, self._dispatch, self._prefetch, self._memory
         )
         if settings.prestart is not None:
             for slot in self.registry.slots[: settings.workers]:
@@ -170,11 +169,11 @@ class Supervisor:
     def received(self, worker: Worker, reply: Reply, now: float) -> None:
         """A worker sent a reply. One that does not fit its state ends the worker."""
         if worker.state in _SETTLED:
-            self._last_answer(worker, reply, now)
+            self._after_job.last_answer(worker, reply, now)
             return
         job = worker.job
         if type(reply) is Done and job is not None and job.ticket == reply.id:
-            self._answered(worker, job, reply, now)
+            self._after_job.answered(worker, job, reply, now)
             return
         match reply:
             case Chunk() if job is not None and job.ticket == reply.id:
@@ -187,7 +186,7 @@ class Supervisor:
             case Loaded() if worker.state is WorkerState.LOADING and reply.id == worker.ticket:
                 self._loaded(worker, reply, now)
             case Trimmed() if worker.state is WorkerState.TRIMMING and reply.id == worker.ticket:
-                self._trimmed(worker, now)
+                self._after_job.trimmed(worker, now)
             case Returned() if self._prefetch.returned(worker, reply.id, now):
                 return
             case _:
@@ -213,23 +212,6 @@ class Supervisor:
         """A reader has made room, or reads nothing before the job's end."""
         if job.worker is not None and job.worker.job is job:
             self._termination.go_on_reading(job.worker)
-
-    def _last_answer(self, worker: Worker, reply: Reply, now: float) -> None:
-        """What a leaving worker still says counts for its running job, and so for the prefetched jobs it has begun."""
-        if isinstance(reply, Returned):
-            self._prefetch.returned(worker, reply.id, now)
-        job = worker.job
-        if not isinstance(reply, Done | Failed | Chunk) or job is None or job.ticket != reply.id:
-            return  # all else is nobody's business any more
-        if isinstance(reply, Chunk):
-            if job.state is JobState.RUNNING:
-                job.promise.add_chunk(reply)
-            return
-        worker.job = None
-        if worker.prefetched:
-            self._prefetch.advance(worker, now)
-        if job.state is JobState.RUNNING:
-            self._answer(job, reply, worker, now)
 
     def broke_protocol(self, worker: Worker, error: ProtocolError, now: float) -> None:
         """A worker sent what is no message: it is killed, and its job with it."""
@@ -286,57 +268,14 @@ class Supervisor:
         else:
             self._after_job.successor_ready(worker, now)
 
-    def _answered(self, worker: Worker, job: JobRecord, answer: Done | Failed, now: float) -> None:
-        """A job is over: the worker has its next one before callers are told of this one."""
-        running = job.state is JobState.RUNNING
-        if running and type(answer) is Done:
-            # Of several answers that came together none but the first was waited for since its job began.
-            if now - job.started_at < answer.seconds:
-                job.started_at = now - answer.seconds
-            if worker.model_queue.job_s is None:
-                self.registry.replan = True  # a model that has done a job may have more workers
-            worker.model_queue.learn_job(now - job.started_at, answer.seconds)
-        if worker.prefetched:
-            self._next_prefetched(worker, now)
-        else:
-            self._after_job.end_of_job(worker, now)
-            self._after_job.stands_idle(worker, now)
-        if running:
-            self._answer(job, answer, worker, now)
-
-    def _answer(self, job: JobRecord, answer: Done | Failed, worker: Worker, now: float) -> None:
-        """Tell the caller."""
-        if isinstance(answer, Failed):
-            self._outcomes.engine_failed(job, answer, worker, now)
-            return
-        assert job.first_started_at is not None
-        waited_s = job.first_started_at - job.submitted_at
-        self._outcomes.succeed(job, Answer(answer, waited_s, _tag(worker)), now)
-
-    def _next_prefetched(self, worker: Worker, now: float) -> None:
-        """The worker has begun its next job already; more are prefetched when few are left."""
-        if worker.jobs == 1:
-            self._memory.learn(worker)
-        self._prefetch.advance(worker, now)
-        assert worker.job is not None
-        if worker.job.state is JobState.ENDED:
-            self._after_job.ask_to_give_up(worker, ExitReason.CANCEL, now)
-        elif (
-            self.registry.queues_with_jobs
-            and len(worker.prefetched) <= FEW_PREFETCHED
-            and (frames := self._prefetch.more_for(worker))
-        ):
-            self.registry.has_written = True
-            worker.link.send_frame(frames)
-
     def _failed(self, worker: Worker, failed: Failed, now: float) -> None:
         job = worker.job
         if worker.state in {WorkerState.BUSY, WorkerState.CANCELLING} and job is not None:
-            self._answered(worker, job, failed, now)
+            self._after_job.answered(worker, job, failed, now)
         elif worker.state is WorkerState.LOADING:
             self._load_failed(worker, failed, now)
         elif worker.state is WorkerState.TRIMMING:
-            self._trimmed(worker, now)
+            self._after_job.trimmed(worker, now)
         else:
             problem = f"Failed out of turn, while {worker.state}: {failed.message}"
             self.broke_protocol(worker, ProtocolError(problem, **identity(worker)), now)
@@ -353,14 +292,6 @@ class Supervisor:
             error = job_error(failed)
         self._termination.dismiss(worker, ExitReason.START_FAILED, now)
         self._termination.start_failed(worker.model_queue, error, now)
-
-    def _trimmed(self, worker: Worker, now: float) -> None:
-        worker.move(WorkerEvent.TRIMMED)  # trimming -> idle
-        self.registry.timers.clear(worker)
-        self._memory.read(worker)
-        if worker.trace is not None:
-            worker.trace.stands_at(worker.rss_bytes)
-        self._after_job.stands_idle(worker, now)
 
     def recover(self, unheard: Worker | None, now: float) -> list[tuple[Worker, Reply]]:
         """Make the state consistent after a decision that was interrupted half way; see :mod:`.recovery`.
@@ -431,7 +362,7 @@ class Supervisor:
             case WorkerState.LEAVING:
                 self._termination.step_further(worker, now)
             case _:
-                self._idle_due(worker, now)
+                self._after_job.idle_due(worker, now)
 
     def _start_timed_out(self, worker: Worker, now: float) -> None:
         limit_s = self.registry.settings.start_timeout_s
@@ -443,18 +374,6 @@ class Supervisor:
             worker, ExitReason.START_FAILED, now, cause=f"a start longer than {limit_s:g} s"
         )
         self._termination.start_failed(worker.model_queue, error, now)
-
-    def _idle_due(self, worker: Worker, now: float) -> None:
-        idle_s = worker.limits.idle_s
-        if idle_s is not None and now - worker.idle_since >= idle_s:
-            if worker.slot.successor is not None:
-                self._termination.dismiss(worker.slot.successor, ExitReason.IDLE, now)
-            self._termination.dismiss(worker, ExitReason.IDLE, now)
-        elif worker is worker.slot.worker and not self._after_job.leaves(worker, now):
-            self.registry.make_available(worker, now, worker.idle_since)
-            # An aged worker whose successor still loads is looked at when that is ready, not every instant.
-            if self._after_job.due(worker, now) is not None:
-                self.registry.timers.clear(worker)
 
     # ------------------------------------------------------------------ the end of every round
 
@@ -476,7 +395,3 @@ def _is_shortage(failed: Failed) -> bool:
     """Whether a load failed because the system had something no more: descriptors, processes, memory, disk."""
     found = _ERRNO.match(failed.message)
     return failed.kind == "error" and found is not None and int(found[1]) in SHORTAGES
-
-
-def _tag(worker: Worker) -> WorkerTag:
-    return WorkerTag(worker.slot.index, worker.generation, worker.pid, worker.model_queue.name)
