@@ -1,4 +1,4 @@
-"""What an answer brings: its caller hears of it; the worker is replaced, trims its heap, gets the next job, or waits."""
+"""What an answer brings: its caller hears of it; the worker is replaced, trims its heap, has its next job, or waits."""
 
 from __future__ import annotations
 
