@@ -86,8 +86,8 @@ class Align(EngineJob):
 class Call:
     """Call ``"package.module:function"`` in a worker. The result is the function's value.
 
-    Arguments and result are values msgpack has a form for; tuples and sets arrive as lists. A generator's
-    ``str`` items are chunks for ``pool.stream``, its return value is the result. Models are not involved.
+    Arguments and result are values that can travel (:mod:`orchestrator_worker.values`); tuples arrive as lists. A
+    generator's ``str`` items are chunks for ``pool.stream``, its return value is the result. Models are not involved.
     """
 
     __slots__ = ("args", "kwargs", "target")
