@@ -108,6 +108,7 @@ def test_a_death_reaches_the_coroutine_that_waits() -> None:
     assert asyncio.run(main()) == 2
 
 
+@pytest.mark.filterwarnings("ignore:a pool was never closed:ResourceWarning")
 def test_an_abandoned_pool_ends_and_leaves_no_descriptor() -> None:
     async def main() -> None:
         pool = AsyncPool()

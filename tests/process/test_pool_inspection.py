@@ -54,6 +54,7 @@ def test_descriptors_and_sockets_go_with_the_pool(runtime: Path) -> None:
     assert list((runtime / "orchestrator").iterdir()) == []
 
 
+@pytest.mark.filterwarnings("ignore:a pool was never closed:ResourceWarning")
 def test_a_pool_that_nobody_has_any_more_goes_though_it_could_be_looked_into() -> None:
     pool = Pool(inspect=True)
     pool.run(Call("math:sqrt", 4))

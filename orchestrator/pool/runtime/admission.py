@@ -140,7 +140,9 @@ class Places:
             refused = [waiter for waiter in self._waiters if waiter.set_running_or_notify_cancel()]
             self._waiters.clear()
         for waiter in refused:
-            waiter.set_exception(PoolClosedError("the pool was closed while the job waited for a place"))
+            error = PoolClosedError("the pool was closed while the job waited for a place")
+            error.__cause__ = self._closed_by.__cause__
+            waiter.set_exception(error)
         return True
 
     def _refuse_when_closed(self) -> None:

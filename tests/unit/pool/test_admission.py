@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -77,3 +79,20 @@ def test_a_closed_pool_is_closed_and_not_full(full: Admission) -> None:
     full.close()
     with pytest.raises(PoolClosedError):
         full.enter(array=False, block=False, timeout_s=None)
+
+
+def test_who_waits_for_a_place_in_a_pool_that_breaks_hears_why(full: Admission) -> None:
+    broke = PoolClosedError("the pool broke: KeyError: 1")
+    broke.__cause__ = KeyError(1)
+
+    def wait() -> None:
+        full.enter(array=False, block=True, timeout_s=60.0)
+
+    with ThreadPoolExecutor(1) as thread:
+        waiting = thread.submit(wait)
+        while not full.queue._waiters:
+            time.sleep(0.001)
+        full.close(broke)
+        error = waiting.exception(60.0)
+    assert isinstance(error, PoolClosedError)
+    assert isinstance(error.__cause__, KeyError)
