@@ -90,7 +90,7 @@ def test_who_waits_for_a_place_in_a_pool_that_breaks_hears_why(full: Admission) 
 
     with ThreadPoolExecutor(1) as thread:
         waiting = thread.submit(wait)
-        while not full.queue._waiters:
+        while not (full.queue._waiters or waiting.done()):
             time.sleep(0.001)
         full.close(broke)
         error = waiting.exception(60.0)
