@@ -39,7 +39,7 @@ def one_call_in_ten():
 
 
 async def coroutine():
-    kept.append(object())
+    kept.append(bytes(1000))
 
 
 def generator():
