@@ -93,7 +93,7 @@ def _outputs(outputs: object, folder: Path) -> dict[str, str]:
         raise ForeignJournalError("outputs of a recording are no table")
     for name, sha256 in cast("dict[str, object]", outputs).items():
         path = folder / name
-        if "\0" in name or ".." in path.parts or folder not in path.parents:
+        if "\0" in name or ".." in Path(name).parts or folder not in path.parents:
             raise ForeignJournalError(f"the output {_shown(name)} leaves the output folder")
         if not isinstance(sha256, str) or len(sha256) != _SHA256_LETTERS or not set(sha256) <= _HEX:
             raise ForeignJournalError(f"the hash of {_shown(name)} is none")

@@ -26,11 +26,11 @@ def format_of(path: Path) -> str | None:
 def output_paths(sources: Sequence[Path], folder: Path, format_name: str) -> dict[Path, Path]:
     """Return the file of each recording: its name with the format's ending.
 
-    Recordings of the same name in different folders keep as much of their path as tells them apart, so that no
-    output overwrites another, whether or not the file system tells upper from lower case.
+    Recordings of the same name keep what tells them apart, first their own ending, then as much of their path as it
+    takes, so that no output overwrites another, whether or not the file system tells upper from lower case.
     """
     places = {source: Path(os.path.abspath(source)) for source in sources}  # noqa: PTH100 - without reading links
-    for depth in range(1, max(len(place.parts) for place in places.values())):
+    for depth in range(max(len(place.parts) for place in places.values())):
         tails = {place: _tail(place, depth, format_name) for place in places.values()}
         if len({str(tail).casefold() for tail in tails.values()}) == len(tails):
             return {source: folder / tails[place] for source, place in places.items()}
@@ -42,8 +42,10 @@ def output_paths(sources: Sequence[Path], folder: Path, format_name: str) -> dic
 
 
 def _tail(place: Path, depth: int, format_name: str) -> Path:
+    if not depth:
+        return Path(f"{place.stem or 'unnamed'}.{format_name}")
     parts = place.parts[1:][-depth:] or ("unnamed",)
-    return Path(*parts[:-1], f"{parts[-1]}.{format_name}" if depth > 1 else f"{place.stem}.{format_name}")
+    return Path(*parts[:-1], f"{parts[-1]}.{format_name}")
 
 
 def make_writable(path: Path, below: Path | None = None) -> None:

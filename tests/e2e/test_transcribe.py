@@ -100,6 +100,20 @@ def test_the_text_may_come_from_a_file(prepared: Lab) -> None:
     assert done.out.splitlines()[1].endswith("one two")
 
 
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "No such file or directory"), (b"caf\xe9", "byte 3 is not UTF-8")]
+)
+def test_a_text_file_that_cannot_be_read_is_said_once(
+    prepared: Lab, content: bytes | None, said: str
+) -> None:
+    if content is not None:
+        (prepared.folder / "text.bin").write_bytes(content)
+    done = prepared.run("align", "tone.wav", "--text-file", "text.bin", "--profile", "lab")
+    assert done.code == 2
+    assert said in done.err
+    assert done.err.count("text.bin") == 1
+
+
 @pytest.mark.parametrize("arguments", [(), ("--text", "  "), ("--text", "a", "--text-file", "b")])
 def test_aligning_needs_one_text(prepared: Lab, arguments: tuple[str, ...]) -> None:
     done = prepared.run("align", "tone.wav", "--profile", "lab", *arguments)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,11 @@ def test_a_room_names_each_of_its_files(folder: str) -> None:
     ]
     there = {path.stem for path in (TOP / folder).glob("*.py")} - {"__init__"}
     assert sorted(listed) == sorted(there)
+
+
+def test_names_of_files_are_possible_everywhere() -> None:
+    """A name with a colon cannot be checked out on Windows, and is mostly what a program wrote by mistake."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=TOP, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("no git checkout: the files that belong to the project are not known")
+    assert [name for name in listed.stdout.split("\0") if set(name) & set('<>:"|?*\\')] == []

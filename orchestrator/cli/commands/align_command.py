@@ -81,8 +81,12 @@ def _spoken(text: str | None, text_file: Path | None) -> str:
     if text_file is not None:
         try:
             text = sys.stdin.read() if str(text_file) == "-" else text_file.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise typer.BadParameter(f"--text-file {text_file}: {error}") from None
+        except OSError as error:
+            raise typer.BadParameter(f"--text-file {text_file}: {error.strerror or error}") from None
+        except UnicodeDecodeError as error:
+            raise typer.BadParameter(
+                f"--text-file {text_file}: byte {error.start} is not UTF-8; save it as UTF-8"
+            ) from None
     # An argument that the locale cannot decode (LANG=C) comes with its bytes in disguise; they are UTF-8 all the same.
     spoken = " ".join(os.fsencode(text or "").decode("utf-8", "replace").split())
     if not spoken:

@@ -149,6 +149,17 @@ def test_an_output_that_is_gone_is_noticed(journal: Journal, tmp_path: Path) -> 
     assert [entry.name for entry in lost_outputs(journal)] == ["a"]
 
 
+def test_a_folder_named_by_way_of_its_parent_is_read_again(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    folder = tmp_path / "in" / ".." / "out"
+    with open_journal(folder) as journal:
+        three(journal, tmp_path)
+        put_in_place(staged(journal, tmp_path))
+    with open_journal(folder) as again:
+        assert list(again.entries()[0].outputs) == [str(folder / "x/a.txt")]
+        assert lost_outputs(again) == []
+
+
 def test_other_settings_are_refused_and_redo_takes_them(journal: Journal, tmp_path: Path) -> None:
     three(journal, tmp_path)
     journal.adopt({"model": "small"})

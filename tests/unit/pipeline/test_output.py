@@ -28,6 +28,11 @@ def test_same_names_keep_what_tells_them_apart() -> None:
     assert sorted(map(str, found.values())) == ["out/x/a.wav.txt", "out/y/a.wav.txt"]
 
 
+def test_recordings_that_differ_in_their_ending_stay_side_by_side() -> None:
+    found = output_paths([Path("x/a.wav"), Path("x/a.mp3"), Path("y/b.wav")], Path("out"), "srt")
+    assert [str(path) for path in found.values()] == ["out/a.wav.srt", "out/a.mp3.srt", "out/b.wav.srt"]
+
+
 def test_one_recording_named_in_two_ways_has_one_output() -> None:
     assert len(set(output_paths([Path("a.wav"), Path("x/../a.wav")], Path("out"), "txt").values())) == 1
 

@@ -124,7 +124,7 @@ class PocketsphinxAligner:
             )
         raise EngineError(
             "the text does not fit the audio: its sounds are not these words "
-            f"(10^{best.fit:.1f} a frame, at least 10^{WORST_FIT:.1f} is asked for)"
+            f"(10^{best.fit:.2f} a frame, at least 10^{WORST_FIT:.2f} is asked for)"
         )
 
     def _attempt(
