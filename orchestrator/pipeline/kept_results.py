@@ -26,6 +26,7 @@ from orchestrator.pool.stream import Chunk
 
 ENDING = ".jsonl"
 _LONGEST_LINE_BYTES = 64 << 20
+_OF_THE_WORKERS = frozenset({"threads", "threads_note"})
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -197,11 +198,20 @@ def key_of(job: Job, whole: str) -> str:
 
 
 def place_of(folder: Path, sha256: str, models: Sequence[Model], settings: Sequence[object]) -> Path:
-    """Return the file of a recording's results: another one for other models, model files or settings."""
+    """Return the file of a recording's results: another one for other models, model files or settings.
+
+    How many threads a model has is not part of it: it follows from the number of workers, and other ``--workers`` go
+    on where the command stood.
+    """
     files = [_stamp(model.file) for model in models]
-    said = [sha256, list(models), files, list(settings)]
+    said = [sha256, [_definition(model) for model in models], files, list(settings)]
     raw = msgspec.json.encode(said, order="deterministic", enc_hook=str)
     return folder / f"{hashlib.sha256(raw).hexdigest()[:40]}{ENDING}"
+
+
+def _definition(model: Model) -> dict[str, Any]:
+    fields = msgspec.structs.asdict(model)
+    return {name: value for name, value in fields.items() if name not in _OF_THE_WORKERS}
 
 
 def _stamp(file: str | os.PathLike[str] | None) -> tuple[int, int] | None:
