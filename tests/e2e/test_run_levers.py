@@ -84,10 +84,12 @@ def test_a_variant_says_what_its_setting_changes(lab: Lab) -> None:
     assert done.code == 0, done.err
     summary = lab.result("a")["summary"]
     found = summary["reuse@one-arena"]["levers"]["variant"]
-    assert (found["effect"], found["against"], found["setting"]) == ("nothing", "reuse", "MALLOC_ARENA_MAX=1")
+    assert (found["against"], found["setting"]) == ("reuse", "MALLOC_ARENA_MAX=1")
+    # The truth is "nothing". A difference of some KiB that is resolved reads "little", once in twenty by chance.
+    assert found["effect"] in {"nothing", "little"}
     assert found["rss"]["before"] == pytest.approx(0.5, abs=0.05)
     assert found["time"]["low"] < found["time"]["ratio"] < found["time"]["high"]
-    assert "MALLOC_ARENA_MAX=1 changes nothing" in done.out
+    assert f"MALLOC_ARENA_MAX=1 changes {found['effect']}" in done.out
     assert "arenas are not the cause" in done.out
     live, rss = summary["recreate"]["levers"]["load_split"]
     assert (live["channel"], live["job"], live["load"]) == ("live", "grows", "nothing")
