@@ -47,6 +47,7 @@ CASES = {
         "json",
     ],
     "align": ["align", "tone.wav", "--text", SPOKEN, "--profile", "lab"],
+    "subtitles": ["subtitles", "talk.json", "--format", "srt"],
     "batch --json": ["batch", "tone.wav", "--out", "out", "--profile", "lab", "--workers", "1", "--json"],
     "--version": ["--version"],
     "--help": ["--help"],
@@ -84,6 +85,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     (lab.folder / "again.toml").write_bytes(lab.file.read_bytes())
     rows = "".join(f"{number},{100 + number % 3}\n" for number in range(40))
     (lab.folder / "measured.csv").write_text("iteration,rss_mb\n" + rows)
+    segment = {"start_ms": 0, "end_ms": 900, "text": SPOKEN, "heard": SPOKEN}
+    whole = {"language": None, "text": SPOKEN, "segments": [segment], "words": []}
+    document = {"source": "tone.wav", "duration_ms": 1000, **whole}
+    (lab.folder / "talk.json").write_text(json.dumps(document), encoding="utf-8")
     return lab
 
 

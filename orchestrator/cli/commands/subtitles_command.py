@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestrator.cli import pipeline_flags as flags
-from orchestrator.cli.exit_codes import ExitCode
-from orchestrator.cli.interrupts import interruptible
 from orchestrator.cli.outlet import Outlet, formats_of
 
 if TYPE_CHECKING:
@@ -30,16 +28,12 @@ def subtitles(
     """Render JSON documents again as subtitles or text, without another run."""
     layout = flags.Layout(max_line_width, max_lines, max_cps, highlight_words)
 
-    def work() -> ExitCode:
-        documents = {file: _document(file) for file in files}
-        outlet = Outlet.of(
-            files, out, formats_of(formats) if formats else None, layout=layout.reading_speed(), usual="srt"
-        )
-        for file, document in documents.items():
-            outlet.take(file, document, several=len(documents) > 1)
-        return ExitCode.DONE
-
-    raise typer.Exit(interruptible(work, kept="finished files are written"))
+    documents = {file: _document(file) for file in files}
+    outlet = Outlet.of(
+        files, out, formats_of(formats) if formats else None, layout=layout.reading_speed(), usual="srt"
+    )
+    for file, document in documents.items():
+        outlet.take(file, document, several=len(documents) > 1)
 
 
 def _document(file: Path) -> Document:
