@@ -10,7 +10,7 @@ import pytest
 from orchestrator.pipeline.kept_results import place_of
 from orchestrator.pool.models import Model
 
-MODEL = Model("asr", "moonshine", threads=4)
+MODEL = Model(name="asr", engine="moonshine", threads=4)
 
 
 @pytest.mark.parametrize(
