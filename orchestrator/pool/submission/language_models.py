@@ -2,7 +2,7 @@
 
 ::
 
-    Model("aligner", language="English")
+    Model(name="aligner", language="English")
         job without a language, or in English ─────▶ queue "aligner"           ─▶ its workers
         job in Chinese, or with a Chinese text ────▶ queue "aligner (Chinese)" ─▶ workers started for Chinese
 
