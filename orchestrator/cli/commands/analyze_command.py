@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from orchestrator.cli.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from orchestrator.report.layout import Line
+    from orchestrator.series_files.discovery import Trouble
+    from orchestrator.series_files.finding import Channels, Finding
+    from orchestrator.series_files.table_cells import Asked
 
 
 def analyze(
@@ -47,30 +54,19 @@ def analyze(
     The exit code is 2 if a path could not be read or nothing could be judged; the other files are judged all the same.
     """
     from orchestrator.cli.terminal.screen import Screen
-    from orchestrator.errors import ResultsError
-    from orchestrator.files.untrusted import content_of
     from orchestrator.files.writing import to_json
     from orchestrator.report.layout import BLANK
-    from orchestrator.series_files.discovery import Trouble, find_series
-    from orchestrator.series_files.finding import judge_measured
+    from orchestrator.series_files.discovery import Trouble
     from orchestrator.series_files.table_cells import Asked
-    from orchestrator.series_files.words import finding_lines
 
     out = Screen(sys.stdout)
     bad = judged = 0
-    for found in find_series(paths, Asked(unit or "", column or "")):
+    for found in _judged(paths, Asked(unit or "", column or ""), channels, tolerance):
         if isinstance(found, Trouble):
             bad += found.bad
             print(f"orchestrator: {found.message}", file=sys.stderr)
             continue
-        try:
-            with content_of(found.file):
-                finding = judge_measured(found, channels, tolerance)
-                lines = finding_lines(finding)
-        except ResultsError as error:
-            bad += 1
-            print(f"orchestrator: {error}", file=sys.stderr)
-            continue
+        finding, lines = found
         if as_json:
             out.write_json(to_json(finding))
         else:
@@ -80,3 +76,27 @@ def analyze(
         print("orchestrator: no series in what was named", file=sys.stderr)
     if bad or not judged:
         raise typer.Exit(ExitCode.USAGE)
+
+
+def _judged(
+    paths: list[Path], asked: Asked, channels: Channels, tolerance: float | None
+) -> Iterator[tuple[Finding, list[Line]] | Trouble]:
+    """Yield the finding of each series with its lines, and what cannot be read or judged."""
+    from orchestrator.errors import ResultsError
+    from orchestrator.files.untrusted import content_of
+    from orchestrator.series_files.discovery import Trouble, find_series
+    from orchestrator.series_files.finding import judge_measured
+    from orchestrator.series_files.words import finding_lines
+
+    for found in find_series(paths, asked):
+        if isinstance(found, Trouble):
+            yield found
+            continue
+        try:
+            with content_of(found.file):
+                finding = judge_measured(found, channels, tolerance)
+                lines = finding_lines(finding)
+        except ResultsError as error:
+            yield Trouble(str(error))
+        else:
+            yield finding, lines
