@@ -93,6 +93,14 @@ class InterpreterError(EngineUnavailableError):
         self.args = (f"{what}; {how_to_get_it}",)
 
 
+class SandboxUnavailableError(EngineUnavailableError):
+    """This system cannot confine a worker as its model asks. ``what`` says why."""
+
+    def __init__(self, what: str, how_to_get_it: str) -> None:
+        super().__init__(what, how_to_get_it)
+        self.args = (f"{what}; {how_to_get_it}",)
+
+
 class UnsupportedHostError(OrchestratorError, RuntimeError):
     """This process or task is run in a way that pools do not support; says what is supported instead."""
 

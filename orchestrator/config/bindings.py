@@ -65,6 +65,8 @@ class Bindings:
             "threads_note": note,
             "context_length": self._said.context_length or config.context_length or DEFAULT_CONTEXT_LENGTH,
             "language": heard or config.language,
+            "sandbox_reads": [absolute(self.folder, path) for path in config.sandbox_reads],
+            "sandbox_writes": [absolute(self.folder, path) for path in config.sandbox_writes],
         }
         return BoundModel(**(msgspec.structs.asdict(config) | looked_up))
 

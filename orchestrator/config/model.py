@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -19,6 +19,7 @@ from orchestrator.config.sizes import parse_size
 from orchestrator_worker.protocol import ModelSpec
 
 Chinese = Literal["zh-TW", "itn", "off"]
+SandboxMode = Literal["strict", "files", "off"]
 LIMIT_NAMES = {
     name.removeprefix("RLIMIT_").lower(): number
     for name, number in vars(resource).items()
@@ -42,9 +43,13 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
         options: The engine's own.
         limits: Resource limits of the worker by the names of setrlimit(2) in lower case, bytes also as text:
             ``{"as": "4GiB", "nofile": 256, "core": 0}``.
+        sandbox: What its workers are confined to before they load it: ``off`` (default), to nothing; ``files``, to the
+            files they need; ``strict``, to these, and no network and no other process (docs/security.md).
+        sandbox_reads: Files and folders that a confined worker may read besides.
+        sandbox_writes: Files and folders that it may write besides; a folder of its own is in TMPDIR.
 
     Raises:
-        ValueError: An unknown limit, or one that is no size.
+        ValueError: An unknown limit, or one that is no size; an unknown sandbox.
     """
 
     name: str
@@ -58,9 +63,18 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     env: Mapping[str, str] = {}
     options: Mapping[str, Any] = {}
     limits: Mapping[str, int | str] = {}
+    sandbox: SandboxMode = "off"
+    sandbox_reads: Sequence[str | os.PathLike[str]] = ()
+    sandbox_writes: Sequence[str | os.PathLike[str]] = ()
 
     def __post_init__(self) -> None:
         self.limit_numbers()
+        if self.sandbox not in get_args(SandboxMode):
+            known = ", ".join(get_args(SandboxMode))
+            raise ValueError(f"Model({self.name!r}, sandbox): {self.sandbox!r} is none; there are {known}")
+        for key in ("sandbox_reads", "sandbox_writes"):
+            if isinstance(getattr(self, key), str | os.PathLike):
+                raise ValueError(f"Model({self.name!r}, {key}): a list of paths, not one path")  # noqa: TRY004
 
     def __hash__(self) -> int:
         """Equal models have equal names; the other fields may hold what has no hash."""

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from orchestrator.config.model import BoundModel, Chinese
+from orchestrator.config.model import BoundModel, Chinese, SandboxMode
 
 SCHEMA_VERSION = 1
 
@@ -101,6 +101,21 @@ class ModelConfig(Table, frozen=True):
     ] = "zh-TW"
     env: Annotated[Environment, Meta(description="set before the worker starts, e.g. GOMP_SPINCOUNT")] = {}
     options: Annotated[dict[str, Any], Meta(description="the engine's own options")] = {}
+    sandbox: Annotated[
+        SandboxMode,
+        Meta(
+            description="what its workers are confined to: nothing (off, the default), the files they need (files), "
+            "these and no network, no other process (strict)"
+        ),
+    ] = "off"
+    sandbox_reads: Annotated[
+        list[Text],
+        Meta(description="files and folders a confined worker may read besides; relative to this document"),
+    ] = []
+    sandbox_writes: Annotated[
+        list[Text],
+        Meta(description="files and folders a confined worker may write besides; relative to this document"),
+    ] = []
 
 
 class SampleConfig(Table, frozen=True):

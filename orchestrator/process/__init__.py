@@ -18,6 +18,7 @@ In reading order:
 - ``descendants``: a worker's descendants and what they hold
 - ``result_values``: what a worker sent as a job's result, made into a value
 - ``pulse``: whether a process has run lately
+- ``sandbox``: the parent's part of a worker's sandbox
 - ``spawn``: start a worker process with its pipes
 - ``resources``: what a process holds besides memory
 - ``watch``: one watched process

@@ -10,10 +10,11 @@ import select
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self, TypedDict, TypeVar
 
+from orchestrator.config.model import Model
 from orchestrator.errors import (
     EngineUnavailableError,
     JobCancelledError,
@@ -67,13 +68,15 @@ class Dialogue:
         slot: int = 0,
         generation: int = 1,
         heap: bool = True,
+        models: Sequence[Model] = (),
         handshake_timeout_s: float = HANDSHAKE_TIMEOUT_S,
     ) -> None:
-        """Start a worker and shake hands with it.
+        """Start a worker and shake hands with it; ``models`` are those it will hold and may have to be confined for.
 
         Raises:
             SpawnError: It could not be started, died, or did not say hello in time.
             InterpreterError: There is no interpreter for workers.
+            SandboxUnavailableError: The system cannot confine it as one of the models asks.
             UnsupportedHostError: This process is patched by gevent or the like.
         """
         refuse_patched_host()
@@ -81,7 +84,7 @@ class Dialogue:
         self._inbox: deque[Reply] = deque()
         self._asked: int | None = None
         self._hung_up_at: float | None = None
-        self.worker = WorkerProcess(env, slot=slot, generation=generation)
+        self.worker = WorkerProcess(env, slot=slot, generation=generation, models=models)
         try:
             self.hello, self.ready = self._shake_hands(handshake_timeout_s, heap=heap)
         except BaseException as error:
@@ -97,7 +100,10 @@ class Dialogue:
         hello = self._expect(Hello, deadline, timeout_s)
         if hello.protocol != PROTOCOL_VERSION:
             raise self._protocol_error(f"worker speaks version {hello.protocol}, we speak {PROTOCOL_VERSION}")
-        self.worker.send(Configure(PROTOCOL_VERSION, host_sys_path(), self.worker.late_environment, heap))
+        late = self.worker.late_environment
+        self.worker.send(
+            Configure(PROTOCOL_VERSION, host_sys_path(), late, heap, sandbox=self.worker.sandbox)
+        )
         return hello, self._expect(Ready, deadline, timeout_s)
 
     def __enter__(self) -> Self:

@@ -14,7 +14,7 @@ import subprocess
 import weakref
 from collections.abc import Mapping, Sequence
 
-from orchestrator_worker.fork_server import DESCRIPTORS, FORK, NUMBER, READY, REAP
+from orchestrator_worker.fork_server import DESCRIPTOR, FORK, NUMBER, READY, REAP
 
 ANSWER_TIMEOUT_S = 2.0
 LOST_STATUS = 255
@@ -81,7 +81,7 @@ class ForkServer:
         return bool(poller.poll(0))
 
     def fork(self, descriptors: Sequence[int]) -> int:
-        """Return the number of a new worker that has these four ends of pipes; they stay open here.
+        """Return the number of a new worker that has these ends of pipes; they stay open here.
 
         Raises:
             ForkServerLostError: There is none.
@@ -104,7 +104,7 @@ class ForkServer:
             raise ForkServerLostError("the fork_server is gone")
         try:
             if descriptors:
-                rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, DESCRIPTORS.pack(*descriptors))
+                rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, b"".join(map(DESCRIPTOR.pack, descriptors)))
                 self._channel.sendmsg([request], [rights])
             else:
                 self._channel.send(request)

@@ -7,6 +7,7 @@
     replies   read end   ◀─────────────────────── write end  (passed by number)
     noise     read end   ◀─────────────────────── fd 1 and 2 (what native code prints)
     lifeline  write end  ─ nothing is written ──▶ read end   (passed by number)
+    audio     socket     ─ descriptors ─────────▶ socket     (passed by number, to a worker that confines itself)
 
 The child runs in its own process group, so that it and whatever it starts can be signalled together, and a
 terminal's Ctrl-C reaches the parent alone. The lifeline's write end exists in the parent only; a fork of the
@@ -97,11 +98,13 @@ def spawn(
     generation: int,
     fork_server: ForkServer | None = None,
     python: str | None = None,
+    audio_fd: int | None = None,
 ) -> tuple[Offspring, ParentEnds]:
     """Start a worker with the whole ``environment`` given. Returns before the worker says anything.
 
     With a ``fork_server`` it is forked from that, else, or when the fork server fails, a new interpreter is executed:
-    ``python`` as :func:`~orchestrator.process.host.interpreter.worker_python` returned it, or what that returns now.
+    ``python`` as :func:`~orchestrator.process.host.interpreter.worker_python` returned it, or what that returns now. ``audio_fd`` is the
+    worker's end of a socket for audio, which stays open here.
 
     Raises:
         HostShortageError: The system has no descriptors, no memory, no processes left.
@@ -113,7 +116,7 @@ def spawn(
     try:
         for _ in range(4):
             opened += os.pipe()
-        process, ends = _start(opened, command, environment, fork_server)
+        process, ends = _start(opened, command, environment, fork_server, [] if audio_fd is None else [audio_fd])
     except (OSError, MemoryError) as error:
         for descriptor in opened:
             os.close(descriptor)
@@ -146,17 +149,18 @@ def _start(
     command: list[str],
     environment: Mapping[str, str],
     fork_server: ForkServer | None,
+    audio: list[int],
 ) -> tuple[Offspring, ParentEnds]:
     commands_r, commands_w, replies_r, replies_w, noise_r, noise_w, lifeline_r, lifeline_w = pipes
     process: Offspring | None = None
     if fork_server is not None:
         try:
-            pid = fork_server.fork((commands_r, replies_w, noise_w, lifeline_r))
+            pid = fork_server.fork((commands_r, replies_w, noise_w, lifeline_r, *audio))
             process = ForkedChild(fork_server, pid)
         except ForkServerLostError:
             process = None
     if process is None:
-        process = _execute(command, (commands_r, replies_w, lifeline_r), noise_w, environment)
+        process = _execute(command, (commands_r, replies_w, lifeline_r, *audio), noise_w, environment)
     for theirs in (commands_r, replies_w, noise_w, lifeline_r):
         os.close(theirs)
     for ours in (commands_w, replies_r, noise_r):
@@ -165,7 +169,7 @@ def _start(
 
 
 def _execute(
-    command: list[str], passed: tuple[int, int, int], noise_w: int, environment: Mapping[str, str]
+    command: list[str], passed: tuple[int, ...], noise_w: int, environment: Mapping[str, str]
 ) -> ExecutedChild:
     process = subprocess.Popen(
         [*command, *map(str, passed)],

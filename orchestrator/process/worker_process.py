@@ -16,12 +16,14 @@ from typing import Literal
 
 import msgspec
 
+from orchestrator.config.model import Model
 from orchestrator.errors import SHORTAGES, ProtocolError
 from orchestrator.process.fork_server import ForkServer
+from orchestrator.process.sandbox.worker_sandbox import WorkerSandbox, sandbox_of
 from orchestrator.process.spawn import child_environment, late_environment, refusal, spawn
 from orchestrator.process.stderr_tail import StderrTail
 from orchestrator_worker.framing import DEFAULT_CAP, FrameDecoder, FramingError, check_size, frame
-from orchestrator_worker.protocol import Command, Reply
+from orchestrator_worker.protocol import Command, Reply, Run, Sandbox
 
 READ_SIZE = 1 << 16
 _encoder = msgspec.msgpack.Encoder()
@@ -46,25 +48,37 @@ class WorkerProcess:
         cap: int = DEFAULT_CAP,
         fork_server: ForkServer | None = None,
         python: str | None = None,
+        models: Sequence[Model] = (),
     ) -> None:
         """Start the process; ``env`` is added to our environment. A ``fork_server`` must have just that.
 
-        ``python`` is the interpreter, as for :func:`~orchestrator.process.spawn.spawn`.
+        ``python`` is the interpreter, as for :func:`~orchestrator.process.spawn.spawn`. ``models`` are those it will
+        hold, as far as they ask for it to be confined: :attr:`sandbox` belongs into its Configure.
 
         Raises:
             SpawnError: The system refused.
+            SandboxUnavailableError: It cannot confine a worker.
             InterpreterError: There is no interpreter for workers.
         """
         self.slot = slot
         self.generation = generation
         self.late_environment = late_environment(env or {})
-        self._process, self._ends = spawn(
-            child_environment(env or {}),
-            slot=slot,
-            generation=generation,
-            fork_server=fork_server,
-            python=python,
-        )
+        self._confined = _confined(models, slot=slot, generation=generation)
+        try:
+            self._process, self._ends = spawn(
+                child_environment(env or {}),
+                slot=slot,
+                generation=generation,
+                fork_server=fork_server,
+                python=python,
+                audio_fd=None if self._confined is None else self._confined.audio.theirs,
+            )
+        except BaseException:
+            self._leave_confined()
+            raise
+        if self._confined is not None:
+            self._confined.audio.keep_ours()
+            self.late_environment |= self._confined.environ
         self.pid = self._process.pid
         self.returncode: int | None = None
         try:
@@ -73,6 +87,7 @@ class WorkerProcess:
             self._pidfd = -1
             self._ends.close()
             self._reap()
+            self._leave_confined()
             raise refusal(error, slot=slot, generation=generation, pid=self.pid) from error
         self._cap = cap
         self._frames = FrameDecoder(cap)
@@ -117,6 +132,11 @@ class WorkerProcess:
         return self._broken is not None
 
     @property
+    def sandbox(self) -> Sandbox | None:
+        """What the worker is to confine itself to; None: to nothing."""
+        return None if self._confined is None else self._confined.sandbox
+
+    @property
     def start(self) -> Literal["exec", "fork"]:
         """How it began: as a new interpreter, or as a copy of a fork server."""
         return self._process.start
@@ -135,7 +155,15 @@ class WorkerProcess:
             FramingError: The command is over the cap; nothing was queued.
             TypeError: The command holds a value msgpack has no form for; nothing was queued.
         """
-        self.send_frame(frame(command, _encoder, self._cap))
+        encoded = frame(command, _encoder, self._cap)
+        if isinstance(command, Run):
+            self.pass_audio(command)
+        self.send_frame(encoded)
+
+    def pass_audio(self, run: Run) -> None:
+        """Send a confined worker the audio of a job, which it could not open. For all others nothing is done."""
+        if self._confined is not None:
+            self._confined.audio.pass_audio(run)
 
     def send_frame(self, encoded: bytes | bytearray) -> None:
         """Queue a command that is encoded already, header included, and write as much as the pipe takes now."""
@@ -314,6 +342,18 @@ class WorkerProcess:
         if self._pidfd >= 0:
             os.close(self._pidfd)
             self._pidfd = -1
+        self._leave_confined()
+
+    def _leave_confined(self) -> None:
+        if self._confined is not None:
+            self._confined.close()
+
+
+def _confined(models: Sequence[Model], *, slot: int, generation: int) -> WorkerSandbox | None:
+    try:
+        return sandbox_of(models)
+    except OSError as error:
+        raise refusal(error, slot=slot, generation=generation) from error
 
 
 def _open_pidfd(pid: int) -> int:

@@ -5,11 +5,13 @@ In reading order:
 - ``__main__``: entry of the child process
 - ``fork_server``: a process that forks clean workers
 - ``lifeline``: die with the parent, even while native code holds the GIL
+- ``sandbox``: confine this process before an engine's code and its model are loaded
 - ``protocol``: the messages between parent and worker: the one definition that both sides use
 - ``framing``: the bytes of the wire
 - ``language_names``: what models call languages, and which are written without blanks
 - ``values``: values that msgpack has no form for, as extension types and back
 - ``allocator``: the C allocator's own view of this process, and the request to give free memory back
+- ``passed_audio``: audio of a confined worker: descriptors that the parent opens and passes over a socket
 - ``audio``: read the 16 kHz mono PCM that the parent prepared. Standard library only
 - ``exception_text``: an exception in words, whatever its class does when it is asked for them
 - ``pipe``: the worker's end of the two pipes: commands come in, replies go out

@@ -1,7 +1,8 @@
 """Entry of the child process: ``python -u -P …/__main__.py [PACKAGES] COMMANDS_FD REPLIES_FD LIFELINE_FD``.
 
 Or ``… __main__.py [PACKAGES] fork_server CHANNEL_FD``: :mod:`orchestrator_worker.fork_server`, which forks workers.
-PACKAGES is the absolute path of the folder in which the parent has msgspec.
+PACKAGES is the absolute path of the folder in which the parent has msgspec. A worker that is to confine itself has a
+fourth descriptor, AUDIO_FD.
 
 Started by path and never as ``python -m``, which would take a package of this name from the working directory
 or from PYTHONPATH. For the same reason the package is loaded from the folder this file lies in, whatever
@@ -49,13 +50,13 @@ def main(arguments: list[str]) -> NoReturn:
         from orchestrator_worker import fork_server
 
         descriptors = [*fork_server.serve(*descriptors)]
-    commands_fd, replies_fd, lifeline_fd = descriptors
+    commands_fd, replies_fd, lifeline_fd, *audio_fd = descriptors
     from orchestrator_worker import lifeline
 
     lifeline.hold(lifeline_fd)
     from orchestrator_worker import loop
 
-    loop.serve(commands_fd, replies_fd)
+    loop.serve(commands_fd, replies_fd, lifeline_fd, *audio_fd)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ others. It is as fresh as one: the fork server has one thread, has never run a j
 
 ::
 
-    host ── "fork" + 4 descriptors ──▶ fork server ──▶ the worker's number
+    host ── "fork" + descriptors ────▶ fork server ──▶ the worker's number
     host ── "reap" + number ─────────▶ fork server ──▶ its wait status
 
 A dead worker stays a zombie until the host asks for its status: so its number cannot have been given to another
@@ -27,12 +27,13 @@ READY = b"ready"
 FORK, REAP = b"f", b"r"
 NUMBER = struct.Struct("<i")
 """Numbers of processes, wait statuses; minus an errno when the system refused."""
-DESCRIPTORS = struct.Struct("4i")
-"""Commands, replies, noise, lifeline: the worker's ends."""
+DESCRIPTOR = struct.Struct("i")
+FEWEST_DESCRIPTORS, MOST_DESCRIPTORS = 4, 5
+"""Commands, replies, noise, lifeline, and of a confined worker audio: the worker's ends."""
 
 
-def serve(channel_fd: int) -> tuple[int, int, int]:
-    """Answer requests. Returns in each worker that was forked, with its commands, replies and lifeline."""
+def serve(channel_fd: int) -> tuple[int, ...]:
+    """Answer requests. Returns in each worker that was forked, with its commands, replies, lifeline and audio."""
     _preload()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel = _socket.socket(fileno=channel_fd)
@@ -74,13 +75,14 @@ def _preload() -> None:
 def _receive(channel: _socket.socket) -> tuple[bytes, tuple[int, ...]]:
     try:
         request, ancillary, _, _ = channel.recvmsg(
-            64, _socket.CMSG_SPACE(DESCRIPTORS.size), _socket.MSG_CMSG_CLOEXEC
+            64, _socket.CMSG_SPACE(DESCRIPTOR.size * MOST_DESCRIPTORS), _socket.MSG_CMSG_CLOEXEC
         )
     except ConnectionError:
         _leave()
     if not request:
         _leave()
-    return request, DESCRIPTORS.unpack(ancillary[0][2]) if ancillary else ()
+    sent = ancillary[0][2] if ancillary else b""
+    return request, tuple(number for (number,) in DESCRIPTOR.iter_unpack(sent))
 
 
 def _leave() -> NoReturn:
@@ -88,7 +90,7 @@ def _leave() -> NoReturn:
 
 
 def _fork(descriptors: tuple[int, ...]) -> int:
-    if len(descriptors) != DESCRIPTORS.size // NUMBER.size:
+    if not FEWEST_DESCRIPTORS <= len(descriptors) <= MOST_DESCRIPTORS:
         return -1
     try:
         number = os.fork()
@@ -105,12 +107,12 @@ def _fork(descriptors: tuple[int, ...]) -> int:
     return number
 
 
-def _take_over(descriptors: tuple[int, ...]) -> tuple[int, int, int]:
-    commands_fd, replies_fd, noise_fd, lifeline_fd = descriptors
+def _take_over(descriptors: tuple[int, ...]) -> tuple[int, ...]:
+    commands_fd, replies_fd, noise_fd, lifeline_fd, *audio_fd = descriptors
     os.dup2(noise_fd, 1)
     os.dup2(noise_fd, 2)
     os.close(noise_fd)
-    return commands_fd, replies_fd, lifeline_fd
+    return commands_fd, replies_fd, lifeline_fd, *audio_fd
 
 
 def _reap(request: bytes) -> int:

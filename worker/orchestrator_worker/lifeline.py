@@ -27,10 +27,14 @@ PARENT_GONE_EXIT_CODE = 113
 
 
 def hold(descriptor: int) -> None:
-    """Tie this process and its group to the write end of ``descriptor``. Returns at once."""
+    """Tie this process and its group to the write end of ``descriptor``. Returns at once; starts no thread."""
     _ask_the_kernel(descriptor)
     if _hung_up(descriptor):
         os._exit(PARENT_GONE_EXIT_CODE)
+
+
+def watch(descriptor: int) -> None:
+    """Start the thread that waits for the end. A worker that confines itself has done so before."""
     threading.Thread(target=_wait_for_the_end, args=(descriptor,), name="lifeline", daemon=True).start()
 
 

@@ -15,9 +15,11 @@ import threading
 import time
 from collections.abc import Callable
 from time import perf_counter
-from typing import Literal, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Literal, NoReturn, TypeVar, cast
 
-from orchestrator_worker import __version__
+import msgspec
+
+from orchestrator_worker import __version__, lifeline
 from orchestrator_worker.emitter import Emitter
 from orchestrator_worker.engines.base import Engine, EngineUnavailableError, JobCancelledError, restarts
 from orchestrator_worker.exception_text import module_of, name_of, text_of, traceback_of
@@ -26,6 +28,7 @@ from orchestrator_worker.pipe import Pipe, leave
 from orchestrator_worker.protocol import (
     PROTOCOL_EXIT_CODE,
     PROTOCOL_VERSION,
+    SANDBOX_EXIT_CODE,
     Alignment,
     Cancel,
     Check,
@@ -46,6 +49,7 @@ from orchestrator_worker.protocol import (
     Restart,
     Restarted,
     Run,
+    Sandbox,
     Shutdown,
     Transcript,
     Trim,
@@ -55,6 +59,10 @@ from orchestrator_worker.protocol import (
     pack_result,
 )
 from orchestrator_worker.values import plain_arguments
+
+if TYPE_CHECKING:
+    from orchestrator_worker.passed_audio import PassedAudio
+    from orchestrator_worker.sandbox.confinement import Confinement
 
 AnyCommand = TypeVar("AnyCommand", Run, Load | Restart | Unload | Trim | Check | ListEngines)
 CAPABILITIES = ["load", "run", "stream", "cancel", "restart", "heap", "trim", "check", "list-engines"]
@@ -76,8 +84,11 @@ def protocol_out_fd() -> int:
     return _current.replies_fd
 
 
-def serve(commands_fd: int, replies_fd: int) -> NoReturn:
-    """Shake hands, then answer commands until ``Shutdown``. Does not return."""
+def serve(commands_fd: int, replies_fd: int, lifeline_fd: int, audio_fd: int | None = None) -> NoReturn:
+    """Shake hands, then answer commands until ``Shutdown``. Does not return.
+
+    Until the handshake is over there is one thread: it may have to be confined.
+    """
     global _current  # noqa: PLW0603 - one worker a process, by definition
     _reset_signals()
     pipe = _current = Pipe(commands_fd, replies_fd)
@@ -91,12 +102,29 @@ def serve(commands_fd: int, replies_fd: int) -> NoReturn:
         leave(PROTOCOL_EXIT_CODE)
     sys.path.extend(entry for entry in configure.sys_path if entry not in sys.path)
     os.environ.update(configure.environ)
+    confinement = None if configure.sandbox is None else _confine(configure.sandbox)
+    lifeline.watch(lifeline_fd)
     if configure.beat_s is not None:
         threading.Thread(target=_beat, args=(configure.beat_s,), name="beat", daemon=True).start()
     worker = Worker(pipe, heap=configure.heap, linger=configure.linger)
+    worker.confinement = confinement
+    if audio_fd is not None:
+        worker.hear_from(audio_fd)
     pipe.send(Ready(worker.read_heap()))
     while True:
         worker.answer(pipe.receive())
+
+
+def _confine(sandbox: Sandbox) -> Confinement:
+    """Confine this process; one that cannot be goes no further."""
+    from orchestrator_worker.sandbox.confinement import Confinement
+    from orchestrator_worker.sandbox.kernel import SandboxError
+
+    try:
+        return Confinement(sandbox)
+    except SandboxError as error:
+        print(f"worker: {error}", file=sys.stderr)
+        leave(SANDBOX_EXIT_CODE)
 
 
 def _beat(pause_s: float) -> None:
@@ -123,6 +151,14 @@ class Worker:
         self._engine: Engine | None = None
         self._context_used = False
         self._last_run_s = math.inf
+        self.confinement: Confinement | None = None
+        self._audio: PassedAudio | None = None
+
+    def hear_from(self, audio_fd: int) -> None:
+        """Have the audio of jobs passed over this socket."""
+        from orchestrator_worker.passed_audio import PassedAudio
+
+        self._audio = PassedAudio(audio_fd)
 
     def read_heap(self) -> Heap | None:
         """Return the allocator's own view, or None when that is switched off."""
@@ -186,6 +222,19 @@ class Worker:
         return Loaded(command.id, seconds, list(engine.tasks), facts, self.read_heap())
 
     def _run(self, command: Run) -> Done:
+        if self._audio is None or command.job.audio is None:
+            return self._run_job(command)
+        from orchestrator_worker.audio import passed_path
+
+        descriptor = self._audio.take(command.id)
+        try:
+            audio = msgspec.structs.replace(command.job.audio, path=passed_path(descriptor))
+            job = msgspec.structs.replace(command.job, audio=audio)
+            return self._run_job(msgspec.structs.replace(command, job=job))
+        finally:
+            os.close(descriptor)
+
+    def _run_job(self, command: Run) -> Done:
         self._last_run_s = math.inf
         engine = self._loaded()
         if command.job.task not in engine.tasks:
@@ -260,12 +309,15 @@ class Worker:
             kind = "refused"
         elif isinstance(error, FramingError):
             return Failed(command_id, "error", "ResultTooLarge", error.problem)
+        text = text_of(error)
+        if self.confinement is not None and (denied := self.confinement.explain(error)):
+            text = f"{text} ({denied})"
         trace = traceback_of(error) if kind in ("error", "unavailable") else ""
         return Failed(
             command_id,
             kind,
             name_of(error),
-            text_of(error),
+            text,
             trace,
             how_to_get_it,
             self.read_heap(),

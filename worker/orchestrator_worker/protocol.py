@@ -28,9 +28,11 @@ from typing import Any, Literal
 
 import msgspec
 
-PROTOCOL_VERSION = 6
+PROTOCOL_VERSION = 7
 PROTOCOL_EXIT_CODE = 114
 """Exit code of a worker that was sent bytes it cannot understand."""
+SANDBOX_EXIT_CODE = 115
+"""Exit code of a worker that could not confine itself as it was asked to; why is the last it prints."""
 
 Encoding = Literal["wav", "s16le", "f32le"]
 Unloading = Literal["destroy", "abandon", "try"]
@@ -204,12 +206,26 @@ class EngineInfo(Value, frozen=True):
 # --------------------------------------------------------------------------- parent to worker
 
 
+class Sandbox(Value, frozen=True):
+    """To what a worker confines itself before it does anything else; absolute paths.
+
+    ``reads`` and ``writes`` come on top of what any Python needs. Of the folders ``wide``, and those above them, only
+    modules may be read, where they are on ``sys.path``.
+    """
+
+    mode: Literal["strict", "files"]
+    reads: list[str] = []
+    writes: list[str] = []
+    wide: list[str] = []
+
+
 class Configure(Message, frozen=True):
     """Answer to Hello. ``sys_path`` is appended to the worker's own; ``environ`` is set after the start.
 
     ``heap``: report the allocator's view with every answer. ``linger``: where that is off, stay awake for a moment
     after a short job, because the next one may come at once. ``beat_s``: have a thread wake up so often, by which the
-    parent sees that the process can run.
+    parent sees that the process can run. ``sandbox``: what the worker confines itself to before anything else; then
+    audio comes as a descriptor over a socket, with the ``id`` of its Run.
     """
 
     protocol: int
@@ -218,6 +234,7 @@ class Configure(Message, frozen=True):
     heap: bool = True
     linger: bool = True
     beat_s: float | None = None
+    sandbox: Sandbox | None = None
 
 
 class Load(Message, frozen=True):

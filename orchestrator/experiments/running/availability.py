@@ -160,7 +160,7 @@ def _missing_files(model: BoundModel, folder: Path) -> list[Missing]:
 
 def _ask_engine(model: BoundModel) -> Checked | Missing:
     try:
-        with Dialogue(model.env, heap=False) as dialogue:
+        with Dialogue(model.env, heap=False, models=[model]) as dialogue:
             return dialogue.ask(Check(1, model.spec()), Checked, timeout_s=CHECK_TIMEOUT_S, phase="check")
     except EngineUnavailableError as error:
         return Missing(f"model {model.name}: {error.what}", error.how_to_get_it)

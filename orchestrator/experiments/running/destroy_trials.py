@@ -82,7 +82,7 @@ def try_destroy(step: Step, job: Job, env: Mapping[str, str], *, timeout_s: floa
     destroyed = False
     dialogue: Dialogue | None = None
     try:
-        with Dialogue(env, heap=False) as dialogue:
+        with Dialogue(env, heap=False, models=[step.model]) as dialogue:
             _load_and_work(dialogue, step, job, timeout_s)
             destroyed = True
             limit_s = min(timeout_s, DESTROY_TIMEOUT_S)

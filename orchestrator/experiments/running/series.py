@@ -226,6 +226,7 @@ class SeriesRun:
             timeout_s=self._experiment.timeout_s,
             on_phase=self._on_phase,
             generation=self._generations_before(),
+            models=[step.model for step in steps],
         )
         self._stages.append(stage)
         return stage

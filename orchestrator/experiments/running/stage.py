@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 
+from orchestrator.config.model import Model
 from orchestrator.experiments.running.draft import StepDraft
 from orchestrator.experiments.storage.records import Boundary, Reading
 from orchestrator.process.dialogue import Dialogue
@@ -73,7 +74,10 @@ class Stage:
         timeout_s: float,
         on_phase: PhaseCallback,
         generation: int = 0,
+        models: Sequence[Model] = (),
     ) -> None:
+        """``models`` are those its workers will hold, by which they are confined."""
+        self._models = models
         self._env = dict(env)
         self._sampler = sampler
         self._slot = slot
@@ -97,7 +101,13 @@ class Stage:
         self.life = 0
         self._on_phase(self, draft, "spawn")
         began = time.perf_counter()
-        self._dialogue = Dialogue(self._env, slot=self._slot, generation=self.generation, heap=self._heap_on)
+        self._dialogue = Dialogue(
+            self._env,
+            slot=self._slot,
+            generation=self.generation,
+            heap=self._heap_on,
+            models=self._models,
+        )
         self._spawn_s = time.perf_counter() - began
         self._heap = self._dialogue.ready.heap
         self._peak_is_sampled = False  # VmHWM of a fresh process is its own

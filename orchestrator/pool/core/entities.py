@@ -381,6 +381,11 @@ class ModelQueue:
         return self.model.name
 
     @property
+    def hears(self) -> bool:
+        """Whether its jobs may have audio. A confined worker is passed that as a descriptor, job by job."""
+        return self.model.engine != "function"
+
+    @property
     def serves(self) -> bool:
         """Whether a worker of it has its model loaded."""
         return any(worker.state not in _WITHOUT_MODEL for worker in self.workers)

@@ -7,6 +7,8 @@ import logging
 import resource
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from orchestrator.errors import ProtocolError
 from orchestrator.pool.core.entities import Worker
 from orchestrator.pool.runtime.output_log import OutputLog
@@ -18,7 +20,10 @@ from orchestrator.process.memory import ProcessGoneError
 from orchestrator.process.pulse import read_pulse
 from orchestrator.process.spawn import host_sys_path, refusal
 from orchestrator.process.worker_process import WorkerProcess
-from orchestrator_worker.protocol import PROTOCOL_VERSION, Command, Configure, Hello, Reply
+from orchestrator_worker.framing import HEADER_SIZE
+from orchestrator_worker.protocol import PROTOCOL_VERSION, Command, Configure, Hello, Reply, Run
+
+_runs = msgspec.msgpack.Decoder(Run)
 
 
 class ProcessLink:
@@ -54,6 +59,7 @@ class ProcessLink:
             generation=worker.generation,
             fork_server=start_method.fork_server_for(environment, worker.generation),
             python=start_method.python,
+            models=(model,),
         )
         self.pid = self.process.pid
         self._noise: OutputLog | None = None
@@ -85,6 +91,7 @@ class ProcessLink:
                 heap=False,
                 linger=linger,
                 beat_s=beat_s,
+                sandbox=self.process.sandbox,
             )
         )
 
@@ -140,7 +147,9 @@ class ProcessLink:
             self._on_change(self)
 
     def send_frame(self, frame: bytes) -> None:
-        """Send an encoded command."""
+        """Send an encoded command, or several; those for a confined engine of speech come one by one."""
+        if self.process.sandbox is not None and self.worker.model_queue.hears:
+            self.process.pass_audio(_runs.decode(frame[HEADER_SIZE:]))
         self.process.send_frame(frame)
         if self.full or self.process.hung_up:
             self._on_change(self)

@@ -18,6 +18,7 @@ from orchestrator.process.engine_environment import default_threads
 from orchestrator.process.host.interpreter import worker_python
 from orchestrator.process.host.supported import refuse_patched_host
 from orchestrator.process.pulse import read_pulse
+from orchestrator.process.sandbox.rules import require_sandbox
 from orchestrator.process.usable_memory import budget_bytes
 
 FAST_PATH_VARIABLE = "ORCHESTRATOR_FAST_PATH"
@@ -39,6 +40,7 @@ def check_options(options: PoolOptions) -> CheckedOptions:
     Raises:
         ConfigError: The file cannot be used.
         InterpreterError: There is no interpreter that can run workers.
+        SandboxUnavailableError: This system cannot confine workers as a model asks.
         UnsupportedHostError: This process is patched by gevent or the like.
         ValueError, TypeError: An option makes no sense; named.
     """
@@ -49,6 +51,7 @@ def check_options(options: PoolOptions) -> CheckedOptions:
     said = Recycle(auto=True) if options.recycle == "auto" else options.recycle
     known, from_file = models_and_recycle(options.config, options.profile, options.models, options.workers)
     models = {name: _with_threads(model, options.workers) for name, model in models_by_name(known).items()}
+    require_sandbox(models.values())
     tries = options.max_attempts
     settings = Settings(
         workers=options.workers,

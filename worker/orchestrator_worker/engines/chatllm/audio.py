@@ -20,6 +20,7 @@ import wave
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
+from orchestrator_worker.audio import open_audio
 from orchestrator_worker.engines.base import EngineError, EngineUnavailableError
 from orchestrator_worker.protocol import Audio
 
@@ -203,7 +204,7 @@ def _decoded_bytes(program: str, path: str) -> tuple[int, int, str]:
 
 
 def _samples_of_wav(path: str) -> int:
-    with open(path, "rb") as raw, wave.open(raw, "rb") as file:
+    with open_audio(path) as raw, wave.open(raw, "rb") as file:
         form = (file.getframerate(), file.getnchannels(), file.getsampwidth())
         if form != (SAMPLE_RATE_HZ, 1, 2):
             raise EngineError(
@@ -221,7 +222,7 @@ def _samples_of_wav(path: str) -> int:
 def _samples_of_raw(audio: Audio) -> int:
     """Count what is there of headerless samples, at most as many as the job says."""
     width = 2 if audio.encoding == "s16le" else 4
-    with open(audio.path, "rb", buffering=0) as file:
+    with open_audio(audio.path) as file:
         size = file.seek(0, os.SEEK_END)
     if size < audio.samples * width:
         raise EOFError("it is cut off")
@@ -244,7 +245,7 @@ def _write_wav(part: Part, path: str) -> None:
 
 
 def _blocks_of_wav(part: Part) -> Iterator[bytes]:
-    with open(part.audio.path, "rb") as raw, wave.open(raw, "rb") as file:
+    with open_audio(part.audio.path) as raw, wave.open(raw, "rb") as file:
         file.setpos(part.first)
         yield from iter(lambda: file.readframes(_BLOCK // 2), b"")
 
@@ -252,7 +253,7 @@ def _blocks_of_wav(part: Part) -> Iterator[bytes]:
 def _blocks_of_raw(part: Part) -> Iterator[bytes]:
     """Yield headerless samples as 16-bit ones."""
     width = 2 if part.audio.encoding == "s16le" else 4
-    with open(part.audio.path, "rb", buffering=0) as source:
+    with open_audio(part.audio.path) as source:
         source.seek(part.first * width)
         while block := source.read(_BLOCK):
             while len(block) % width:

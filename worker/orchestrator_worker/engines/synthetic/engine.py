@@ -20,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from orchestrator_worker.audio import open_audio
 from orchestrator_worker.engines.base import Emit, Engine, EngineError, JobCancelledError
 from orchestrator_worker.engines.options import read_options
 from orchestrator_worker.engines.synthetic.blocks import Region, source
@@ -235,7 +236,7 @@ def _digest(job: Job) -> str:
         raise EngineError(f"engine synthetic: {DIGEST_MARK} in the text needs a job with audio")
     import hashlib
 
-    with open(job.audio.path, "rb") as file:
+    with open_audio(job.audio.path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:8]
 
 

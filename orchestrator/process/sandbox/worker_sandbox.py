@@ -1,0 +1,59 @@
+"""What the parent keeps for one confined worker: its folder for temporary files and the socket for audio.
+
+The folder is gone when the worker is; what a killed parent left is removed by the next that makes one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from orchestrator.audio.cache import private_folder, sweep
+from orchestrator.config.model import Model
+from orchestrator.process.sandbox.audio_channel import AudioChannel
+from orchestrator.process.sandbox.rules import require_sandbox, sandbox_for
+from orchestrator_worker.protocol import Sandbox
+
+FOLDER_PREFIX = "orchestrator-worker-"
+_swept: set[Path] = set()
+
+
+class WorkerSandbox:
+    """For one worker. ``sandbox`` is for its Configure, ``environ`` is set there too."""
+
+    def __init__(self, models: Sequence[Model]) -> None:
+        """Make the folder and the socket.
+
+        Raises:
+            OSError: The system refused.
+            SandboxUnavailableError: It cannot confine a worker as one of the models asks.
+        """
+        require_sandbox(models)
+        parent = Path(tempfile.gettempdir())
+        if parent not in _swept:
+            _swept.add(parent)
+            sweep(parent, FOLDER_PREFIX)
+        with contextlib.ExitStack() as stack:
+            self.folder = stack.enter_context(private_folder(parent, FOLDER_PREFIX))
+            self.audio = AudioChannel()
+            stack.callback(self.audio.close)
+            sandbox = sandbox_for(models, self.folder)
+            assert sandbox is not None
+            self.sandbox: Sandbox = sandbox
+            self.environ = dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(self.folder))
+            self._stack = stack.pop_all()
+
+    def close(self) -> None:
+        """Remove the folder with all that is in it, close the socket. Safe to call again."""
+        self._stack.close()
+
+
+def sandbox_of(models: Sequence[Model]) -> WorkerSandbox | None:
+    """Return what is to be kept for a worker with these models, None where none of them asks to be confined.
+
+    Raises:
+        OSError, SandboxUnavailableError: As :class:`WorkerSandbox`.
+    """
+    return WorkerSandbox(models) if any(model.sandbox != "off" for model in models) else None

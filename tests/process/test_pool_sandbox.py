@@ -1,0 +1,335 @@
+"""A confined worker: what a hostile one tries is refused, cell by cell, and what an honest one needs is not."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+import wave
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import confined_functions
+import numpy as np
+import pytest
+from confined_functions import ACTS, ASK_YAMA
+
+from orchestrator.config.model import SandboxMode
+from orchestrator.errors import JobError, JobTimeoutError, SandboxUnavailableError, WorkerDiedError
+from orchestrator.pool.jobs import AudioArray, Call, EngineJob, Transcribe
+from orchestrator.pool.models import Model
+from orchestrator.pool.pool import Pool
+from orchestrator.pool.recycling import Recycle
+from orchestrator.process.sandbox import rules
+from orchestrator.process.sandbox.worker_sandbox import FOLDER_PREFIX
+from orchestrator_worker.protocol import SANDBOX_EXIT_CODE
+from orchestrator_worker.sandbox.kernel import why_not
+
+DEADLINE_S = 60.0
+HERE = "confined_functions:"
+CANNOT = why_not("strict")
+pytestmark = [
+    pytest.mark.usefixtures("nothing_left"),
+    pytest.mark.skipif(bool(CANNOT), reason=f"a sandbox {CANNOT}"),
+]
+
+
+def confined(mode: SandboxMode = "strict", **more: Any) -> Model:
+    return Model(name="function", engine="function", sandbox=mode, **more)
+
+
+@contextlib.contextmanager
+def victim(folder: Path) -> Generator[dict[str, Any]]:
+    """Everything that a hostile worker would like to reach."""
+    home = folder / "home"
+    (home / ".ssh").mkdir(parents=True)
+    key = home / ".ssh" / "id"
+    key.write_text("secret")
+    for other in ("spare", "doomed"):
+        (home / other).write_text(other)
+    name = f"orchestrator-test-{os.getpid()}-{time.monotonic_ns()}"
+    memfd = os.memfd_create("audio")
+    reader, writer = os.pipe()
+    with contextlib.ExitStack() as stack:
+        for descriptor in (memfd, reader, writer):
+            stack.callback(os.close, descriptor)
+        stack.callback(Path("/dev/shm", name).unlink, missing_ok=True)
+        port = stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
+        listening = stack.enter_context(socket.socket(socket.AF_UNIX))
+        abstract = stack.enter_context(socket.socket(socket.AF_UNIX))
+        receiving = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        places = stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp"))  # noqa: S108 - a short path for sockets
+        for end, address in ((listening, f"{places}/s"), (abstract, f"\0{name}"), (receiving, f"{places}/d")):
+            end.bind(address)
+        listening.listen()
+        abstract.listen()
+        sibling = subprocess.Popen([sys.executable, "-c", "import time; print(flush=True); time.sleep(600)"], stdout=-1)
+        stack.callback(sibling.wait)
+        stack.callback(sibling.kill)
+        assert sibling.stdout is not None
+        stack.callback(sibling.stdout.close)
+        sibling.stdout.readline()
+        yield {
+            "host": os.getpid(),
+            "sibling": sibling.pid,
+            "maps": int(Path(f"/proc/{sibling.pid}/maps").read_text().partition("-")[0], 16),
+            "memfd": memfd,
+            "pipe": writer,
+            "home": str(home),
+            "key": str(key),
+            "spare": str(home / "spare"),
+            "doomed": str(home / "doomed"),
+            "name": name,
+            "port": port,
+            "stream": f"{places}/s",
+            "datagram": f"{places}/d",
+        }
+
+
+def attempts(mode: SandboxMode, folder: Path) -> dict[str, str]:
+    with victim(folder) as aim, Pool(models=[confined(mode)]) as pool:
+        return dict(pool.submit(Call(HERE + "attempt_all", aim)).result(DEADLINE_S))
+
+
+# ------------------------------------------------------------------ the table
+
+
+REFUSED_IN_FILES = set(list(ACTS)[: list(ACTS).index("change a mode")]) | {
+    "share memory by a name",
+    *ASK_YAMA,
+}
+"""What Landlock's rules for files, and being confined at all, refuse."""
+
+
+def test_without_a_sandbox_all_of_it_can_be_done(tmp_path: Path) -> None:
+    """Else the next tests would show nothing."""
+    found = attempts("off", tmp_path)
+    asked = set() if _yama_scope() == 0 else ASK_YAMA
+    assert {name: end for name, end in found.items() if end != "done" and name not in asked} == {}
+
+
+def test_a_strict_worker_can_do_nothing_of_it(tmp_path: Path) -> None:
+    found = attempts("strict", tmp_path)
+    assert found.keys() == ACTS.keys()
+    assert {name: end for name, end in found.items() if end not in {"EACCES", "EPERM", "EXDEV"}} == {}
+    assert Path(tmp_path, "home/.ssh/id").read_text() == "secret"
+    assert sorted(path.name for path in Path(tmp_path, "home").iterdir()) == [".ssh", "doomed", "spare"]
+
+
+def test_a_worker_confined_to_files_is_refused_files_and_processes_alone(tmp_path: Path) -> None:
+    found = attempts("files", tmp_path)
+    assert {name for name, end in found.items() if end != "done"} == REFUSED_IN_FILES
+
+
+def _yama_scope() -> int:
+    try:
+        return int(Path("/proc/sys/kernel/yama/ptrace_scope").read_text())
+    except OSError:
+        return 0
+
+
+@pytest.mark.parametrize("abi", [3, 4, 5])
+def test_an_older_kernel_confines_as_well(abi: int, tmp_path: Path) -> None:
+    """As far as this one can stand in for it: with nothing asked of it that the older one does not know."""
+    script = f"""
+        import json, sys
+        sys.path[:0] = {[str(Path(confined_functions.__file__).parent)]!r}
+        from confined_functions import attempt_all
+        from orchestrator_worker.protocol import Sandbox
+        from orchestrator_worker.sandbox.confinement import Confinement
+        Confinement(Sandbox("strict", writes=sys.argv[2:]), abi={abi})
+        print(json.dumps(attempt_all(json.loads(sys.argv[1]))))
+    """
+    own = tmp_path / "own"
+    own.mkdir()
+    with victim(tmp_path) as aim:
+        ended = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(script), json.dumps(aim), str(own)],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "TMPDIR": str(own)},
+            cwd=own,
+            check=False,
+        )
+    assert ended.returncode == 0, ended.stderr
+    found = json.loads(ended.stdout)
+    assert {name: end for name, end in found.items() if end not in {"EACCES", "EPERM", "EXDEV"}} == {}
+
+
+# ------------------------------------------------------------------ what is allowed
+
+
+@pytest.mark.parametrize("mode", ["strict", "files"])
+def test_its_own_folder_may_be_written_and_is_gone_with_it(mode: SandboxMode) -> None:
+    with Pool(models=[confined(mode)]) as pool:
+        folder, text = pool.submit(Call(HERE + "write_own_file")).result(DEADLINE_S)
+        assert text == "mine"
+        assert Path(folder).name.startswith(FOLDER_PREFIX)
+        assert Path(folder).stat().st_mode & 0o777 == 0o700
+        assert pool.submit(Call(HERE + "leave_files")).result(DEADLINE_S) == folder
+        assert Path(folder).is_dir()
+    assert not Path(folder).exists()
+
+
+def test_what_a_killed_host_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    script = """
+        import os, signal, sys
+        from orchestrator.pool.jobs import Call
+        from orchestrator.pool.models import Model
+        from orchestrator.pool.pool import Pool
+        if __name__ == "__main__":
+            pool = Pool(models=[Model(name="function", engine="function", sandbox="strict")])
+            pool.submit(Call("os:getpid")).result(60)
+            if sys.argv[1] == "die":
+                os.kill(os.getpid(), signal.SIGKILL)
+            pool.close()
+    """
+    program = tmp_path / "program.py"
+    program.write_text(textwrap.dedent(script))
+    place = tmp_path / "place"
+    place.mkdir()
+    for how, left in (("die", 1), ("end", 0)):
+        subprocess.run(
+            [sys.executable, program, how], env={**os.environ, "TMPDIR": str(place)}, check=False, timeout=DEADLINE_S
+        )
+        assert len(list(place.glob(f"{FOLDER_PREFIX}*"))) == left
+
+
+def test_children_can_be_started_and_ended() -> None:
+    with Pool(models=[confined()]) as pool:
+        assert pool.submit(Call(HERE + "start_a_child_and_end_it")).result(DEADLINE_S) == -15
+        assert pool.submit(Call(HERE + "use_asyncio")).result(DEADLINE_S) == "hello\n"
+
+
+def test_what_the_model_names_may_be_used(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out").mkdir()
+    given, other = tmp_path / "in" / "text", tmp_path / "other"
+    for path in (given, other):
+        path.write_text("there")
+    model = confined(sandbox_reads=[tmp_path / "in"], sandbox_writes=[tmp_path / "out"])
+    with Pool(models=[model]) as pool:
+        assert pool.submit(Call(HERE + "read_text", str(given))).result(DEADLINE_S) == "there"
+        assert pool.submit(Call(HERE + "write_text", str(tmp_path / "out" / "new"), "x")).result(DEADLINE_S) == 1
+        with pytest.raises(JobError, match="PermissionError.*sandbox: access to .*/other denied; allow it by"):
+            pool.submit(Call(HERE + "read_text", str(other))).result(DEADLINE_S)
+        with pytest.raises(JobError, match="sandbox: write to .*/in/text denied; allow it by sandbox_writes"):
+            pool.submit(Call(HERE + "write_text", str(given), "x")).result(DEADLINE_S)
+        with pytest.raises(JobError, match="sandbox: a strict worker has no network"):
+            pool.submit(Call(HERE + "open_socket")).result(DEADLINE_S)
+
+
+def test_a_refusal_of_the_system_itself_is_not_called_one_of_the_sandbox() -> None:
+    with Pool(models=[confined("files")]) as pool, pytest.raises(JobError) as told:
+        pool.submit(Call(HERE + "read_text", "/proc/self/no-such-file")).result(DEADLINE_S)
+    assert "sandbox" not in str(told.value)
+
+
+# ------------------------------------------------------------------ recycled, killed, timed
+
+
+def test_replacements_are_forked_and_confined(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("secret")
+    with Pool(models=[confined()], recycle=Recycle(max_jobs=1)) as pool:
+        ends = time.monotonic() + DEADLINE_S
+        parents: set[int] = set()
+        while parents <= {os.getpid()}:  # until one comes from the fork server
+            assert time.monotonic() < ends
+            parents.add(pool.submit(Call(HERE + "own_start")).result(DEADLINE_S))
+            with pytest.raises(JobError, match="sandbox: access to"):
+                pool.submit(Call(HERE + "read_text", str(key))).result(DEADLINE_S)
+        assert pool.stats().spawns > 2
+
+
+def test_a_worker_that_hangs_or_dies_costs_its_own_job() -> None:
+    with Pool(models=[confined()], max_attempts=1) as pool:
+        with pytest.raises(JobTimeoutError):
+            pool.submit(Call("time:sleep", 600), timeout_s=0.2).result(DEADLINE_S)
+        with pytest.raises(WorkerDiedError):
+            pool.submit(Call("os:abort")).result(DEADLINE_S)
+        assert pool.submit(Call("operator:add", 1, 1)).result(DEADLINE_S) == 2
+
+
+def test_many_short_jobs() -> None:
+    with Pool(models=[confined()], workers=2) as pool:
+        jobs = [pool.submit(Call("operator:add", number, 1)) for number in range(2000)]
+        assert [job.result(DEADLINE_S) for job in jobs] == list(range(1, 2001))
+
+
+# ------------------------------------------------------------------ audio
+
+
+def _recording(path: Path, seed: int) -> Path:
+    samples = np.random.default_rng(seed).integers(-9000, 9000, 16_000, dtype=np.int16)
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(samples.tobytes())
+    return path
+
+
+@pytest.mark.parametrize("mode", ["strict", "files"])
+def test_audio_comes_as_a_descriptor_whatever_it_is(mode: SandboxMode, tmp_path: Path) -> None:
+    (tmp_path / "private").mkdir(mode=0o700)
+    recordings = [_recording(tmp_path / "private" / f"{seed}.wav", seed) for seed in range(4)]
+    floats = np.linspace(-0.5, 0.5, 16_000, dtype=np.float32)
+    audio = [*recordings, *(path.read_bytes() for path in recordings), AudioArray(floats, 16_000)]
+    heard: dict[str, list[str]] = {}
+    for sandbox in ("off", mode):
+        model = Model(name="m", engine="synthetic", options={"text": "{digest}"}, sandbox=sandbox)
+        with Pool(models=[model], workers=2, cache_dir=tmp_path / "cache") as pool:
+            jobs = [pool.submit(Transcribe("m", each)) for each in audio * 5]
+            heard[sandbox] = [job.result(DEADLINE_S).text for job in jobs]
+    assert heard["off"] == heard[mode]
+    assert len(set(heard[mode])) == len(recordings) + 1
+
+
+def test_audio_that_is_gone_is_that_jobs_error(tmp_path: Path) -> None:
+    path = _recording(tmp_path / "a.wav", 1)
+    model = Model(name="m", engine="synthetic", options={"text": "{digest}"}, sandbox="strict")
+    with Pool(models=[model, confined()], workers=1, max_attempts=1, cache_dir=tmp_path / "cache") as pool:
+        first = pool.submit(Call("time:sleep", 0.5))
+        gone = pool.submit(Transcribe("m", path))
+        path.unlink()
+        first.result(DEADLINE_S)
+        with pytest.raises(JobError, match="the audio could not be opened: No such file"):
+            gone.result(DEADLINE_S)
+        assert pool.submit(Transcribe("m", _recording(path, 2))).result(DEADLINE_S).text
+
+
+# ------------------------------------------------------------------ where it cannot be had
+
+
+def test_a_kernel_that_cannot_is_told_of_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "why_not", lambda _: "needs Landlock of version 3 or later, and this system has none")
+    with pytest.raises(SandboxUnavailableError, match="model 'function': sandbox = \"strict\" needs Landlock"):
+        Pool(models=[confined()])
+    with Pool(models=[Model(name="function", engine="function")]) as pool:
+        assert pool.submit(Call("operator:add", 1, 1)).result(DEADLINE_S) == 2
+
+
+def test_a_worker_that_cannot_confine_itself_does_not_go_on() -> None:
+    """A thread that runs before it would stay outside."""
+    script = """
+        import threading, time
+        threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+        from orchestrator_worker import loop
+        from orchestrator_worker.protocol import Sandbox
+        loop._confine(Sandbox("strict"))
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE_S)
+    assert ended.returncode == SANDBOX_EXIT_CODE
+    assert "sandbox: 1 more threads run in the new process" in ended.stderr
+
+
+def test_many_short_jobs_of_an_engine() -> None:
+    model = Model(name="m", engine="synthetic", options={"text": "fixed"}, sandbox="strict")
+    with Pool(models=[model]) as pool:
+        jobs = [pool.submit(EngineJob(task="asr", model="m")) for _ in range(200)]
+        assert {job.result(DEADLINE_S) is not None for job in jobs} == {True}

@@ -1,0 +1,91 @@
+"""The system calls of Landlock and seccomp, and what this kernel can. Everything by number: no C library wraps them."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+
+OLDEST_ABI = 3
+"""Landlock's of Linux 6.2. Before that a file that may only be read can be emptied."""
+CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
+"""The same on every machine."""
+_CREATE_RULESET_VERSION = 1
+_PR_SET_NO_NEW_PRIVS = 38
+_PR_SET_SECCOMP = 22
+_SECCOMP_MODE_FILTER = 2
+MACHINES = ("x86_64", "aarch64")
+"""Those whose system calls :mod:`.seccomp` knows by number."""
+
+
+class SandboxError(Exception):
+    """This process cannot be confined as it was asked to be."""
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
+
+
+def landlock_abi() -> int:
+    """Return the version of Landlock's interface that this kernel has, 0 without any."""
+    if sys.platform != "linux":
+        return 0
+    try:
+        return system_call(CREATE_RULESET, None, 0, _CREATE_RULESET_VERSION)
+    except OSError:
+        return 0
+
+
+def why_not(mode: str) -> str:
+    """Return in one sentence why this system cannot confine a worker in ``mode``; empty where it can."""
+    abi = landlock_abi()
+    if abi < OLDEST_ABI:
+        has = f"this kernel has version {abi}" if abi else "this system has none"
+        return f"needs Landlock of version {OLDEST_ABI} or later (Linux 6.2, not switched off at boot), and {has}"
+    machine = os.uname().machine
+    if mode == "strict" and (machine not in MACHINES or sys.maxsize < 1 << 32):
+        return f"knows the system calls of {' and '.join(MACHINES)} in 64 bits, and this is {machine}"
+    return ""
+
+
+def system_call(number: int, *arguments: bytes | int | None) -> int:
+    """Return what the system call gives.
+
+    Raises:
+        OSError: The kernel refused.
+    """
+    library = ctypes.CDLL(None, use_errno=True)
+    library.syscall.restype = ctypes.c_long
+    given = [ctypes.c_long(each) if isinstance(each, int) else ctypes.c_char_p(each) for each in arguments]
+    result = int(library.syscall(ctypes.c_long(number), *given))
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result
+
+
+def give_up_new_privileges() -> None:
+    """From here on no program that is executed has more rights than this one (``no_new_privs``); cannot be undone.
+
+    Raises:
+        OSError: The kernel refused.
+    """
+    _prctl(_PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), ctypes.c_ulong(0))
+
+
+def install_filter(program: bytes) -> None:
+    """Put a seccomp filter, instructions of 8 bytes, before all system calls of this thread and what it starts.
+
+    Raises:
+        OSError: The kernel refused.
+    """
+    given = _Program(len(program) // 8, program)
+    _prctl(_PR_SET_SECCOMP, ctypes.c_ulong(_SECCOMP_MODE_FILTER), ctypes.byref(given))
+
+
+def _prctl(option: int, *arguments: object) -> None:
+    library = ctypes.CDLL(None, use_errno=True)
+    rest = [ctypes.c_ulong(0)] * (4 - len(arguments))
+    if library.prctl(ctypes.c_int(option), *arguments, *rest) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
