@@ -131,6 +131,8 @@ class BoundModel(Model, frozen=True, kw_only=True):
     library: str | None = None
     threads_note: str = ""
     chinese: Chinese = "zh-TW"
+    sandbox_reads: Sequence[str] = []
+    sandbox_writes: Sequence[str] = []
 
 
 def _absolute(path: str | os.PathLike[str] | None) -> str | None:

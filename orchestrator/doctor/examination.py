@@ -27,7 +27,13 @@ from orchestrator.config.template import template_files
 from orchestrator.config.types import ExperimentsFile, Plan, Sample
 from orchestrator.doctor.engines import Answers, ask_engines, identity, look_at_heap, look_at_packages
 from orchestrator.doctor.finding import Finding
-from orchestrator.doctor.machine import look_at_cores, look_at_libc, look_at_memory, look_at_swap
+from orchestrator.doctor.machine import (
+    look_at_cores,
+    look_at_libc,
+    look_at_memory,
+    look_at_sandbox,
+    look_at_swap,
+)
 from orchestrator.doctor.model_files import look_at_models, size_bytes
 from orchestrator.doctor.native_library import look_at_libraries
 from orchestrator.doctor.results_place import look_at_results
@@ -120,6 +126,7 @@ class _Look:
             *look_at_samples(_samples(plan), self._templates),
             *look_at_tools(models),
             *look_at_cores(models, self._host),
+            look_at_sandbox(models),
             *look_at_memory([self._size(model) for model in models], self._host),
         ]
 

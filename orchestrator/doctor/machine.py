@@ -1,4 +1,4 @@
-"""Check the machine: enough cores for the threads, enough memory for the models, swap, and the C library."""
+"""Check the machine: enough cores for the threads, enough memory for the models, swap, the C library, sandboxes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from orchestrator.config.model import BoundModel
 from orchestrator.config.sizes import format_size
 from orchestrator.doctor.finding import Finding
 from orchestrator.process.host.cores import within_quota
+from orchestrator_worker.sandbox.kernel import landlock_abi, why_not
 
 ROOM_FACTOR = 3
 """A loaded model takes its file and then its cache: the 0.6B model of about half a GB has been seen at 1.36 GB."""
@@ -73,6 +74,23 @@ def look_at_swap(host: Mapping[str, Any]) -> Finding:
             "machine", "swap", "note", found, "make room, or measure with swap off: swapoff -a", facts
         )
     return Finding("machine", "swap", "ok", f"{found}; what is swapped out is counted", facts=facts)
+
+
+def look_at_sandbox(models: Sequence[BoundModel] = ()) -> Finding:
+    """Say what a worker can be confined to here: a problem only where a model asks for what cannot be had."""
+    reasons = {mode: why_not(mode) for mode in ("strict", "files")}
+    facts = {"landlock": landlock_abi(), **{mode: not reason for mode, reason in reasons.items()}}
+    for model in models:
+        if reason := reasons.get(model.sandbox, ""):
+            found = f'{model.name} has sandbox = "{model.sandbox}", which {reason}'
+            hint = 'a newer kernel, or sandbox = "off" where model and audio are trusted'
+            return Finding("machine", "sandbox", "problem", found, hint, facts)
+    can = [mode for mode, reason in reasons.items() if not reason]
+    if not can:
+        return Finding("machine", "sandbox", "note", f"none: it {reasons['files']}", facts=facts)
+    less = "" if len(can) == len(reasons) else f"; strict {reasons['strict']}"
+    found = f"workers can be confined: {', '.join(can)} (Landlock {landlock_abi()}){less}"
+    return Finding("machine", "sandbox", "ok", found, facts=facts)
 
 
 def look_at_libc(host: Mapping[str, Any]) -> Finding:

@@ -29,8 +29,10 @@ class ForkServerLostError(Exception):
 class ForkServer:
     """One fork server process with its environment and working directory. Not thread-safe."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        """Start it. It needs some time until it is :attr:`ready`.
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], *, confined: bool = False
+    ) -> None:
+        """Start it. It needs some time until it is :attr:`ready`. ``confined``: its workers will confine themselves.
 
         Raises:
             OSError: The system refused.
@@ -43,7 +45,7 @@ class ForkServer:
         self.lost = False
         try:
             self._process = subprocess.Popen(
-                [*command, "fork_server", str(theirs.fileno())],
+                [*command, "fork_server", str(theirs.fileno()), *(["confined"] if confined else [])],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -103,8 +103,8 @@ def spawn(
     """Start a worker with the whole ``environment`` given. Returns before the worker says anything.
 
     With a ``fork_server`` it is forked from that, else, or when the fork server fails, a new interpreter is executed:
-    ``python`` as :func:`~orchestrator.process.host.interpreter.worker_python` returned it, or what that returns now. ``audio_fd`` is the
-    worker's end of a socket for audio, which stays open here.
+    ``python`` as :func:`~orchestrator.process.host.interpreter.worker_python` returned it, or what that returns now.
+    ``audio_fd`` is the worker's end of a socket for audio, which stays open here.
 
     Raises:
         HostShortageError: The system has no descriptors, no memory, no processes left.
@@ -116,7 +116,9 @@ def spawn(
     try:
         for _ in range(4):
             opened += os.pipe()
-        process, ends = _start(opened, command, environment, fork_server, [] if audio_fd is None else [audio_fd])
+        process, ends = _start(
+            opened, command, environment, fork_server, [] if audio_fd is None else [audio_fd]
+        )
     except (OSError, MemoryError) as error:
         for descriptor in opened:
             os.close(descriptor)
@@ -134,14 +136,18 @@ def refusal(
     return kind(f"cannot start a process: {error or 'no memory'}", slot=slot, generation=generation, pid=pid)
 
 
-def start_fork_server(environment: Mapping[str, str], python: str | None = None) -> ForkServer:
+def start_fork_server(
+    environment: Mapping[str, str], python: str | None = None, *, confined: bool = False
+) -> ForkServer:
     """Start a fork server of workers with this whole environment; ``python`` as for :func:`spawn`.
+
+    ``confined``: they will confine themselves.
 
     Raises:
         OSError: The system refused.
         InterpreterError: There is no interpreter for workers.
     """
-    return ForkServer(_command(python), environment)
+    return ForkServer(_command(python), environment, confined=confined)
 
 
 def _start(

@@ -38,12 +38,10 @@ class _Vector(ctypes.Structure):
 
 
 def _read_memory(victim: Victim) -> None:
-    lines = Path(f"/proc/{victim['sibling']}/maps").read_text().splitlines() if victim["maps"] == 0 else []
-    address = int(lines[0].partition("-")[0], 16) if lines else victim["maps"]
     there = ctypes.create_string_buffer(8)
     _libc.process_vm_readv.restype = ctypes.c_long
     local = _Vector(ctypes.addressof(there), 8)
-    remote = _Vector(address, 8)
+    remote = _Vector(victim["maps"], 8)
     pid = ctypes.c_int(victim["sibling"])
     one, flags = ctypes.c_ulong(1), ctypes.c_ulong(0)
     _checked(_libc.process_vm_readv(pid, ctypes.byref(local), one, ctypes.byref(remote), one, flags))
@@ -68,15 +66,9 @@ def _datagram_by_a_pair(path: str) -> None:
         one.sendto(b"x", path)
 
 
-def _signal_owner(pid: int) -> None:
-    """Have the kernel send a signal for us."""
-    import fcntl
-
-    reader, writer = os.pipe()
-    fcntl.fcntl(reader, fcntl.F_SETOWN, pid)
-    fcntl.fcntl(reader, fcntl.F_SETSIG, signal.SIGCONT)
-    os.close(reader)
-    os.close(writer)
+def _share_by_number() -> None:
+    number = _checked(_libc.shmget(0, ctypes.c_size_t(4096), 0o1600))
+    _checked(_libc.shmctl(number, 0, None))  # IPC_RMID
 
 
 def _pidfd(pid: int) -> None:
@@ -120,7 +112,7 @@ ACTS: dict[str, Callable[[Victim], object]] = {
     "read a private key": lambda v: Path(v["key"]).read_text(),
     "read it by a link": lambda v: _by_a_link(v["key"]),
     "read it in a child": lambda v: _child_reads(v["key"]),
-    "list the home folder": lambda v: os.listdir(v["home"]),
+    "list the home folder": lambda v: [*Path(v["home"]).iterdir()],
     "write a file": lambda v: Path(v["home"], "new").write_text("x"),
     "append to a file": lambda v: Path(v["key"]).open("a").close(),
     "truncate a file": lambda v: os.truncate(v["key"], 3),
@@ -132,9 +124,7 @@ ACTS: dict[str, Callable[[Victim], object]] = {
     "change a mode": lambda v: os.chmod(v["key"], 0o666),
     "change times": lambda v: os.utime(v["key"], (1, 1)),
     "share memory by a name": lambda v: Path(f"/dev/shm/{v['name']}").write_text("x"),
-    "share memory by a number": lambda _: _libc.shmctl(
-        _checked(_libc.shmget(0, ctypes.c_size_t(4096), 0o1600)), 0, None
-    ),
+    "share memory by a number": lambda _: _share_by_number(),
     "connect by TCP": lambda v: _connect(socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", v["port"])),
     "listen by TCP": lambda _: _bind(),
     "send by UDP": lambda v: _connect(socket.AF_INET, socket.SOCK_DGRAM, ("127.0.0.1", v["port"])),

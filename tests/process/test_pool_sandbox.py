@@ -63,12 +63,14 @@ def victim(folder: Path) -> Generator[dict[str, Any]]:
         listening = stack.enter_context(socket.socket(socket.AF_UNIX))
         abstract = stack.enter_context(socket.socket(socket.AF_UNIX))
         receiving = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-        places = stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp"))  # noqa: S108 - a short path for sockets
+        places = stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp"))
         for end, address in ((listening, f"{places}/s"), (abstract, f"\0{name}"), (receiving, f"{places}/d")):
             end.bind(address)
         listening.listen()
         abstract.listen()
-        sibling = subprocess.Popen([sys.executable, "-c", "import time; print(flush=True); time.sleep(600)"], stdout=-1)
+        sibling = subprocess.Popen(
+            [sys.executable, "-c", "import time; print(flush=True); time.sleep(600)"], stdout=-1
+        )
         stack.callback(sibling.wait)
         stack.callback(sibling.kill)
         assert sibling.stdout is not None
@@ -109,7 +111,7 @@ REFUSED_IN_FILES = set(list(ACTS)[: list(ACTS).index("change a mode")]) | {
 def test_without_a_sandbox_all_of_it_can_be_done(tmp_path: Path) -> None:
     """Else the next tests would show nothing."""
     found = attempts("off", tmp_path)
-    asked = set() if _yama_scope() == 0 else ASK_YAMA
+    asked: set[str] = set() if _yama_scope() == 0 else ASK_YAMA
     assert {name: end for name, end in found.items() if end != "done" and name not in asked} == {}
 
 
@@ -195,7 +197,10 @@ def test_what_a_killed_host_left_is_removed_by_the_next(tmp_path: Path) -> None:
     place.mkdir()
     for how, left in (("die", 1), ("end", 0)):
         subprocess.run(
-            [sys.executable, program, how], env={**os.environ, "TMPDIR": str(place)}, check=False, timeout=DEADLINE_S
+            [sys.executable, program, how],
+            env={**os.environ, "TMPDIR": str(place)},
+            check=False,
+            timeout=DEADLINE_S,
         )
         assert len(list(place.glob(f"{FOLDER_PREFIX}*"))) == left
 
@@ -215,10 +220,16 @@ def test_what_the_model_names_may_be_used(tmp_path: Path) -> None:
     model = confined(sandbox_reads=[tmp_path / "in"], sandbox_writes=[tmp_path / "out"])
     with Pool(models=[model]) as pool:
         assert pool.submit(Call(HERE + "read_text", str(given))).result(DEADLINE_S) == "there"
-        assert pool.submit(Call(HERE + "write_text", str(tmp_path / "out" / "new"), "x")).result(DEADLINE_S) == 1
-        with pytest.raises(JobError, match="PermissionError.*sandbox: access to .*/other denied; allow it by"):
+        assert (
+            pool.submit(Call(HERE + "write_text", str(tmp_path / "out" / "new"), "x")).result(DEADLINE_S) == 1
+        )
+        with pytest.raises(
+            JobError, match=r"PermissionError.*sandbox: access to .*/other denied; allow it by"
+        ):
             pool.submit(Call(HERE + "read_text", str(other))).result(DEADLINE_S)
-        with pytest.raises(JobError, match="sandbox: write to .*/in/text denied; allow it by sandbox_writes"):
+        with pytest.raises(
+            JobError, match=r"sandbox: write to .*/in/text denied; allow it by sandbox_writes"
+        ):
             pool.submit(Call(HERE + "write_text", str(given), "x")).result(DEADLINE_S)
         with pytest.raises(JobError, match="sandbox: a strict worker has no network"):
             pool.submit(Call(HERE + "open_socket")).result(DEADLINE_S)
@@ -306,8 +317,13 @@ def test_audio_that_is_gone_is_that_jobs_error(tmp_path: Path) -> None:
 
 
 def test_a_kernel_that_cannot_is_told_of_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rules, "why_not", lambda _: "needs Landlock of version 3 or later, and this system has none")
-    with pytest.raises(SandboxUnavailableError, match="model 'function': sandbox = \"strict\" needs Landlock"):
+    def none(mode: str) -> str:
+        return f"needs Landlock, for {mode}, and this system has none"
+
+    monkeypatch.setattr(rules, "why_not", none)
+    with pytest.raises(
+        SandboxUnavailableError, match=r"sandbox = .strict. of model 'function' needs Landlock"
+    ):
         Pool(models=[confined()])
     with Pool(models=[Model(name="function", engine="function")]) as pool:
         assert pool.submit(Call("operator:add", 1, 1)).result(DEADLINE_S) == 2

@@ -1,6 +1,6 @@
 """Entry of the child process: ``python -u -P …/__main__.py [PACKAGES] COMMANDS_FD REPLIES_FD LIFELINE_FD``.
 
-Or ``… __main__.py [PACKAGES] fork_server CHANNEL_FD``: :mod:`orchestrator_worker.fork_server`, which forks workers.
+Or ``… [PACKAGES] fork_server CHANNEL_FD [confined]``: :mod:`orchestrator_worker.fork_server`, which forks workers.
 PACKAGES is the absolute path of the folder in which the parent has msgspec. A worker that is to confine itself has a
 fourth descriptor, AUDIO_FD.
 
@@ -42,14 +42,14 @@ def main(arguments: list[str]) -> NoReturn:
     if os.path.isabs(arguments[0]):
         _find_msgspec(arguments[0])
         arguments = arguments[1:]
-    descriptors = [int(argument) for argument in arguments if argument != "fork_server"]
+    descriptors = [int(argument) for argument in arguments if argument.isdigit()]
     for descriptor in descriptors:
         os.set_inheritable(descriptor, False)
     _load_own_package()
     if arguments[0] == "fork_server":
         from orchestrator_worker import fork_server
 
-        descriptors = [*fork_server.serve(*descriptors)]
+        descriptors = [*fork_server.serve(*descriptors, confined="confined" in arguments)]
     commands_fd, replies_fd, lifeline_fd, *audio_fd = descriptors
     from orchestrator_worker import lifeline
 

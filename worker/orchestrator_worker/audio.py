@@ -10,7 +10,6 @@ import wave
 
 from orchestrator_worker.protocol import Audio
 
-
 _PASSED = "/proc/self/fd/"
 
 

@@ -32,9 +32,16 @@ FEWEST_DESCRIPTORS, MOST_DESCRIPTORS = 4, 5
 """Commands, replies, noise, lifeline, and of a confined worker audio: the worker's ends."""
 
 
-def serve(channel_fd: int) -> tuple[int, ...]:
-    """Answer requests. Returns in each worker that was forked, with its commands, replies, lifeline and audio."""
+def serve(channel_fd: int, *, confined: bool = False) -> tuple[int, ...]:
+    """Answer requests. Returns in each worker that was forked, with its commands, replies, lifeline and audio.
+
+    ``confined``: the workers will confine themselves, so that is loaded too.
+    """
     _preload()
+    if confined:
+        from orchestrator_worker.sandbox import confinement
+
+        confinement.prepare()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel = _socket.socket(fileno=channel_fd)
     gc.collect()

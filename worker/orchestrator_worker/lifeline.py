@@ -8,7 +8,8 @@ of the read end: no Python code has to run for it.
 * ``F_SETSIG`` makes the signal SIGKILL. The default, SIGIO, can be ignored or blocked by inheritance or by all
   threads of a native library; SIGKILL cannot.
 * One poll afterwards: the parent may have died before the owner was set.
-* Beside it a thread waits for end of file and leaves by ``os._exit``. It is all there is where the kernel has
+* Beside it, once the worker is configured, a thread waits for end of file and leaves by ``os._exit``. It is all there
+  is where the kernel has
   no ``F_SETSIG``.
 
 PR_SET_PDEATHSIG is not used: it is tied to the parent's *thread* that spawned us, not to the parent.
@@ -26,20 +27,33 @@ PARENT_GONE_EXIT_CODE = 113
 """Exit code of a worker that found its parent gone by itself (where the kernel did not kill it first)."""
 
 
+_KERNEL_HELPS = hasattr(fcntl, "F_SETSIG")
+
+
 def hold(descriptor: int) -> None:
-    """Tie this process and its group to the write end of ``descriptor``. Returns at once; starts no thread."""
+    """Tie this process and its group to the write end of ``descriptor``. Returns at once.
+
+    Where the kernel helps, no thread is started yet: :func:`watch` does that.
+    """
     _ask_the_kernel(descriptor)
     if _hung_up(descriptor):
         os._exit(PARENT_GONE_EXIT_CODE)
+    if not _KERNEL_HELPS:
+        _start_waiting(descriptor)
 
 
 def watch(descriptor: int) -> None:
-    """Start the thread that waits for the end. A worker that confines itself has done so before."""
+    """Start the thread beside the kernel's help. A worker that confines itself has done so before it has threads."""
+    if _KERNEL_HELPS:
+        _start_waiting(descriptor)
+
+
+def _start_waiting(descriptor: int) -> None:
     threading.Thread(target=_wait_for_the_end, args=(descriptor,), name="lifeline", daemon=True).start()
 
 
 def _ask_the_kernel(descriptor: int) -> None:
-    if not hasattr(fcntl, "F_SETSIG"):
+    if not _KERNEL_HELPS:
         return
     fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGKILL)
     fcntl.fcntl(descriptor, fcntl.F_SETOWN, -os.getpgrp())

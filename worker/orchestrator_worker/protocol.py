@@ -209,8 +209,8 @@ class EngineInfo(Value, frozen=True):
 class Sandbox(Value, frozen=True):
     """To what a worker confines itself before it does anything else; absolute paths.
 
-    ``reads`` and ``writes`` come on top of what any Python needs. Of the folders ``wide``, and those above them, only
-    modules may be read, where they are on ``sys.path``.
+    ``reads`` and ``writes`` come on top of what any Python needs. Of the folders ``wide`` (real paths), and those above
+    them, only modules may be read, where they are on ``sys.path``.
     """
 
     mode: Literal["strict", "files"]

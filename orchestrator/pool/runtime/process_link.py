@@ -57,7 +57,9 @@ class ProcessLink:
             environment,
             slot=worker.slot.index,
             generation=worker.generation,
-            fork_server=start_method.fork_server_for(environment, worker.generation),
+            fork_server=start_method.fork_server_for(
+                environment, worker.generation, confined=model.sandbox != "off"
+            ),
             python=start_method.python,
             models=(model,),
         )

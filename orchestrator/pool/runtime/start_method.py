@@ -28,22 +28,24 @@ class StartMethod:
         self.python = python
         self._fork_servers: list[ForkServer] = []
 
-    def fork_server_for(self, own_environment: Mapping[str, str], generation: int) -> ForkServer | None:
-        """Return what to fork the worker from; None to execute it."""
+    def fork_server_for(
+        self, own_environment: Mapping[str, str], generation: int, *, confined: bool = False
+    ) -> ForkServer | None:
+        """Return what to fork the worker from, which may have to be ``confined``; None to execute it."""
         if own_environment or generation <= 1 or not hasattr(os, "pidfd_open"):
             return None
         whole = child_environment({})
         fork_server = self._fork_servers[-1] if self._fork_servers else None
         if fork_server is None or fork_server.lost or not fork_server.suits(whole):
             if len(self._fork_servers) < MOST_FORK_SERVERS:
-                self._start(whole)
+                self._start(whole, confined=confined)
             return None
         return fork_server if fork_server.ready else None
 
-    def _start(self, environment: Mapping[str, str]) -> None:
+    def _start(self, environment: Mapping[str, str], *, confined: bool) -> None:
         try:
             # The one before stays: it alone can say how its workers end.
-            self._fork_servers.append(start_fork_server(environment, self.python))
+            self._fork_servers.append(start_fork_server(environment, self.python, confined=confined))
         except OSError as error:
             log.debug("no fork_server: %s", error)
 

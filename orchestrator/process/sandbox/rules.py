@@ -17,7 +17,7 @@ from orchestrator.config.model import Model
 from orchestrator.errors import SandboxUnavailableError
 from orchestrator_worker.protocol import Sandbox
 from orchestrator_worker.sandbox.kernel import why_not
-from orchestrator_worker.sandbox.readable import is_wide
+from orchestrator_worker.sandbox.readable import Folder, is_wide, wide_folders
 
 _FOR_TEMPORARY_FILES = ("/tmp", "/var/tmp", "/dev/shm", "/run")  # noqa: S108 - never written to here
 _MOST_LINKS = 1000
@@ -32,7 +32,7 @@ def require_sandbox(models: Iterable[Model]) -> None:
     for model in models:
         if model.sandbox != "off" and (reason := why_not(model.sandbox)):
             raise SandboxUnavailableError(
-                f'model {model.name!r}: sandbox = "{model.sandbox}" {reason}',
+                f'sandbox = "{model.sandbox}" of model {model.name!r} {reason}',
                 'use a newer kernel, or sandbox = "off" where model and audio are trusted',
             )
 
@@ -46,7 +46,8 @@ def sandbox_for(models: Iterable[Model], folder: Path) -> Sandbox | None:
     modes = {model.sandbox for model in known}
     if not modes - {"off"}:
         return None
-    wide = [_home(), tempfile.gettempdir(), *_FOR_TEMPORARY_FILES]
+    wide = [os.path.realpath(path) for path in (_home(), tempfile.gettempdir(), *_FOR_TEMPORARY_FILES)]
+    known_wide = wide_folders(wide)
     reads: list[str] = []
     writes = [str(folder)]
     for model in known:
@@ -54,9 +55,9 @@ def sandbox_for(models: Iterable[Model], folder: Path) -> Sandbox | None:
         writes += [str(Path(path).absolute()) for path in model.sandbox_writes]
         for path in (model.file, model.library):
             if path is not None:
-                reads += _with_neighbours(str(Path(path).absolute()), wide)
+                reads += _with_neighbours(str(Path(path).absolute()), known_wide)
         named = [*_texts(model.options), *(part for value in model.env.values() for part in value.split(":"))]
-        reads += [path for path in named if os.path.isabs(path) and not is_wide(path, wide)]
+        reads += [path for path in named if path.startswith("/") and not is_wide(path, known_wide)]
     return Sandbox("strict" if "strict" in modes else "files", reads, writes, wide)
 
 
@@ -64,7 +65,7 @@ def _home() -> str:
     return os.path.expanduser("~")  # noqa: PTH111 - Path.home() raises where there is none
 
 
-def _with_neighbours(path: str, wide: list[str]) -> Iterator[str]:
+def _with_neighbours(path: str, wide: frozenset[Folder]) -> Iterator[str]:
     """Yield a model's file, where it really lies, and its folder with what that links to."""
     yield path
     yield os.path.realpath(path)
@@ -74,7 +75,11 @@ def _with_neighbours(path: str, wide: list[str]) -> Iterator[str]:
     yield folder
     try:
         with os.scandir(folder) as entries:
-            links = [entry.path for _, entry in zip(range(_MOST_LINKS), entries, strict=False) if entry.is_symlink()]
+            links = [
+                entry.path
+                for _, entry in zip(range(_MOST_LINKS), entries, strict=False)
+                if entry.is_symlink()
+            ]
     except OSError:
         return
     # A downloaded model is often a folder of links to files that lie elsewhere by their hashes.

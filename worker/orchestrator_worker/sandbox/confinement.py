@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from orchestrator_worker.protocol import Sandbox
 from orchestrator_worker.sandbox.kernel import (
+    MACHINES,
     SandboxError,
     give_up_new_privileges,
     install_filter,
@@ -39,8 +40,7 @@ class Confinement:
         modules, lists = folders_of_modules(sys.path, sandbox.wide)
         reads = [*SYSTEM, *prefixes(sandbox.wide), *modules, *sandbox.reads]
         writes = [*DEVICES, *sandbox.writes]
-        self._reads = [os.path.realpath(path) for path in (*reads, *writes)]
-        self._writes = [os.path.realpath(path) for path in writes]
+        self._reads, self._writes = [*reads, *writes], writes
         version = landlock_abi() if abi is None else abi
         try:
             give_up_new_privileges()
@@ -71,10 +71,19 @@ class Confinement:
         except (TypeError, ValueError):
             return None
         if not _within(path, self._reads):
-            return f"sandbox: access to {path} denied; allow it by sandbox_reads or sandbox_writes of the model"
+            return (
+                f"sandbox: access to {path} denied; allow it by sandbox_reads or sandbox_writes of the model"
+            )
         if not _within(path, self._writes):
             return f"sandbox: write to {path} denied; allow it by sandbox_writes of the model"
         return None
+
+
+def prepare() -> None:
+    """Do beforehand, in a process that forks workers, what is the same for each of them."""
+    signals = landlock_abi() < ABI_OF_SCOPES
+    if (machine := os.uname().machine) in MACHINES:
+        filter_program(machine, os.getpid(), signals=signals)
 
 
 def _require_one_thread() -> None:
@@ -100,4 +109,5 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _within(path: str, folders: list[str]) -> bool:
-    return any(path == folder or path.startswith(os.path.join(folder, "")) for folder in folders)
+    real = map(os.path.realpath, folders)
+    return any(path == folder or path.startswith(os.path.join(folder, "")) for folder in real)

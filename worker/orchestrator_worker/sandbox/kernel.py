@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import sys
+from typing import Any
 
 OLDEST_ABI = 3
 """Landlock's of Linux 6.2. Before that a file that may only be read can be emptied."""
@@ -26,6 +28,7 @@ class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_char_p))
 
 
+@functools.cache
 def landlock_abi() -> int:
     """Return the version of Landlock's interface that this kernel has, 0 without any."""
     if sys.platform != "linux":
@@ -48,16 +51,40 @@ def why_not(mode: str) -> str:
     return ""
 
 
+@functools.cache
+def _library() -> ctypes.CDLL:
+    library = ctypes.CDLL(None, use_errno=True)
+    library.syscall.restype = ctypes.c_long
+    return library
+
+
+@functools.cache
+def _rule_call() -> Any:
+    call = _library()["syscall"]
+    call.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_long, ctypes.c_char_p, ctypes.c_long]
+    call.restype = ctypes.c_long
+    return call
+
+
+def add_rule(ruleset: int, kind: int, rule: bytes) -> None:
+    """Add a rule to a ruleset of Landlock; its own function because there are dozens for each worker.
+
+    Raises:
+        OSError: The kernel refused.
+    """
+    if _rule_call()(ADD_RULE, ruleset, kind, rule, 0) < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
 def system_call(number: int, *arguments: bytes | int | None) -> int:
     """Return what the system call gives.
 
     Raises:
         OSError: The kernel refused.
     """
-    library = ctypes.CDLL(None, use_errno=True)
-    library.syscall.restype = ctypes.c_long
     given = [ctypes.c_long(each) if isinstance(each, int) else ctypes.c_char_p(each) for each in arguments]
-    result = int(library.syscall(ctypes.c_long(number), *given))
+    result = int(_library().syscall(ctypes.c_long(number), *given))
     if result < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
@@ -84,8 +111,7 @@ def install_filter(program: bytes) -> None:
 
 
 def _prctl(option: int, *arguments: object) -> None:
-    library = ctypes.CDLL(None, use_errno=True)
     rest = [ctypes.c_ulong(0)] * (4 - len(arguments))
-    if library.prctl(ctypes.c_int(option), *arguments, *rest) != 0:
+    if _library().prctl(ctypes.c_int(option), *arguments, *rest) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))

@@ -7,13 +7,12 @@ signals and abstract sockets end at the confined, and (from ABI 4) that TCP is r
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 import struct
 from collections.abc import Iterable
 
-from orchestrator_worker.sandbox.kernel import ADD_RULE, CREATE_RULESET, RESTRICT_SELF, system_call
+from orchestrator_worker.sandbox.kernel import CREATE_RULESET, RESTRICT_SELF, add_rule, system_call
 
 # Bits of access, in the kernel's order.
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
@@ -26,9 +25,12 @@ _TCP = 0b11
 _SCOPES = 0b11
 _ABI_OF_REFER, _ABI_OF_TRUNCATE, _ABI_OF_TCP, _ABI_OF_IOCTL, ABI_OF_SCOPES = 2, 3, 4, 5, 6
 _RULE_OF_A_PATH = 1
+_RULE = struct.Struct("=Qi")
 
 
-def restrict(reads: Iterable[str], writes: Iterable[str], lists: Iterable[str], *, scoped: bool, abi: int) -> None:
+def restrict(
+    reads: Iterable[str], writes: Iterable[str], lists: Iterable[str], *, scoped: bool, abi: int
+) -> None:
     """Confine this thread, and what it starts, to these paths. Those that are not there are passed over.
 
     Args:
@@ -50,8 +52,11 @@ def restrict(reads: Iterable[str], writes: Iterable[str], lists: Iterable[str], 
     try:
         for paths, access in ((reads, _READ), (writes, _WRITE), (lists, _READ_DIR)):
             for path in dict.fromkeys(paths):
-                with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
-                    _allow(ruleset, path, access & handled)
+                try:
+                    descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+                except (FileNotFoundError, NotADirectoryError, PermissionError):
+                    continue
+                _allow(ruleset, descriptor, access & handled)
         system_call(RESTRICT_SELF, ruleset, 0)
     finally:
         os.close(ruleset)
@@ -64,13 +69,11 @@ def _handled(abi: int) -> int:
     return access | (_IOCTL_DEV if abi >= _ABI_OF_IOCTL else 0)
 
 
-def _allow(ruleset: int, path: str, access: int) -> None:
-    descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+def _allow(ruleset: int, descriptor: int, access: int) -> None:
     try:
         if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
             access &= _FOR_FILES
         if access:
-            rule = struct.pack("=Qi", access, descriptor)
-            system_call(ADD_RULE, ruleset, _RULE_OF_A_PATH, rule, 0)
+            add_rule(ruleset, _RULE_OF_A_PATH, _RULE.pack(access, descriptor))
     finally:
         os.close(descriptor)

@@ -45,6 +45,8 @@ SYSTEM = (
 )
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full")
 """What may be written as well."""
+Folder = tuple[int, int]
+"""Number of its device, number on it."""
 _PARTS = ("bin", "lib", "lib64", "pyvenv.cfg")
 _MODULES = (".py", ".pyc", ".so", ".zip", ".pth")
 
@@ -52,11 +54,12 @@ _MODULES = (".py", ".pyc", ".so", ".zip", ".pth")
 def prefixes(wide: Iterable[str]) -> list[str]:
     """Return the folders of the interpreter, of its environment, and of our own package; of ``wide`` ones a part."""
     own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    known = wide_folders(wide)
     folders = dict.fromkeys([sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix])
     inside = [
-        f"{folder}/{part}" if is_wide(folder, wide) else folder
+        f"{folder}/{part}" if is_wide(folder, known) else folder
         for folder in folders
-        for part in (_PARTS if is_wide(folder, wide) else _PARTS[:1])
+        for part in (_PARTS if is_wide(folder, known) else _PARTS[:1])
     ]
     return [*inside, os.path.realpath(sys.executable), own]
 
@@ -68,8 +71,9 @@ def folders_of_modules(path: Iterable[str], wide: Iterable[str]) -> tuple[list[s
     """
     reads: list[str] = []
     lists: list[str] = []
+    known = wide_folders(wide)
     for entry in path:
-        if is_wide(entry, wide):
+        if is_wide(entry, known):
             lists.append(entry)
             reads += _importable(entry)
         else:
@@ -77,10 +81,26 @@ def folders_of_modules(path: Iterable[str], wide: Iterable[str]) -> tuple[list[s
     return reads, lists
 
 
-def is_wide(path: str, wide: Iterable[str]) -> bool:
-    """Whether ``path`` is one of ``wide`` or lies above it."""
-    real = os.path.join(os.path.realpath(path), "")
-    return any(os.path.join(os.path.realpath(each), "").startswith(real) for each in wide)
+def wide_folders(wide: Iterable[str]) -> frozenset[Folder]:
+    """Return by what the system knows the folders ``wide``, which are real paths, and all above them."""
+    paths = set(wide)
+    for path in wide:
+        while path := path.rpartition("/")[0]:
+            paths.add(path)
+    return frozenset(filter(None, map(_folder, [*paths, "/"])))
+
+
+def is_wide(path: str, wide: frozenset[Folder]) -> bool:
+    """Whether ``path``, by whatever links it leads there, is one of these folders."""
+    return _folder(path) in wide
+
+
+def _folder(path: str) -> Folder | None:
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _importable(folder: str) -> Iterator[str]:

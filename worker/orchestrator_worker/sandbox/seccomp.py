@@ -14,6 +14,7 @@ The numbers are those of the kernel's tables of 64-bit system calls.
 from __future__ import annotations
 
 import errno
+import functools
 import struct
 
 # name: number on x86_64, number on aarch64; None where there is no such call
@@ -155,17 +156,28 @@ def filter_program(machine: str, pid: int, *, signals: bool) -> bytes:
     code = [_load(_ARCHITECTURE), _jump(_EQUAL, architecture, 1, 0), _give(_REFUSE), _load(_NUMBER)]
     if machine == "x86_64":
         code += [_jump(_AT_LEAST, _X32, 0, 1), _give(_REFUSE)]
-    code += _when(_CLONE3[column], [_give(_UNKNOWN)])  # its flags are out of sight: the C library takes clone then
-    code += _when(_CLONE[column], [_load(_argument(0)), *_refuse_if(_ANY_BIT, _NEW_NAMESPACES), _give(_ALLOW)])
+    code += _when(
+        _CLONE3[column], [_give(_UNKNOWN)]
+    )  # its flags are out of sight: the C library takes clone then
+    code += _when(
+        _CLONE[column], [_load(_argument(0)), *_refuse_if(_ANY_BIT, _NEW_NAMESPACES), _give(_ALLOW)]
+    )
     code += _when(_SOCKETPAIR[column], _stream_pairs_only())
     code += _when(_PRLIMIT[column], [_load(_argument(0)), *_allow_if_equal(0, pid), _give(_REFUSE)])
     if signals:
         code += _signals_to_itself(column, pid)
+    return b"".join(code) + refusals(column) + _give(_ALLOW)
+
+
+@functools.cache
+def refusals(column: int) -> bytes:
+    """Return the part of the filter that is the same for every worker; made once by whoever forks them."""
+    code: list[bytes] = []
     for numbers in _REFUSED.values():
         number = numbers[column]
         if number is not None:
             code += _when(number, [_give(_REFUSE)])
-    return b"".join([*code, _give(_ALLOW)])
+    return b"".join(code)
 
 
 def _stream_pairs_only() -> list[bytes]:
