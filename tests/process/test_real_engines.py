@@ -10,7 +10,12 @@ from typing import Any
 
 import pytest
 
+from orchestrator.config.model import SandboxMode
+from orchestrator.pool.jobs import Transcribe
+from orchestrator.pool.models import Model
+from orchestrator.pool.pool import Pool
 from orchestrator.text.metrics import score
+from orchestrator_worker.sandbox.kernel import why_not
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 JFK_TEXT = (SAMPLES / "jfk.txt").read_text(encoding="utf-8").strip()
@@ -266,3 +271,15 @@ def test_what_cannot_be_heard_is_said(engine: str, tmp_path: Path) -> None:
     (_, *answers, _), _ = play(tmp_path, engine, jobs)
     for answer, words in zip(answers, ["0 samples", "no audio", "English only", "no task"], strict=True):
         assert words in answer["error"]
+
+
+@pytest.mark.skipif(bool(why_not("strict")), reason=f"a sandbox {why_not('strict')}")
+@pytest.mark.parametrize("engine", ["moonshine", "pocketsphinx"])
+def test_a_confined_engine_hears_the_same(engine: str, tmp_path: Path) -> None:
+    heard: list[str] = []
+    modes: tuple[SandboxMode, ...] = ("off", "strict")
+    for mode in modes:
+        with Pool(models=[Model(name="m", engine=engine, sandbox=mode)], cache_dir=tmp_path) as pool:
+            heard.append(pool.submit(Transcribe("m", SAMPLES / "jfk.wav")).result(300).text)
+    assert heard[0] == heard[1]
+    assert "your country" in heard[0]

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 from resolved_plans import Resolved, model_of, problems_of
+
+from orchestrator.config.model import Model
 
 
 @pytest.mark.parametrize(
@@ -102,3 +107,23 @@ def test_variables_that_cannot_be_used_are_named(
     [problem] = problems_of(lambda: resolved(right_text, {variable: value}))
     assert problem.key_path == variable
     assert "cannot be used (allowed: an integer, at least 1)" in str(problem)
+
+
+def test_a_sandbox_and_what_it_allows_besides(right_text: str, resolved: Resolved) -> None:
+    said = (
+        'engine = "moonshine"\nsandbox = "strict"\nsandbox_reads = ["in", "/data"]\nsandbox_writes = ["out"]'
+    )
+    model = model_of(resolved(right_text.replace('engine = "moonshine"', said), {}, 8))
+    folder = str(Path(model.sandbox_writes[0]).parent)
+    assert model.sandbox == "strict"
+    assert model.sandbox_reads == [f"{folder}/in", "/data"]
+    assert Path(folder).is_absolute()
+    assert model_of(resolved(right_text, {}, 8)).sandbox == "off"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"sandbox": "tight"}, {"sandbox_reads": "/one"}, {"sandbox_writes": Path("/one")}]
+)
+def test_what_is_no_sandbox(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Model(name="m", engine="function", **wrong)

@@ -11,8 +11,9 @@ from elf_builder import shared_library
 
 from orchestrator.config.model import BoundModel
 from orchestrator.config.types import Sample
+from orchestrator.doctor import machine
 from orchestrator.doctor.engines import Answers, identity, look_at_heap, look_at_packages
-from orchestrator.doctor.machine import look_at_cores, look_at_memory, look_at_swap
+from orchestrator.doctor.machine import look_at_cores, look_at_memory, look_at_sandbox, look_at_swap
 from orchestrator.doctor.model_files import look_at_models
 from orchestrator.doctor.native_library import DESTROY, NEEDED, look_at_libraries
 from orchestrator.doctor.results_place import look_at_results
@@ -253,6 +254,28 @@ def test_spinning_threads_are_named_unless_told_to_wait_quietly() -> None:
 def test_memory_is_held_against_the_largest_model(largest: int, host: dict[str, Any], state: str) -> None:
     (found,) = look_at_memory([largest // 2, largest], host)
     assert found.state == state
+
+
+@pytest.mark.parametrize(
+    ("missing", "mode", "state", "words"),
+    [
+        ({}, "strict", "ok", "strict, files"),
+        ({"strict": "knows other machines"}, "files", "ok", "files (Landlock"),
+        ({"strict": "knows other machines"}, "strict", "problem", 'asr-small has sandbox = "strict"'),
+        ({"strict": "needs Landlock", "files": "needs Landlock"}, "off", "note", "none: it needs Landlock"),
+        ({"strict": "needs Landlock", "files": "needs Landlock"}, "files", "problem", "needs Landlock"),
+    ],
+)
+def test_a_sandbox_that_cannot_be_had_is_a_problem_of_who_asks(
+    monkeypatch: pytest.MonkeyPatch, missing: dict[str, str], mode: str, state: str, words: str
+) -> None:
+    def why(wanted: str) -> str:
+        return missing.get(wanted, "")
+
+    monkeypatch.setattr(machine, "why_not", why)
+    found = look_at_sandbox([model(), model(sandbox=mode)])
+    assert found.state == state
+    assert words in found.found
 
 
 @pytest.mark.parametrize(
