@@ -43,22 +43,61 @@ def make_private(folder: Path) -> None:
         folder.chmod(0o700)
 
 
+class PrivateFolder:
+    """A folder for work that is not finished, locked while its maker lives; after a kill :func:`sweep` removes it."""
+
+    def __init__(self, parent: Path, prefix: str = _PRIVATE) -> None:
+        """Make it.
+
+        Raises:
+            OSError: It cannot be made.
+        """
+        self._maker = os.getpid()
+        self.path, self._descriptor = _locked_folder(parent, prefix)
+
+    def close(self) -> None:
+        """Remove it, unless this is a fork of its maker. Safe to call again."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            if os.getpid() == self._maker:
+                shutil.rmtree(self.path, ignore_errors=True)
+            os.close(descriptor)
+
+
+def _locked_folder(parent: Path, prefix: str) -> tuple[Path, int]:
+    while True:
+        path = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue  # somebody sweeps, and was quicker than our lock
+        except OSError:
+            path.rmdir()
+            raise
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            continue
+        except OSError:  # a file system without locks: then by age alone
+            return path, descriptor
+        if path.exists():
+            return path, descriptor
+        os.close(descriptor)
+
+
 @contextlib.contextmanager
 def private_folder(parent: Path, prefix: str = _PRIVATE) -> Generator[Path]:
-    """Make a folder in ``parent`` for work that is not finished; it goes at the end, and after a kill by :func:`sweep`.
+    """Make a :class:`PrivateFolder` in ``parent`` that goes at the end.
 
     Raises:
         OSError: It cannot be made.
     """
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    folder = PrivateFolder(parent, prefix)
     try:
-        with contextlib.suppress(OSError):  # a file system without locks: then by age alone
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield folder
+        yield folder.path
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(descriptor)
+        folder.close()
 
 
 def sweep(parent: Path, prefix: str = _PRIVATE) -> None:

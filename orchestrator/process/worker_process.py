@@ -12,18 +12,20 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from orchestrator.config.model import Model
 from orchestrator.errors import SHORTAGES, ProtocolError
 from orchestrator.process.fork_server import ForkServer
-from orchestrator.process.sandbox.worker_sandbox import WorkerSandbox, sandbox_of
 from orchestrator.process.spawn import child_environment, late_environment, refusal, spawn
 from orchestrator.process.stderr_tail import StderrTail
 from orchestrator_worker.framing import DEFAULT_CAP, FrameDecoder, FramingError, check_size, frame
 from orchestrator_worker.protocol import Command, Reply, Run, Sandbox
+
+if TYPE_CHECKING:
+    from orchestrator.process.sandbox.worker_sandbox import WorkerSandbox
 
 READ_SIZE = 1 << 16
 _encoder = msgspec.msgpack.Encoder()
@@ -350,8 +352,13 @@ class WorkerProcess:
 
 
 def _confined(models: Sequence[Model], *, slot: int, generation: int) -> WorkerSandbox | None:
+    if all(model.sandbox == "off" for model in models):
+        return None
+    # only who confines pays for it: it brings the room of audio with it
+    from orchestrator.process.sandbox.worker_sandbox import WorkerSandbox  # noqa: PLC0415
+
     try:
-        return sandbox_of(models)
+        return WorkerSandbox(models)
     except OSError as error:
         raise refusal(error, slot=slot, generation=generation) from error
 

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from confined_functions import ACTS, ASK_YAMA
 
+from orchestrator.audio.cache import PrivateFolder, sweep
 from orchestrator.config.model import SandboxMode
 from orchestrator.errors import JobError, JobTimeoutError, SandboxUnavailableError, WorkerDiedError
 from orchestrator.pool.jobs import AudioArray, Call, EngineJob, Transcribe
@@ -203,6 +204,20 @@ def test_what_a_killed_host_left_is_removed_by_the_next(tmp_path: Path) -> None:
             timeout=DEADLINE_S,
         )
         assert len(list(place.glob(f"{FOLDER_PREFIX}*"))) == left
+
+
+def test_a_fork_of_the_host_leaves_the_folder_alone(tmp_path: Path) -> None:
+    folder = PrivateFolder(tmp_path, FOLDER_PREFIX)
+    child = os.fork()
+    if child == 0:
+        folder.close()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert folder.path.is_dir()
+    sweep(tmp_path, FOLDER_PREFIX)
+    assert folder.path.is_dir()
+    folder.close()
+    assert not folder.path.exists()
 
 
 def test_children_can_be_started_and_ended() -> None:

@@ -5,12 +5,11 @@ The folder is gone when the worker is; what a killed parent left is removed by t
 
 from __future__ import annotations
 
-import contextlib
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrator.audio.cache import private_folder, sweep
+from orchestrator.audio.cache import PrivateFolder, sweep
 from orchestrator.config.model import Model
 from orchestrator.process.sandbox.audio_channel import AudioChannel
 from orchestrator.process.sandbox.rules import require_sandbox, sandbox_for
@@ -35,25 +34,18 @@ class WorkerSandbox:
         if parent not in _swept:
             _swept.add(parent)
             sweep(parent, FOLDER_PREFIX)
-        with contextlib.ExitStack() as stack:
-            self.folder = stack.enter_context(private_folder(parent, FOLDER_PREFIX))
+        self._folder = PrivateFolder(parent, FOLDER_PREFIX)
+        try:
             self.audio = AudioChannel()
-            stack.callback(self.audio.close)
-            sandbox = sandbox_for(models, self.folder)
-            assert sandbox is not None
-            self.sandbox: Sandbox = sandbox
-            self.environ = dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(self.folder))
-            self._stack = stack.pop_all()
+        except OSError:
+            self._folder.close()
+            raise
+        sandbox = sandbox_for(models, self._folder.path)
+        assert sandbox is not None
+        self.sandbox: Sandbox = sandbox
+        self.environ = dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(self._folder.path))
 
     def close(self) -> None:
         """Remove the folder with all that is in it, close the socket. Safe to call again."""
-        self._stack.close()
-
-
-def sandbox_of(models: Sequence[Model]) -> WorkerSandbox | None:
-    """Return what is to be kept for a worker with these models, None where none of them asks to be confined.
-
-    Raises:
-        OSError, SandboxUnavailableError: As :class:`WorkerSandbox`.
-    """
-    return WorkerSandbox(models) if any(model.sandbox != "off" for model in models) else None
+        self.audio.close()
+        self._folder.close()

@@ -74,7 +74,7 @@ class Confinement:
             return (
                 f"sandbox: access to {path} denied; allow it by sandbox_reads or sandbox_writes of the model"
             )
-        if not _within(path, self._writes):
+        if not _within(path, self._writes) and _is_writable(path):
             return f"sandbox: write to {path} denied; allow it by sandbox_writes of the model"
         return None
 
@@ -106,6 +106,11 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             return
         yield current
         current = current.__cause__ or current.__context__
+
+
+def _is_writable(path: str) -> bool:
+    """Whether the system alone would let us write it, or make it: else it is the system that has refused."""
+    return os.access(path if os.path.lexists(path) else os.path.dirname(path), os.W_OK)
 
 
 def _within(path: str, folders: list[str]) -> bool:
