@@ -33,6 +33,7 @@ SAMPLES: list[errors.OrchestratorError] = [
     errors.QueueFullError(7),
     errors.QueueFullError(7, "hold audio", waited_s=0.5, hint="send paths"),
     errors.InterpreterError("python=3 is none", "name one"),
+    errors.SandboxUnavailableError('sandbox = "strict" needs Landlock', "a newer kernel"),
     errors.PoolClosedError("closed"),
     errors.UnsupportedHostError("gevent has replaced select"),
     errors.ForkedPoolError(1),
