@@ -86,7 +86,7 @@ class Align(EngineJob):
 class Call:
     """Call ``"package.module:function"`` in a worker. The result is the function's value.
 
-    Arguments and result are values that can travel (:mod:`orchestrator_worker.values`); tuples arrive as lists. A
+    Arguments and result are values that can travel (``orchestrator_worker.values``); tuples arrive as lists. A
     generator's ``str`` items are chunks for ``pool.stream``, its return value is the result. Models are not involved.
     """
 
