@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -99,6 +99,7 @@ def open_pool(options: PipelineOptions, *, models: int = 1) -> Pool:
         return RayPool(
             config_file(options.config),
             profile=options.profile,
+            models=models_for_pieces(options),
             address=None if options.on == RAY else options.on,
             workers=options.workers,
             memory_budget=options.memory_budget,
@@ -111,6 +112,7 @@ def open_pool(options: PipelineOptions, *, models: int = 1) -> Pool:
     return Pool(
         config_file(options.config),
         profile=options.profile,
+        models=models_for_pieces(options),
         workers=workers,
         memory_budget=options.memory_budget,
         hard_budget=hard,
@@ -118,6 +120,32 @@ def open_pool(options: PipelineOptions, *, models: int = 1) -> Pool:
         exclusive=options.exclusive,
         recycle=recycle,
     )
+
+
+FOR_PIECES: Mapping[str, Mapping[str, Any]] = {"moonshine": {"vad_threshold": 0.0}}
+"""Options of engines whose audio has been cut at silence already; what the file says wins.
+
+Moonshine cuts once more, with a detector that goes on from where the job before ended: what it hears in a piece depends
+on the piece before (often a "You" that nobody said), and so on kills and on recycled workers.
+"""
+
+
+def models_for_pieces(options: PipelineOptions) -> list[Model]:
+    """Return the profile's models whose engines are told that they get pieces.
+
+    Raises:
+        ConfigError: The file cannot be used.
+    """
+    from msgspec.structs import replace
+
+    from orchestrator.pool.submission.model_configuration import load_models
+
+    models, _ = load_models(config_file(options.config), options.profile, options.workers or 1)
+    return [
+        replace(model, options={**FOR_PIECES[model.engine], **model.options})
+        for model in models
+        if model.engine in FOR_PIECES
+    ]
 
 
 def recycling(options: PipelineOptions) -> Recycle:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.cli.pipeline_setup import FOR_PIECES
 from orchestrator.config.model import SandboxMode
 from orchestrator.pool.jobs import Transcribe
 from orchestrator.pool.models import Model
@@ -110,6 +111,24 @@ def test_the_samples_are_read_back_without_an_error(engine: str, tmp_path: Path)
 def test_moonshine_hands_over_all_text_at_once(tmp_path: Path) -> None:
     (_, answer, _), _ = play(tmp_path, "moonshine", [{"task": "asr", "audio": audio("jfk.wav")}])
     assert answer["chunks"] == [[answer["result"]["text"], True, 0]]
+
+
+def test_what_moonshine_hears_in_a_piece_does_not_depend_on_the_job_before(tmp_path: Path) -> None:
+    """As ``transcribe`` and ``batch`` start it. By default its detector goes on from where the last audio ended."""
+    rate_hz, cut = 16_000, tmp_path / "cut-in-a-word.wav"
+    with wave.open(str(SAMPLES / "jfk.wav"), "rb") as file:
+        samples = file.readframes(int(2.2 * rate_hz))
+    with wave.open(str(cut), "wb") as file:
+        file.setparams((1, 2, rate_hz, 0, "NONE", ""))
+        file.writeframes(samples)
+    piece = {"path": str(cut), "samples": len(samples) // 2}
+    order = [piece, audio("phone-en.wav"), piece, audio("jfk.wav"), piece, audio("phone-en.wav")]
+    jobs = [{"task": "asr", "audio": one} for one in order]
+    (_, *answers, _), _ = play(tmp_path, "moonshine", jobs, options=dict(FOR_PIECES["moonshine"]))
+    texts = [each["result"]["text"] for each in answers]
+    assert texts[0] == texts[2] == texts[4]
+    assert texts[1] == texts[5]
+    assert texts[0]
 
 
 def test_pocketsphinx_hands_over_text_while_it_works(tmp_path: Path) -> None:

@@ -73,6 +73,20 @@ def test_every_model_that_is_used_has_its_place(monkeypatch: pytest.MonkeyPatch)
     assert PipelineOptions(model="one", aligner="one").models_used(words=True) == 1
 
 
+@pytest.mark.parametrize(("said", "expected"), [("", 0.0), ("vad_threshold = 0.5", 0.5)])
+def test_an_engine_that_cuts_is_told_that_it_gets_pieces(
+    said: str, expected: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "experiments.toml"
+    file.write_text(
+        "schema = 1\n[profiles.mine.models.asr-small]\nengine = 'moonshine'\n"
+        f"options = {{ {said} }}\n[profiles.mine.models.aligner]\nengine = 'pocketsphinx'\n"
+    )
+    asked = asked_for(monkeypatch, 2, config=file, profile="mine")
+    (model,) = asked["models"]  # type: ignore[misc]
+    assert (model.name, model.options) == ("asr-small", {"vad_threshold": expected})
+
+
 def test_a_budget_is_kept_where_one_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asked_for(monkeypatch, 1)["hard_budget"] is False
     for budget in ("500MiB", "2GB", "50%", "1.5GiB"):
