@@ -43,6 +43,7 @@ def read():
     return {
         "live": heap.uordblks + heap.hblkhd,
         "held": heap.fordblks,
+        "arena": heap.arena,
         # smaps_rollup counts pages; RssAnon of status is a counter that lags by some pages per CPU
         "anon": field("/proc/self/smaps_rollup", "Anonymous:") * 1024,
         "rss_anon": field("/proc/self/status", "RssAnon:") * 1024,
