@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 import struct
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import soundfile
+from audio_builders import RATE_HZ, Samples, ffmpeg, heard, likeness, needs_ffmpeg, speech
 
 from orchestrator.audio import PreparedAudio, conversion, prepare
 from orchestrator.audio.pcm_file import PcmFile, pcm_header
 from orchestrator.audio.wav_header import read_wav
 from orchestrator.errors import AudioError
-
-RATE_HZ = 16_000
-Samples = npt.NDArray[np.float64]
-
-
-def speech(seconds: float = 2.0, rate_hz: int = RATE_HZ, seed: int = 1) -> Samples:
-    """Return bursts of noise: something whose place and likeness can be told."""
-    chance = np.random.default_rng(seed)
-    count = int(seconds * rate_hz)
-    swell = np.abs(np.sin(np.arange(count) / rate_hz * 7)) ** 3
-    return 0.3 * chance.uniform(-1, 1, count) * swell
 
 
 def wav_bytes(samples: Samples, *, rate_hz: int = RATE_HZ) -> bytes:
@@ -54,18 +41,6 @@ def made(tmp_path: Path) -> Callable[[bytes, str], PreparedAudio]:
         return prepare(path, tmp_path / "cache")
 
     return make
-
-
-def heard(prepared: PreparedAudio) -> Samples:
-    samples, rate_hz = soundfile.read(prepared.audio.path)
-    assert rate_hz == RATE_HZ
-    assert len(samples) == prepared.audio.samples
-    return np.asarray(samples)
-
-
-def likeness(one: Samples, other: Samples) -> float:
-    count = min(len(one), len(other))
-    return float(np.corrcoef(one[:count], other[:count])[0, 1])
 
 
 # ---------------------------------------------------------------------- headers
@@ -302,78 +277,6 @@ def test_a_constant_offset_is_taken_away(tmp_path: Path, offset: float) -> None:
     prepared = written(tmp_path, np.column_stack([speech() + offset] * 2))
     assert abs(heard(prepared).mean()) < 0.01
     assert any("was taken away" in remark for remark in prepared.remarks)
-
-
-# ---------------------------------------------------------------------- containers
-
-
-needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
-
-
-def ffmpeg(*arguments: object) -> None:
-    command = ["ffmpeg", "-nostdin", "-v", "error", "-y", *map(str, arguments)]
-    subprocess.run(command, check=True, timeout=100)
-
-
-def first_sound_s(prepared: PreparedAudio) -> float:
-    return float(np.argmax(np.abs(heard(prepared)) > 0.05)) / RATE_HZ
-
-
-@needs_ffmpeg
-@pytest.mark.parametrize("offset_s", [0.0, 3.0, 7.5])
-@pytest.mark.parametrize("ending", ["mp4", "mov", "mkv", "webm", "ogv", "ts", "flv"])
-def test_time_counts_from_the_start_of_the_video(tmp_path: Path, ending: str, offset_s: float) -> None:
-    soundfile.write(tmp_path / "said.wav", 0.5 * np.sin(np.arange(88_200)), 44_100)
-    path = tmp_path / f"a.{ending}"
-    picture = ["-f", "lavfi", "-i", "color=s=32x32:r=5:d=10"]
-    ffmpeg(*picture, "-itsoffset", offset_s, "-i", tmp_path / "said.wav", "-map", "0:v", "-map", "1:a", path)
-    prepared = prepare(path, tmp_path / "cache")
-    assert first_sound_s(prepared) == pytest.approx(offset_s, abs=0.12)
-    assert prepared.conversion.endswith(" by ffmpeg")
-
-
-@needs_ffmpeg
-@pytest.mark.parametrize("ending", ["mp4", "mkv"])
-def test_a_sound_that_begins_before_the_picture(tmp_path: Path, ending: str) -> None:
-    samples = np.zeros(16_000 * 6)
-    samples[16_000 * 4 :] = 0.5 * np.sin(np.arange(16_000 * 2))
-    soundfile.write(tmp_path / "said.wav", samples, 16_000)
-    path = tmp_path / f"a.{ending}"
-    picture = ["-f", "lavfi", "-i", "color=s=32x32:r=5:d=10"]
-    ffmpeg(*picture, "-itsoffset", "-2", "-i", tmp_path / "said.wav", "-map", "0:v", "-map", "1:a", path)
-    # MP4's edit list begins with the picture, and plays from there; Matroska plays the sound first.
-    assert first_sound_s(prepare(path, tmp_path / "cache")) == pytest.approx(
-        2.0 if ending == "mp4" else 4.0, abs=0.12
-    )
-
-
-@needs_ffmpeg
-def test_a_lone_track_with_an_empty_edit_before_it(tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "said.wav", 0.5 * np.sin(np.arange(16_000)), 16_000)
-    ffmpeg("-itsoffset", 4, "-i", tmp_path / "said.wav", tmp_path / "a.m4a")
-    prepared = prepare(tmp_path / "a.m4a", tmp_path / "cache")
-    assert first_sound_s(prepared) == pytest.approx(4.0, abs=0.12)
-    assert any("begins" in remark for remark in prepared.remarks)
-
-
-@needs_ffmpeg
-def test_out_of_phase_in_a_video_is_noticed_too(tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "said.wav", np.column_stack([speech(), -speech()]), RATE_HZ)
-    ffmpeg("-i", tmp_path / "said.wav", "-c:a", "aac", tmp_path / "a.m4a")
-    prepared = prepare(tmp_path / "a.m4a", tmp_path / "cache")
-    assert np.abs(heard(prepared)).max() > 0.2
-    assert any("out of phase" in remark for remark in prepared.remarks)
-
-
-@needs_ffmpeg
-@pytest.mark.parametrize("name", ["a.flac", "a.mp3", "a.ogg", "a.wav"])
-def test_what_was_streamed_by_ffmpeg_is_read(tmp_path: Path, name: str) -> None:
-    soundfile.write(tmp_path / "said.wav", speech(), RATE_HZ)
-    with open(tmp_path / name, "wb") as out:
-        kind = name.rpartition(".")[2]
-        command = ["ffmpeg", "-nostdin", "-v", "error", "-i", str(tmp_path / "said.wav"), "-f", kind, "-"]
-        subprocess.run(command, stdout=out, check=True, timeout=100)
-    assert prepare(tmp_path / name, tmp_path / "cache").seconds == pytest.approx(2.0, abs=0.1)
 
 
 # ---------------------------------------------------------------------- lengths

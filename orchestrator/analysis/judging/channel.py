@@ -64,6 +64,21 @@ def judge_channel(
         raise ValueError(f"{name}: the tolerance must be above zero, found {tolerance}")
     if series.size < FEWEST_ITERATIONS:
         return _too_short(series, tolerance, noise_floor, unit, pace)
+    return decide(
+        _weighed(series, tolerance, noise_floor, unit, clean_below, clean_within or tolerance, pace)
+    )
+
+
+def _weighed(
+    series: FloatArray,
+    tolerance: float,
+    noise_floor: float,
+    unit: str,
+    clean_below: float,
+    clean_within: float,
+    pace: Pace,
+) -> Evidence:
+    """Fit everything that the decision looks at."""
     readings, block, skipped = in_blocks(remove_spikes(series, noise_floor))
     noise_floor /= sqrt(block)  # of a mean of so many readings
     warm_up = find_warm_up(readings, noise_floor)
@@ -77,23 +92,21 @@ def judge_channel(
     # With a cycle the tail alone is freed of it; the readings before the cut still hold it.
     longer = None if cycle else readings[start_of(readings.size, warm_up.length) :]
     slope = tail_slope(rest, shapes, noise_floor, slope_error, longer)
-    return decide(
-        Evidence(
-            readings,
-            tail,
-            warm_up,
-            cycle,
-            shapes,
-            slope,
-            tolerance,
-            noise_floor,
-            unit,
-            clean_below,
-            clean_within or tolerance,
-            pace,
-            block,
-            skipped,
-        )
+    return Evidence(
+        readings,
+        tail,
+        warm_up,
+        cycle,
+        shapes,
+        slope,
+        tolerance,
+        noise_floor,
+        unit,
+        clean_below,
+        clean_within,
+        pace,
+        block,
+        skipped,
     )
 
 
