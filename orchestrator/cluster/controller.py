@@ -62,6 +62,7 @@ class ClusterSettings:
     node_resource: str | None
     shared_files: bool
     python: str | None = None
+    pass_env: tuple[str, ...] = ()
 
     def for_nodes(self) -> LinkSettings:
         """Return what each node's actor gets: paths absolute, because they are looked for elsewhere."""
@@ -82,6 +83,7 @@ class ClusterSettings:
             start_timeout_s=self.start_timeout_s,
             host_path=tuple(sys.path),
             python=self.python,
+            pass_env=self.pass_env,
         )
         return LinkSettings(node, self.node_cpus)
 

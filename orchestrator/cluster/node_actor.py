@@ -73,6 +73,7 @@ class NodeSettings:
     start_timeout_s: float
     host_path: tuple[str, ...]
     python: str | None = None
+    pass_env: tuple[str, ...] = ()
 
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -111,6 +112,7 @@ class NodeActor:
             start_timeout_s=settings.start_timeout_s,
             on_event=self._heard,
             python=settings.python,
+            pass_env=settings.pass_env,
         )
 
     @_in_group("tell")

@@ -16,7 +16,12 @@ from orchestrator.pool.options import START_TIMEOUT_S
 from orchestrator.pool.pool import JOBS_AHEAD, Pool
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
-from orchestrator.pool.submission.checked_options import default_cache_dir, models_and_recycle, positive_s
+from orchestrator.pool.submission.checked_options import (
+    checked_names,
+    default_cache_dir,
+    models_and_recycle,
+    positive_s,
+)
 from orchestrator.process.host.supported import refuse_patched_host
 
 
@@ -48,6 +53,7 @@ class RayPool(Pool):
             change agree, and sent along only if not.
         python: The interpreter of the workers, a path on each node. Default: that node's ORCHESTRATOR_PYTHON, or the
             interpreter that Ray runs there.
+        pass_env: Variables of each node's own environment that workers get, as for ``Pool``.
 
     Nodes that join are used, a lost node's jobs go to others. Results, errors, order, limits and the ``with`` block are
     those of ``Pool``; ``docs/scaling.md`` has what differs.
@@ -80,6 +86,7 @@ class RayPool(Pool):
         node_resource: str | None = None,
         shared_files: bool = False,
         python: str | os.PathLike[str] | None = None,
+        pass_env: Iterable[str] = (),
     ) -> None:
         refuse_patched_host()
         if workers is not None and (type(workers) is not int or workers < 1):
@@ -105,6 +112,7 @@ class RayPool(Pool):
                 node_resource=node_resource,
                 shared_files=shared_files,
                 python=None if python is None else os.fspath(python),
+                pass_env=checked_names(pass_env),
             )
         )
 

@@ -40,6 +40,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
         language: What the engine should expect; a job may say otherwise.
         format: Output of an aligner.
         env: Environment set before the worker starts (``MALLOC_ARENA_MAX``, ``LD_PRELOAD`` …).
+        pass_env: Variables of this process's environment that the worker gets besides those on the list of
+            docs/hosts.md: names, or patterns of a shell (``"AWS_*"``; ``"*"``: all).
         options: The engine's own.
         limits: Resource limits of the worker by the names of setrlimit(2) in lower case, bytes also as text:
             ``{"as": "4GiB", "nofile": 256, "core": 0}``.
@@ -49,7 +51,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
         sandbox_writes: Files and folders that it may write besides; a folder of its own is in TMPDIR.
 
     Raises:
-        ValueError: An unknown limit, or one that is no size; an unknown sandbox.
+        ValueError: An unknown limit, or one that is no size; an unknown sandbox; what is no list.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     language: str | None = None
     format: Literal["json", "srt"] | None = None
     env: Mapping[str, str] = {}
+    pass_env: Sequence[str] = ()
     options: Mapping[str, Any] = {}
     limits: Mapping[str, int | str] = {}
     sandbox: SandboxMode = "off"
@@ -72,9 +75,9 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
         if self.sandbox not in get_args(SandboxMode):
             known = ", ".join(get_args(SandboxMode))
             raise ValueError(f"Model({self.name!r}, sandbox): {self.sandbox!r} is none; there are {known}")
-        for key in ("sandbox_reads", "sandbox_writes"):
+        for key, of in (("sandbox_reads", "path"), ("sandbox_writes", "path"), ("pass_env", "name")):
             if isinstance(getattr(self, key), str | os.PathLike):
-                raise ValueError(f"Model({self.name!r}, {key}): a list of paths, not one path")  # noqa: TRY004
+                raise ValueError(f"Model({self.name!r}, {key}): a list of {of}s, not one {of}")  # noqa: TRY004
 
     def __hash__(self) -> int:
         """Equal models have equal names; the other fields may hold what has no hash."""
@@ -131,6 +134,7 @@ class BoundModel(Model, frozen=True, kw_only=True):
     library: str | None = None
     threads_note: str = ""
     chinese: Chinese = "zh-TW"
+    pass_env: Sequence[str] = []
     sandbox_reads: Sequence[str] = []
     sandbox_writes: Sequence[str] = []
 

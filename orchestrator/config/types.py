@@ -100,6 +100,13 @@ class ModelConfig(Table, frozen=True):
         ),
     ] = "zh-TW"
     env: Annotated[Environment, Meta(description="set before the worker starts, e.g. GOMP_SPINCOUNT")] = {}
+    pass_env: Annotated[
+        list[Text],
+        Meta(
+            description="variables of your own environment that its workers get besides the usual ones: names, or "
+            'patterns such as "AWS_*"'
+        ),
+    ] = []
     options: Annotated[dict[str, Any], Meta(description="the engine's own options")] = {}
     sandbox: Annotated[
         SandboxMode,

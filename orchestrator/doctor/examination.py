@@ -29,6 +29,7 @@ from orchestrator.doctor.engines import Answers, ask_engines, identity, look_at_
 from orchestrator.doctor.finding import Finding
 from orchestrator.doctor.machine import (
     look_at_cores,
+    look_at_environment,
     look_at_libc,
     look_at_memory,
     look_at_sandbox,
@@ -127,6 +128,7 @@ class _Look:
             *look_at_tools(models),
             *look_at_cores(models, self._host),
             look_at_sandbox(models),
+            look_at_environment(models),
             *look_at_memory([self._size(model) for model in models], self._host),
         ]
 

@@ -1,4 +1,4 @@
-"""Check the machine: enough cores for the threads, enough memory for the models, swap, the C library, sandboxes."""
+"""Check the machine: cores for the threads, memory for the models, swap, the C library, sandboxes, variables."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from orchestrator.config.model import BoundModel
 from orchestrator.config.sizes import format_size
 from orchestrator.doctor.finding import Finding
 from orchestrator.process.host.cores import within_quota
+from orchestrator.process.host.passed_environment import passed_environment, withheld_names
 from orchestrator_worker.sandbox.kernel import landlock_abi, why_not
 
+MOST_NAMES = 8
+"""Of variables, in a line for people; ``--json`` has all."""
 ROOM_FACTOR = 3
 """A loaded model takes its file and then its cache: the 0.6B model of about half a GB has been seen at 1.36 GB."""
 
@@ -91,6 +94,20 @@ def look_at_sandbox(models: Sequence[BoundModel] = ()) -> Finding:
     less = "" if len(can) == len(reasons) else f"; strict {reasons['strict']}"
     found = f"workers can be confined: {', '.join(can)} (Landlock {landlock_abi()}){less}"
     return Finding("machine", "sandbox", "ok", found, facts=facts)
+
+
+def look_at_environment(
+    models: Sequence[BoundModel] = (), environ: Mapping[str, str] | None = None
+) -> Finding:
+    """Say which variables of the environment workers do not get: who misses one finds it here."""
+    named = [name for model in models for name in model.pass_env]
+    withheld = withheld_names(named, environ)
+    passed = sorted(passed_environment(named, environ))
+    found = f"{len(passed)} variables go to workers"
+    if withheld:
+        shown = ", ".join(withheld[:MOST_NAMES]) + (" …" if len(withheld) > MOST_NAMES else "")
+        found += f", {len(withheld)} do not: {shown}; pass_env of a model names more"
+    return Finding("machine", "environment", "ok", found, facts={"passed": passed, "withheld": withheld})
 
 
 def look_at_libc(host: Mapping[str, Any]) -> Finding:

@@ -37,6 +37,7 @@ class PoolDoor:
         on_event: Hook | None = None,
         inspect: bool = False,
         python: str | os.PathLike[str] | None = None,
+        pass_env: Iterable[str] = (),
     ) -> None:
         self._check_caller()
         self._controller = Controller(
@@ -58,6 +59,7 @@ class PoolDoor:
                 on_event=on_event,
                 inspect=inspect,
                 python=python,
+                pass_env=pass_env,
             )
         )
 

@@ -56,7 +56,7 @@ class PoolExecutor(Executor):
         mp_context: Taken as the standard executors have it, and without meaning: how workers start is ours.
         initializer, initargs: An importable callable that each worker calls before its first job.
         max_tasks_per_child: Calls after which a worker is replaced; the same as ``Recycle(max_jobs=…, jitter=0)``.
-        recycle, max_attempts, memory_budget, on_event, inspect, python: As for :class:`Pool`.
+        recycle, max_attempts, memory_budget, on_event, inspect, python, pass_env: As for :class:`Pool`.
         timeout_s: Seconds each call may take; then its worker is stopped and the future has a JobTimeoutError.
         max_queue: Calls that may wait; then ``submit`` blocks.
         exceptions: Exception types of the caller's that futures raise as they are.
@@ -81,6 +81,7 @@ class PoolExecutor(Executor):
         on_event: Hook | None = None,
         inspect: bool = False,
         python: str | os.PathLike[str] | None = None,
+        pass_env: Iterable[str] = (),
         exceptions: Iterable[type[Exception]] = (),
     ) -> None:
         del mp_context
@@ -98,6 +99,7 @@ class PoolExecutor(Executor):
                 on_event=on_event,
                 inspect=inspect,
                 python=python,
+                pass_env=pass_env,
             ),
             finishes_at_exit=True,
         )

@@ -77,3 +77,4 @@ class PoolOptions:
     on_event: Hook | None = None
     inspect: bool = False
     python: str | os.PathLike[str] | None = None
+    pass_env: Iterable[str] = ()

@@ -53,6 +53,8 @@ class Pool(PoolDoor):
         inspect: Let ``orchestrator top`` look in, run by the same user.
         python: The interpreter of the workers, of this process's version and with msgspec. Default: the environment
             variable ORCHESTRATOR_PYTHON, or the interpreter of this process (``docs/hosts.md``).
+        pass_env: Variables of this process's environment that workers get besides the usual ones (``docs/hosts.md``):
+            names, or patterns of a shell (``"AWS_*"``; ``"*"``: all).
 
     Without models, ``Call`` jobs run. With one model (or none) all workers load it at once, else on demand.
     Safe from many threads; not usable in a forked copy of the process. Leaving the ``with`` block finishes

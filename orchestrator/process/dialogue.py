@@ -26,6 +26,7 @@ from orchestrator.errors import (
 )
 from orchestrator.process.exit_status import describe_exit
 from orchestrator.process.host.supported import refuse_patched_host
+from orchestrator.process.sandbox import removal
 from orchestrator.process.spawn import host_sys_path
 from orchestrator.process.worker_process import WorkerProcess
 from orchestrator.remote_errors import job_error
@@ -260,3 +261,4 @@ class Dialogue:
     def close(self) -> None:
         """Kill the worker if it lives, reap it, close every descriptor. Safe to call again."""
         self.worker.close()
+        removal.drain()

@@ -20,7 +20,7 @@ import os
 import subprocess
 import sys
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from orchestrator.errors import SHORTAGES, HostShortageError, SpawnError
 from orchestrator.process.fork_server import ForkServer, ForkServerLostError
 from orchestrator.process.host.flags import worker_flags
 from orchestrator.process.host.interpreter import worker_python
+from orchestrator.process.host.passed_environment import LATE, passed_environment
 from orchestrator.process.offspring import ExecutedChild, ForkedChild, Offspring
 
 _WORKER_MAIN = Path(orchestrator_worker.__file__).with_name("__main__.py")
@@ -69,21 +70,23 @@ def _close_in_forked_copy() -> None:
 os.register_at_fork(after_in_child=_close_in_forked_copy)
 
 
-def child_environment(extra: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment a worker starts with: ours and ``extra``, less PYTHONPATH.
+def child_environment(extra: Mapping[str, str], pass_env: Iterable[str] = ()) -> dict[str, str]:
+    """Return the environment a worker starts with: what of ours is handed on, and ``extra``, less PYTHONPATH.
+
+    What is handed on is on a list or named by ``pass_env`` (:mod:`orchestrator.process.host.passed_environment`).
 
     PYTHONPATH could shadow the worker's own imports. It is handed over after the start (see
     :func:`late_environment`), for the engine's children and for ``Call`` jobs.
     """
-    environment = {**os.environ, **extra}
-    environment.pop("PYTHONPATH", None)
+    environment = {**passed_environment(pass_env), **extra}
+    environment.pop(LATE, None)
     return environment
 
 
 def late_environment(extra: Mapping[str, str]) -> dict[str, str]:
     """Return what is set in the worker only after its own imports."""
-    value = {**os.environ, **extra}.get("PYTHONPATH")
-    return {"PYTHONPATH": value} if value else {}
+    value = {**os.environ, **extra}.get(LATE)
+    return {LATE: value} if value else {}
 
 
 def host_sys_path() -> list[str]:

@@ -52,10 +52,10 @@ class WorkerProcess:
         python: str | None = None,
         models: Sequence[Model] = (),
     ) -> None:
-        """Start the process; ``env`` is added to our environment. A ``fork_server`` must have just that.
+        """Start the process; ``env`` is added to what it gets of ours. A ``fork_server`` must have just that.
 
         ``python`` is the interpreter, as for :func:`~orchestrator.process.spawn.spawn`. ``models`` are those it will
-        hold, as far as they ask for it to be confined: :attr:`sandbox` belongs into its Configure.
+        hold, as far as they ask for variables or for it to be confined: :attr:`sandbox` belongs into its Configure.
 
         Raises:
             SpawnError: The system refused.
@@ -65,10 +65,11 @@ class WorkerProcess:
         self.slot = slot
         self.generation = generation
         self.late_environment = late_environment(env or {})
+        pass_env = [name for model in models for name in model.pass_env]
         self._confined = _confined(models, slot=slot, generation=generation)
         try:
             self._process, self._ends = spawn(
-                child_environment(env or {}),
+                child_environment(env or {}, pass_env),
                 slot=slot,
                 generation=generation,
                 fork_server=fork_server,

@@ -174,6 +174,13 @@ def leave_files() -> str:
     return folder
 
 
+def leave_many_files(number: int) -> str:
+    folder = os.environ["TMPDIR"]
+    for each in range(number):
+        Path(f"{folder}/{each}").touch()
+    return folder
+
+
 def start_a_child_and_end_it() -> int:
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as child:
         child.terminate()

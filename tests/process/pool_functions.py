@@ -137,8 +137,13 @@ def read_all(path: str) -> bytes:
         return file.read()
 
 
-def environment(name: str) -> str | None:
-    return os.environ.get(name)
+def own_environment(names: list[str]) -> dict[str, str]:
+    """Return those variables that this process has."""
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
+def needed_variable(name: str) -> str:
+    return os.environ[name]
 
 
 def synthetic(name: str = "model", **options: Any) -> Model:

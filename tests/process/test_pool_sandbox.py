@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 import time
 import wave
 from collections.abc import Generator
@@ -19,15 +20,14 @@ import numpy as np
 import pytest
 from confined_functions import ACTS, ASK_YAMA
 
-from orchestrator.audio.cache import PrivateFolder, sweep
 from orchestrator.config.model import SandboxMode
 from orchestrator.errors import JobError, JobTimeoutError, SandboxUnavailableError, WorkerDiedError
 from orchestrator.pool.jobs import AudioArray, Call, EngineJob, Transcribe
 from orchestrator.pool.models import Model
 from orchestrator.pool.pool import Pool
 from orchestrator.pool.recycling import Recycle
-from orchestrator.process.sandbox import rules
-from orchestrator.process.sandbox.worker_sandbox import FOLDER_PREFIX
+from orchestrator.process.sandbox import removal, rules
+from orchestrator.process.sandbox.own_folder import FOLDER_PREFIX, OwnFolder, sweep
 from orchestrator_worker.protocol import SANDBOX_EXIT_CODE
 from orchestrator_worker.sandbox.kernel import why_not
 
@@ -206,18 +206,39 @@ def test_what_a_killed_host_left_is_removed_by_the_next(tmp_path: Path) -> None:
         assert len(list(place.glob(f"{FOLDER_PREFIX}*"))) == left
 
 
-def test_a_fork_of_the_host_leaves_the_folder_alone(tmp_path: Path) -> None:
-    folder = PrivateFolder(tmp_path, FOLDER_PREFIX)
+def test_a_fork_of_the_host_leaves_the_folder_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder = OwnFolder()
+    assert folder.path.parent == tmp_path
     child = os.fork()
     if child == 0:
         folder.close()
         os._exit(0)
     os.waitpid(child, 0)
     assert folder.path.is_dir()
-    sweep(tmp_path, FOLDER_PREFIX)
+    sweep(tmp_path)
     assert folder.path.is_dir()
     folder.close()
     assert not folder.path.exists()
+
+
+def test_what_much_a_worker_leaves_is_removed_beside_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that removes it stands still here, and jobs go on; closing the pool waits for it."""
+    gate = threading.Event()
+    remove = removal.remove_folder
+
+    def slowly(path: str, most: int | None = None) -> bool:
+        if most is None:
+            assert gate.wait(DEADLINE_S)
+        return remove(path, most)
+
+    monkeypatch.setattr(removal, "remove_folder", slowly)
+    with Pool(models=[confined()], recycle=Recycle(max_jobs=1)) as pool:
+        folders = [pool.submit(Call(HERE + "leave_many_files", 200)).result(DEADLINE_S) for _ in range(3)]
+        assert len({*folders}) == 3  # and each worker was replaced
+        assert Path(folders[0]).is_dir()
+        gate.set()
+    assert [folder for folder in folders if Path(folder).exists()] == []
 
 
 def test_children_can_be_started_and_ended() -> None:

@@ -87,7 +87,7 @@ def test_a_node_killed_in_the_middle_loses_and_doubles_nothing(
     nodes = [bench.add("trio") for _ in range(3)]
     paths = [str(tmp_path / f"{number:03}") for number in range(200)]
     gate = tmp_path / "gate"  # however slow the machine is, the last jobs are under way when the node dies
-    with pool_on("trio", workers=2, max_attempts=3) as pool:
+    with pool_on("trio", workers=2, max_attempts=3, pass_env=["RAY_RAYLET_PID"]) as pool:
         while [node.state for node in pool.stats().nodes].count("ready") < 3:
             time.sleep(0.05)
         futures = [

@@ -6,12 +6,14 @@ cannot be had is replaced, what is too long is cut in its middle; nothing here r
 
 from __future__ import annotations
 
+import os
 from typing import Any, Final
 
 MOST_NAME: Final = 200
 MOST_TEXT: Final = 32 * 1024
 MOST_TRACEBACK: Final = 96 * 1024
 """Characters. Together they fit into a reply, in any writing."""
+_LOOK_UP = type(os.environ).__getitem__.__code__
 _class_name = type.__dict__["__name__"].__get__
 """The name that Python itself knows: a metaclass may have another one, or none."""
 
@@ -45,6 +47,18 @@ def traceback_of(error: BaseException) -> str:
     except BaseException as problem:
         text = f"<no traceback: formatting it raised {_class_name(type(problem))}>"
     return _cut(text, MOST_TRACEBACK)
+
+
+def missing_variable(error: BaseException) -> str:
+    """Return what to do where ``error`` is ``os.environ`` not having a variable; empty where it is something else."""
+    trace = (
+        error.__traceback__ if type(error) is KeyError else None
+    )  # of a derived class it could be anything
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None or trace.tb_frame.f_code is not _LOOK_UP:
+        return ""
+    return "not in this worker's environment: hand it on by pass_env of the pool or model, or set it by env"
 
 
 def _sendable(text: str) -> str:

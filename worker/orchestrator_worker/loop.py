@@ -22,7 +22,7 @@ import msgspec
 from orchestrator_worker import __version__, lifeline
 from orchestrator_worker.emitter import Emitter
 from orchestrator_worker.engines.base import Engine, EngineUnavailableError, JobCancelledError, restarts
-from orchestrator_worker.exception_text import module_of, name_of, text_of, traceback_of
+from orchestrator_worker.exception_text import missing_variable, module_of, name_of, text_of, traceback_of
 from orchestrator_worker.framing import FramingError
 from orchestrator_worker.pipe import Pipe, leave
 from orchestrator_worker.protocol import (
@@ -312,6 +312,8 @@ class Worker:
         text = text_of(error)
         if self.confinement is not None and (denied := self.confinement.explain(error)):
             text = f"{text} ({denied})"
+        elif hint := missing_variable(error):
+            text = f"{text} ({hint})"
         trace = traceback_of(error) if kind in ("error", "unavailable") else ""
         return Failed(
             command_id,

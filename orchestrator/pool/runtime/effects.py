@@ -18,6 +18,7 @@ from orchestrator.pool.runtime.process_link import ProcessLink
 from orchestrator.pool.runtime.selector import Selector
 from orchestrator.pool.runtime.start_method import StartMethod
 from orchestrator.pool.runtime.tickets import tickets, with_ticket
+from orchestrator.process.sandbox import removal
 from orchestrator.process.spawn import refusal
 
 log = logging.getLogger("orchestrator.pool")
@@ -80,8 +81,9 @@ class PoolEffects:
         link.close()
 
     def close(self) -> None:
-        """Let go what was kept for starting workers."""
+        """Let go what was kept for starting workers; wait until what confined ones left is removed."""
         self._start_method.close()
+        removal.drain()
 
     def kernel_killed(self) -> bool:
         """Whether the kernel killed for memory since the last call."""

@@ -58,7 +58,7 @@ class ProcessLink:
             slot=worker.slot.index,
             generation=worker.generation,
             fork_server=start_method.fork_server_for(
-                environment, worker.generation, confined=model.sandbox != "off"
+                environment, worker.generation, pass_env=model.pass_env, confined=model.sandbox != "off"
             ),
             python=start_method.python,
             models=(model,),

@@ -3,14 +3,14 @@
 Replacements are forked: a pool that replaces workers gains most of the time a start takes. The first worker of a
 slot is executed, and so are all of a model with an environment of its own (allocators and thread pools read theirs at
 the very start) and all on systems without pidfd. The fork server is started when it is first wanted and nobody waits
-for it: until it is ready workers are executed.
+for it: until it is ready workers are executed. Models that are handed other variables have another fork server.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from orchestrator.process.fork_server import ForkServer
 from orchestrator.process.spawn import child_environment, start_fork_server
@@ -29,14 +29,23 @@ class StartMethod:
         self._fork_servers: list[ForkServer] = []
 
     def fork_server_for(
-        self, own_environment: Mapping[str, str], generation: int, *, confined: bool = False
+        self,
+        own_environment: Mapping[str, str],
+        generation: int,
+        *,
+        pass_env: Sequence[str] = (),
+        confined: bool = False,
     ) -> ForkServer | None:
-        """Return what to fork the worker from, which may have to be ``confined``; None to execute it."""
+        """Return what to fork the worker from, which may have to be ``confined``; None to execute it.
+
+        ``pass_env`` names what it gets of our environment besides the usual.
+        """
         if own_environment or generation <= 1 or not hasattr(os, "pidfd_open"):
             return None
-        whole = child_environment({})
-        fork_server = self._fork_servers[-1] if self._fork_servers else None
-        if fork_server is None or fork_server.lost or not fork_server.suits(whole):
+        whole = child_environment({}, pass_env)
+        fit = (each for each in reversed(self._fork_servers) if not each.lost and each.suits(whole))
+        fork_server = next(fit, None)
+        if fork_server is None:
             if len(self._fork_servers) < MOST_FORK_SERVERS:
                 self._start(whole, confined=confined)
             return None

@@ -50,7 +50,11 @@ def check_options(options: PoolOptions) -> CheckedOptions:
         raise ValueError(f"standby={options.standby!r}: a whole number of workers, at least 0")
     said = Recycle(auto=True) if options.recycle == "auto" else options.recycle
     known, from_file = models_and_recycle(options.config, options.profile, options.models, options.workers)
-    models = {name: _with_threads(model, options.workers) for name, model in models_by_name(known).items()}
+    passed = checked_names(options.pass_env)
+    models = {
+        name: _with_passed(_with_threads(model, options.workers), passed)
+        for name, model in models_by_name(known).items()
+    }
     require_sandbox(models.values())
     tries = options.max_attempts
     settings = Settings(
@@ -115,6 +119,22 @@ def _with_threads(model: Model, workers: int) -> Model:
     """Return the model with its share of the cores, where nothing was said and its engine needs to be told."""
     threads = default_threads(model.engine, workers) if model.threads is None else None
     return model if threads is None else msgspec.structs.replace(model, threads=threads)
+
+
+def checked_names(pass_env: Iterable[str]) -> tuple[str, ...]:
+    """Return what ``pass_env`` names.
+
+    Raises:
+        TypeError: It is one text, or holds something else than texts.
+    """
+    names = () if isinstance(pass_env, str) else tuple(pass_env)
+    if isinstance(pass_env, str) or not all(isinstance(name, str) for name in names):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"pass_env={pass_env!r}: a list of names of variables")
+    return names
+
+
+def _with_passed(model: Model, names: tuple[str, ...]) -> Model:
+    return msgspec.structs.replace(model, pass_env=(*model.pass_env, *names)) if names else model
 
 
 def _prestart(models: list[Model]) -> str | None:

@@ -18,6 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from orchestrator.errors import InterpreterError
+from orchestrator.process.host.passed_environment import LATE, passed_environment
 
 VARIABLE = "ORCHESTRATOR_PYTHON"
 PROBE_TIMEOUT_S = 20.0
@@ -129,7 +130,8 @@ def _unfit(path: str) -> str:
 @lru_cache(maxsize=16)
 def _answer(path: str, mtime_ns: int, size: int) -> str:  # noqa: ARG001 - a changed file is asked again
     """Return what the program says to our question, at most a few KiB; a program that never ends is killed."""
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    environment = passed_environment()
+    environment.pop(LATE, None)
     try:
         process = subprocess.Popen(
             [path, "-c", _PROBE],

@@ -1,22 +1,17 @@
 """What the parent keeps for one confined worker: its folder for temporary files and the socket for audio.
 
-The folder is gone when the worker is; what a killed parent left is removed by the next that makes one.
+The folder is gone when the worker is, or soon after; what a killed parent left is removed by the next that makes one.
 """
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
-from orchestrator.audio.cache import PrivateFolder, sweep
 from orchestrator.config.model import Model
 from orchestrator.process.sandbox.audio_channel import AudioChannel
+from orchestrator.process.sandbox.own_folder import OwnFolder
 from orchestrator.process.sandbox.rules import require_sandbox, sandbox_for
 from orchestrator_worker.protocol import Sandbox
-
-FOLDER_PREFIX = "orchestrator-worker-"
-_swept: set[Path] = set()
 
 
 class WorkerSandbox:
@@ -30,11 +25,7 @@ class WorkerSandbox:
             SandboxUnavailableError: It cannot confine a worker as one of the models asks.
         """
         require_sandbox(models)
-        parent = Path(tempfile.gettempdir())
-        if parent not in _swept:
-            _swept.add(parent)
-            sweep(parent, FOLDER_PREFIX)
-        self._folder = PrivateFolder(parent, FOLDER_PREFIX)
+        self._folder = OwnFolder()
         try:
             self.audio = AudioChannel()
         except OSError:
