@@ -69,3 +69,19 @@ def test_steps_that_come_down_are_no_growth() -> None:
 
 def test_the_rate_is_that_of_all_steps() -> None:
     assert recurrence(AT, (8.0, -2.0, 8.0, 8.0), N, 0.1, 0.01)[1] == pytest.approx(0.22)
+
+
+@pytest.mark.parametrize("period", [10, 30])
+def test_even_distances_count_as_much_as_chance_makes_them_rare(period: int) -> None:
+    """Of three steps: the middle one, placed at random, lies so near to the middle with probability 2 slack / span."""
+    last, sizes = 4 * period, (8.0, 11.0, 9.0)
+    count = last + period // 2
+    even = chance(sizes, (last - 2 * period, last - period, last), count=count, tolerance=1e-9)
+    uneven = chance(sizes, (last - 2 * period, last - period // 2, last), count=count, tolerance=1e-9)
+    by_chance = 2 * max(1.5, 0.1 * period) / (2 * period)
+    expected = (0.4 / by_chance + 0.6) / (0.04 / by_chance + 0.96)
+    assert odds(even) / odds(uneven) == pytest.approx(expected / (0.6 / 0.96))
+
+
+def odds(probability: float) -> float:
+    return probability / (1 - probability)

@@ -10,6 +10,7 @@ from fake_pool import MIB, FakePool
 
 from orchestrator.errors import ModelOutOfUseError, WorkerDiedError
 from orchestrator.pool.core.entities import JobRecord
+from orchestrator.pool.core.outcomes import MOST_SPARED
 from orchestrator.pool.core.states import JobState, WorkerState
 from orchestrator.pool.models import FUNCTION_MODEL
 from orchestrator.pool.recycling import Recycle
@@ -171,3 +172,33 @@ def test_its_limit_is_seen_from_the_start() -> None:
     (slot,) = take_stats(pool.registry, pool.now).slots
     assert slot.worker is not None
     assert slot.worker.limit_bytes == 500 * MIB
+
+
+def test_one_that_loads_goes_before_one_that_has_grown() -> None:
+    pool = pool_of("a", "b", budget_mib=500, workers=2)
+    for _ in range(2):
+        pool.submit("a")
+        pool.ready_all()
+        if pool.worker().jobs == 1:
+            pool.done(pool.worker())
+    pool.submit("b")
+    grown, loading = pool.links
+    assert (grown.worker.jobs, loading.worker.state) == (2, WorkerState.STARTING)
+    grown.rss, loading.rss = 400 * MIB, 150 * MIB
+    pool.wait(READING_S)
+    assert (grown.signals, loading.signals) == ([], [signal.SIGKILL])
+
+
+def test_a_job_is_spared_so_often_and_no_more() -> None:
+    pool = pool_of(budget_mib=500)
+    job = pool.submit()
+    for _ in range(MOST_SPARED):
+        pool.ready_all()
+        pool.worker().spares_job = True
+        pool.die(pool.worker(), -9)
+        assert job.attempts == ()
+        pool.wait(READING_S)
+    pool.ready_all()
+    pool.worker().spares_job = True
+    pool.die(pool.worker(), -9)
+    assert isinstance(pool.ending(job), WorkerDiedError)

@@ -15,6 +15,7 @@ from orchestrator.errors import (
     ProtocolError,
     WorkerDiedError,
 )
+from orchestrator.pool.core import supervisor
 from orchestrator.pool.core.states import JobState, WorkerState
 from orchestrator.pool.events import JobEnded, WorkerLeft
 from orchestrator.pool.models import FUNCTION_MODEL
@@ -299,3 +300,27 @@ def test_events_tell_the_whole_story() -> None:
     assert (ended.outcome, ended.slot, ended.attempts) == ("result", 0, 0)
     left = next(event for event in pool.events if isinstance(event, WorkerLeft))
     assert (left.reason, left.jobs, left.stderr_tail) == ("shutdown", 1, "words of 100")
+
+
+@pytest.mark.parametrize("unread", [supervisor.MOST_UNREAD, supervisor.MOST_UNREAD + 1])
+def test_a_worker_whose_text_nobody_reads_waits(unread: int) -> None:
+    pool = FakePool()
+    job = pool.submit()
+    pool.ready_all()
+    pool.receive(pool.worker(), Chunk(1, "x" * unread))
+    assert pool.links[0].paused is (unread > supervisor.MOST_UNREAD)
+    pool.supervisor.text_was_read(job, pool.now)
+    assert not pool.links[0].paused
+
+
+def test_text_that_nobody_will_read_ends_its_job_and_says_how_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "MOST_KEPT", 2_000)
+    monkeypatch.setattr(supervisor, "MOST_UNREAD", 1_000)
+    pool = FakePool()
+    job = pool.submit()
+    pool.ready_all()
+    pool.receive(pool.worker(), Chunk(1, "x" * 2_000))
+    assert job.state is JobState.RUNNING
+    pool.receive(pool.worker(), Chunk(1, "x"))
+    assert "2,001 characters of its text were never read; read the stream" in str(pool.ending(job))
+    assert pool.links[0].sent[-1] == Cancel(1)

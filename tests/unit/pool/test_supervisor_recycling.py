@@ -163,3 +163,12 @@ def test_an_overshoot_is_reported_not_reserved() -> None:
     pool.wait(0.05)
     assert pool.registry.budget.reserved_bytes == 100 * MIB
     assert pool.registry.metrics.overshoot_peak_bytes == 200 * MIB
+
+
+def test_a_successor_that_took_over_counts_as_a_worker_of_its_model() -> None:
+    pool = FakePool(recycle=Recycle(max_jobs=1))
+    pool.submit()
+    pool.ready_all()
+    pool.done(pool.worker())
+    assert pool.worker().generation == 2
+    assert pool.worker().model_queue.workers == {pool.worker()}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from fake_pool import MIB, FakePool
 from quick_jobs import quick_pool, with_prefetched
 
+from orchestrator.errors import ModelOutOfUseError
 from orchestrator.pool.core.growth_model import Learner
 from orchestrator.pool.core.scheduling import MOST_OVERTAKEN, Demand, Give, Memory, SlotView, next_step
 from orchestrator.pool.core.states import JobState, WorkerState
@@ -144,3 +147,25 @@ def test_a_job_that_began_in_time_is_not_remembered_until_its_deadline() -> None
     pool.submit(queue_timeout_s=3600.0)
     pool.ready_all()
     assert len(pool.registry.timers) == 0
+
+
+def test_a_model_taken_out_of_use_ends_its_other_starts_too() -> None:
+    pool = FakePool("m", workers=2)
+    jobs = [pool.submit("m"), pool.submit("m")]
+    other = pool.links[1]
+    for _ in range(3):
+        pool.die(pool.worker(0), 1)
+    assert other.signals == [signal.SIGTERM]
+    assert all(isinstance(pool.ending(job), ModelOutOfUseError) for job in jobs)
+    pool.reap_leaving()
+    assert pool.links == []
+    assert pool.exits() == {"start-failed": 4}
+
+
+def test_a_cancelled_job_says_which_worker_had_it() -> None:
+    pool = FakePool()
+    running, waiting = pool.submit(), pool.submit()
+    pool.ready_all()
+    for job in (running, waiting):
+        pool.cancel(job)
+    assert (pool.ending(running).pid, pool.ending(waiting).pid) == (100, None)
