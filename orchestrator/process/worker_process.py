@@ -98,6 +98,8 @@ class WorkerProcess:
         self._unread: bytes | None = None
         self.paused = False
         """Whether replies are not to be read for now: the worker then waits for room in its pipe."""
+        self.at_end = False
+        """Whether all its replies were read, and no more can come; :meth:`pump` then closes their pipe."""
         self.hung_up = False
         """Whether it has closed its end of a pipe: it is about to end, or lives on and can do nothing for us."""
         self._stderr_tail = StderrTail()
@@ -232,18 +234,17 @@ class WorkerProcess:
         """Return what the worker has not read. One system call reads it: two would let the worker come between."""
         # Linux opens an end of a pipe anew by its name in /proc. An own read end for that would keep the pipe alive
         # when the worker is dead, and a write would not fail any more.
+        reader: list[int] = []
         try:
-            reader = os.open(
-                f"/proc/self/fd/{self._ends.commands}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-            )
-        except OSError:
-            return b""
-        try:
-            return os.read(reader, WHOLE_PIPE)
-        except BlockingIOError:
+            # Opened and noted in one step of the interpreter: a Ctrl-C between the two would leave it open for ever.
+            flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+            reader.extend(map(os.open, (f"/proc/self/fd/{self._ends.commands}",), (flags,)))
+            return os.read(reader[0], WHOLE_PIPE)
+        except OSError:  # it cannot be opened, or nothing is in it
             return b""
         finally:
-            os.close(reader)
+            if reader:
+                os.close(reader[0])
 
     def pump(self) -> list[Reply]:
         """Write and read what is possible now, keep the noise, notice a death. Never blocks.
@@ -262,6 +263,8 @@ class WorkerProcess:
         try:
             return self.read_replies(WHOLE_PIPE // READ_SIZE * MOST_READS if died else MOST_READS)
         finally:
+            if self.at_end:
+                self._ends.close_one("replies")
             self._read_noise()
             if died:
                 self._reap()
@@ -269,20 +272,21 @@ class WorkerProcess:
     def read_replies(self, most_reads: int = MOST_READS) -> list[Reply]:
         """Read and decode what is there, up to a bound; the part of :meth:`pump` that most wake-ups need.
 
+        Opens and closes nothing: callers of a pool do this, whom a Ctrl-C may strike between any two steps.
+
         Raises:
             ProtocolError: As :meth:`pump`: messages before a broken one still count, the next call raises.
         """
         replies: list[Reply] = []
         for _ in range(most_reads):
-            if self._broken is not None or self._ends.replies < 0 or self.paused:
+            if self._broken is not None or self._ends.replies < 0 or self.at_end or self.paused:
                 break
             try:
                 chunk = os.read(self._ends.replies, READ_SIZE)
             except BlockingIOError:
                 break
             if not chunk:
-                self._ends.close_one("replies")
-                self.hung_up = True
+                self.at_end = self.hung_up = True
                 break
             try:
                 for payload in self._frames.feed(chunk):

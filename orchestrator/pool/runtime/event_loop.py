@@ -268,7 +268,6 @@ class EventLoop:
 
     def _recover(self, _: None, now: float) -> None:
         log.warning("a decision was interrupted half way; the workers that it was about are replaced")
-        link, self._exiting = self._exiting, None
         worker, self._reading = self._reading, None
         struck = self.supervisor.recover(worker, now)
         for one, reply in struck:
@@ -277,12 +276,6 @@ class EventLoop:
             reply = self._unheard.popleft()
             if self._speaker is not None and not any(reply is other for _, other in struck):
                 self.supervisor.received(self._speaker, reply, now)
-        if link is not None:  # the supervisor did not hear of its death, or not to the end
-            assert link.process.returncode is not None
-            self.selector.drop(link)
-            self.supervisor.exited(
-                link.worker, link.process.returncode, describe_exit(link.process.returncode), now
-            )
 
     def take(self, ready: list[int], now: float) -> None:
         """Take what workers said, and deaths and noise where ``ready`` has their descriptors."""
@@ -297,7 +290,10 @@ class EventLoop:
         if descriptor == process.replies_fd:
             # Most wake-ups are a reply and nothing else: one read, no look at the process.
             self._receive(link, link.read_replies, now)
-            if process.replies_fd >= 0 and not process.broken:
+            if not (process.at_end or process.broken):
+                return
+            if threading.current_thread() is not self._thread:
+                self._leave_end_to_thread(link)
                 return
         self._receive(link, link.pump, now)
         if process.returncode is None:
@@ -310,6 +306,18 @@ class EventLoop:
         self.selector.drop(link)
         self.supervisor.exited(link.worker, process.returncode, describe_exit(process.returncode), now)
         self._exiting = None
+
+    def _leave_end_to_thread(self, link: ProcessLink) -> None:
+        """Let the thread do what an end needs: a process is reaped there and descriptors are closed.
+
+        On a caller's thread a Ctrl-C could come between two of these steps, and nobody would know what was done.
+        """
+        self.post(self._hear_end, link)
+        self.selector.mute(link)  # afterwards: should an interrupt come between, it is only heard once more
+
+    def _hear_end(self, link: ProcessLink, now: float) -> None:
+        if link.watched:  # else it was dropped meanwhile
+            self._pump(link, _NO_DESCRIPTOR, now)
 
     def _receive(self, link: ProcessLink, read: Callable[[], list[Reply]], now: float) -> None:
         """Read what a worker said, and let the supervisor have it, reply by reply.

@@ -140,6 +140,11 @@ class Selector:
             self._links[descriptor] = link
         link.watched = wanted
 
+    def mute(self, link: ProcessLink) -> None:
+        """Wait for no more replies of a process whose last one was read; its end is still waited for."""
+        with suppress(OSError, ValueError):  # done before
+            self._replies.unregister(link.process.replies_fd)
+
     def forget(self, link: ProcessLink) -> None:
         """Wait for nothing of a process of which not everything could be watched."""
         for descriptor in link.process.readable_fds:
