@@ -21,6 +21,7 @@ from orchestrator.errors import JobCancelledError, JobError
 from orchestrator.pool.core.entities import JobRecord
 from orchestrator.pool.core.states import JobState
 from orchestrator.pool.results import Answer, as_result
+from orchestrator.pool.runtime.conditions import UninterruptedCondition
 from orchestrator.process.result_values import result_of
 from orchestrator_worker.protocol import Chunk
 
@@ -74,7 +75,7 @@ class PoolFuture(Future[T], Generic[T]):
                 if self._is_early:
                     standard.set_result(self._early_value)
                 # In one step, so that no thread ever sees a part of it.
-                vars(self).update(vars(standard))
+                vars(self).update(vars(standard), _condition=UninterruptedCondition())
                 self._is_standard = True
         return getattr(self, name)
 

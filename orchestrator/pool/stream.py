@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
@@ -12,6 +11,7 @@ import msgspec
 
 from orchestrator.pool.core.supervisor import MOST_UNREAD
 from orchestrator.pool.futures import JobFuture
+from orchestrator.pool.runtime.conditions import UninterruptedCondition
 from orchestrator_worker import protocol
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ class ChunkBuffer:
 
     def __init__(self) -> None:
         self._chunks: deque[Chunk] = deque()
-        self._changed = threading.Condition()
+        self._changed = UninterruptedCondition()
         self._ended = False
         self._characters = 0
         self._full = False

@@ -4,6 +4,7 @@ In reading order:
 
 - ``cgroup``: the control groups of this process and the limits they put on it
 - ``deadlines``: deadlines at a fixed pace that do not drift. Pure: the time is passed in
+- ``descriptors``: descriptors that an interrupt cannot lose
 - ``memory``: the memory of another process, read from outside, in full
 - ``exit_status``: the words for an exit status, as results, logs and errors use them
 - ``engine_environment``: the environment that an engine's worker should start with

@@ -16,6 +16,7 @@ import os
 import time
 from collections.abc import Collection
 
+from orchestrator.process.descriptors import read_small
 from orchestrator.process.memory import ON_LINUX, ProcessGoneError, read_pss
 from orchestrator.process.resident import ResidentReader
 
@@ -51,24 +52,10 @@ def _children(pid: int) -> list[int]:
     found: list[int] = []
     for thread in threads:
         try:
-            descriptor = os.open(f"/proc/{pid}/task/{thread}/children", os.O_RDONLY | os.O_CLOEXEC)
+            found.extend(map(int, read_small(f"/proc/{pid}/task/{thread}/children").split()))
         except OSError:
             continue  # that thread has ended
-        try:
-            found.extend(map(int, _read_to_end(descriptor).split()))
-        except OSError:
-            continue
-        finally:
-            os.close(descriptor)
     return found
-
-
-def _read_to_end(descriptor: int) -> bytes:
-    # An ordinary file object would cost twice as much as everything else here.
-    text = b""
-    while chunk := os.read(descriptor, 1 << 16):
-        text += chunk
-    return text
 
 
 def _descendants_portable(pid: int) -> list[int]:

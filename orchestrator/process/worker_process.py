@@ -18,6 +18,7 @@ import msgspec
 
 from orchestrator.config.model import Model
 from orchestrator.errors import SHORTAGES, ProtocolError
+from orchestrator.process.descriptors import close_all, open_into
 from orchestrator.process.fork_server import ForkServer
 from orchestrator.process.spawn import child_environment, late_environment, refusal, spawn
 from orchestrator.process.stderr_tail import StderrTail
@@ -236,15 +237,12 @@ class WorkerProcess:
         # when the worker is dead, and a write would not fail any more.
         reader: list[int] = []
         try:
-            # Opened and noted in one step of the interpreter: a Ctrl-C between the two would leave it open for ever.
-            flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
-            reader.extend(map(os.open, (f"/proc/self/fd/{self._ends.commands}",), (flags,)))
+            open_into(reader, f"/proc/self/fd/{self._ends.commands}", os.O_RDONLY | os.O_NONBLOCK)
             return os.read(reader[0], WHOLE_PIPE)
         except OSError:  # it cannot be opened, or nothing is in it
             return b""
         finally:
-            if reader:
-                os.close(reader[0])
+            close_all(reader)
 
     def pump(self) -> list[Reply]:
         """Write and read what is possible now, keep the noise, notice a death. Never blocks.
