@@ -85,7 +85,7 @@ def open_pool(options: PipelineOptions, *, models: int = 1) -> Pool:
     """
     from orchestrator.pool.pool import Pool
     from orchestrator.process.host.cores import default_workers
-    from orchestrator.process.usable_memory import budget_bytes
+    from orchestrator.process.host.usable_memory import budget_bytes
 
     try:
         budget_bytes(options.memory_budget)

@@ -21,8 +21,8 @@ from orchestrator.errors import JobCancelledError, JobError
 from orchestrator.pool.core.entities import JobRecord
 from orchestrator.pool.core.states import JobState
 from orchestrator.pool.results import Answer, as_result
-from orchestrator.pool.runtime.conditions import UninterruptedCondition
 from orchestrator.process.result_values import result_of
+from orchestrator.process.uninterrupted import UninterruptedCondition
 from orchestrator_worker.protocol import Chunk
 
 T = TypeVar("T")

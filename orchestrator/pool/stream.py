@@ -11,7 +11,7 @@ import msgspec
 
 from orchestrator.pool.core.supervisor import MOST_UNREAD
 from orchestrator.pool.futures import JobFuture
-from orchestrator.pool.runtime.conditions import UninterruptedCondition
+from orchestrator.process.uninterrupted import UninterruptedCondition
 from orchestrator_worker import protocol
 
 T = TypeVar("T")

@@ -4,7 +4,7 @@ In reading order:
 
 - ``cgroup``: the control groups of this process and the limits they put on it
 - ``deadlines``: deadlines at a fixed pace that do not drift. Pure: the time is passed in
-- ``descriptors``: descriptors that an interrupt cannot lose
+- ``uninterrupted``: locks and descriptors that an interrupt cannot leave behind
 - ``memory``: the memory of another process, read from outside, in full
 - ``exit_status``: the words for an exit status, as results, logs and errors use them
 - ``engine_environment``: the environment that an engine's worker should start with
@@ -12,7 +12,6 @@ In reading order:
 - ``fork_server``: the host's side of a fork server (``fork_server``)
 - ``sample_record``: one record of the time series
 - ``stderr_tail``: keep the last of what a worker printed
-- ``usable_memory``: how much memory workers may use when the user does not say
 - ``resident``: how much of another process is resident, read fast: for time series
 - ``offspring``: a started worker as the system sees it
 - ``samples``: the time series on disk

@@ -16,9 +16,9 @@ import os
 import time
 from collections.abc import Collection
 
-from orchestrator.process.descriptors import read_small
 from orchestrator.process.memory import ON_LINUX, ProcessGoneError, read_pss
 from orchestrator.process.resident import ResidentReader
+from orchestrator.process.uninterrupted import read_small
 
 LOOK_S = 0.25
 """How often a family is looked at, or more seldom where that takes long."""

@@ -10,8 +10,8 @@ import importlib
 import os
 from typing import Any
 
-from orchestrator.process.descriptors import close_all, open_into
 from orchestrator.process.memory import ON_LINUX, ProcessGoneError, open_portable, read_shared
+from orchestrator.process.uninterrupted import close_all, open_into
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 

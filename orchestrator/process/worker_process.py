@@ -18,10 +18,10 @@ import msgspec
 
 from orchestrator.config.model import Model
 from orchestrator.errors import SHORTAGES, ProtocolError
-from orchestrator.process.descriptors import close_all, open_into
 from orchestrator.process.fork_server import ForkServer
 from orchestrator.process.spawn import child_environment, late_environment, refusal, spawn
 from orchestrator.process.stderr_tail import StderrTail
+from orchestrator.process.uninterrupted import close_all, open_into
 from orchestrator_worker.framing import DEFAULT_CAP, FrameDecoder, FramingError, check_size, frame
 from orchestrator_worker.protocol import Command, Reply, Run, Sandbox
 

@@ -33,7 +33,7 @@ from orchestrator.experiments.results.results_file import Results
 from orchestrator.experiments.results.run_results import load_run
 from orchestrator.files.untrusted import content_of
 from orchestrator.process.host.cores import usable_cores
-from orchestrator.process.usable_memory import free_budget_bytes
+from orchestrator.process.host.usable_memory import free_budget_bytes
 
 _INFORMS = {"reuse": 0, "restart": 1, "recreate": 2, BASELINE: 3}
 

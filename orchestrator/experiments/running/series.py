@@ -41,8 +41,8 @@ from orchestrator.experiments.storage.records import (
     abandoned_words,
 )
 from orchestrator.process.engine_environment import engine_defaults
+from orchestrator.process.host.usable_memory import free_budget_bytes
 from orchestrator.process.sampler import Sampler
-from orchestrator.process.usable_memory import free_budget_bytes
 from orchestrator_worker.protocol import Audio, Chunk, Job, Transcript
 
 SAMPLE_RATE = 16_000

@@ -9,7 +9,6 @@ In reading order:
 - ``process_link``: one worker process and its pipes
 - ``start_method``: executed or forked from a fork server
 - ``admission``: the bounded queue, and callers that wait for a place in it
-- ``conditions``: a condition that Ctrl-C cannot leave locked
 - ``oom_kills``: what the kernel's counters say about processes that ran out of memory
 - ``output_log``: what workers print, in the log
 

@@ -17,9 +17,9 @@ from orchestrator.pool.retries import Retry
 from orchestrator.process.engine_environment import default_threads
 from orchestrator.process.host.interpreter import worker_python
 from orchestrator.process.host.supported import refuse_patched_host
+from orchestrator.process.host.usable_memory import budget_bytes
 from orchestrator.process.pulse import read_pulse
 from orchestrator.process.sandbox.rules import require_sandbox
-from orchestrator.process.usable_memory import budget_bytes
 
 FAST_PATH_VARIABLE = "ORCHESTRATOR_FAST_PATH"
 """Environment variable: 0 switches the fast path off, to find out whether it has to do with a fault."""

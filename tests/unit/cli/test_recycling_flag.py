@@ -9,7 +9,7 @@ import typer
 
 from orchestrator.cli.pipeline_setup import PipelineOptions, open_pool, recycling
 from orchestrator.pool.recycling import Recycle
-from orchestrator.process.usable_memory import budget_bytes
+from orchestrator.process.host.usable_memory import budget_bytes
 
 
 def options(folder: Path, said: str | None, recycle: str = "") -> PipelineOptions:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.pool.runtime.oom_kills import OomKills, oom_kills
-from orchestrator.process.usable_memory import default_budget_bytes, free_budget_bytes
+from orchestrator.process.host.usable_memory import default_budget_bytes, free_budget_bytes
 
 
 def group(folder: Path, name: str, text: str) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from orchestrator.pool.futures import JobFuture, PoolFuture
-from orchestrator.pool.runtime.conditions import UninterruptedCondition
+from orchestrator.process.uninterrupted import UninterruptedCondition
 
 DEADLINE_S = 60.0
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.process.descriptors import close_all, open_into, read_small
 from orchestrator.process.resident import ResidentReader
+from orchestrator.process.uninterrupted import close_all, open_into, read_small
 
 
 def is_open(descriptor: int) -> bool:
