@@ -20,6 +20,7 @@ from orchestrator_worker.protocol import ModelSpec
 
 Chinese = Literal["zh-TW", "itn", "off"]
 SandboxMode = Literal["strict", "files", "off"]
+StartMode = Literal["warm", "cold", "auto"]
 LIMIT_NAMES = {
     name.removeprefix("RLIMIT_").lower(): number
     for name, number in vars(resource).items()
@@ -45,13 +46,17 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
         options: The engine's own.
         limits: Resource limits of the worker by the names of setrlimit(2) in lower case, bytes also as text:
             ``{"as": "4GiB", "nofile": 256, "core": 0}``.
+        start: How the workers of a pool get it: ``cold``, each loads it; ``warm``, each is forked from a process that
+            has loaded it, where its engine may be forked; ``auto`` (default), as is known to be best for its engine
+            (docs/explanation/warm-starts.md).
+        template_max_age_s: After so long that process is replaced; None: it stays while the pool needs it.
         sandbox: What its workers are confined to before they load it: ``off`` (default), to nothing; ``files``, to the
             files they need; ``strict``, to these, and no network and no other process (docs/security.md).
         sandbox_reads: Files and folders that a confined worker may read besides.
         sandbox_writes: Files and folders that it may write besides; a folder of its own is in TMPDIR.
 
     Raises:
-        ValueError: An unknown limit, or one that is no size; an unknown sandbox; what is no list.
+        ValueError: An unknown limit, or one that is no size; an unknown sandbox or start; what is no list.
     """
 
     name: str
@@ -66,6 +71,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     pass_env: Sequence[str] = ()
     options: Mapping[str, Any] = {}
     limits: Mapping[str, int | str] = {}
+    start: StartMode = "auto"
+    template_max_age_s: float | None = None
     sandbox: SandboxMode = "off"
     sandbox_reads: Sequence[str | os.PathLike[str]] = ()
     sandbox_writes: Sequence[str | os.PathLike[str]] = ()
@@ -75,6 +82,13 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
         if self.sandbox not in get_args(SandboxMode):
             known = ", ".join(get_args(SandboxMode))
             raise ValueError(f"Model({self.name!r}, sandbox): {self.sandbox!r} is none; there are {known}")
+        if self.start not in get_args(StartMode):
+            known = ", ".join(get_args(StartMode))
+            raise ValueError(f"Model({self.name!r}, start): {self.start!r} is none; there are {known}")
+        if self.template_max_age_s is not None and not self.template_max_age_s > 0:
+            raise ValueError(
+                f"Model({self.name!r}, template_max_age_s): {self.template_max_age_s!r}: above 0"
+            )
         for key, of in (("sandbox_reads", "path"), ("sandbox_writes", "path"), ("pass_env", "name")):
             if isinstance(getattr(self, key), str | os.PathLike):
                 raise ValueError(f"Model({self.name!r}, {key}): a list of {of}s, not one {of}")  # noqa: TRY004

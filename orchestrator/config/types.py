@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from orchestrator.config.model import BoundModel, Chinese, SandboxMode
+from orchestrator.config.model import BoundModel, Chinese, SandboxMode, StartMode
 
 SCHEMA_VERSION = 1
 
@@ -108,6 +108,17 @@ class ModelConfig(Table, frozen=True):
         ),
     ] = []
     options: Annotated[dict[str, Any], Meta(description="the engine's own options")] = {}
+    start: Annotated[
+        StartMode,
+        Meta(
+            description="how a pool's workers get it: each loads it (cold), each is forked from a process that has "
+            "(warm), as is known to be best for its engine (auto, the default)"
+        ),
+    ] = "auto"
+    template_max_age_s: (
+        Annotated[float, Meta(gt=0, description="after so long that process is replaced; default: never")]
+        | None
+    ) = None
     sandbox: Annotated[
         SandboxMode,
         Meta(

@@ -14,6 +14,7 @@ from orchestrator.doctor.finding import Finding
 from orchestrator.errors import EngineUnavailableError, JobError, OrchestratorError
 from orchestrator.experiments.storage.host import engine_packages
 from orchestrator.process.dialogue import Dialogue
+from orchestrator.process.warm.engines import why_cold
 from orchestrator_worker.protocol import Check, Checked, Heap
 
 CHECK_TIMEOUT_S = 60.0
@@ -122,5 +123,16 @@ def _ask(model: BoundModel, dialogue: Dialogue, answers: Answers) -> None:
     else:
         if checked.estimate_bytes is not None:
             answers.estimates_bytes[identity(model)] = checked.estimate_bytes
-        found = f"{engine} could load it: {', '.join(checked.tasks)}"
-        answers.findings[identity(model)] = Finding("engines", role, "ok", found)
+        answers.findings[identity(model)] = _can_load(model, checked)
+
+
+def _can_load(model: BoundModel, checked: Checked) -> Finding:
+    """Return what there is to say of a model that can be loaded: its tasks, and how a pool would start its workers."""
+    found = f"{model.engine} could load it: {', '.join(checked.tasks)}"
+    why = why_cold(model)
+    if why is None and not checked.forks:
+        why = f"{model.engine} does not say that it may be forked after a load"
+    if why:
+        hint = 'start = "cold" of the model; docs/explanation/warm-starts.md'
+        return Finding("engines", model.name, "note", f"{found}; not started warm: {why}", hint)
+    return Finding("engines", model.name, "ok", found if why == "" else f"{found}; a pool starts it warm")

@@ -22,7 +22,11 @@ class WorkerEventRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkerStarted(WorkerEventRecord, frozen=True):
-    """A process was spawned: ``exec``, a new interpreter, or ``fork``, a copy of the pool's fork server."""
+    """A process was spawned.
+
+    ``exec``: a new interpreter; ``fork``: a copy of the pool's fork server; ``warm``: a copy of its model's template,
+    with the model loaded.
+    """
 
     start: str = "exec"
 

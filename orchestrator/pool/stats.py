@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from math import isfinite
+from typing import Literal
 
 import msgspec
 
 from orchestrator.pool.core.auto_recycling import worker_best_jobs, worker_limit
-from orchestrator.pool.core.entities import ModelQueue, Sample, Slot, Worker
+from orchestrator.pool.core.entities import ModelQueue, Sample, Slot, Template, Worker
 from orchestrator.pool.core.registry import Registry
 from orchestrator.pool.core.states import JobState
 from orchestrator.pool.metrics import HistogramStats
@@ -20,7 +21,8 @@ FREE = "free"
 class WorkerStats(msgspec.Struct, frozen=True, kw_only=True):
     """One worker process, its children's memory included. Bytes and seconds.
 
-    ``rss_bytes`` of an idle one is from the end of its last job.
+    Of one that was forked from a template: what it has besides the pages that it shares with that. ``rss_bytes`` of
+    an idle one is from the end of its last job.
 
     ``reserved_bytes`` is its part of the memory budget; ``limit_bytes`` what it may take before it is replaced or
     killed: ``max_rss``, ``hard_rss``, a hard budget, or what is learnt, whichever is least. None: no limit.
@@ -89,11 +91,27 @@ class LearnedGrowth(msgspec.Struct, frozen=True, kw_only=True):
     best_jobs: float | None
 
 
+class TemplateStats(msgspec.Struct, frozen=True, kw_only=True):
+    """The process that has loaded a model and forks its workers, of which ``workers`` live.
+
+    ``rss_bytes``, 0 while it loads, are counted once: the workers' bytes are what each has besides.
+    """
+
+    pid: int
+    state: Literal["loading", "ready"]
+    rss_bytes: int
+    reserved_bytes: int
+    workers: int
+    age_s: float
+
+
 class ModelStats(msgspec.Struct, frozen=True, kw_only=True):
     """One model. ``need_bytes`` is what is reserved for a worker of it; ``learnt`` once that was measured.
 
     ``waiting`` are jobs that have not begun, prefetched ones too. ``exits`` counts its workers' exits by
-    reason; ``growth`` is there for a model that is recycled automatically.
+    reason; ``growth`` is there for a model that is recycled automatically. ``start``: whether workers are forked with
+    it loaded; ``cold_because`` says why not, where that was wished, and ``template`` is what they are forked from.
+    ``need_bytes`` is then what a worker has for itself.
     """
 
     model: str
@@ -105,6 +123,9 @@ class ModelStats(msgspec.Struct, frozen=True, kw_only=True):
     exits: dict[str, int]
     out_of_use: str | None
     growth: LearnedGrowth | None = None
+    start: Literal["cold", "warm"] = "cold"
+    cold_because: str = ""
+    template: TemplateStats | None = None
 
 
 class PoolStats(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,7 +169,7 @@ def take_stats(registry: Registry, now: float) -> PoolStats:
     for slot in registry.slots:
         for reason, count in slot.exits.items():
             exits[reason] = exits.get(reason, 0) + count
-    models = tuple(_models(registry))
+    models = tuple(_models(registry, now))
     return PoolStats(
         slots=tuple(_slot(slot, registry, now) for slot in registry.slots),
         models=models,
@@ -211,7 +232,7 @@ def _limit(worker: Worker, registry: Registry) -> int | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-def _models(registry: Registry) -> Iterable[ModelStats]:
+def _models(registry: Registry, now: float) -> Iterable[ModelStats]:
     prefetched = Counter(
         job.model_queue
         for worker in registry.with_prefetched
@@ -229,7 +250,23 @@ def _models(registry: Registry) -> Iterable[ModelStats]:
             exits=dict(model_queue.exits),
             out_of_use=None if model_queue.out_of_use is None else str(model_queue.out_of_use),
             growth=_growth(model_queue, registry),
+            start="warm" if model_queue.cold_because is None else "cold",
+            cold_because=model_queue.cold_because or "",
+            template=_template(model_queue.template, registry, now),
         )
+
+
+def _template(template: Template | None, registry: Registry, now: float) -> TemplateStats | None:
+    if template is None:
+        return None
+    return TemplateStats(
+        pid=template.link.pid,
+        state="loading" if template.ready_at is None else "ready",
+        rss_bytes=template.rss_bytes,
+        reserved_bytes=registry.budget.held_by(template),
+        workers=template.workers,
+        age_s=now - template.started_at,
+    )
 
 
 def _growth(model_queue: ModelQueue, registry: Registry) -> LearnedGrowth | None:

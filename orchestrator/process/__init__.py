@@ -19,6 +19,7 @@ In reading order:
 - ``result_values``: what a worker sent as a job's result, made into a value
 - ``pulse``: whether a process has run lately
 - ``sandbox``: the parent's part of a worker's sandbox
+- ``warm``: workers that are forked with their model loaded: the host's side
 - ``spawn``: start a worker process with its pipes
 - ``resources``: what a process holds besides memory
 - ``watch``: one watched process

@@ -131,7 +131,7 @@ class FamilyMemory:
         self._shared_bytes = 0
         self._look_at = 0.0
 
-    def read(self) -> int:
+    def read(self, *, anew: bool = False) -> int:  # noqa: ARG002 - they are counted anew at each reading
         """Return the bytes now.
 
         Raises:

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import weakref
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from orchestrator_worker.fork_server import DESCRIPTOR, FORK, NUMBER, READY, REAP
 
@@ -29,10 +30,21 @@ class ForkServerLostError(Exception):
 class ForkServer:
     """One fork server process with its environment and working directory. Not thread-safe."""
 
+    start: Literal["fork", "warm"] = "fork"
+    """How its workers begin: with nothing loaded, or with their model."""
+
     def __init__(
-        self, command: Sequence[str], environment: Mapping[str, str], *, confined: bool = False
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        confined: bool = False,
+        role: str = "fork_server",
+        passed: Sequence[int] = (),
     ) -> None:
         """Start it. It needs some time until it is :attr:`ready`. ``confined``: its workers will confine themselves.
+
+        ``role`` is what the process is told to be, ``passed`` are descriptors for that.
 
         Raises:
             OSError: The system refused.
@@ -43,13 +55,14 @@ class ForkServer:
         self._channel = ours
         self._ready = False
         self.lost = False
+        handed_over = (theirs.fileno(), *passed)
         try:
             self._process = subprocess.Popen(
-                [*command, "fork_server", str(theirs.fileno()), *(["confined"] if confined else [])],
+                [*command, role, *map(str, handed_over), *(["confined"] if confined else [])],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
+                pass_fds=handed_over,
                 env=self.environment,
                 process_group=0,
             )

@@ -156,6 +156,12 @@ def read_pss(pid: int) -> int | None:
     return _read_rollup(pid).get(b"Pss")
 
 
+def read_private(pid: int) -> int | None:
+    """Return the bytes of pages that nobody else has; None if unknown."""
+    found = _read_rollup(pid)
+    return found[b"Private_Clean"] + found[b"Private_Dirty"] if b"Private_Dirty" in found else None
+
+
 def _sizes(text: bytes) -> dict[bytes, int]:
     """Return the numbers of a ``Key:  123 kB`` file; those in kB (1024 bytes) as bytes."""
     found: dict[bytes, int] = {}

@@ -14,8 +14,8 @@ class Offspring(Protocol):
     """One process. Until it is reaped its number belongs to it, dead or alive."""
 
     pid: int
-    start: Literal["exec", "fork"]
-    """How it began: a new interpreter, or a copy of a fork server."""
+    start: Literal["exec", "fork", "warm"]
+    """How it began: a new interpreter, a copy of a fork server, or one of a template, which has its model loaded."""
 
     def has_exited(self, pidfd: int) -> bool:
         """Whether it has ended; it stays to be reaped."""
@@ -33,7 +33,7 @@ class Offspring(Protocol):
 class ExecutedChild:
     """A child of this process."""
 
-    start: Literal["exec", "fork"] = "exec"
+    start: Literal["exec", "fork", "warm"] = "exec"
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self._process = process
@@ -58,9 +58,10 @@ class ExecutedChild:
 class ForkedChild:
     """A child of the fork server, which keeps it as a zombie until it is reaped. Needs a pidfd to be watched."""
 
-    start: Literal["exec", "fork"] = "fork"
+    start: Literal["exec", "fork", "warm"]
 
     def __init__(self, fork_server: ForkServer, pid: int) -> None:
+        self.start = fork_server.start
         self._fork_server = fork_server
         self.pid = pid
 

@@ -33,6 +33,8 @@ from orchestrator.process.host.flags import worker_flags
 from orchestrator.process.host.interpreter import worker_python
 from orchestrator.process.host.passed_environment import LATE, passed_environment
 from orchestrator.process.offspring import ExecutedChild, ForkedChild, Offspring
+from orchestrator.process.warm.template import TemplateProcess
+from orchestrator_worker.template import Order
 
 _WORKER_MAIN = Path(orchestrator_worker.__file__).with_name("__main__.py")
 _PACKAGES = str(Path(msgspec.__file__).parents[1])
@@ -151,6 +153,18 @@ def start_fork_server(
         InterpreterError: There is no interpreter for workers.
     """
     return ForkServer(_command(python), environment, confined=confined)
+
+
+def start_template(
+    environment: Mapping[str, str], order: Order, python: str | None = None
+) -> TemplateProcess:
+    """Start the template of one model, with this whole environment; ``python`` as for :func:`spawn`.
+
+    Raises:
+        OSError: The system refused.
+        InterpreterError: There is no interpreter for workers.
+    """
+    return TemplateProcess(_command(python), environment, order)
 
 
 def _start(

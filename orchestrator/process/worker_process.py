@@ -143,8 +143,8 @@ class WorkerProcess:
         return None if self._confined is None else self._confined.sandbox
 
     @property
-    def start(self) -> Literal["exec", "fork"]:
-        """How it began: as a new interpreter, or as a copy of a fork server."""
+    def start(self) -> Literal["exec", "fork", "warm"]:
+        """How it began: as a new interpreter, or as a copy of a fork server or of a template."""
         return self._process.start
 
     @property

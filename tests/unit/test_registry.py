@@ -80,10 +80,16 @@ def test_the_list_describes_each_built_in_engine() -> None:
     found = {info.name: info for info in registry.list_all() if info.source == "built-in"}
     assert list(found) == list(registry.BUILT_IN)
     assert found["synthetic"] == EngineInfo(
-        "synthetic", "built-in", ["asr", "align", "synthetic"], restarts=False, aborts=True,
+        "synthetic", "built-in", ["asr", "align", "synthetic"], restarts=False, forks=True, aborts=True,
         summary=SyntheticEngine.summary,
     )  # fmt: skip
     assert found["synthetic-restart"].restarts
+    assert {name for name, info in found.items() if info.forks} >= {"chatllm", "pocketsphinx", "synthetic"}
+    assert not {name for name, info in found.items() if info.forks} & {
+        "moonshine",
+        "faster-whisper",
+        "function",
+    }
 
 
 def test_a_built_in_engine_that_cannot_be_imported_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Entry of the child process: ``python -u -P …/__main__.py [PACKAGES] COMMANDS_FD REPLIES_FD LIFELINE_FD``.
 
 Or ``… [PACKAGES] fork_server CHANNEL_FD [confined]``: :mod:`orchestrator_worker.fork_server`, which forks workers.
+Or ``… [PACKAGES] template CHANNEL_FD LIFELINE_FD``: :mod:`orchestrator_worker.template`, which loads a model before.
 PACKAGES is the absolute path of the folder in which the parent has msgspec. A worker that is to confine itself has a
 fourth descriptor, AUDIO_FD.
 
@@ -50,13 +51,18 @@ def main(arguments: list[str]) -> NoReturn:
         from orchestrator_worker import fork_server
 
         descriptors = [*fork_server.serve(*descriptors, confined="confined" in arguments)]
+    held = None
+    if arguments[0] == "template":
+        from orchestrator_worker import template
+
+        (*descriptors,), held = template.serve(*descriptors)
     commands_fd, replies_fd, lifeline_fd, *audio_fd = descriptors
     from orchestrator_worker import lifeline
 
     lifeline.hold(lifeline_fd)
     from orchestrator_worker import loop
 
-    loop.serve(commands_fd, replies_fd, lifeline_fd, *audio_fd)
+    loop.serve(commands_fd, replies_fd, lifeline_fd, *audio_fd, held=held)
 
 
 if __name__ == "__main__":

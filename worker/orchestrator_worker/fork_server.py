@@ -37,16 +37,20 @@ def serve(channel_fd: int, *, confined: bool = False) -> tuple[int, ...]:
 
     ``confined``: the workers will confine themselves, so that is loaded too.
     """
-    _preload()
+    prepare()
     if confined:
         from orchestrator_worker.sandbox import confinement
 
         confinement.prepare()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel = _socket.socket(fileno=channel_fd)
     gc.collect()
     gc.freeze()  # a collection in a worker would write to every page it shares with the others
     channel.send(READY)
+    return answer_requests(channel)
+
+
+def answer_requests(channel: _socket.socket) -> tuple[int, ...]:
+    """Fork and reap as the host asks. Returns in each worker that was forked, with its descriptors."""
     while True:
         request, descriptors = _receive(channel)
         if request == FORK:
@@ -61,11 +65,12 @@ def serve(channel_fd: int, *, confined: bool = False) -> tuple[int, ...]:
         channel.send(NUMBER.pack(answer))
 
 
-def _preload() -> None:
+def prepare() -> None:
     """Import what a worker of the pool imports before it loads an engine, and the engine of plain Python.
 
-    Reading options once keeps what msgspec finds out about their types.
+    Reading options once keeps what msgspec finds out about their types. Ctrl-C is the host's business.
     """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     for module in (
         "orchestrator_worker.engines.registry",
         "orchestrator_worker.lifeline",
@@ -85,14 +90,15 @@ def _receive(channel: _socket.socket) -> tuple[bytes, tuple[int, ...]]:
             64, _socket.CMSG_SPACE(DESCRIPTOR.size * MOST_DESCRIPTORS), _socket.MSG_CMSG_CLOEXEC
         )
     except ConnectionError:
-        _leave()
+        leave()
     if not request:
-        _leave()
+        leave()
     sent = ancillary[0][2] if ancillary else b""
     return request, tuple(number for (number,) in DESCRIPTOR.iter_unpack(sent))
 
 
-def _leave() -> NoReturn:
+def leave() -> NoReturn:
+    """End this process, without destructors: static ones of native libraries abort."""
     os._exit(0)
 
 

@@ -63,6 +63,7 @@ from orchestrator_worker.values import plain_arguments
 if TYPE_CHECKING:
     from orchestrator_worker.passed_audio import PassedAudio
     from orchestrator_worker.sandbox.confinement import Confinement
+    from orchestrator_worker.template import Held
 
 AnyCommand = TypeVar("AnyCommand", Run, Load | Restart | Unload | Trim | Check | ListEngines)
 CAPABILITIES = ["load", "run", "stream", "cancel", "restart", "heap", "trim", "check", "list-engines"]
@@ -84,10 +85,18 @@ def protocol_out_fd() -> int:
     return _current.replies_fd
 
 
-def serve(commands_fd: int, replies_fd: int, lifeline_fd: int, audio_fd: int | None = None) -> NoReturn:
+def serve(
+    commands_fd: int,
+    replies_fd: int,
+    lifeline_fd: int,
+    audio_fd: int | None = None,
+    *,
+    held: Held | None = None,
+) -> NoReturn:
     """Shake hands, then answer commands until ``Shutdown``. Does not return.
 
-    Until the handshake is over there is one thread: it may have to be confined.
+    ``held`` is the model with which this process was forked. Until the handshake is over there is one thread: it may
+    have to be confined.
     """
     global _current  # noqa: PLW0603 - one worker a process, by definition
     _reset_signals()
@@ -106,7 +115,7 @@ def serve(commands_fd: int, replies_fd: int, lifeline_fd: int, audio_fd: int | N
     lifeline.watch(lifeline_fd)
     if configure.beat_s is not None:
         threading.Thread(target=_beat, args=(configure.beat_s,), name="beat", daemon=True).start()
-    worker = Worker(pipe, heap=configure.heap, linger=configure.linger)
+    worker = Worker(pipe, heap=configure.heap, linger=configure.linger, held=held)
     worker.confinement = confinement
     if audio_fd is not None:
         worker.hear_from(audio_fd)
@@ -143,8 +152,9 @@ def _reset_signals() -> None:
 class Worker:
     """The state of one worker: at most one engine with its model."""
 
-    def __init__(self, pipe: Pipe, *, heap: bool, linger: bool) -> None:
+    def __init__(self, pipe: Pipe, *, heap: bool, linger: bool, held: Held | None = None) -> None:
         self._pipe = pipe
+        self._held = held
         self._heap = heap
         # Where the heap is asked for, memory is read between two jobs: nothing must stir.
         self._lingers = linger and not heap
@@ -214,8 +224,13 @@ class Worker:
         from orchestrator_worker.engines import registry
 
         started = perf_counter()
-        engine = registry.find(command.model.engine)()
-        facts = dict(engine.load(command.model))
+        held, self._held = self._held, None
+        if held is not None and held.spec == command.model:
+            engine, facts = held.engine, dict(held.facts)
+        else:
+            held = None  # of another model: its memory is free before this one's is taken
+            engine = registry.find(command.model.engine)()
+            facts = dict(engine.load(command.model))
         seconds = perf_counter() - started
         self._engine = engine
         self._context_used = False
@@ -291,7 +306,8 @@ class Worker:
         engine = registry.find(command.model.engine)
         engine.check(command.model)
         tasks, estimate = list(engine.tasks), engine.memory_estimate(command.model)
-        return Checked(command.id, tasks, estimate, engine.unloading(command.model))
+        unloading, forks = engine.unloading(command.model), engine.may_fork(command.model)
+        return Checked(command.id, tasks, estimate, unloading, forks)
 
     def _loaded(self) -> Engine:
         if self._engine is None:

@@ -192,12 +192,16 @@ class ChunkTimes(Value, frozen=True):
 
 
 class EngineInfo(Value, frozen=True):
-    """One engine as ``orchestrator engines`` lists it; ``error`` when its import failed."""
+    """One engine as ``orchestrator engines`` lists it; ``error`` when its import failed.
+
+    ``forks``: it says of a model that a process which has loaded it may be forked.
+    """
 
     name: str
     source: str
     tasks: list[str] = []
     restarts: bool = False
+    forks: bool = False
     aborts: bool = False
     summary: str = ""
     error: str | None = None
@@ -382,13 +386,15 @@ class Trimmed(Message, frozen=True):
 class Checked(Message, frozen=True):
     """The engine could load the model, as far as a look can tell. ``estimate_bytes`` of memory, if it knows.
 
-    ``unloading``: how the model is to be unloaded by whoever loads others after it in the same process.
+    ``unloading``: how the model is to be unloaded by whoever loads others after it in the same process. ``forks``: a
+    process that has loaded it may be forked.
     """
 
     id: int
     tasks: list[str]
     estimate_bytes: int | None = None
     unloading: Unloading = "destroy"
+    forks: bool = False
 
 
 class Engines(Message, frozen=True):

@@ -56,14 +56,11 @@ def _print_table(infos: list[EngineInfo]) -> None:
     from orchestrator.cli.terminal.drawing import console_on
 
     console = console_on(sys.stdout)
-    row = "{:<18} {:<22} {:<8} {:<6} {}"
-    console.print(Text(row.format("engine", "tasks", "restart", "abort", "from"), style="bold"))
+    row = "{:<18} {:<22} {:<8} {:<6} {:<5} {}"
+    console.print(Text(row.format("engine", "tasks", "restart", "abort", "warm", "from"), style="bold"))
     for info in infos:
-        facts = (
-            ("yes" if info.restarts else "no", "yes" if info.aborts else "no")
-            if not info.error
-            else ("–", "–")
-        )
+        told = (info.restarts, info.aborts, info.forks)
+        facts = ["–" if info.error else "yes" if each else "no" for each in told]
         console.print(Text(row.format(info.name, ", ".join(info.tasks) or "–", *facts, info.source)))
         words = (
             Text(f"cannot be used: {info.error}", style="red")

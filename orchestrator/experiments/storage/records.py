@@ -18,7 +18,7 @@ RECORDS_SCHEMA = 2
 Boundary = Literal["before_load", "after_load", "after_infer", "after_unload", "after_trim"]
 Outcome = Literal["completed", "crashed", "failed", "timeout", "unavailable", "interrupted"]
 PeakSource = Literal["VmHWM", "sampled"]
-WorkerStart = Literal["exec", "fork"]
+WorkerStart = Literal["exec", "fork", "warm"]
 """How a worker's process began: as a new interpreter, or as a copy of a fork server."""
 
 

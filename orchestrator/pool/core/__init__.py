@@ -18,4 +18,6 @@ In reading order:
 - ``recycling_rules``: when a worker is due to be replaced
 - ``auto_recycling``, ``learned_recycling``, ``growth_model``: recycling that is learnt while the pool runs
 - ``recovery``: consistent again after a decision that was interrupted half way
+
+The folder ``warm`` decides about templates, from which workers are forked with their model loaded.
 """

@@ -41,6 +41,8 @@ class AfterJob:
     def answered(self, worker: Worker, job: JobRecord, answer: Done | Failed, now: float) -> None:
         """A job is over: the worker has its next one before callers are told of this one."""
         running = job.state is JobState.RUNNING
+        if worker.template is not None:
+            worker.template.proven = True
         if running and type(answer) is Done:
             # Of several answers that came together none but the first was waited for since its job began.
             if now - job.started_at < answer.seconds:

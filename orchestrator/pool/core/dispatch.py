@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from orchestrator.config.sizes import format_size
 from orchestrator.errors import HostShortageError, SpawnError
-from orchestrator.pool.core.entities import JobRecord, ModelQueue, Slot, Worker
+from orchestrator.pool.core.entities import JobRecord, ModelQueue, Slot, Template, Worker
 from orchestrator.pool.core.outcomes import Outcomes, identity
 from orchestrator.pool.core.prefetch import Prefetch
 from orchestrator.pool.core.recycling_rules import Limits, draw_limits, time_to_prepare
@@ -25,6 +25,7 @@ from orchestrator.pool.core.scheduling import (
 )
 from orchestrator.pool.core.states import ExitReason, JobEvent, WorkerEvent, WorkerState
 from orchestrator.pool.core.termination import Termination
+from orchestrator.pool.core.warm.templates import Templates
 from orchestrator.pool.events import WorkerStarted
 from orchestrator_worker.protocol import Load
 
@@ -42,12 +43,18 @@ class Dispatch:
     """Brings jobs and workers together."""
 
     def __init__(
-        self, registry: Registry, outcomes: Outcomes, termination: Termination, prefetch: Prefetch
+        self,
+        registry: Registry,
+        outcomes: Outcomes,
+        termination: Termination,
+        prefetch: Prefetch,
+        templates: Templates,
     ) -> None:
         self._registry = registry
         self._outcomes = outcomes
         self._prefetch = prefetch
         self._termination = termination
+        self._templates = templates
 
     # ------------------------------------------------------------------ the usual case
 
@@ -141,6 +148,8 @@ class Dispatch:
         """Do what the scheduling says until it has nothing more to say."""
         registry = self._registry
         registry.replan = False
+        if registry.templates:
+            self._templates.look_after(now)
         # Ends, because each step takes something that is not given back in this loop: a waiting job, a free slot, an
         # idle worker. Memory comes back when a process is reaped, and that is a round of its own. A start that the host
         # refuses takes the right to start others.
@@ -153,6 +162,8 @@ class Dispatch:
         demands = self._demands()
         if not demands:
             return None
+        if registry.templates:
+            demands = self._with_room_made(demands)
         leaving_bytes = sum(registry.budget.held_by(worker) for worker in registry.leaving)
         return next_step(
             demands,
@@ -163,6 +174,19 @@ class Dispatch:
             may_give=not registry.all_at_work,
             starts_put_off=registry.start_pause.holds(now),
         )
+
+    def _with_room_made(self, demands: list[Demand]) -> list[Demand]:
+        """Return the demands once templates that only take room are given up."""
+        registry = self._registry
+        if all(slot.worker is not None for slot in registry.slots):
+            return demands
+        in_the_way = False
+        for demand in demands:
+            if demand.most_workers:
+                self._templates.make_room(demand.need_bytes)
+                queue = registry.model_queues[demand.model]
+                in_the_way = self._templates.is_in_the_way(queue, demand.need_bytes) or in_the_way
+        return self._demands() if in_the_way else demands
 
     def _demands(self) -> list[Demand]:
         registry = self._registry
@@ -182,7 +206,7 @@ class Dispatch:
         if registry.closing:
             return found
         for slot in registry.slots:
-            if slot.keep is not None and slot.worker is None:
+            if slot.keep is not None and slot.worker is None and not slot.keep.template_loads:
                 need, most = slot.keep.need_bytes(limit), self._most_workers(slot.keep)
                 found.append(Demand(slot.keep.name, KEEP_WARM_PRIORITY, _BEHIND_ALL, _BEHIND_ALL, need, most))
         return found
@@ -230,6 +254,10 @@ class Dispatch:
         registry = self._registry
         if registry.start_pause.holds(now):
             return False
+        if model_queue.wants_template:
+            return self._start_template(model_queue, now)
+        if model_queue.template_loads:
+            return False
         worker = Worker(slot, slot.generation + 1, model_queue, self._draw_limits(model_queue), now)
         if not registry.budget.reserve(worker, model_queue.need_bytes(registry.budget.limit_bytes)):
             return False
@@ -238,16 +266,7 @@ class Dispatch:
         if model_queue.learner is not None:
             alone = registry.settings.workers == 1  # nobody to leave at the same time with
             worker.trace = model_queue.learner.begin(0.0 if alone else worker.limits.slack)
-        try:
-            worker.link = registry.effects.spawn(worker)
-        except HostShortageError as error:
-            registry.budget.release(worker)
-            slot.generation -= 1
-            self.put_off_starts(error, now)
-            return False
-        except SpawnError as error:
-            registry.budget.release(worker)
-            self._termination.start_failed(model_queue, error, now)
+        if not self._spawn(worker, now):
             return False
         worker.ticket = registry.effects.draw_ticket()
         # Sent before Hello is here: the pipe keeps it, and the load begins a round trip earlier.
@@ -267,6 +286,42 @@ class Dispatch:
                 WorkerStarted(at_s=now, model=model_queue.name, start=worker.link.start, **identity(worker))
             )
         return True
+
+    def _spawn(self, worker: Worker, now: float) -> bool:
+        """Start the process of a worker for which memory is reserved; False where the system refused."""
+        registry = self._registry
+        worker.template = worker.model_queue.template
+        try:
+            worker.link = registry.effects.spawn(worker)
+        except HostShortageError as error:
+            registry.budget.release(worker)
+            worker.slot.generation -= 1
+            self.put_off_starts(error, now)
+            return False
+        except SpawnError as error:
+            registry.budget.release(worker)
+            self._termination.start_failed(worker.model_queue, error, now)
+            return False
+        if worker.template is not None:
+            self._begin_warm(worker, worker.template)
+        return True
+
+    def _start_template(self, model_queue: ModelQueue, now: float) -> bool:
+        """Start what workers are forked from; they are started when it has loaded."""
+        try:
+            self._templates.start(model_queue, now)
+        except HostShortageError as error:
+            self.put_off_starts(error, now)
+        return False
+
+    def _begin_warm(self, worker: Worker, template: Template) -> None:
+        """Count a worker with its template; one that could not be forked loads by itself."""
+        if worker.link.start == "warm":
+            template.workers += 1
+            return
+        worker.template = None
+        budget = self._registry.budget
+        budget.adjust(worker, worker.model_queue.cold_need_bytes(budget.limit_bytes))
 
     def put_off_starts(self, error: HostShortageError, now: float) -> None:
         """The host is short of something: go on with the workers there are, and try again after a while."""

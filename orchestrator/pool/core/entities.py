@@ -10,7 +10,9 @@ A slot has room for one worker in use. While that is being replaced there is als
 stands ready as a reserve. A worker that was told to go is in no slot any more, but in the registry's ``leaving`` until
 its process is confirmed gone.
 
-``Promise`` and ``Link`` are what the outside offers for a job and for a process.
+A model whose workers are started warm has a ``Template``, from which they are forked.
+
+``Promise``, ``Link`` and ``TemplateLink`` are what the outside offers for a job and for processes.
 """
 
 from __future__ import annotations
@@ -151,8 +153,11 @@ class Link(Protocol):
         """Signal the process and its group."""
         ...
 
-    def read_rss(self) -> int:
-        """Return the resident bytes now, 0 when the process is gone."""
+    def read_rss(self, *, anew: bool = False) -> int:
+        """Return the resident bytes now, 0 when the process is gone; of one forked from a template its own alone.
+
+        ``anew``: not as far as it was read a moment ago.
+        """
         ...
 
     def read_pulse(self) -> tuple[int, str] | None:
@@ -164,6 +169,27 @@ class Link(Protocol):
         ...
 
 
+class TemplateLink(Protocol):
+    """What the supervisor can do to the process of a template. No call blocks for long."""
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        ...
+
+    def read_rss(self) -> int:
+        """Return the resident bytes now, 0 when the process is gone."""
+        ...
+
+    def outdated(self) -> bool:
+        """Whether the model's files have changed since it was started, or the environment of its workers."""
+        ...
+
+    def close(self) -> None:
+        """Kill it."""
+        ...
+
+
 class Sample(NamedTuple):
     """One reading of a slot's memory. ``at_s`` is the pool's monotonic clock, ``job`` the job's number or None."""
 
@@ -172,6 +198,37 @@ class Sample(NamedTuple):
     generation: int
     state: str
     job: int | None
+
+
+class Template:
+    """A process that has loaded a model, and from which workers with that model are forked."""
+
+    __slots__ = (
+        "link",
+        "loaded_bytes",
+        "model_queue",
+        "proven",
+        "ready_at",
+        "retired",
+        "rss_bytes",
+        "started_at",
+        "workers",
+    )
+
+    link: TemplateLink
+
+    def __init__(self, model_queue: ModelQueue, now: float) -> None:
+        self.model_queue = model_queue
+        self.started_at = now
+        self.ready_at: float | None = None
+        """When it had loaded; None before."""
+        self.retired = False
+        """Whether nothing is forked from it any more."""
+        self.proven = False
+        """Whether a worker of it has answered a job."""
+        self.workers = 0
+        """How many of its workers are not confirmed gone."""
+        self.loaded_bytes = self.rss_bytes = 0
 
 
 class Worker:
@@ -205,6 +262,7 @@ class Worker:
         "spares_job",
         "started_at",
         "state",
+        "template",
         "ticket",
         "trace",
     )
@@ -247,6 +305,8 @@ class Worker:
         """Whether its replies are not read, because more of its text waits for a reader than may."""
         self.hung_up: HungUp | None = None
         """Set once it has closed its end of a pipe."""
+        self.template: Template | None = None
+        """What it was forked from with its model loaded; None: it loads by itself."""
         self.ticket = 0
         """The id of the command, no job, that it has to answer."""
         self.trace: Trace | None = None
@@ -332,6 +392,7 @@ class ModelQueue:
 
     __slots__ = (
         "cause",
+        "cold_because",
         "engine_s",
         "exits",
         "half_open",
@@ -346,7 +407,10 @@ class ModelQueue:
         "rests",
         "spec",
         "start_s",
+        "template",
+        "template_limit",
         "waiting",
+        "warm_bytes",
         "workers",
     )
 
@@ -372,6 +436,13 @@ class ModelQueue:
         self.start_s: float | None = None
         self.job_s: float | None = None
         self.engine_s = math.inf
+        self.cold_because: str | None = ""
+        """Why its workers are started cold; empty where nobody asked for anything else. None: they are started warm."""
+        self.template: Template | None = None
+        """What they are forked from, once that is started."""
+        self.template_limit = RestartLimit()
+        self.warm_bytes = 0
+        """The most that a forked worker had for itself alone, after its start and its first job."""
         self.learner: Learner | None = None
         """What its workers have shown of its growth, where it is recycled by that."""
 
@@ -395,14 +466,35 @@ class ModelQueue:
         """Whether its jobs have nothing to wait for."""
         return self.out_of_use is not None and not self.half_open and not self.serves
 
+    @property
+    def wants_template(self) -> bool:
+        """Whether a template is to be started before the next worker."""
+        return self.cold_because is None and self.template is None
+
+    @property
+    def template_loads(self) -> bool:
+        """Whether its workers wait for a template to have loaded."""
+        return self.template is not None and self.template.ready_at is None
+
     def may_start(self) -> bool:
-        """Whether one more worker may be started: of a model that is out of use one at a time, to try."""
+        """Whether one more worker may be started: of a model that is out of use one at a time, to try.
+
+        While its template loads they wait for that.
+        """
+        if self.template_loads:
+            return False
         if self.out_of_use is None:
             return True
         return self.half_open and not any(worker.state in _WITHOUT_MODEL for worker in self.workers)
 
     def need_bytes(self, budget_bytes: int) -> int:
-        """Return what a worker of this model needs: measured, or a first guess."""
+        """Return what a worker of this model needs, measured or a first guess: of a warm one what is its own."""
+        if self.template is None:
+            return self.cold_need_bytes(budget_bytes)
+        return learnt_need(self.warm_bytes, budget_bytes)
+
+    def cold_need_bytes(self, budget_bytes: int) -> int:
+        """Return what one that loads the model needs, be it a template."""
         if self.measured_bytes:
             return learnt_need(self.measured_bytes, budget_bytes)
         return first_guess(self.model.file_bytes())
@@ -421,9 +513,12 @@ class ModelQueue:
             self.job_s = known + WEIGHT_OF_THE_NEWEST * (seconds - known)
             self.engine_s = engine + WEIGHT_OF_THE_NEWEST * (engine_s - engine)
 
-    def learn_memory(self, peak_bytes: int) -> None:
-        """Note the peak of a load and of a first job."""
-        self.measured_bytes = max(self.measured_bytes, peak_bytes)
+    def learn_memory(self, worker: Worker, peak_bytes: int) -> None:
+        """Note the peak of a worker's load and of its first job."""
+        if worker.template is None:
+            self.measured_bytes = max(self.measured_bytes, peak_bytes)
+        else:
+            self.warm_bytes = max(self.warm_bytes, peak_bytes)
 
     def refusal(self) -> ModelOutOfUseError:
         """Return the error for one more job of a model that is out of use; each caller gets its own."""

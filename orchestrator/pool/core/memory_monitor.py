@@ -66,10 +66,10 @@ class MemoryMonitor:
 
     def learn(self, worker: Worker) -> None:
         """A load or a job has shown what the model needs; the reservation follows, as far as there is room."""
-        self.read(worker)
+        worker.saw_rss(worker.link.read_rss(anew=True))
         registry = self._registry
         if worker.jobs <= 1:
-            worker.model_queue.learn_memory(worker.peak_bytes)
+            worker.model_queue.learn_memory(worker, worker.peak_bytes)
         need = worker.model_queue.need_bytes(registry.budget.limit_bytes)
         registry.budget.adjust(worker, max(need, worker.rss_bytes))
 
@@ -126,7 +126,7 @@ class HardBudget:
         limit = self._registry.budget.limit_bytes
         fresh = worker.jobs <= 1
         if fresh:
-            worker.model_queue.learn_memory(worker.rss_bytes)
+            worker.model_queue.learn_memory(worker, worker.rss_bytes)
         if worker.state not in _AT_WORK and not alone:
             self._termination.dismiss(worker, ExitReason.EVICTED, now, rung=Rung.KILL)
             return

@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from orchestrator.pool.core.entities import HungUp, JobRecord, Link, ModelQueue, Slot, Worker
+from orchestrator.pool.core.entities import (
+    HungUp,
+    JobRecord,
+    Link,
+    ModelQueue,
+    Slot,
+    Template,
+    TemplateLink,
+    Worker,
+)
 from orchestrator.pool.core.growth_model import Learner
 from orchestrator.pool.core.memory_budget import Budget
 from orchestrator.pool.core.recycling_rules import NO_LIMITS, next_check_s
@@ -27,6 +36,22 @@ class Effects(Protocol):
 
     def spawn(self, worker: Worker) -> Link:
         """Start a process for ``worker``; replies come to the supervisor.
+
+        Raises:
+            HostShortageError: The system has nothing left for one more process.
+            SpawnError: It refused for another reason.
+        """
+        ...
+
+    def why_cold(self, model: Model) -> str | None:
+        """Return why workers of a model are started cold without a try, empty where nobody asked for another start.
+
+        None: a template is to be tried.
+        """
+        ...
+
+    def start_template(self, template: Template) -> TemplateLink:
+        """Start the process of a template; what it says comes to the supervisor.
 
         Raises:
             HostShortageError: The system has nothing left for one more process.
@@ -88,9 +113,13 @@ class Registry:
         self.settings = settings
         self.effects = effects
         self.slots = [Slot(index) for index in range(settings.workers + settings.standby)]
-        self.model_queues = {model.name: ModelQueue(model) for model in models}
+        self.model_queues: dict[str, ModelQueue] = {}
+        self.templates: dict[Template, None] = {}
+        """All that are not closed, also those from which nothing is forked any more."""
+        for model in models:
+            self.model_queues[model.name] = self._made_known(ModelQueue(model))
         self.budget = Budget(settings.budget_bytes)
-        self.timers: Timers[Worker | JobRecord | HungUp | StartPause] = Timers()
+        self.timers: Timers[Worker | JobRecord | HungUp | StartPause | Template] = Timers()
         self.start_pause = StartPause()
         self.leaving: dict[Worker, None] = {}
         self.queues_with_jobs: dict[ModelQueue, None] = {}
@@ -176,9 +205,17 @@ class Registry:
 
     # ------------------------------------------------------------------ jobs
 
+    def _made_known(self, model_queue: ModelQueue) -> ModelQueue:
+        model_queue.cold_because = self.effects.why_cold(model_queue.model)
+        if model_queue.cold_because is None and self.settings.hard_budget:
+            model_queue.cold_because = (
+                "a hard memory budget is kept by looking at every process that loads a model"
+            )
+        return model_queue
+
     def add(self, model_queue: ModelQueue) -> None:
         """Take a further instance of a model, made for its first job; begin to learn of it where that is wanted."""
-        self.model_queues[model_queue.name] = model_queue
+        self.model_queues[model_queue.name] = self._made_known(model_queue)
         recycle = self.settings.recycle
         if recycle is not None and recycle.of(model_queue.recycled_as).auto:
             model_queue.learner = Learner(self.settings.workers)

@@ -11,8 +11,8 @@ calls it, from one thread at a time, with the time. :class:`~orchestrator.pool.c
     time ──── tick, sample ─────▶ └────────────┘ ── result or error, once ──▶ promises
 
 Its parts: :mod:`.dispatch` (jobs to workers), :mod:`.prefetch` (jobs in a worker's pipe), :mod:`.after_job`,
-:mod:`.termination` (workers leave), :mod:`.outcomes` (jobs end) and :mod:`.memory_monitor`, all on the state in
-:mod:`.registry`.
+:mod:`.termination` (workers leave), :mod:`.outcomes` (jobs end), :mod:`.warm` (what workers are forked from) and
+:mod:`.memory_monitor`, all on the state in :mod:`.registry`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from orchestrator.errors import (
 )
 from orchestrator.pool.core.after_job import AfterJob
 from orchestrator.pool.core.dispatch import Dispatch
-from orchestrator.pool.core.entities import HungUp, JobRecord, Worker
+from orchestrator.pool.core.entities import HungUp, JobRecord, Template, Worker
 from orchestrator.pool.core.memory_monitor import MemoryMonitor
 from orchestrator.pool.core.outcomes import Outcomes, identity
 from orchestrator.pool.core.prefetch import Prefetch
@@ -41,6 +41,7 @@ from orchestrator.pool.core.registry import Effects, Registry
 from orchestrator.pool.core.restart_limit import StartPause
 from orchestrator.pool.core.states import ExitReason, JobEvent, JobState, WorkerEvent, WorkerState
 from orchestrator.pool.core.termination import Rung, Termination
+from orchestrator.pool.core.warm.templates import Templates
 from orchestrator.pool.events import WorkerLoaded
 from orchestrator.pool.models import Model
 from orchestrator.pool.options import Settings
@@ -63,10 +64,13 @@ class Supervisor:
         self.registry = Registry(models, settings, effects)
         self._outcomes = Outcomes(self.registry)
         self._prefetch = Prefetch(self.registry, self._outcomes)
-        self._termination = Termination(self.registry, self._outcomes, self._prefetch)
+        self.templates = Templates(self.registry)
+        self._termination = Termination(self.registry, self._outcomes, self._prefetch, self.templates)
         self._recovery = Recovery(self.registry, self._outcomes, self._termination)
         self._memory = MemoryMonitor(self.registry, self._termination)
-        self._dispatch = Dispatch(self.registry, self._outcomes, self._termination, self._prefetch)
+        self._dispatch = Dispatch(
+            self.registry, self._outcomes, self._termination, self._prefetch, self.templates
+        )
         self._after_job = AfterJob(
             self.registry, self._outcomes, self._termination, self._dispatch, self._prefetch, self._memory
         )
@@ -312,6 +316,8 @@ class Supervisor:
                 self._start_pause_over(now)
             elif isinstance(key, HungUp):
                 self._hung_up_and_lives(key.worker, now)
+            elif isinstance(key, Template):
+                self.templates.timed_out(key)
             else:
                 self._worker_due(key, now)
         if registry.next_sample_at is not None and now >= registry.next_sample_at:

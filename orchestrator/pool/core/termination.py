@@ -22,6 +22,7 @@ from orchestrator.pool.core.outcomes import Outcomes, identity
 from orchestrator.pool.core.prefetch import Prefetch
 from orchestrator.pool.core.registry import Registry
 from orchestrator.pool.core.states import ExitReason, JobState, WorkerEvent, WorkerState
+from orchestrator.pool.core.warm.templates import Templates
 from orchestrator.pool.events import ModelTakenOut, WorkerDismissed, WorkerLeft
 from orchestrator_worker.protocol import PROTOCOL_EXIT_CODE, Shutdown
 
@@ -50,10 +51,13 @@ class Rung(IntEnum):
 class Termination:
     """Ends workers."""
 
-    def __init__(self, registry: Registry, outcomes: Outcomes, prefetch: Prefetch) -> None:
+    def __init__(
+        self, registry: Registry, outcomes: Outcomes, prefetch: Prefetch, templates: Templates
+    ) -> None:
         self._registry = registry
         self._outcomes = outcomes
         self._prefetch = prefetch
+        self._templates = templates
 
     # ------------------------------------------------------------------ told to go
 
@@ -74,6 +78,7 @@ class Termination:
         worker.move(WorkerEvent.DISMISSED)  # any -> leaving
         worker.dismissed_for = reason
         worker.cause = cause
+        self._templates.doubt(worker, reason, cause)
         # The slot is free at once, but the memory is not: the budget holds the reservation until the process is
         # reaped.
         self._registry.leaving[worker] = None
@@ -136,6 +141,7 @@ class Termination:
         cause = worker.cause or words
         worker.move(WorkerEvent.EXITED)  # any -> gone
         self._give_back(worker, reason, now)
+        self._templates.worker_left(worker, reason, cause)
         if self._registry.effects.listening:
             self._registry.effects.tell(self._farewell(worker, reason, cause, now))
         if was in _STARTING:

@@ -8,6 +8,7 @@ In reading order:
 - ``tickets``: ids of commands that nobody can guess
 - ``process_link``: one worker process and its pipes
 - ``start_method``: executed or forked from a fork server
+- ``template_link``: the process that has loaded a model, from which workers are forked
 - ``admission``: the bounded queue, and callers that wait for a place in it
 - ``oom_kills``: what the kernel's counters say about processes that ran out of memory
 - ``output_log``: what workers print, in the log

@@ -10,16 +10,19 @@ import os
 import random
 from collections.abc import Callable
 
-from orchestrator.pool.core.entities import JobRecord, Worker
+from orchestrator.pool.core.entities import JobRecord, Template, Worker
 from orchestrator.pool.events import Hook, PoolEvent
+from orchestrator.pool.models import Model
 from orchestrator.pool.runtime.admission import Admission
 from orchestrator.pool.runtime.oom_kills import OomKills
 from orchestrator.pool.runtime.process_link import ProcessLink
 from orchestrator.pool.runtime.selector import Selector
 from orchestrator.pool.runtime.start_method import StartMethod
+from orchestrator.pool.runtime.template_link import ProcessTemplateLink
 from orchestrator.pool.runtime.tickets import tickets, with_ticket
 from orchestrator.process.sandbox import removal
 from orchestrator.process.spawn import refusal
+from orchestrator.process.warm.engines import why_cold
 
 log = logging.getLogger("orchestrator.pool")
 
@@ -48,6 +51,7 @@ class PoolEffects:
         """Told of a worker that was found to have closed its pipe when something was written to it."""
         self._kills = OomKills()
         self._start_method = StartMethod(python)
+        self._python = python
         self._tickets = tickets()
         self._random = random.Random()  # noqa: S311 - jitter, no secret
         self.blind = False
@@ -67,6 +71,21 @@ class PoolEffects:
             slot, generation = worker.slot.index, worker.generation
             raise refusal(error, slot=slot, generation=generation, pid=link.pid) from error
         log.debug("slot %d generation %d: started pid %d", worker.slot.index, worker.generation, link.pid)
+        return link
+
+    def why_cold(self, model: Model) -> str | None:
+        """Return why its workers are started cold without a try; None: a template is to be tried."""
+        return why_cold(model)
+
+    def start_template(self, template: Template) -> ProcessTemplateLink:
+        """Start a template's process and wait on it."""
+        link = ProcessTemplateLink(template, self._python)
+        try:
+            self._selector.watch_template(link)
+        except OSError as error:
+            link.close()
+            raise refusal(error, slot=-1, generation=0, pid=link.pid) from error
+        log.debug("model %s: started its template, pid %d", template.model_queue.name, link.pid)
         return link
 
     def _pipe_changed(self, link: ProcessLink) -> None:

@@ -39,6 +39,7 @@ from orchestrator.pool.runtime.calling_threads import CallingThreads, may_be_a_h
 from orchestrator.pool.runtime.effects import PoolEffects
 from orchestrator.pool.runtime.process_link import ProcessLink
 from orchestrator.pool.runtime.selector import Selector, Waker
+from orchestrator.pool.runtime.template_link import ProcessTemplateLink
 from orchestrator.process.exit_status import describe_exit
 from orchestrator_worker.protocol import Reply
 
@@ -283,6 +284,15 @@ class EventLoop:
             link = self.selector.link_of(descriptor)
             if link is not None:
                 self._pump(link, descriptor, now)
+            elif (template := self.selector.template_of(descriptor)) is not None:
+                self._hear_template(template, now)
+
+    def _hear_template(self, link: ProcessTemplateLink, now: float) -> None:
+        why_not, end = link.hear()
+        if end is not None:
+            self.supervisor.templates.ended(link.template, end, now)
+        elif why_not is not None:
+            self.supervisor.templates.loaded(link.template, why_not, now)
 
     def _pump(self, link: ProcessLink, descriptor: int, now: float) -> None:
         """Take what one worker said; see whether it is gone."""

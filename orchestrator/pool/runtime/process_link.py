@@ -19,6 +19,7 @@ from orchestrator.process.engine_environment import engine_defaults
 from orchestrator.process.memory import ProcessGoneError
 from orchestrator.process.pulse import read_pulse
 from orchestrator.process.spawn import host_sys_path, refusal
+from orchestrator.process.warm.private_memory import PrivateMemory
 from orchestrator.process.worker_process import WorkerProcess
 from orchestrator_worker.framing import HEADER_SIZE
 from orchestrator_worker.protocol import PROTOCOL_VERSION, Command, Configure, Hello, Reply, Run
@@ -53,13 +54,18 @@ class ProcessLink:
         self._on_change = on_change
         model = worker.model_queue.model
         environment = engine_defaults(model.engine, model.env) | dict(model.env)
+        forks = start_method.fork_server_for(
+            environment,
+            worker.generation,
+            worker.template,
+            pass_env=model.pass_env,
+            confined=model.sandbox != "off",
+        )
         self.process = WorkerProcess(
             environment,
             slot=worker.slot.index,
             generation=worker.generation,
-            fork_server=start_method.fork_server_for(
-                environment, worker.generation, pass_env=model.pass_env, confined=model.sandbox != "off"
-            ),
+            fork_server=forks,
             python=start_method.python,
             models=(model,),
         )
@@ -71,9 +77,9 @@ class ProcessLink:
             self.process.on_noise = self._noise.add
         self.watched: dict[int, int] = {}
         """Descriptors the loop waits on for this worker, with the events it waits for."""
-        self._reader: FamilyMemory | None = None
+        self._reader: FamilyMemory | PrivateMemory | None = None
         try:
-            self._reader = FamilyMemory(self.pid)
+            self._reader = PrivateMemory(self.pid) if self.start == "warm" else FamilyMemory(self.pid)
         except ProcessGoneError:
             pass  # its death is heard of in a moment
         except OSError as error:
@@ -99,7 +105,7 @@ class ProcessLink:
 
     @property
     def start(self) -> str:
-        """How the process began: ``exec`` or ``fork``."""
+        """How the process began: ``exec``, ``fork`` or ``warm``."""
         return self.process.start
 
     def pump(self) -> list[Reply]:
@@ -181,12 +187,12 @@ class ProcessLink:
         """Signal the process and its group."""
         self.process.signal_group(number)
 
-    def read_rss(self) -> int:
-        """Return the resident bytes now, its descendants' too, 0 when the process is gone."""
+    def read_rss(self, *, anew: bool = False) -> int:
+        """Return the resident bytes now, its descendants' too, 0 when the process is gone; see the protocol."""
         if self._reader is None:
             return 0
         try:
-            return self._reader.read()
+            return self._reader.read(anew=anew)
         except ProcessGoneError:
             return 0
 

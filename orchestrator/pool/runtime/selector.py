@@ -19,6 +19,7 @@ import threading
 from contextlib import suppress
 
 from orchestrator.pool.runtime.process_link import ProcessLink
+from orchestrator.pool.runtime.template_link import ProcessTemplateLink
 
 _FOREVER_S = -1.0
 _NOTHING = 0
@@ -76,6 +77,7 @@ class Selector:
         self._links: dict[int, ProcessLink] = {}
         self.link_of = self._links.get
         """The worker a descriptor belongs to; None for what is none, and for one no longer watched."""
+        self._templates: dict[int, ProcessTemplateLink] = {}
         self._wakers = {threads_waker.descriptor: threads_waker}
         self._everything.register(threads_waker.descriptor, select.EPOLLIN)
         self._everything.register(self._replies.fileno(), select.EPOLLIN)
@@ -145,6 +147,16 @@ class Selector:
         with suppress(OSError, ValueError):  # done before
             self._replies.unregister(link.process.replies_fd)
 
+    def watch_template(self, link: ProcessTemplateLink) -> None:
+        """Wait for what a template says, and for its end."""
+        self._everything.register(link.descriptor, select.EPOLLIN)
+        self._templates[link.descriptor] = link
+
+    def template_of(self, descriptor: int) -> ProcessTemplateLink | None:
+        """Return the template a descriptor belongs to. One that is closed was taken out by that."""
+        link = self._templates.get(descriptor)
+        return None if link is None or link.process.descriptor < 0 else link
+
     def forget(self, link: ProcessLink) -> None:
         """Wait for nothing of a process of which not everything could be watched."""
         for descriptor in link.process.readable_fds:
@@ -165,9 +177,11 @@ class Selector:
                 continue  # in the other set, or closed already, which took it out
 
     def close(self) -> None:
-        """Let every worker go."""
+        """Let every worker go, then what they were forked from."""
         for link in self.links():
             self.drop(link)
             link.close()
+        for template in self._templates.values():
+            template.close()
         self._everything.close()
         self._replies.close()

@@ -12,6 +12,8 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 
+from orchestrator.pool.core.entities import Template
+from orchestrator.pool.runtime.template_link import ProcessTemplateLink
 from orchestrator.process.fork_server import ForkServer
 from orchestrator.process.spawn import child_environment, start_fork_server
 
@@ -32,14 +34,19 @@ class StartMethod:
         self,
         own_environment: Mapping[str, str],
         generation: int,
+        template: Template | None = None,
         *,
         pass_env: Sequence[str] = (),
         confined: bool = False,
     ) -> ForkServer | None:
         """Return what to fork the worker from, which may have to be ``confined``; None to execute it.
 
-        ``pass_env`` names what it gets of our environment besides the usual.
+        ``pass_env`` names what it gets of our environment besides the usual. Where there is a ``template``, which has
+        its model loaded, it is that.
         """
+        if template is not None:
+            assert isinstance(template.link, ProcessTemplateLink)
+            return template.link.process
         if own_environment or generation <= 1 or not hasattr(os, "pidfd_open"):
             return None
         whole = child_environment({}, pass_env)

@@ -121,6 +121,14 @@ def test_a_sandbox_and_what_it_allows_besides(right_text: str, resolved: Resolve
     assert model_of(resolved(right_text, {}, 8)).sandbox == "off"
 
 
+def test_how_workers_are_started(right_text: str, resolved: Resolved) -> None:
+    said = 'engine = "moonshine"\nstart = "warm"\ntemplate_max_age_s = 60.0'
+    model = model_of(resolved(right_text.replace('engine = "moonshine"', said), {}, 8))
+    assert (model.start, model.template_max_age_s) == ("warm", 60.0)
+    model = model_of(resolved(right_text, {}, 8))
+    assert (model.start, model.template_max_age_s) == ("auto", None)
+
+
 @pytest.mark.parametrize(
     "wrong", [{"sandbox": "tight"}, {"sandbox_reads": "/one"}, {"sandbox_writes": Path("/one")}]
 )

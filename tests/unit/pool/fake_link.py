@@ -105,7 +105,7 @@ class FakeLink:
     def signal(self, number: int) -> None:
         self.signals.append(number)
 
-    def read_rss(self) -> int:
+    def read_rss(self, *, anew: bool = False) -> int:  # noqa: ARG002
         return self.rss
 
     def read_pulse(self) -> tuple[int, str] | None:

@@ -8,8 +8,9 @@ from typing import Any
 
 from fake_link import MIB, SMALLEST_JOB, FakeLink, job_frame
 
+from orchestrator.config.model import StartMode
 from orchestrator.errors import HostShortageError, JobCancelledError, SpawnError
-from orchestrator.pool.core.entities import JobRecord, Worker
+from orchestrator.pool.core.entities import JobRecord, Template, Worker
 from orchestrator.pool.core.states import ExitReason, JobState, WorkerState
 from orchestrator.pool.core.supervisor import Supervisor
 from orchestrator.pool.events import PoolEvent
@@ -67,11 +68,44 @@ class FakePromise:
     reads_later = False
 
 
+@dataclass(eq=False)
+class FakeTemplateLink:
+    """A template's process: what it has, and whether it was closed."""
+
+    template: Template
+    rss: int
+    pid: int = 77
+    files_changed: bool = False
+    closed: int = 0
+
+    def read_rss(self) -> int:
+        return self.rss
+
+    def outdated(self) -> bool:
+        return self.files_changed
+
+    def close(self) -> None:
+        self.closed += 1
+
+
 class FakePool:
     """Drives a supervisor the way the loop does. Also its effects."""
 
-    def __init__(self, *names: str, need_mib: int = 50, **settings: Any) -> None:
-        models = [Model(name=name, engine="fake") for name in (names or (FUNCTION_MODEL,))]
+    def __init__(
+        self,
+        *names: str,
+        need_mib: int = 50,
+        start: StartMode = "cold",
+        max_age_s: float | None = None,
+        **settings: Any,
+    ) -> None:
+        models = [
+            Model(name=name, engine="fake", start=start, template_max_age_s=max_age_s)
+            for name in (names or (FUNCTION_MODEL,))
+        ]
+        self.templates: list[FakeTemplateLink] = []
+        self.template_fails: list[Exception] = []
+        self.forks = True
         self.now = 1000.0
         self.listening = True
         self.events: list[PoolEvent] = []
@@ -97,7 +131,19 @@ class FakePool:
             self.spawn_fails -= 1
             raise SpawnError("no processes left")
         link = FakeLink(worker, pid=100 + len(self.links), rss=self.need_mib * MIB)
+        if worker.template is not None and self.forks:
+            link.start, link.rss = "warm", 5 * MIB
         self.links.append(link)
+        return link
+
+    def why_cold(self, model: Model) -> str | None:
+        return None if model.start == "warm" else ""
+
+    def start_template(self, template: Template) -> FakeTemplateLink:
+        if self.template_fails:
+            raise self.template_fails.pop(0)
+        link = FakeTemplateLink(template, self.need_mib * MIB)
+        self.templates.append(link)
         return link
 
     def reap(self, worker: Worker) -> None:

@@ -74,7 +74,7 @@ def test_one_that_does_not_grow_stays() -> None:
 def test_while_another_model_waits_for_memory_a_worker_leaves_when_its_start_is_worth_it() -> None:
     """50 MiB, 3 s to start, 1 MiB and 1 s per job: after sqrt(52 * 3 / (1 * 1)), 12.5 jobs."""
     pool = auto_pool("grower", "other", budget_mib=400, workers=2)
-    pool.registry.model_queues["other"].learn_memory(280 * MIB)
+    pool.registry.model_queues["other"].measured_bytes = 280 * MIB
     pool.submit("grower")
     worker = start(pool)
     pool.now += 1

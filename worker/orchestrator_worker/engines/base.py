@@ -113,9 +113,23 @@ class Engine(ABC):
         del model  # an engine that needs nothing has nothing to look at
 
     @classmethod
+    def may_fork(cls, model: ModelSpec) -> bool:  # noqa: ARG003 - engines that have a choice use it
+        """Return whether a process that has loaded the model, and run nothing yet, may be forked.
+
+        Overridden by engines whose library has no thread after :meth:`load` and is the same in a copy. Workers can
+        then be started warm; a template looks for threads, connections and devices all the same.
+        """
+        return False
+
+    @classmethod
     def memory_estimate(cls, model: ModelSpec) -> int | None:  # noqa: ARG003 - engines that know use it
         """Bytes the loaded model will need, a first guess; None when the engine cannot tell."""
         return None
+
+
+def forks(engine: type[Engine]) -> bool:
+    """Whether the engine says of any model that it may be forked."""
+    return any("may_fork" in vars(each) for each in engine.__mro__ if each is not Engine)
 
 
 def restarts(engine: type[Engine]) -> bool:

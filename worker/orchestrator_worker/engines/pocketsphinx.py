@@ -61,6 +61,11 @@ class PocketsphinxEngine(Engine):
         if model.file is None:
             require_english(cls.name, model.language)
 
+    @classmethod
+    def may_fork(cls, model: ModelSpec) -> bool:  # noqa: ARG003
+        """Return True: the library has one thread and files that are read or mapped."""
+        return True
+
     def load(self, model: ModelSpec) -> Mapping[str, Any]:
         """Load acoustic model, dictionary and language model; the facts name version and folder."""
         self.check(model)

@@ -15,7 +15,13 @@ import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from orchestrator_worker.engines.base import ENTRY_POINT_GROUP, Engine, EngineUnavailableError, restarts
+from orchestrator_worker.engines.base import (
+    ENTRY_POINT_GROUP,
+    Engine,
+    EngineUnavailableError,
+    forks,
+    restarts,
+)
 from orchestrator_worker.engines.nearest import known_words
 from orchestrator_worker.protocol import EngineInfo
 
@@ -117,6 +123,7 @@ def _describe(name: str, target: str, source: str) -> EngineInfo:
         source=source,
         tasks=list(engine.tasks),
         restarts=restarts(engine),
+        forks=forks(engine),
         aborts=bool(engine.aborts),
         summary=str(engine.summary),
     )

@@ -98,6 +98,11 @@ class ChatllmEngine(Engine):
         open_library(find_library(model.library))
 
     @classmethod
+    def may_fork(cls, model: ModelSpec) -> bool:  # noqa: ARG003
+        """Return True: no thread is there before the first inference."""
+        return True
+
+    @classmethod
     def memory_estimate(cls, model: ModelSpec) -> int | None:
         """Return the size of the model file; the cache comes on top of it."""
         return os.path.getsize(model.file) if model.file and os.path.isfile(model.file) else None

@@ -14,6 +14,9 @@ A job::
 
 from __future__ import annotations
 
+import _socket as socket  # the bare one: the whole would bring modules that no other worker needs
+import mmap
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -122,11 +125,17 @@ class SyntheticEngine(Engine):
 
     _life: Life
     _base: Region | None = None
+    _left_by_load: object = None
 
     @classmethod
     def check(cls, model: ModelSpec) -> None:
         """Read the options and commit the faults of ``import-check``."""
         life_of(model).begin("import-check")
+
+    @classmethod
+    def may_fork(cls, model: ModelSpec) -> bool:
+        """Return what the options say."""
+        return life_of(model).options.may_fork
 
     @classmethod
     def memory_estimate(cls, model: ModelSpec) -> int | None:
@@ -142,6 +151,7 @@ class SyntheticEngine(Engine):
         life.happen("load", life.jobs + 1)
         if options.base_kib:
             self._base = Region(source(options.transient_source), options.base_kib)
+        self._left_by_load = _leave_behind(options.load_leaves)
         return {"seed": options.seed, "jobs_before": life.jobs}
 
     def run(self, job: Job, emit: Emit) -> Result:
@@ -190,6 +200,21 @@ class SyntheticRestartEngine(SyntheticEngine):
         """Reset nothing, there is nothing; lose what a restart is told to lose."""
         self._life.begin("restart")
         self._life.happen("restart", self._life.jobs + 1)
+
+
+def _leave_behind(what: str) -> object:
+    """Return something that a fork of this process would not have, or would share."""
+    match what:
+        case "thread":
+            thread = threading.Thread(target=threading.Event().wait, daemon=True)
+            thread.start()
+            return thread
+        case "socket":
+            return socket.socket(socket.AF_UNIX)
+        case "shared":
+            return mmap.mmap(-1, mmap.PAGESIZE)
+        case _:
+            return None
 
 
 def split_text(text: str, parts: int) -> list[str]:

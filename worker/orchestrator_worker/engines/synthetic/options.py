@@ -57,6 +57,10 @@ text                            the text answered; absent: the job's own text, e
                                 in it becomes eight digits that depend on the audio's bytes
 warning                         a sentence that every transcript and alignment carries as its warning
 words_from_ms         0         where an alignment's first word starts; nothing keeps it within the audio
+--------------------- --------- ---- a process that is forked after the load ----------------------------------
+may_fork              false     whether the engine says that it may be
+load_leaves           nothing   what speaks against it: a ``thread``, a ``socket`` or ``shared`` memory that the
+                                load leaves behind
 --------------------- --------- ---- faults ------------------------------------------------------------------
 faults                []        list of tables, see :mod:`.faults`
 ===================== ========= ==============================================================================
@@ -118,6 +122,9 @@ class SyntheticOptions(msgspec.Struct, frozen=True):
     text: str | None = None
     warning: str | None = None
     words_from_ms: float = 0
+
+    may_fork: bool = False
+    load_leaves: Literal["nothing", "thread", "socket", "shared"] = "nothing"
 
     faults: list[dict[str, Any]] = []
 

@@ -1,0 +1,184 @@
+"""When a template is started, replaced and given up.
+
+A model that may be warm has one template: a process that has loaded it and runs no job. It is started when a worker is
+first wanted, and its workers wait for it, which takes as long as a load. Nothing depends on it: where it cannot be had,
+or its first worker fails, workers are started cold, and the reason is said once.
+
+::
+
+    none ── a worker is wanted ──▶ loading ── report ──▶ ready ── old, grown, file changed, idle ──▶ retired
+                                      │                    │                                           │
+                                      ▼ refused, ended     ▼ died: again, a few times                  ▼ no worker left
+                                     cold                 none, then cold                            closed
+"""
+
+from __future__ import annotations
+
+from orchestrator.errors import HostShortageError, SpawnError
+from orchestrator.pool.core.entities import ModelQueue, Template, Worker
+from orchestrator.pool.core.memory_budget import GROWTH, MIB
+from orchestrator.pool.core.registry import Registry
+from orchestrator.pool.core.states import ExitReason
+
+GROWN = 1.25
+GROWN_BYTES = 16 * MIB
+"""A template that has so many times its first RSS and so many bytes more is replaced: it runs nothing."""
+_OF_THE_FORK = {
+    ExitReason.CRASH,
+    ExitReason.TIMEOUT,
+    ExitReason.FROZEN,
+    ExitReason.PROTOCOL,
+    ExitReason.START_FAILED,
+}
+"""Ends of a first worker that may be the fork's doing."""
+
+
+class Templates:
+    """Decides about the templates of one pool."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    # ------------------------------------------------------------------ a worker is wanted
+
+    def start(self, model_queue: ModelQueue, now: float) -> None:
+        """Start the template of a model that wants one. What does not succeed makes the model cold.
+
+        Raises:
+            HostShortageError: The system has nothing left for one more process.
+        """
+        registry = self._registry
+        template = Template(model_queue, now)
+        if not registry.budget.reserve(template, model_queue.cold_need_bytes(registry.budget.limit_bytes)):
+            return
+        try:
+            template.link = registry.effects.start_template(template)
+        except HostShortageError:
+            registry.budget.release(template)
+            raise
+        except SpawnError as error:
+            registry.budget.release(template)
+            self._go_cold(model_queue, f"its template cannot be started: {error}")
+            return
+        model_queue.template = template
+        registry.templates[template] = None
+        registry.timers.set(template, now + registry.settings.start_timeout_s)
+
+    def look_after(self, now: float) -> None:
+        """Retire templates that are not to be forked from any more. Called before starts are planned."""
+        for model_queue in self._registry.queues_with_jobs:
+            template = model_queue.template
+            if template is not None and template.ready_at is not None and self._is_due(template, now):
+                self.retire(template)
+
+    def _is_due(self, template: Template, now: float) -> bool:
+        most_s = template.model_queue.model.template_max_age_s
+        assert template.ready_at is not None
+        if most_s is not None and now - template.ready_at > most_s:
+            return True
+        rss = template.rss_bytes = template.link.read_rss()
+        if rss > GROWN * template.loaded_bytes and rss > template.loaded_bytes + GROWN_BYTES:
+            return True
+        return template.link.outdated()
+
+    def make_room(self, need_bytes: int) -> None:
+        """Give up templates that nobody works from, as far as a start lacks room."""
+        registry = self._registry
+        for template in list(registry.templates):
+            if need_bytes <= registry.budget.room_bytes:
+                return
+            if not template.workers and template.model_queue not in registry.queues_with_jobs:
+                self.retire(template)
+
+    def is_in_the_way(self, model_queue: ModelQueue, need_bytes: int) -> bool:
+        """Give up a model's own template where there is no room beside it for a single worker; say whether it was."""
+        registry, template = self._registry, model_queue.template
+        alone = not registry.leaving and not any(registry.workers())
+        if (
+            template is None
+            or template.ready_at is None
+            or not alone
+            or need_bytes <= registry.budget.room_bytes
+        ):
+            return False
+        self._go_cold(model_queue, "the memory budget has no room for its template and a worker beside that")
+        self.retire(template)
+        return True
+
+    # ------------------------------------------------------------------ what a template says
+
+    def loaded(self, template: Template, why_not: str, now: float) -> None:
+        """It has reported: it can be forked, or ``why_not``."""
+        registry, model_queue = self._registry, template.model_queue
+        registry.timers.clear(template)
+        registry.replan = True
+        if why_not:
+            self._close(template)
+            self._go_cold(model_queue, why_not)
+            return
+        template.ready_at = now
+        template.rss_bytes = template.loaded_bytes = template.link.read_rss()
+        registry.budget.adjust(template, int(template.loaded_bytes * GROWTH))
+
+    def ended(self, template: Template, words: str, now: float) -> None:
+        """Its process is gone. Workers that it has go on; another template takes its place, a few times."""
+        model_queue, was_ready = template.model_queue, template.ready_at is not None
+        self._close(template)
+        self._registry.replan = True
+        if not was_ready:
+            self._go_cold(model_queue, f"its template ended while it loaded: {words}")
+        elif model_queue.template_limit.start_failed(now, words):
+            self._go_cold(model_queue, f"its templates died again and again: {words}")
+
+    def timed_out(self, template: Template) -> None:
+        """It has not reported in the time that a start may take."""
+        self._close(template)
+        self._registry.replan = True
+        limit_s = self._registry.settings.start_timeout_s
+        self._go_cold(template.model_queue, f"its template has not loaded within {limit_s:g} s")
+
+    # ------------------------------------------------------------------ its workers
+
+    def doubt(self, worker: Worker, reason: ExitReason, cause: str) -> None:
+        """A worker is told to go, or gone: the first that was forked from a template may have failed for that."""
+        template = worker.template
+        if template is None or template.proven or worker.jobs > 1 or reason not in _OF_THE_FORK:
+            return
+        # The job may have done that itself. To be forked is still the one thing that is new: it gets the benefit.
+        worker.spares_job = True
+        said = f"{reason}: {cause}" if cause else reason
+        self._go_cold(template.model_queue, f"the first worker of its template failed ({said})")
+        self.retire(template)
+
+    def worker_left(self, worker: Worker, reason: ExitReason, cause: str) -> None:
+        """A worker is confirmed gone: what it was forked from may have to go too."""
+        template = worker.template
+        if template is None:
+            return
+        template.workers -= 1
+        self.doubt(worker, reason, cause)
+        if not template.workers and (template.retired or reason is ExitReason.IDLE):
+            self._close(template)
+
+    def retire(self, template: Template) -> None:
+        """Fork from it no more. It stays while it has workers: it alone can say how they end."""
+        template.retired = True
+        if template.model_queue.template is template:
+            template.model_queue.template = None
+        if not template.workers:
+            self._close(template)
+
+    def _close(self, template: Template) -> None:
+        registry = self._registry
+        template.retired = True
+        if template.model_queue.template is template:
+            template.model_queue.template = None
+        if registry.templates.pop(template, template) is None:
+            registry.timers.clear(template)
+            template.link.close()
+            registry.budget.release(template)
+
+    def _go_cold(self, model_queue: ModelQueue, why: str) -> None:
+        if model_queue.cold_because is None:
+            model_queue.cold_because = why
+            self._registry.effects.warn(f"model {model_queue.name}: its workers are started cold: {why}")

@@ -1,0 +1,8 @@
+"""Workers that are forked with their model loaded: the host's side.
+
+In reading order:
+
+- ``engines``: which models are started warm
+- ``template``: the process that loads a model and forks workers
+- ``private_memory``: what a worker holds besides the pages that it shares with its template
+"""

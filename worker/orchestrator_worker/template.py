@@ -1,0 +1,119 @@
+"""A template: a process that has loaded a model, runs no job, and forks workers that have it loaded too.
+
+A worker forked this way shares the model's pages with the template and with its siblings until one of them writes, and
+is ready in the time that a fork takes. The template is a fork server (:mod:`.fork_server`) that loads first::
+
+    host ── order: environment, model ──▶ template: load, look at itself
+    host ◀── report: ready, or why not ── template
+    host ── "fork" + descriptors ───────▶ template ──▶ the worker's number
+
+A fork copies one thread and shares what is open, so the template looks at itself after the load
+(:mod:`.fork_safety`). Where that finds something, and wherever the load fails, it says why and leaves: the host then
+starts workers cold, and a failing load fails there again, with all that it prints.
+"""
+
+from __future__ import annotations
+
+import _socket
+import gc
+import os
+import sys
+from collections.abc import Mapping
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from orchestrator_worker import fork_server, lifeline
+from orchestrator_worker.protocol import ModelSpec, Value
+
+if TYPE_CHECKING:
+    from orchestrator_worker.engines.base import Engine
+
+LONGEST_MESSAGE = 1 << 17
+"""Bytes of an order or a report: what a socket of packets takes with the kernel's usual limits."""
+
+
+class Order(Value, frozen=True):
+    """What a template loads. ``sys_path`` and ``environ`` are those of ``Configure``."""
+
+    model: ModelSpec
+    sys_path: list[str]
+    environ: dict[str, str]
+
+
+class Report(Value, frozen=True):
+    """What became of the order: it can be forked, or ``why_not``. ``seconds`` is how long the engine loaded."""
+
+    why_not: str = ""
+    seconds: float = 0.0
+
+
+class Held(NamedTuple):
+    """A model that is loaded in this process already. ``facts`` are the engine's words at the load."""
+
+    spec: ModelSpec
+    engine: Engine
+    facts: Mapping[str, Any]
+
+
+def serve(channel_fd: int, lifeline_fd: int) -> tuple[tuple[int, ...], Held]:
+    """Load what the host orders and answer requests. Returns in each forked worker: its descriptors, its model."""
+    lifeline.hold(lifeline_fd)
+    fork_server.prepare()
+    channel = _socket.socket(fileno=channel_fd)
+    order = msgspec.msgpack.decode(channel.recv(LONGEST_MESSAGE) or fork_server.leave(), type=Order)
+    report, held = _follow(order)
+    channel.send(msgspec.msgpack.encode(report))
+    if held is None:
+        fork_server.leave()
+    _settle()
+    descriptors = fork_server.answer_requests(channel)
+    os.close(lifeline_fd)
+    from orchestrator_worker.fork_safety import renew
+
+    renew()
+    return descriptors, held
+
+
+def _follow(order: Order) -> tuple[Report, Held | None]:
+    try:
+        return _load(order)
+    except BaseException as error:
+        from orchestrator_worker.exception_text import name_of, text_of
+
+        said = text_of(error)[:1000]
+        return Report(f"the load failed in its template: {name_of(error)}: {said}"), None
+
+
+def _load(order: Order) -> tuple[Report, Held | None]:
+    from orchestrator_worker.engines import registry
+    from orchestrator_worker.fork_safety import Look
+
+    sys.path.extend(entry for entry in order.sys_path if entry not in sys.path)
+    os.environ.update(order.environ)
+    found = registry.find(order.model.engine)
+    if not found.may_fork(order.model):
+        return Report(f"engine {found.name} does not say that it may be forked after a load"), None
+    before = Look()
+    engine = found()
+    started = perf_counter()
+    facts = dict(engine.load(order.model))
+    seconds = perf_counter() - started
+    if unsafe := Look().differs_from(before):
+        return Report(unsafe), None
+    return Report("", seconds), Held(order.model, engine, facts)
+
+
+def _settle() -> None:
+    """Leave nothing to be done once in every worker: text to be printed, garbage, free memory of the load."""
+    import ctypes
+
+    from orchestrator_worker import allocator
+
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    ctypes.CDLL(None).fflush(None)
+    gc.collect()
+    allocator.trim()
+    gc.freeze()
