@@ -204,16 +204,9 @@ class Template:
     """A process that has loaded a model, and from which workers with that model are forked."""
 
     __slots__ = (
-        "link",
-        "loaded_bytes",
-        "model_queue",
-        "proven",
-        "ready_at",
-        "retired",
-        "rss_bytes",
-        "started_at",
-        "workers",
-    )
+        "link", "loaded_bytes", "model_queue", "proven", "ready_at", "retired", "rss_bytes",
+        "started_at", "workers",
+    )  # fmt: skip
 
     link: TemplateLink
 
@@ -235,37 +228,12 @@ class Worker:
     """One process: a generation of a slot, with one model."""
 
     __slots__ = (
-        "__weakref__",
-        "cancel_reason",
-        "cause",
-        "dismissed_for",
-        "generation",
-        "hung_up",
-        "idle_since",
-        "job",
-        "jobs",
-        "jobs_since_trim",
-        "last_used",
-        "limits",
-        "link",
-        "model_queue",
-        "overtaken",
-        "paused",
-        "peak_bytes",
-        "prefetch_is_fixed",
-        "prefetched",
-        "pulse",
-        "ready_at",
-        "rss_bytes",
-        "rung",
-        "slot",
-        "spares_job",
-        "started_at",
-        "state",
-        "template",
-        "ticket",
-        "trace",
-    )
+        "__weakref__", "cancel_reason", "cause", "dismissed_for", "generation", "hung_up",
+        "idle_since", "job", "jobs", "jobs_since_trim", "last_used", "limits", "link",
+        "model_queue", "overtaken", "paused", "peak_bytes", "prefetch_is_fixed", "prefetched",
+        "pulse", "ready_at", "rss_bytes", "rung", "slot", "spares_job", "started_at", "state",
+        "template", "ticket", "trace",
+    )  # fmt: skip
 
     link: Link
 
@@ -354,16 +322,9 @@ class Slot:
     """One place for a worker in use."""
 
     __slots__ = (
-        "exits",
-        "generation",
-        "index",
-        "jobs",
-        "keep",
-        "peak_bytes",
-        "series",
-        "successor",
+        "exits", "generation", "index", "jobs", "keep", "peak_bytes", "series", "successor",
         "worker",
-    )
+    )  # fmt: skip
 
     def __init__(self, index: int) -> None:
         self.index = index
@@ -391,28 +352,10 @@ class ModelQueue:
     """One model's queue, its workers and what was learnt of it."""
 
     __slots__ = (
-        "cause",
-        "cold_because",
-        "engine_s",
-        "exits",
-        "half_open",
-        "idle",
-        "job_s",
-        "learner",
-        "measured_bytes",
-        "model",
-        "out_of_use",
-        "recycled_as",
-        "restart_limit",
-        "rests",
-        "spec",
-        "start_s",
-        "template",
-        "template_limit",
-        "waiting",
-        "warm_bytes",
-        "workers",
-    )
+        "cause", "cold_because", "engine_s", "exits", "half_open", "idle", "job_s", "learner",
+        "measured_bytes", "model", "out_of_use", "recycled_as", "restart_limit", "rests", "spec",
+        "start_s", "template", "template_limit", "waiting", "warm_bytes", "workers",
+    )  # fmt: skip
 
     def __init__(self, model: Model, recycled_as: str | None = None) -> None:
         """``recycled_as`` names the model whose limits count; None: its own."""

@@ -204,11 +204,12 @@ def test_what_the_engine_raises_ends_its_own_job_and_the_line_goes_on() -> None:
     assert [pool.ending(job) for job in jobs[1:]] == ["value", "value"]
 
 
-def test_something_urgent_goes_before_what_stands_in_line() -> None:
+@pytest.mark.parametrize("prefetched", [1, 4])
+def test_something_urgent_goes_before_what_stands_in_line(prefetched: int) -> None:
     pool = quick_pool()
-    jobs = with_prefetched(pool, 4)
+    jobs = with_prefetched(pool, prefetched)
     urgent = pool.submit(priority=1)
-    assert states(jobs) == [RUNNING] + [WAITING] * 4
+    assert states(jobs) == [RUNNING] + [WAITING] * prefetched
     pool.done(pool.worker(), seconds=0.0)
     assert urgent.state is RUNNING
     assert pool.worker().link.jobs == [urgent.id, *(job.id for job in jobs[1:])]

@@ -109,7 +109,9 @@ class Table:
             assert set(model_queue.idle) == model_queue.workers
         # A place may be kept for a job that is over, if the interrupt came between the two; never one given back twice.
         assert 0 <= pool.places <= 1
-        return [pool.ending(job) for job in pool.jobs]
+        endings = [pool.ending(job) for job in pool.jobs]
+        assert all(ending is not None for ending in endings), "an error is said in words"
+        return endings
 
 
 def every_line(make: Callable[[], tuple[FakePool, Callable[[Table], tuple[Any, ...]]]]) -> list[list[Any]]:

@@ -5,16 +5,22 @@ from __future__ import annotations
 import signal
 
 import pytest
-from fake_pool import MIB, FakePool
+from fake_link import job_frame
+from fake_pool import MIB, FakePool, FakePromise
 from quick_jobs import quick_pool, with_prefetched
 
 from orchestrator.errors import ModelOutOfUseError
-from orchestrator.pool.core.growth_model import Learner
+from orchestrator.pool.core.auto_recycling import worker_limit
+from orchestrator.pool.core.entities import ModelQueue
+from orchestrator.pool.core.growth_model import Growth, Learner
 from orchestrator.pool.core.scheduling import MOST_OVERTAKEN, Demand, Give, Memory, SlotView, next_step
 from orchestrator.pool.core.states import JobState, WorkerState
+from orchestrator.pool.core.timers import Timers
 from orchestrator.pool.events import JobEnded
+from orchestrator.pool.models import FUNCTION_MODEL, Model
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
+from orchestrator.pool.submission.payload import Payload, job_record
 
 
 def test_an_old_job_of_another_model_waits_for_so_many_and_no_more() -> None:
@@ -169,3 +175,147 @@ def test_a_cancelled_job_says_which_worker_had_it() -> None:
     for job in (running, waiting):
         pool.cancel(job)
     assert (pool.ending(running).pid, pool.ending(waiting).pid) == (100, None)
+    assert "the job was cancelled" in str(pool.ending(waiting))
+
+
+def test_a_worker_that_died_is_not_looked_at_again() -> None:
+    pool = FakePool()
+    pool.submit()
+    pool.ready_all()
+    pool.done(pool.worker())
+    pool.supervisor.close(pool.now)
+    pool.settle()
+    assert len(pool.registry.timers) == 1, "it was told to go, and must be gone in time"
+    pool.reap_leaving()
+    assert len(pool.registry.timers) == 0
+
+
+def test_a_reserve_that_makes_room_leaves_its_worker_alone() -> None:
+    pool = FakePool("a", "b", workers=2, budget_bytes=150 * MIB, recycle=Recycle(max_jobs=2, jitter=0))
+    pool.submit("a")
+    pool.ready_all()
+    pool.done(pool.worker())
+    pool.submit("a")
+    pool.ready_all()  # the successor too
+    worker, reserve = pool.worker(), pool.registry.slots[0].successor
+    assert reserve is not None
+    assert (worker.state, reserve.state) == (WorkerState.BUSY, WorkerState.IDLE)
+    pool.submit("b")
+    assert (worker.state, reserve.state) == (WorkerState.BUSY, WorkerState.LEAVING)
+    assert pool.registry.metrics.evictions == 1
+    pool.reap_leaving()
+    assert pool.worker(1).model_queue.name == "b"
+
+
+def test_what_is_to_be_kept_warm_is_started_once_in_whichever_slot() -> None:
+    pool = FakePool("m", workers=2, recycle=Recycle(max_idle_s=5.0, jitter=0))
+    for _ in range(2):
+        pool.submit("m")
+    pool.ready_all()
+    pool.done(pool.worker(0))
+    pool.wait(10.0)
+    pool.reap_leaving()
+    pool.die(pool.worker(1))
+    assert [slot.worker is not None for slot in pool.registry.slots] == [True, False]
+
+
+def test_a_further_model_is_learnt_of_where_all_are() -> None:
+    pool = FakePool("m", recycle=Recycle(auto=True))
+    further = ModelQueue(Model(name="m/2", engine="fake"), recycled_as="m")
+    job = job_record(Payload(1, "m/2", "call", job_frame(1), None), further, FakePromise())
+    pool.places += 1
+    pool.supervisor.submit(job, pool.now)
+    pool.settle()
+    assert pool.registry.model_queues["m/2"] is further
+    assert further.learner is not None
+    pool.ready_all()
+    assert job.state is JobState.RUNNING
+
+
+def test_a_job_that_is_withdrawn_while_it_is_submitted_gives_back_what_it_held() -> None:
+    pool = FakePool()
+    payload = Payload(1, FUNCTION_MODEL, "call", job_frame(1), None)
+    job = job_record(payload, pool.registry.model_queues[FUNCTION_MODEL], FakePromise())
+    job.descriptor = 7
+    pool.places += 1
+    pool.supervisor.withdraw(job, pool.now)
+    assert (job.state, job.descriptor, pool.places) == (JobState.ENDED, None, 0)
+    assert "interrupted while submitting" in str(pool.ending(job))
+
+
+def test_a_queue_that_is_rebuilt_is_in_order_again() -> None:
+    pool = FakePool()
+    jobs = [pool.submit(priority=priority) for priority in (0, 1, 0, 1)]
+    queue = pool.registry.model_queues[FUNCTION_MODEL].waiting
+    queue.rebuild([jobs[2], jobs[3], jobs[0], jobs[1], jobs[2]])
+    assert queue.members() == [jobs[1], jobs[3], jobs[0], jobs[2]]
+    assert len(queue) == 4
+
+
+def test_what_is_learnt_of_a_short_life() -> None:
+    learner = Learner()
+    trace = learner.begin()
+    for mib in (100, 110, 105, 120):
+        learner.job_ended(trace, mib * MIB)
+    known = Growth(rise=10 * MIB, warm_up_rise=10 * MIB, swing=15 * MIB, readings=3, lives=1, base=100 * MIB)
+    assert learner.growth == known
+
+
+def test_a_peak_within_a_job_is_no_rise_between_jobs() -> None:
+    learner = Learner()
+    trace = learner.begin()
+    learner.job_ended(trace, 100 * MIB)
+    trace.saw(130 * MIB)
+    learner.job_ended(trace, 104 * MIB)
+    assert (learner.growth.above, learner.growth.rise) == (30 * MIB, 4 * MIB)
+
+
+def test_the_quartiles_of_the_last_and_first_readings_are_compared() -> None:
+    trace = Learner().begin()
+    for job in range(1, 33):
+        trace.job_ended(job)
+    assert trace.grown(certain=True) == 16  # 24.5 - 8.5
+    assert trace.grown(certain=False) == 21 - 12
+
+
+def test_what_other_models_that_stand_by_hold_is_no_room_to_grow() -> None:
+    pool = FakePool("a", "b", standby=1, budget_bytes=500 * MIB, recycle=Recycle(auto=True), need_mib=100)
+    for name in ("a", "b"):
+        job = pool.submit(name)
+        pool.ready_all()
+        assert job.worker is not None
+        pool.done(job.worker)
+        pool.need_mib = 150  # the next takes more
+    mine, other = pool.worker(0), pool.worker(1)
+    held = pool.registry.budget.held_by(other)
+    assert held > pool.registry.budget.held_by(mine)
+    assert worker_limit(pool.registry, mine) == 500 * MIB - held
+
+
+def test_a_start_that_the_host_refuses_holds_no_memory() -> None:
+    pool = FakePool()
+    pool.host_is_short = 1
+    pool.submit()
+    assert (pool.links, pool.registry.budget.reserved_bytes) == ([], 0)
+
+
+def test_stop_hurries_those_that_were_told_to_go_before() -> None:
+    pool = FakePool(recycle=Recycle(max_idle_s=5.0, jitter=0), polite_grace_s=100.0)
+    pool.submit()
+    pool.ready_all()
+    pool.done(pool.worker())
+    pool.wait(6.0)
+    (link,) = pool.links
+    assert (link.told_to_go, link.signals) == (True, [])
+    pool.supervisor.stop(pool.now)
+    assert link.signals == [signal.SIGTERM]
+
+
+def test_timers_that_are_rebuilt_know_the_earliest() -> None:
+    timers: Timers[str] = Timers()
+    for due in (9.0, 5.0, 7.0):
+        timers.set(f"at {due:g}", due)
+    timers.rebuild()
+    assert timers.earliest == 5.0
+    assert list(timers.pop_due(8.0)) == ["at 5", "at 7"]
+    assert timers.next_due() == 9.0
