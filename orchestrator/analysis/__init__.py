@@ -1,7 +1,8 @@
 """Judge memory series: arrays in, frozen results out; no file, clock or process is touched here.
 
 In reading order: ``series`` (readings, checked), ``fitting`` (slopes, shapes, warm-up of one channel), ``judging``
-(from channels to a verdict), ``planning`` (from verdicts to what to do).
+(from channels to a verdict), ``planning`` (from verdicts to what to do), ``locating`` (from live blocks by call stack
+to leak sites).
 """
 
 from orchestrator.analysis.fitting.slope import SlopeEstimate, robust_slope

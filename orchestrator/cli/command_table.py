@@ -1,6 +1,6 @@
 """The commands by name: one line about each, and its module, which is imported when the command is asked for.
 
-``orchestrator --help`` imports none of them and any other call only its own: the sixteen together cost more
+``orchestrator --help`` imports none of them and any other call only its own: all of them together cost more
 than the library that reads their flags (``benchmarks/results/cli.json``).
 """
 
@@ -23,6 +23,7 @@ SUMMARIES = {
     "calibrate": "Measure known leaks, pools and caches on this machine and compare the verdicts with the truth.",
     "report": "Write a page about RUN that works offline: verdicts, charts, tables, provenance.",
     "plan": "Compute from RUN when a pool should recycle its workers; print a [recycle] table to paste.",
+    "locate": "Find the call stacks that leak: run under a tracer and see which grow with every block of iterations.",
     "doctor": "Show what is there and what is missing for each profile; exit 1 if the one asked for is not ready.",
     "engines": "List the engines: their tasks, where they come from, and the error of those that do not import.",
     "schema": "Print the JSON Schema of experiments.toml.",

@@ -53,6 +53,7 @@ CASES = {
     "--help": ["--help"],
 }
 NOT_BY_ITSELF = {
+    "locate": "traces for seconds; its --help is tried, and test_locate_command reads what it prints",
     "calibrate": "takes minutes; its --help is tried, and it prints by the same Screen as analyze",
     "top": "needs a pool that can be looked into; its --help is tried, and test_pool_inspection runs the view",
 }

@@ -28,6 +28,7 @@
  *   pace=N                  the aligner places N words a second from the start on, and not all over the audio
  *   language_shows=1        the text tells which language the object was started with
  *   closing=1               the transcript ends with its closing marker
+ *   leak_sites=1            leaks by load, job and token in functions with names (chatllm_leaks.c)
  *
  * CHATLLM_DOUBLE_DESTROYS names a file that gets a line whenever a started object is to be destroyed.
  * CHATLLM_DOUBLE_ANSWERS names a file of lines "SECONDS<tab>TEXT": what is heard in audio of that length.
@@ -58,6 +59,9 @@ struct object {
 };
 
 int ggml_adapter_double(void);
+void leaks_at_load(void);
+void leaks_at_job(void);
+void leaks_at_token(void);
 
 /* One set for the whole library: the text of two objects goes to whoever was started last. */
 static print_fn the_print;
@@ -199,6 +203,7 @@ int chatllm_start(void *object, print_fn print, end_fn end, void *user_data) {
     size_t base = (size_t)number(o, "base_kb", 256) * 1024;
     o->base = malloc(base + 1);
     memset(o->base, 1, base + 1);
+    if (number(o, "leak_sites", 0)) leaks_at_load();
     o->descriptor = a_descriptor();
     o->deaf = number(o, "deaf_chunks", 0);
     o->started = 1;
@@ -297,6 +302,7 @@ static const char *heard_in(double seconds) {
 /* Hand a chunk over; 0 when the generation is to end. */
 static int chunk(struct object *o, const char *text) {
     say(CHAT, text);
+    if (number(o, "leak_sites", 0)) leaks_at_token();
     usleep(number(o, "chunk_ms", 0) * 1000);
     o->deaf--;
     return !o->aborted;
@@ -425,6 +431,7 @@ int chatllm_user_input(void *object, const char *text) {
     if (o->aligner) o->cursor = 0; /* each input by itself */
     o->cursor += PROMPT_TOKENS + (int)lround(TOKENS_PER_SECOND * seconds);
     leak((size_t)number(o, "leak_job_kb", 0) * 1024 + 1);
+    if (number(o, "leak_sites", 0)) leaks_at_job();
     if (number(o, "input_code", 0)) {
         say(ERROR, "the input cannot be worked on");
         return number(o, "input_code", 0);

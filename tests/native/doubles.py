@@ -116,9 +116,10 @@ def _compile(folder: Path) -> None:
         words = ["-shared", f"-Wl,-soname,{name}.0", f"-Wl,-rpath-link,{folder}", *beside, *needs]
         _cc([SOURCES / (name[3:-3].replace("-", "_") + "_double.c")], folder / f"{name}.0", words)
         (folder / name).symlink_to(f"{name}.0")
-    chatllm = ["-shared", *beside, f"-Wl,-rpath-link,{folder}", "-lggml-adapter", "-lm"]
-    _cc([SOURCES / "chatllm_double.c"], folder / "libchatllm.so", chatllm)
-    _cc([SOURCES / "chatllm_double.c"], folder / "libchatllm-old.so", ["-DNO_DESTROY", *chatllm])
+    chatllm = ["-shared", *beside, f"-Wl,-rpath-link,{folder}", "-lggml-adapter", "-lm", "-pthread"]
+    sources = [SOURCES / "chatllm_double.c", SOURCES / "chatllm_leaks.c"]
+    _cc(sources, folder / "libchatllm.so", chatllm)
+    _cc(sources, folder / "libchatllm-old.so", ["-DNO_DESTROY", *chatllm])
     _cc([SOURCES / "ffmpeg_double.c"], folder / "ffmpeg", [])
 
 

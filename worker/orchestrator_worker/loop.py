@@ -51,6 +51,8 @@ from orchestrator_worker.protocol import (
     Run,
     Sandbox,
     Shutdown,
+    Trace,
+    Traced,
     Transcript,
     Trim,
     Trimmed,
@@ -64,9 +66,21 @@ if TYPE_CHECKING:
     from orchestrator_worker.passed_audio import PassedAudio
     from orchestrator_worker.sandbox.confinement import Confinement
     from orchestrator_worker.template import Held
+    from orchestrator_worker.tracing import Tracing
 
-AnyCommand = TypeVar("AnyCommand", Run, Load | Restart | Unload | Trim | Check | ListEngines)
-CAPABILITIES = ["load", "run", "stream", "cancel", "restart", "heap", "trim", "check", "list-engines"]
+AnyCommand = TypeVar("AnyCommand", Run, Load | Restart | Unload | Trim | Trace | Check | ListEngines)
+CAPABILITIES = [
+    "load",
+    "run",
+    "stream",
+    "cancel",
+    "restart",
+    "heap",
+    "trim",
+    "trace",
+    "check",
+    "list-engines",
+]
 EXIT_CODE_DONE = 0
 FORK_FAILED_EXIT_CODE = 1
 """Of a process that a job has forked and that came back with an exception; 0 when it came back without."""
@@ -163,6 +177,7 @@ class Worker:
         self._last_run_s = math.inf
         self.confinement: Confinement | None = None
         self._audio: PassedAudio | None = None
+        self._tracing: Tracing | None = None
 
     def hear_from(self, audio_fd: int) -> None:
         """Have the audio of jobs passed over this socket."""
@@ -180,6 +195,8 @@ class Worker:
 
     def answer(self, command: Command) -> None:
         """Carry out one command and send its reply."""
+        if self._tracing is not None:
+            self._tracing.mark(type(command).__name__)
         if isinstance(command, Run):
             self._reply(self._run, command)
             if self._lingers and self._last_run_s < SHORT_RUN_S:
@@ -201,7 +218,7 @@ class Worker:
             self._pipe.end_a_fork(FORK_FAILED_EXIT_CODE)
             self._pipe.send(self._failed(command.id, error))
 
-    def _carry_out(self, command: Load | Restart | Unload | Trim | Check | ListEngines) -> Message:
+    def _carry_out(self, command: Load | Restart | Unload | Trim | Trace | Check | ListEngines) -> Message:
         match command:
             case Load():
                 return self._load(command)
@@ -211,6 +228,8 @@ class Worker:
                 return self._unload(command)
             case Trim():
                 return self._trim(command)
+            case Trace():
+                return self._trace(command)
             case Check():
                 return self._check(command)
             case ListEngines():
@@ -299,6 +318,19 @@ class Worker:
 
         gc.collect()
         return Trimmed(command.id, allocator.trim(), self.read_heap())
+
+    def _trace(self, command: Trace) -> Traced:
+        if (command.file is None) != (self._tracing is not None):
+            raise Refused("a trace is already running" if self._tracing else "no trace is running")
+        from orchestrator_worker.tracing import Tracing
+
+        if command.file is not None:
+            self._tracing = Tracing(command.file, command.most_bytes)
+            return Traced(command.id, self._tracing.name)
+        assert self._tracing is not None
+        ended, self._tracing = self._tracing, None
+        ended.stop()
+        return Traced(command.id, ended.name)
 
     def _check(self, command: Check) -> Checked:
         from orchestrator_worker.engines import registry

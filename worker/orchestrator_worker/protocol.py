@@ -28,7 +28,7 @@ from typing import Any, Literal
 
 import msgspec
 
-PROTOCOL_VERSION = 7
+PROTOCOL_VERSION = 9
 PROTOCOL_EXIT_CODE = 114
 """Exit code of a worker that was sent bytes it cannot understand."""
 SANDBOX_EXIT_CODE = 115
@@ -170,7 +170,8 @@ def pack_result(result: Result) -> tuple[ResultKind, bytes]:
         TypeError, ValueError, OverflowError, RecursionError: msgpack has no form for it.
     """
     match result:
-        case Plain(value):
+        case Plain():  # without a pattern inside: CPython's cache of attribute names keeps one for each it looks up
+            value = result.value
             return "plain", bytes(value) if type(value) is msgspec.Raw else _pack(value)
         case Transcript():
             return "transcript", _pack(result)
@@ -275,6 +276,14 @@ class Trim(Message, frozen=True):
     id: int
 
 
+class Trace(Message, frozen=True):
+    """Write every allocation from now on to ``file``, at most ``most_bytes`` of it; without a file: stop that."""
+
+    id: int
+    file: str | None = None
+    most_bytes: int = 0
+
+
 class Check(Message, frozen=True):
     """Import the engine and ask whether it could load the model; loads nothing."""
 
@@ -298,7 +307,7 @@ class Shutdown(Message, frozen=True):
     """Leave, by ``os._exit`` after a flush."""
 
 
-Command = Configure | Load | Run | Restart | Unload | Trim | Check | ListEngines | Cancel | Shutdown
+Command = Configure | Load | Run | Restart | Unload | Trim | Trace | Check | ListEngines | Cancel | Shutdown
 
 # --------------------------------------------------------------------------- worker to parent
 
@@ -383,6 +392,13 @@ class Trimmed(Message, frozen=True):
     heap: Heap | None = None
 
 
+class Traced(Message, frozen=True):
+    """The trace has begun or ended; ``tracer`` names what traces, with its version."""
+
+    id: int
+    tracer: str
+
+
 class Checked(Message, frozen=True):
     """The engine could load the model, as far as a look can tell. ``estimate_bytes`` of memory, if it knows.
 
@@ -434,6 +450,7 @@ Reply = (
     | Restarted
     | Unloaded
     | Trimmed
+    | Traced
     | Checked
     | Engines
     | Failed

@@ -31,6 +31,8 @@ from orchestrator_worker.protocol import (
     Restart,
     Restarted,
     Run,
+    Trace,
+    Traced,
     Trim,
     Trimmed,
     Unload,
@@ -221,6 +223,20 @@ class Stage:
         trimmed = self._dialogue.ask(Trim(self._next_id()), Trimmed, timeout_s=TRIM_TIMEOUT_S, phase="trim")
         self._heap = trimmed.heap
         return TrimReadings(before, self.read("trim"), trimmed.trimmed)
+
+    def trace(self, file: str | None, most_bytes: int = 0) -> str:
+        """Have the worker write every allocation from now on to ``file``, or stop with None; return the tracer's name.
+
+        What it measures from then on is the tracer's as well as the engine's, and must not be judged.
+        """
+        assert self._dialogue is not None
+        command = Trace(self._next_id(), file, most_bytes)
+        return self._dialogue.ask(command, Traced, timeout_s=self._timeout_s, phase="trace").tracer
+
+    @property
+    def commands(self) -> int:
+        """How many commands the stage has given to its workers."""
+        return self._command_id
 
     def _enter(self, draft: StepDraft, phase: str) -> Dialogue:
         assert self._dialogue is not None

@@ -1,0 +1,74 @@
+"""From whole call stacks to sites: stacks that are the same where it matters are one site."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from orchestrator.analysis.locating.frames import Frame, is_the_workers, python_type, telling
+from orchestrator.analysis.locating.located import Site, StackLive
+from orchestrator.analysis.locating.site_growth import growth, kind_of
+
+LEAST_OTHER_BYTES = 4096
+"""What is no leak site and keeps less than this is not listed: a Python program has a hundred such places."""
+_Key = tuple[str, str, tuple[tuple[str, str, int], ...]]
+
+
+def find_sites(stacks: Iterable[StackLive], iterations: Sequence[int]) -> tuple[list[Site], list[Site]]:
+    """Return the leak sites and what else has grown, each with the fastest first.
+
+    Args:
+        stacks: What each whole stack kept alive at the boundaries: before the settling iteration, after it, and after
+            each block.
+        iterations: The iterations of each block.
+
+    The settling iteration is not judged: what replaces a block from before the trace looks like growth in it. It tells
+    what has grown once.
+    """
+    grouped: dict[_Key, list[StackLive]] = {}
+    for stack in stacks:
+        grouped.setdefault(_key(stack), []).append(stack)
+    found = [_site(alike, iterations) for alike in grouped.values()]
+    found.sort(key=lambda site: -site.held.per_iteration)
+    leaks = [site for site in found if site.kind == "leak"]
+    return leaks, [site for site in found if site.kind not in ("leak", "none") and _is_large(site)]
+
+
+def _is_large(site: Site) -> bool:
+    return site.levels[-1] >= LEAST_OTHER_BYTES
+
+
+def _key(stack: StackLive) -> _Key:
+    cut = telling(stack.frames)
+    frames = tuple(
+        (frame.place, frame.file, frame.line) if frame.python else (frame.place, "", 0) for frame in cut
+    )
+    return stack.phase, python_type(stack.frames), frames
+
+
+def _site(alike: Sequence[StackLive], iterations: Sequence[int]) -> Site:
+    fullest = max(alike, key=lambda stack: stack.held[-1])
+    cut = telling(fullest.frames)
+    levels = _sums([stack.sizes for stack in alike])
+    kind = kind_of(levels[1:], iterations)
+    if kind == "none" and levels[-1] > levels[0]:
+        kind = "once"
+    return Site(
+        kind="worker" if not cut and kind != "none" and is_the_workers(fullest.frames) else kind,
+        phase=fullest.phase,
+        frames=cut or fullest.frames[:1],
+        own=_own(cut),
+        held=growth(_sums([stack.held for stack in alike])[1:], iterations),
+        requested=growth(levels[1:], iterations),
+        blocks=growth(_sums([stack.blocks for stack in alike])[1:], iterations),
+        levels=levels,
+        python_type=python_type(fullest.frames),
+        stack=fullest.frames,
+    )
+
+
+def _own(cut: Sequence[Frame]) -> int:
+    return next((index for index, frame in enumerate(cut) if frame.says_something and not frame.python), -1)
+
+
+def _sums(series: Sequence[Sequence[int]]) -> list[int]:
+    return [sum(values) for values in zip(*series, strict=True)]

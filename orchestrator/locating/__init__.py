@@ -1,0 +1,14 @@
+"""Run work under a tracer of allocations and find where it leaks. A traced worker is never judged.
+
+In reading order:
+
+- ``schedule``: how many iterations, in how many blocks
+- ``rounds``: run one method in one worker, traced or not
+- ``tracers``: what can trace a worker
+- ``capture``: read what the tracer has written: blocks alive at each boundary, by stack
+- ``modules``, ``elf_file``: the module of each native frame, its build id and its functions
+- ``reading``: have that done in a worker of its own
+- ``locate``: from work to the answer
+- ``work``: the methods of a plan, or one function
+- ``schema``: the JSON Schema of the answer
+"""

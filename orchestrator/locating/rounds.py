@@ -1,0 +1,233 @@
+"""Run one method in one worker, traced or not: warm-up, then blocks of iterations, with a reading at each boundary.
+
+::
+
+    untraced   spawn   warm-up           settle ─ reading ─ block ─ reading …        how fast it leaks
+    traced     spawn   warm-up  ▸trace   settle ─ mark ──── block ─ mark ────  ◂end  where
+
+Both do the same in the same order and with ``PYTHONMALLOC=malloc``, so that Python's own objects are seen where they
+are made and not where the interpreter's pool takes whole arenas. The order of phases in an iteration is that of
+``orchestrator run``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from orchestrator.audio import PreparedAudio
+from orchestrator.config.model import BoundModel
+from orchestrator.config.types import Experiment, Series, Step
+from orchestrator.experiments.running.draft import StepDraft
+from orchestrator.experiments.running.methods import METHODS
+from orchestrator.experiments.running.stage import Stage
+from orchestrator.experiments.running.step_texts import StepTexts
+from orchestrator.experiments.storage.records import Boundary, Reading
+from orchestrator.locating.schedule import Schedule
+from orchestrator.process.engine_environment import engine_defaults
+from orchestrator.process.sampler import Sampler
+from orchestrator_worker.protocol import Job, Transcript
+
+PYTHON_OBJECTS_IN_THE_HEAP = {"PYTHONMALLOC": "malloc"}
+_SAMPLE_S = 1.0
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is run: one series of an experiment, and what its worker needs."""
+
+    experiment: Experiment
+    series: Series
+    audio: Mapping[str, PreparedAudio] = field(default_factory=dict[str, PreparedAudio])
+    env: Mapping[str, str] = field(default_factory=dict[str, str])
+    abandoned: Mapping[str, str] = field(default_factory=dict[str, str])
+    calls: bool = False
+    """Whether an iteration is one call of a function: then a block of them is one job."""
+
+
+@dataclass
+class Rounds:
+    """What came of it, as far as it has come.
+
+    ``marks`` are the boundaries as numbers of commands since the trace began: its beginning, the end of the settling
+    iteration, and of each block. ``readings`` begin at the second of them, ``first_bytes`` is how large the trace was
+    then. ``seconds`` is the mean time of an iteration of the blocks.
+    """
+
+    per_block: int = 0
+    iterations: list[int] = field(default_factory=list[int])
+    readings: list[Reading] = field(default_factory=list[Reading])
+    marks: list[int] = field(default_factory=list[int])
+    seconds: float = 0.0
+    trace_bytes: int = 0
+    first_bytes: int = 0
+    tracer: str = ""
+    heap_source: str = ""
+    phase: str = "spawn"
+    stderr_tail: str = ""
+    bounded: bool = False
+
+
+class RoundsRun:
+    """One run of it. :attr:`rounds` can be read whatever has become of it."""
+
+    def __init__(
+        self, work: Work, schedule: Schedule, *, per_block: int | None = None, trace: Path | None = None
+    ) -> None:
+        """``per_block`` is that of the run that this one repeats; ``trace`` the file to write, which is not there."""
+        self._work = work
+        self._schedule = schedule
+        self._trace = trace
+        self._began_at = 0
+        self._calls = 1
+        self.rounds = Rounds(per_block=per_block or 0)
+        self._stage: Stage | None = None
+        self._boundary: Boundary = "after_unload"
+
+    def run(self) -> Rounds:
+        """Do all of it; blocks until it is done.
+
+        Raises:
+            WorkerError: The worker died, hangs, or broke the protocol.
+            JobError: The engine raised.
+            EngineUnavailableError: The engine or the tracer is missing.
+        """
+        work = self._work
+        with Sampler(_SAMPLE_S) as sampler:
+            self._sampler = sampler
+            method = METHODS[work.series.method](
+                work.experiment, self._make_stage, self._infer, lambda _: None, work.abandoned
+            )
+            self._boundary = method.memory_boundary
+            self._loads_each = method.loads_each_step
+            self._method = method
+            try:
+                self._go()
+                method.close()
+            finally:
+                self.rounds.stderr_tail = self._stage.stderr_tail if self._stage is not None else ""
+                method.kill()
+        return self.rounds
+
+    def _go(self) -> None:
+        rounds = self.rounds
+        warm = [self._iterate() for _ in range(max(1, self._schedule.warm_up))]
+        rounds.per_block = rounds.per_block or self._schedule.per_block(min(warm), calls=self._work.calls)
+        self._begin_trace()
+        self._mark_boundary()
+        self._iterate()  # settles: blocks from before the trace, of which nothing is known, are replaced here
+        self._look_at_the_trace()
+        self._boundary_reached()
+        spent = 0.0
+        for _ in range(self._schedule.blocks):
+            if self._out_of_room():
+                break
+            spent += self._block()
+            rounds.iterations.append(rounds.per_block)
+            self._boundary_reached()
+        rounds.seconds = spent / max(1, sum(rounds.iterations))
+        self._end_trace()
+
+    def _block(self) -> float:
+        """Do the iterations of one block and return the seconds they took."""
+        if self._work.calls:
+            self._calls = self.rounds.per_block
+            spent = self._iterate()
+            self._look_at_the_trace()
+            return spent
+        spent = 0.0
+        for _ in range(self.rounds.per_block):
+            spent += self._iterate()
+            self._look_at_the_trace()
+        return spent
+
+    def _iterate(self) -> float:
+        """Do one iteration and return the seconds it took."""
+        began = time.perf_counter()
+        self._texts = StepTexts(self._work.experiment.steps, loads_each=self._loads_each)
+        self._method.iterate(self._texts.drafts, last=False)
+        self._latest = self._texts.drafts[-1].readings[self._boundary]
+        return time.perf_counter() - began
+
+    def _boundary_reached(self) -> None:
+        assert self._stage is not None
+        self.rounds.readings.append(self._latest)
+        self.rounds.heap_source = self._stage.heap_source or ""
+        self._mark_boundary()
+
+    def _mark_boundary(self) -> None:
+        assert self._stage is not None
+        self.rounds.marks.append(self._stage.commands - self._began_at)
+
+    # ------------------------------------------------------------------ the trace
+
+    def _begin_trace(self) -> None:
+        if self._trace is None:
+            return
+        assert self._stage is not None
+        self.rounds.phase = "trace"
+        self.rounds.tracer = self._stage.trace(str(self._trace), self._schedule.most_trace_bytes)
+        self._began_at = self._stage.commands
+
+    def _end_trace(self) -> None:
+        if self._trace is not None:
+            assert self._stage is not None
+            self.rounds.phase = "trace"
+            self._stage.trace(None)
+            self._look_at_the_trace()
+
+    def _look_at_the_trace(self) -> None:
+        if self._trace is None:
+            return
+        self.rounds.trace_bytes = self._trace.stat().st_size
+        if not self.rounds.first_bytes:
+            self.rounds.first_bytes = self.rounds.trace_bytes
+
+    def _out_of_room(self) -> bool:
+        """Whether another block might break the bound on the trace: it may be half as long again as the longest."""
+        if self._trace is None or not self.rounds.iterations:
+            return False
+        done = len(self.rounds.iterations)
+        another = 1.5 * self.rounds.trace_bytes / done
+        self.rounds.bounded = self.rounds.trace_bytes + another > self._schedule.most_trace_bytes
+        return self.rounds.bounded
+
+    # ------------------------------------------------------------------ what the method asks for
+
+    def _make_stage(self, steps: Sequence[Step]) -> Stage:
+        env: dict[str, str] = {}
+        for step in steps:
+            env |= engine_defaults(step.model.engine, step.model.env) | dict(step.model.env)
+        self._stage = Stage(
+            env | dict(self._work.env) | PYTHON_OBJECTS_IN_THE_HEAP,
+            self._sampler,
+            slot=0,
+            heap=True,
+            timeout_s=self._work.experiment.timeout_s,
+            on_phase=self._on_phase,
+            models=[self._writing_the_trace(step.model) for step in steps],
+        )
+        return self._stage
+
+    def _writing_the_trace(self, model: BoundModel) -> BoundModel:
+        """Let a confined worker write into the trace's folder too."""
+        if self._trace is None:
+            return model
+        folders = [*model.sandbox_writes, str(self._trace.parent)]
+        return msgspec.structs.replace(model, sandbox_writes=folders)
+
+    def _on_phase(self, _stage: Stage, _draft: StepDraft | None, phase: str) -> None:
+        self.rounds.phase = phase
+
+    def _infer(self, stage: Stage, draft: StepDraft) -> None:
+        step = draft.step
+        audio = self._work.audio[step.sample.name].audio if step.sample else None
+        options = {**step.options, "repeat": {"calls": self._calls}} if self._work.calls else step.options
+        job = Job(step.task, audio, self._texts.of(step), step.model.language, options)
+        stage.infer(draft, job, lambda _: None)
+        if isinstance(draft.result, Transcript):
+            self._texts.heard(draft.result)

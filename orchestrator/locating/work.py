@@ -1,0 +1,131 @@
+"""What is to be located: the in-process methods of a plan's experiments, or one function."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from orchestrator.analysis.locating.located import Located, Measured
+from orchestrator.analysis.locating.site_growth import Rate
+from orchestrator.config.model import BoundModel
+from orchestrator.config.types import Experiment, Plan, Series, Step
+from orchestrator.errors import ResultsError
+from orchestrator.experiments.results.results_file import Results
+from orchestrator.experiments.results.run_results import load_run
+from orchestrator.experiments.running.availability import look
+from orchestrator.experiments.running.destroy_trials import DestroyTrials
+from orchestrator.locating.locate import Progress, locate
+from orchestrator.locating.rounds import Work
+from orchestrator.locating.schedule import Schedule
+from orchestrator.locating.tracers import Tracer
+from orchestrator.process.spawn import host_sys_path
+
+BASELINE = "recycle"
+CALL_TIMEOUT_S = 600.0
+
+
+def locate_plan(
+    plan: Plan,
+    schedule: Schedule,
+    tracer: Tracer,
+    *,
+    methods: Collection[str] | None = None,
+    results: Path | None = None,
+    progress: Progress = lambda _: None,
+) -> list[Located]:
+    """Locate the leaks of every experiment of the plan, one method after the other; blocks until all is done.
+
+    Args:
+        plan: Which experiments.
+        schedule: How often each method runs.
+        tracer: Which tracer.
+        methods: Keys of series; None takes those that leaked in the newest run, without a run all but the baseline.
+        results: The results folder whose newest run says how fast they leak.
+        progress: Told what begins.
+    """
+    measured = _newest(results)
+    answers: list[Located] = []
+    with tempfile.TemporaryDirectory(prefix="orchestrator-locate-") as folder:
+        availability = look(plan, Path(folder))
+        trials = DestroyTrials(availability)
+        for experiment in plan.experiments:
+            known = measured.get(experiment.name)
+            for series in chosen(experiment, methods, known):
+                if (missing := availability.lacking(experiment, series)) is not None:
+                    answers.append(_unavailable(experiment, series, missing.what, missing.how_to_get_it))
+                    continue
+                work = Work(
+                    experiment,
+                    series,
+                    availability.audio,
+                    availability.environment(series),
+                    trials.abandoned(experiment, series),
+                )
+                rate = _measured(known, series.key)
+                answers.append(locate(work, schedule, tracer, measured=rate, progress=progress))
+    return answers
+
+
+def chosen(experiment: Experiment, methods: Collection[str] | None, known: Results | None) -> list[Series]:
+    """Return the series of an experiment to locate: those named, else those that leaked, else all in one process."""
+    own = [series for series in experiment.series if series.method != BASELINE]
+    if methods is not None:
+        return [series for series in own if series.key in methods or series.method in methods]
+    leaking = [series for series in own if known is not None and _leaks(known, series.key)]
+    return leaking or [series for series in own if series.variant is None]
+
+
+def call_work(
+    target: str,
+    *,
+    args: Sequence[Any] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    file: str | None = None,
+    env: Mapping[str, str] | None = None,
+    search: Sequence[str] = (),
+) -> Work:
+    """Return the work of calling ``package.module:name`` again and again; an iteration is a call."""
+    options = {"target": target, "file": file, "args": list(args), "kwargs": dict(kwargs or {})}
+    path = list(dict.fromkeys([*host_sys_path(), *search]))
+    model = BoundModel(name=target, engine="function", label=target, options={"path": path})
+    step = Step("call", model, None, None, options)
+    series = Series("reuse")
+    experiment = Experiment(target, target, [series], 1, 1, 1000, True, CALL_TIMEOUT_S, "", [step])
+    return Work(experiment, series, env=dict(env or {}), calls=True)
+
+
+def _newest(results: Path | None) -> Mapping[str, Results]:
+    if results is None:
+        return {}
+    try:
+        return load_run(results)
+    except ResultsError:
+        return {}  # there is no run, or none that can be read: then the untraced worker's growth counts
+
+
+def _leaks(known: Results, key: str) -> bool:
+    summary = known.summary.get(key)
+    return summary is not None and summary.judgement is not None and summary.judgement.verdict == "leak"
+
+
+def _measured(known: Results | None, key: str) -> Measured | None:
+    if known is None or not _leaks(known, key):
+        return None
+    judged = known.summary[key].judgement
+    if (
+        judged is None
+        or judged.rate_mb_per_iteration is None
+        or judged.ci_low is None
+        or judged.ci_high is None
+    ):
+        return None
+    rate = Rate(judged.rate_mb_per_iteration, judged.ci_low, judged.ci_high)
+    return Measured(rate, "the newest run")
+
+
+def _unavailable(experiment: Experiment, series: Series, what: str, how: str) -> Located:
+    return Located(
+        name=experiment.name, method=series.key, outcome="unavailable", cause=what, how_to_get_it=how
+    )

@@ -1,0 +1,130 @@
+"""Functions in real workers under the real tracer: what leaks, what only caches, and what dies of it."""
+
+import dataclasses
+import shutil
+import subprocess
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import orchestrator.locating.tracers
+from orchestrator.analysis.locating.located import Located
+from orchestrator.errors import EngineUnavailableError
+from orchestrator.locating.locate import locate
+from orchestrator.locating.schedule import Schedule
+from orchestrator.locating.tracers import Memray, choose_tracer
+from orchestrator.locating.work import call_work
+
+pytest.importorskip(
+    "memray", reason="the extra 'locate' is not installed: pip install 'orchestrator[locate]'"
+)
+pytestmark = pytest.mark.usefixtures("nothing_left")
+QUICK = Schedule(warm_up=1, iterations=10)
+
+
+def found(name: str, schedule: Schedule = QUICK, *, timeout_s: float | None = None) -> Located:
+    work = call_work(f"locate_functions:{name}")
+    if timeout_s is not None:
+        patient = msgspec.structs.replace(work.experiment, timeout_s=timeout_s)
+        work = dataclasses.replace(work, experiment=patient)
+    return locate(work, schedule, Memray())
+
+
+def test_a_python_object_has_its_type_and_its_line() -> None:
+    located = found("keeps_objects")
+    assert located.outcome == "located"
+    lines = {(site.python_type, site.frames[0].function) for site in located.sites}
+    assert {("an instance of a class", "keeps_objects"), ("list", "__init__")} <= lines
+    made = next(site for site in located.sites if site.frames[0].function == "__init__")
+    assert made.frames[0].file == str(Path(__file__).with_name("locate_functions.py"))
+    assert made.frames[0].line == 18
+
+
+def test_a_cache_that_is_full_is_no_leak_site() -> None:
+    located = found("only_caches")
+    assert located.outcome == "nothing", located.sites
+    assert located.explained_percent is None
+
+
+def test_memory_mapped_past_malloc_has_a_site_too() -> None:
+    located = found("keeps_mappings")
+    mapped = [site for site in located.sites if site.requested.per_iteration >= 65536]
+    assert [site.frames[-1].function for site in mapped] == ["keeps_mappings"]
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome", "cause"),
+    [
+        ("dies_when_traced", "crashed", "SIGSEGV"),
+        ("exits_when_traced", "crashed", "exit code 3"),
+        ("raises_when_traced", "failed", "not under a tracer"),
+    ],
+)
+def test_a_death_under_the_tracer_is_the_answer(name: str, outcome: str, cause: str) -> None:
+    located = found(name)
+    assert located.outcome == outcome
+    assert cause in located.cause
+    assert "traced, in phase infer, after 0 iterations" in located.cause
+
+
+def test_a_hang_under_the_tracer_is_the_answer() -> None:
+    located = found("never_ends_when_traced", timeout_s=5.0)
+    assert located.outcome == "timeout"
+    assert "no answer within 5 s (traced" in located.cause
+
+
+def test_a_trace_at_its_bound_is_said() -> None:
+    located = found("writes_much", Schedule(warm_up=1, iterations=1, most_trace_bytes=200_000))
+    assert located.outcome == "inconclusive"
+    assert "the trace reached its bound of 195.3 KiB" in located.notes[0]
+
+
+def test_a_tracer_that_is_not_there_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orchestrator.locating.tracers.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(EngineUnavailableError, match="memray is not installed") as error:
+        choose_tracer()
+    assert error.value.how_to_get_it == "pip install 'orchestrator[locate]'"
+
+
+SOURCE = """
+#include <cstring>
+#include <cstdlib>
+#define APART __attribute__((noinline))
+static char *volatile last;
+struct Tensor { char body[240]; };
+APART static void hidden_keep() { char *block = (char *)malloc(1000); memset(block, 1, 1000); last = block; }
+static inline void inlined_keep() { char *block = (char *)malloc(500); memset(block, 1, 500); last = block; }
+namespace engine {
+APART void Model_keep_tensor() { Tensor *made = new Tensor; memset(made, 1, sizeof *made); last = made->body; }
+APART void run_layers() { inlined_keep(); Model_keep_tensor(); last = last + 1; }
+}
+extern "C" void infer() { hidden_keep(); engine::run_layers(); last = last + 1; }
+"""
+CALLER = """
+import ctypes
+library = ctypes.CDLL({library!r})
+def job():
+    library.infer()
+"""
+
+
+@pytest.mark.skipif(shutil.which("c++") is None, reason="needs a C++ compiler (apt-get install g++)")
+def test_cxx_optimized_and_stripped_says_what_can_be_known(tmp_path: Path) -> None:
+    """Exported functions keep their names; inlined and hidden ones are found under that of their caller."""
+    (tmp_path / "engine.cpp").write_text(SOURCE)
+    library = tmp_path / "libengine.so"
+    flags = ["-O2", "-shared", "-fPIC", "-s", "-Wl,--build-id=0xabcdef0123456789"]
+    subprocess.run(["c++", *flags, str(tmp_path / "engine.cpp"), "-o", str(library)], check=True)
+    (tmp_path / "cxx_caller.py").write_text(CALLER.format(library=str(library)))
+    located = locate(call_work("cxx_caller:job", search=[str(tmp_path)]), QUICK, Memray())
+    sites = {round(site.requested.per_iteration): site for site in located.sites}
+    assert sorted(sites) == [240, 500, 1000]
+    assert sites[240].frames[0].function == "engine::Model_keep_tensor()"
+    assert sites[240].frames[0].build_id == "abcdef0123456789"
+    assert sites[500].frames[0].function == "engine::run_layers()"
+    hidden = sites[1000]
+    assert hidden.frames[0].function == "infer"
+    assert hidden.stack[1].place.startswith("libengine.so+0x") or hidden.stack[0].place.startswith(
+        "libengine.so+0x"
+    )
