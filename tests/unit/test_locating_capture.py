@@ -170,4 +170,6 @@ def test_what_is_no_name_of_cxx_stays_as_it_is(name: str) -> None:
 
 def test_the_committed_schema_is_the_one_made() -> None:
     committed = (Path(__file__).parents[2] / "docs/located.schema.json").read_text("utf-8")
-    assert committed == located_schema_text(), "run: orchestrator schema --of located > docs/located.schema.json"
+    assert committed == located_schema_text(), (
+        "run: orchestrator schema --of located > docs/located.schema.json"
+    )

@@ -7,4 +7,5 @@ In reading order:
 - ``located``: the answer, as it is kept and shown
 - ``sites``: from stacks to sites
 - ``explained``: how much of the measured leak the sites explain
+- ``words``: what was located in lines of text
 """

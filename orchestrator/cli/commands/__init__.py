@@ -10,6 +10,7 @@ In reading order:
 - ``doctor_command``: ``orchestrator doctor``: what is there, what is missing, and what mends it
 - ``engines_command``: ``orchestrator engines``
 - ``init_command``: ``orchestrator init``: a folder to start from, for people who installed a wheel
+- ``locate_command``: ``orchestrator locate``: the call stacks that leak
 - ``plan_command``: ``orchestrator plan``
 - ``report_command``: ``orchestrator report``
 - ``run_command``: ``orchestrator run``: the experiments of a file, from first check to last table
