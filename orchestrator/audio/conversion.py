@@ -8,10 +8,8 @@ commands never need them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-import msgspec
 
 from orchestrator.audio.pcm_file import SAMPLE_RATE_HZ, PcmFile
 from orchestrator.errors import AudioError
@@ -20,8 +18,6 @@ if TYPE_CHECKING:
     from orchestrator.audio.channels import Block, Correction, Levels
     from orchestrator.audio.decoding import Stream
 
-LONGEST_S = 100 * 3600.0
-"""Of one recording; a small file may claim to hold years of silence."""
 _LOWEST_HZ, _HIGHEST_HZ = 1_000, 1_000_000
 _MOST_CHANNELS = 1024
 _CHANNEL_WORDS = {1: "mono", 2: "stereo"}
@@ -29,7 +25,8 @@ _CHANNEL_WORDS = {1: "mono", 2: "stereo"}
 Decode = Callable[[], Iterator["Stream"]]
 
 
-class Converted(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Conversion:
     """``samples`` were written; ``conversion`` says from what, such as ``converted from 44100 Hz stereo``.
 
     ``remarks`` are sentences for people: what was found and what was done about it.
@@ -40,46 +37,52 @@ class Converted(msgspec.Struct, frozen=True):
     remarks: tuple[str, ...] = ()
 
 
-def convert(shown_path: str, decode: Decode, target: Path) -> Converted:
-    """Convert what ``decode`` yields, one stream after the other, to 16 kHz mono 16-bit PCM in the new file ``target``.
+def convert(shown_path: str, decode: Decode, descriptor: int, *, longest_s: float) -> Conversion:
+    """Convert what ``decode`` yields, one stream after the other, to 16 kHz mono 16-bit PCM in the open file.
 
-    Errors name ``shown_path``. ``decode`` is called again when a second pass is needed.
+    Errors name ``shown_path``. ``decode`` is called again when a second pass is needed; then the file is emptied.
+
+    Args:
+        shown_path: Of the recording.
+        decode: Gives the streams.
+        descriptor: Of the file to write; its first 80 bytes are left for a header.
+        longest_s: Seconds that a recording may have.
 
     Raises:
         AudioError: The audio cannot be used.
-        OSError: ``target`` cannot be written.
+        OSError: The file cannot be written.
         Exception: What ``decode`` raises.
     """
     from orchestrator.audio.channels import AS_IT_IS, correction_of  # noqa: PLC0415 - numpy
 
-    first = _Pass(shown_path, target, [])
+    first = _Pass(shown_path, descriptor, [], longest_s)
     first.run(decode)
     corrections = [correction_of(levels) for levels in first.levels]
     done = first
     if any(correction is not AS_IT_IS for correction in corrections):
-        target.unlink()
-        done = _Pass(shown_path, target, corrections)
+        done = _Pass(shown_path, descriptor, corrections, longest_s)
         done.run(decode)
     if done.samples == 0:
         raise no_samples(shown_path)
     remarks = dict.fromkeys(remark for correction in corrections for remark in correction.remarks)
-    return Converted(done.samples, first.described, (*first.remarks, *remarks))
+    return Conversion(done.samples, first.described, (*first.remarks, *remarks))
 
 
 class _Pass:
     """One reading of all streams into a file."""
 
-    def __init__(self, shown: str, target: Path, corrections: list[Correction]) -> None:
+    def __init__(self, shown: str, descriptor: int, corrections: list[Correction], longest_s: float) -> None:
         self._shown = shown
-        self._target = target
+        self._descriptor = descriptor
         self._corrections = corrections
+        self._longest_s = longest_s
         self.levels: list[Levels] = []
         self.samples = 0
         self.described = ""
         self.remarks: list[str] = []
 
     def run(self, decode: Decode) -> None:
-        with PcmFile(self._target) as out:
+        with PcmFile(self._descriptor) as out:
             for stream in decode():
                 self._stream(stream, out)
                 self._refuse_too_long(out.samples)
@@ -114,8 +117,8 @@ class _Pass:
             raise cut_off(self._shown, stream.frames_claimed, levels.frames)
 
     def _refuse_too_long(self, samples: int) -> None:
-        if samples > LONGEST_S * SAMPLE_RATE_HZ:
-            hours = LONGEST_S / 3600
+        if samples > self._longest_s * SAMPLE_RATE_HZ:
+            hours = self._longest_s / 3600
             problem = f"holds, or claims to hold, more than {hours:g} hours"
             raise AudioError(self._shown, problem, "cut it into pieces (ffmpeg -i FILE -f segment …)")
 

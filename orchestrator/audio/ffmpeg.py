@@ -3,11 +3,11 @@
 ::
 
     user's file ── descriptor ──▶ ffmpeg ── .au: 24 bytes of header, 32-bit floats ──▶ blocks, read here
-                                    ▲ lifeline: the kernel kills its group when we are gone
 
-ffmpeg gets the one descriptor and no path, no terminal, no network. It takes plain containers only: a play list
-or a manifest, whatever its name, could lead it to other files. It writes to pipes alone (its limit for files is 0
-bytes), so nothing is left of it on disk, and a killed host takes it along.
+All of it happens in a child of the decoder process (:mod:`.decoder`). ffmpeg gets the one descriptor and no path, no
+terminal, no network, and it is confined as its parent is. It takes plain containers only: a play list or a manifest,
+whatever its name, could lead it to other files. It writes to pipes alone (its limit for files is 0 bytes), so nothing
+is left of it on disk, and the kernel kills it with its parent.
 
 Time counts from the moment at which a player starts the file: the first of its tracks. MP4 and Matroska have a
 beginning of their own; where that is at most ten minutes before the first track (later, it is a piece cut from a
@@ -17,26 +17,22 @@ live stream), it counts. A track that begins later is led in by silence, and gap
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import re
-import resource
 import select
-import shutil
 import signal
 import struct
 import subprocess
 import threading
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import IO, Any
 
+from orchestrator.audio.decoder.messages import INSTALL_REMEDY
 from orchestrator.audio.decoding import Check, Stream
 from orchestrator.errors import AudioError, NotDecodedError
 
-STALL_S = 120.0
-"""ffmpeg may think for so long between two pieces of output."""
-INSTALL_REMEDY = "install ffmpeg (Debian, Ubuntu: apt-get install ffmpeg) or convert it to WAV"
 CONTAINERS = (
     "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,asf_o,au,avi,caf,dts,dtshd,dv,eac3,flac,flv,loas,matroska,webm,mov,mp4,m4a,"
     "mp3,mpc,mpc8,mpeg,mpegts,mxf,nut,ogg,oma,qcp,rm,shn,sox,tak,tta,voc,w64,wav,wtv,wv,xwma"
@@ -48,32 +44,36 @@ _HEADER = struct.Struct(">4sIIIII")
 _FLOAT_CODE = 6
 _READ_BYTES = 1 << 18
 _KEPT_HEAD, _KEPT_TAIL = 1 << 16, 1 << 13
-_ADDRESS_SPACE = 8 << 30
-_KEPT_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TMPDIR")
 _INPUT = re.compile(r"^Input #0, (\S+), from ", re.MULTILINE)
 _START = re.compile(r"^  Duration: [^\n]*?, start: (-?\d+\.\d+)", re.MULTILINE)
 _SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.ENOSPC}
 
 
+@dataclass(frozen=True, slots=True)
+class Ffmpeg:
+    """The program, all of its environment, and what the process does before it becomes ffmpeg.
+
+    ``stall_s``: it may think for so long between two pieces of output.
+    """
+
+    path: str
+    environ: Mapping[bytes, bytes]
+    narrow: Callable[[], None]
+    stall_s: float
+
+
 @contextmanager
-def decoded_by_ffmpeg(
-    shown: str, descriptor: int, problem: str, check: Check, *, stall_s: float = STALL_S
-) -> Generator[Stream]:
+def decoded_by_ffmpeg(ffmpeg: Ffmpeg, descriptor: int, problem: str, check: Check) -> Generator[Stream]:
     """Decode the first audio track of the open file ``descriptor``; leaving early ends ffmpeg.
 
-    ``problem`` is what soundfile said, ``check`` is called now and then and may raise.
+    ``problem`` is what soundfile said, ``check`` is called now and then and may raise. Errors name no file.
 
     Raises:
-        NotDecodedError: There is no ffmpeg on PATH, or the system has no room for it.
+        NotDecodedError: ffmpeg does not start, or the system has no room for it.
         AudioError: It cannot read the file either, or gave nothing for ``stall_s``.
     """
-    program = shutil.which("ffmpeg")
-    if program is None:
-        raise NotDecodedError(
-            shown, f"{problem}; there is no ffmpeg to try", INSTALL_REMEDY, shortage="ffmpeg"
-        )
     for tracks in (["-map", "0:V:0?", "-map", "0:a:0", "-c", "copy", "-f", "null", "pipe:2"], []):
-        with _Running(shown, program, descriptor, tracks, problem, check, stall_s) as running:
+        with _Running(ffmpeg, descriptor, tracks, problem, check) as running:
             header = running.header()
             if header is None and tracks:
                 continue  # some tracks cannot be counted along; without them the start is that of the sound
@@ -92,18 +92,11 @@ class _Running:
     """One ffmpeg with its pipes."""
 
     def __init__(
-        self,
-        shown: str,
-        program: str,
-        descriptor: int,
-        tracks: list[str],
-        problem: str,
-        check: Check,
-        stall_s: float,
+        self, ffmpeg: Ffmpeg, descriptor: int, tracks: list[str], problem: str, check: Check
     ) -> None:
-        self._shown, self._problem, self._check, self._stall_s = shown, problem, check, stall_s
+        self._problem, self._check, self._stall_s = problem, check, ffmpeg.stall_s
         self._source = f"file:/dev/fd/{descriptor}"
-        command = [program, "-nostdin", "-hide_banner", "-nostats", "-v", "info"]
+        command = [ffmpeg.path, "-nostdin", "-hide_banner", "-nostats", "-v", "info"]
         command += ["-protocol_whitelist", "file", "-format_whitelist", CONTAINERS]
         command += ["-analyzeduration", "60M", "-probesize", "100M", "-i", self._source]
         command += [
@@ -118,7 +111,7 @@ class _Running:
             "pipe:1",
         ]
         os.lseek(descriptor, 0, os.SEEK_SET)
-        self._process, self._lifeline = _start(shown, [*command, *tracks], descriptor)
+        self._process = _start(ffmpeg, [*command, *tracks], descriptor)
         assert self._process.stdout is not None
         assert self._process.stderr is not None
         self._out: IO[bytes] = self._process.stdout
@@ -130,13 +123,14 @@ class _Running:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with suppress(ProcessLookupError):
+        self._out.close()
+        try:
             if self._process.poll() is None:
-                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.kill()
+        except PermissionError:
+            return  # an old kernel, where we may signal nobody: our own end, which is near, ends it
         self._process.wait()
         self._said.join()
-        self._out.close()
-        os.close(self._lifeline)
 
     def header(self) -> tuple[int, int] | None:
         """Return rate and channels; None when ffmpeg ended without a sound."""
@@ -183,7 +177,7 @@ class _Running:
         self._check()
         if not self._poll.poll(self._stall_s * 1000):
             how_to = "convert it to WAV yourself, or cut it into pieces"
-            raise AudioError(self._shown, f"ffmpeg gave nothing for {self._stall_s:g} s", how_to)
+            raise AudioError("", f"ffmpeg gave nothing for {self._stall_s:g} s", how_to)
         return os.read(self._out.fileno(), count)
 
     def failed(self) -> AudioError:
@@ -192,21 +186,19 @@ class _Running:
         self._said.join()
         lines = self._said.text().replace(self._source, "it").strip().splitlines()
         if any("matches no streams" in line for line in lines):
-            return AudioError(self._shown, "there is no sound in it", "give a file with sound")
+            return AudioError("", "there is no sound in it", "give a file with sound")
         if any("not on whitelist" in line for line in lines):
             return AudioError(
-                self._shown,
+                "",
                 "is a play list, a manifest or another kind of file that is not taken, whatever its name says",
                 "give the recording itself",
             )
         if code == -signal.SIGKILL or any("Cannot allocate memory" in line for line in lines[-5:]):
             how_to = "see that there is memory for it, then try again"
-            return NotDecodedError(
-                self._shown, "ffmpeg was killed, or had no memory", how_to, shortage="system"
-            )
+            return NotDecodedError("", "ffmpeg was killed, or had no memory", how_to, shortage="system")
         last = lines[-1].strip() if lines else "no reason given"
         return AudioError(
-            self._shown, f"{self._problem}; ffmpeg cannot read it either ({last})", "give a file with sound"
+            "", f"{self._problem}; ffmpeg cannot read it either ({last})", "give a file with sound"
         )
 
 
@@ -240,39 +232,22 @@ class _Said:
         self._thread.join()
 
 
-def _start(shown: str, command: list[str], descriptor: int) -> tuple[subprocess.Popen[bytes], int]:
-    """Start ffmpeg in a process group of its own that the kernel kills when this process is gone."""
-    theirs, ours = os.pipe()
+def _start(ffmpeg: Ffmpeg, command: list[str], descriptor: int) -> subprocess.Popen[bytes]:
     try:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            pass_fds=(descriptor, theirs),
-            process_group=0,
-            env={name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ},
+            pass_fds=(descriptor,),
+            env=ffmpeg.environ,
+            preexec_fn=ffmpeg.narrow,  # noqa: PLW1509 - this process has one thread
         )
     except OSError as error:
-        os.close(ours)
-        os.close(theirs)
         problem = f"{command[0]} does not start: {error.strerror}"
         if error.errno in _SHORTAGES:
-            raise NotDecodedError(shown, problem, "try again later", shortage="system") from error
-        raise NotDecodedError(shown, problem, INSTALL_REMEDY, shortage="ffmpeg") from error
-    _tie(theirs, process.pid)
-    os.close(theirs)
-    return process, ours
-
-
-def _tie(lifeline: int, group: int) -> None:
-    """As a worker's lifeline, set from outside: ffmpeg holds the read end open and knows nothing of it."""
-    if hasattr(fcntl, "F_SETSIG"):
-        fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
-        fcntl.fcntl(lifeline, fcntl.F_SETOWN, -group)
-        fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
-    if hasattr(resource, "prlimit"):
-        with suppress(OSError, ValueError):  # it may have ended already, or the limits may be lower
-            resource.prlimit(group, resource.RLIMIT_FSIZE, (0, 0))
-            resource.prlimit(group, resource.RLIMIT_CORE, (0, 0))
-            resource.prlimit(group, resource.RLIMIT_AS, (_ADDRESS_SPACE, _ADDRESS_SPACE))
+            raise NotDecodedError("", problem, "try again later", shortage="system") from error
+        raise NotDecodedError("", problem, INSTALL_REMEDY, shortage="ffmpeg") from error
+    except subprocess.SubprocessError as error:
+        problem = f"{command[0]} cannot be confined"
+        raise NotDecodedError("", problem, "try again later", shortage="system") from error

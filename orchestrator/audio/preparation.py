@@ -2,13 +2,14 @@
 
 ::
 
-    user's file ── 16 kHz mono 16-bit PCM WAV ──────────────▶ in place
-                ── converted before (same SHA-256) ─────────▶ CACHE/<sha256>-2.wav
+    user's file ── converted before (same SHA-256) ─────────▶ CACHE/<sha256>-2.wav
+                ── 16 kHz mono 16-bit PCM WAV ──────────────▶ in place
                 ── soundfile reads it ──────────────────────▶ converted into the cache
                 ── ffmpeg streams it, 32-bit floats ────────▶ converted into the cache
 
-The file is opened once and everything is read from that descriptor; a pipe or a device is refused before
-anybody waits for it.
+The file is opened once and all is read from that descriptor; a pipe or a device is refused before anybody waits for
+it. This process reads its bytes for their hash, and what they mean nowhere: that is told by a confined process
+(:mod:`.decoder`).
 """
 
 from __future__ import annotations
@@ -19,39 +20,35 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from orchestrator.audio.cache import make_private, private_folder, prune, sweep
-from orchestrator.audio.conversion import (
-    Converted,
-    convert,
-    cut_off,
-    no_samples,
-    refuse_impossible,
-)
-from orchestrator.audio.decoding import Check, Stream, UnreadableError, decoded_by_soundfile
-from orchestrator.audio.ffmpeg import decoded_by_ffmpeg
-from orchestrator.audio.pcm_file import SAMPLE_RATE_HZ
-from orchestrator.audio.wav_header import FLOAT, PCM, WavFile, read_wav
+from orchestrator.audio.cache import PrivateFolder, make_private, prune, sweep
+from orchestrator.audio.decoder.client import Check, Output, decode, wav_header
+from orchestrator.audio.decoder.messages import Converted, Header, InPlace
+from orchestrator.audio.pcm_file import HEADER_BYTES, SAMPLE_RATE_HZ, Pcm, is_whole, new_file
 from orchestrator.errors import AudioError, NotDecodedError, reason_of
 from orchestrator_worker.protocol import Audio
 
-_TEXT_PROBE_BYTES = 512
 _WAY = 2
 """Counts the ways in which recordings were converted: copies of an earlier one are not used."""
 _URL = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+):/{1,3}(?=[^/])")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
+_MOST_KNOWN = 4096
+_known: dict[str, InPlace] = {}
+"""By their hashes, files that can be used in place: jobs on the same file ask once. One content has one answer."""
 
 
 class PreparedAudio(msgspec.Struct, frozen=True):
     """``audio`` is what a worker gets; ``sha256`` is of the user's own file.
 
-    ``seconds`` is the length. ``conversion`` is empty for a file used in place, else such as ``converted
-    from 44100 Hz stereo``. ``remarks`` are sentences for people: what is odd about the file and was done about it.
+    ``seconds`` is the length, ``start`` the byte of the file of ``audio`` where samples begin. ``conversion`` is empty
+    for a file used in place, else such as ``converted from 44100 Hz stereo``. ``remarks`` are sentences for people:
+    what is odd about the file and was done about it.
     """
 
     audio: Audio
@@ -59,6 +56,11 @@ class PreparedAudio(msgspec.Struct, frozen=True):
     sha256: str
     conversion: str = ""
     remarks: tuple[str, ...] = ()
+    start: int = HEADER_BYTES
+
+    def sound(self) -> Pcm:
+        """Return its samples, for reading."""
+        return Pcm(self.audio.path, self.start, self.audio.samples)
 
 
 def prepare(path: str | Path, cache_dir: Path, *, check: Check = lambda: None) -> PreparedAudio:
@@ -74,16 +76,34 @@ def prepare(path: str | Path, cache_dir: Path, *, check: Check = lambda: None) -
     """
     shown = str(path)
     with _opened(shown) as descriptor:
-        wav = read_wav(descriptor)
-        if wav is not None:
-            _refuse_false_claims(shown, wav)
         sha256 = _sha256(descriptor, check)
-        if wav is not None and _usable_in_place(wav) and _is_text(shown):
-            return _prepared(Path(path).absolute(), wav.parts[0].frames, sha256)
         copy = cache_dir / f"{sha256}-{_WAY}.wav"
-        facts = copy.with_suffix(".json")
-        converted = _cached(copy, facts) or _converted(shown, descriptor, wav, copy, check)
-        return _prepared(copy.absolute(), converted.samples, sha256, converted.conversion, converted.remarks)
+        may_stay = _is_text(shown)
+        found: Converted | InPlace | None = _known.get(sha256) if may_stay else None
+        found = found or _cached(copy) or _converted(shown, descriptor, copy, may_stay, check)
+        if isinstance(found, InPlace):
+            _remember(sha256, found)
+            audio = Audio(str(Path(path).absolute()), found.frames)
+            return PreparedAudio(audio, found.frames / SAMPLE_RATE_HZ, sha256, start=found.start)
+        audio = Audio(str(copy.absolute()), found.samples)
+        seconds = found.samples / SAMPLE_RATE_HZ
+        return PreparedAudio(audio, seconds, sha256, found.conversion, found.remarks)
+
+
+def wav_header_of(path: str | Path) -> Header | None:
+    """Return what a WAV file's header tells, None of any other file.
+
+    Raises:
+        AudioError: It cannot be read.
+    """
+    with _opened(str(path)) as descriptor:
+        return wav_header(descriptor)
+
+
+def _remember(sha256: str, found: InPlace) -> None:
+    if len(_known) >= _MOST_KNOWN:
+        _known.clear()
+    _known[sha256] = found
 
 
 def url_in(path: str) -> str | None:
@@ -100,12 +120,6 @@ def url_problem(url: str) -> tuple[str, str]:
     if url.startswith("file://"):
         return "is a URL", "give the file's path, without file://"
     return "is a URL, and nothing is fetched from the network", "download it first, then give the file"
-
-
-def _prepared(
-    path: Path, samples: int, sha256: str, conversion: str = "", remarks: tuple[str, ...] = ()
-) -> PreparedAudio:
-    return PreparedAudio(Audio(str(path), samples), samples / SAMPLE_RATE_HZ, sha256, conversion, remarks)
 
 
 @contextlib.contextmanager
@@ -153,33 +167,6 @@ def _refuse_what_is_no_file(shown: str, status: os.stat_result) -> None:
         raise AudioError(shown, "is an empty file (0 bytes)", "copy or record it again")
 
 
-def _refuse_false_claims(shown: str, wav: WavFile) -> None:
-    for part in wav.parts:
-        refuse_impossible(shown, part.rate_hz, part.channels)
-        if part.format_tag in {PCM, FLOAT} and not part.bits:
-            raise AudioError(
-                shown, "its header gives 0 bits a sample", "see to its header, or export it again"
-            )
-    held = wav.parts[0].frames
-    if len(wav.parts) == 1 and wav.frames_claimed is not None and wav.frames_claimed > held:
-        raise cut_off(shown, wav.frames_claimed, held)
-    if not any(part.frames for part in wav.parts):
-        raise no_samples(shown)
-
-
-def _usable_in_place(wav: WavFile) -> bool:
-    part = wav.parts[0]
-    as_wanted = int.from_bytes(part.chunk[:2], "little") == PCM and part.chunk[2:16] == _WANTED
-    return as_wanted and wav.plain and wav.frames_claimed == part.frames
-
-
-_WANTED = b"".join(
-    number.to_bytes(size, "little")
-    for number, size in ((1, 2), (SAMPLE_RATE_HZ, 4), (2 * SAMPLE_RATE_HZ, 4), (2, 2), (16, 2))
-)
-"""A format chunk behind its code: channels, rate, bytes a second, bytes a frame, bits."""
-
-
 def _is_text(path: str) -> bool:
     """Whether a path can be named to a worker: one with bytes that are no UTF-8 cannot, its copy can."""
     try:
@@ -199,42 +186,51 @@ def _sha256(descriptor: int, check: Check) -> str:
     return found.hexdigest()
 
 
-def _cached(copy: Path, facts: Path) -> Converted | None:
+def _cached(copy: Path) -> Converted | None:
     """Return what was converted before, provided that the copy is still whole; it counts as used now."""
+    facts = copy.with_suffix(".json")
     try:
         converted = msgspec.json.decode(facts.read_bytes(), type=Converted)
-        descriptor = os.open(copy, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        try:
-            wav = read_wav(descriptor)
-        finally:
-            os.close(descriptor)
+        if not is_whole(copy, converted.samples):
+            return None
         os.utime(copy)
         os.utime(facts)
     except (OSError, ValueError, msgspec.MsgspecError):
         return None
-    whole = wav is not None and wav.parts[0].frames == converted.samples == wav.frames_claimed
-    return converted if whole else None
+    return converted
 
 
-def _converted(shown: str, descriptor: int, wav: WavFile | None, copy: Path, check: Check) -> Converted:
-    _refuse_text(shown, descriptor)
+def _converted(shown: str, descriptor: int, copy: Path, may_stay: bool, check: Check) -> Converted | InPlace:
     try:
-        make_private(copy.parent)
-        sweep(copy.parent)
-        with private_folder(copy.parent) as private:
-            raw = private / "converted.wav"
-            converted = convert(shown, lambda: _decoded(shown, descriptor, wav, check), raw)
-            if wav is not None and wav.remark:
-                converted = msgspec.structs.replace(converted, remarks=(wav.remark, *converted.remarks))
-            raw.replace(copy)
-            told = private / "facts.json"
-            told.write_bytes(msgspec.json.encode(converted))
-            told.chmod(0o600)
-            told.replace(copy.with_suffix(".json"))
-        prune(copy.parent)
+        with contextlib.ExitStack() as stack:
+            output = Output(copy.parent, partial(_new_copy, copy.parent, stack))
+            found = decode(shown, descriptor, output, may_stay=may_stay, check=check)
+            if isinstance(found, Converted):
+                _keep(found, output, copy)
+        if isinstance(found, Converted):
+            prune(copy.parent)
     except OSError as error:
         raise _not_written(shown, copy.parent, error) from error
-    return converted
+    return found
+
+
+def _new_copy(folder: Path, stack: contextlib.ExitStack) -> tuple[Path, int]:
+    make_private(folder)
+    sweep(folder)
+    private = PrivateFolder(folder)
+    stack.callback(private.close)
+    path = private.path / "converted.wav"
+    descriptor = new_file(path)
+    stack.callback(os.close, descriptor)
+    return path, descriptor
+
+
+def _keep(converted: Converted, output: Output, copy: Path) -> None:
+    output.path.replace(copy)
+    told = output.path.with_name("facts.json")
+    told.write_bytes(msgspec.json.encode(converted))
+    told.chmod(0o600)
+    told.replace(copy.with_suffix(".json"))
 
 
 def _not_written(shown: str, folder: Path, error: OSError) -> AudioError:
@@ -244,32 +240,3 @@ def _not_written(shown: str, folder: Path, error: OSError) -> AudioError:
     full = " (the disk is full, or nearly)" if error.errno in _FULL else ""
     hint = "make room and permissions there, or give 16 kHz mono 16-bit WAV, which needs no copy"
     return NotDecodedError(shown, problem + full, hint, shortage="disk")
-
-
-def _decoded(shown: str, descriptor: int, wav: WavFile | None, check: Check) -> Iterator[Stream]:
-    begun = False
-    try:
-        for stream in decoded_by_soundfile(shown, descriptor, wav, check):
-            begun = True
-            yield stream
-    except UnreadableError as error:
-        if begun:
-            raise AudioError(shown, f"damaged: {error}", "take another copy of it") from error
-        with decoded_by_ffmpeg(shown, descriptor, f"soundfile cannot read it ({error})", check) as stream:
-            yield stream
-
-
-def _refuse_text(shown: str, descriptor: int) -> None:
-    """Refuse text before a decoder guesses: some play lists are text and lead to other files."""
-    start = os.pread(descriptor, _TEXT_PROBE_BYTES, 0)
-    controls = bytes(code for code in range(32) if code not in b"\t\n\f\r")
-    if not any(code in controls for code in start) and _is_utf8(start):
-        raise AudioError(shown, "is text, not audio, whatever its name says", "give the recording itself")
-
-
-def _is_utf8(start: bytes) -> bool:
-    try:
-        start.decode()
-    except UnicodeDecodeError as error:
-        return error.start > len(start) - 4 and len(start) == _TEXT_PROBE_BYTES  # cut inside a character
-    return True

@@ -7,12 +7,12 @@ hour of audio costs no more memory than a minute.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Protocol, cast
 
 import numpy as np
 
-from orchestrator.errors import AudioError, EngineUnavailableError
+from orchestrator.audio.pcm_file import Pcm
+from orchestrator.errors import EngineUnavailableError
 
 FRAME_SAMPLES = 512
 """At 16 kHz, 32 ms; fixed by the model."""
@@ -28,25 +28,22 @@ class Detector(Protocol):
         ...
 
 
-def speech_probabilities(path: str | Path) -> Iterator[float]:
-    """Yield the probability of speech, 0 to 1, of each frame of a 16 kHz mono WAV file.
+def speech_probabilities(sound: Pcm) -> Iterator[float]:
+    """Yield the probability of speech, 0 to 1, of each frame of a recording.
 
     The last frame is filled up with silence.
 
     Raises:
         EngineUnavailableError: The package is not installed.
-        AudioError: The file is not 16 kHz mono; names it.
+        AudioError: The file cannot be read any more.
     """
     detector = _detector()
-    import soundfile  # noqa: PLC0415 - only for long audio
-
-    with soundfile.SoundFile(path) as file:
-        if (file.samplerate, file.channels) != (RATE_HZ, 1):
-            raise AudioError(str(path), "is not 16 kHz mono", "prepare it first")
-        while len(block := file.read(_BLOCK_FRAMES * FRAME_SAMPLES, dtype="float32")):
-            padded = np.pad(block, (0, -len(block) % FRAME_SAMPLES))
-            for frame in padded.reshape(-1, FRAME_SAMPLES):
-                yield detector.process(frame.data)
+    for first in range(0, sound.samples, _BLOCK_FRAMES * FRAME_SAMPLES):
+        raw = sound.read(first, min(sound.samples, first + _BLOCK_FRAMES * FRAME_SAMPLES))
+        block = np.frombuffer(raw, dtype="<i2").astype(np.float32) / np.float32(32768)
+        padded = np.pad(block, (0, -len(block) % FRAME_SAMPLES))
+        for frame in padded.reshape(-1, FRAME_SAMPLES):
+            yield detector.process(frame.data)
 
 
 def _detector() -> Detector:

@@ -83,6 +83,7 @@ def open_pool(options: PipelineOptions, *, models: int = 1) -> Pool:
         typer.BadParameter: The memory budget is no size, or ``--recycle`` is none of its words.
         EngineUnavailableError: Ray is not installed, or no cluster answers.
     """
+    from orchestrator.audio.decoder.helper import start_early
     from orchestrator.pool.pool import Pool
     from orchestrator.process.host.cores import default_workers
     from orchestrator.process.host.usable_memory import budget_bytes
@@ -109,6 +110,7 @@ def open_pool(options: PipelineOptions, *, models: int = 1) -> Pool:
             recycle=recycle,
         )
     workers = options.workers or default_workers()
+    start_early()  # it is ready when the first recording is opened
     return Pool(
         config_file(options.config),
         profile=options.profile,

@@ -82,7 +82,14 @@ def look_at_swap(host: Mapping[str, Any]) -> Finding:
 def look_at_sandbox(models: Sequence[BoundModel] = ()) -> Finding:
     """Say what a worker can be confined to here: a problem only where a model asks for what cannot be had."""
     reasons = {mode: why_not(mode) for mode in ("strict", "files")}
-    facts = {"landlock": landlock_abi(), **{mode: not reason for mode, reason in reasons.items()}}
+    facts: dict[str, Any] = {
+        "landlock": landlock_abi(),
+        **{mode: not reason for mode, reason in reasons.items()},
+    }
+    decoding = (
+        "not confined" if reasons["files"] else "confined" if not reasons["strict"] else "confined to files"
+    )
+    facts["decoding"] = decoding
     for model in models:
         if reason := reasons.get(model.sandbox, ""):
             found = f'{model.name} has sandbox = "{model.sandbox}", which {reason}'
@@ -90,9 +97,14 @@ def look_at_sandbox(models: Sequence[BoundModel] = ()) -> Finding:
             return Finding("machine", "sandbox", "problem", found, hint, facts)
     can = [mode for mode, reason in reasons.items() if not reason]
     if not can:
-        return Finding("machine", "sandbox", "note", f"none: it {reasons['files']}", facts=facts)
+        found = (
+            f"none: it {reasons['files']}; recordings are decoded in a process that is not confined either"
+        )
+        return Finding("machine", "sandbox", "note", found, facts=facts)
     less = "" if len(can) == len(reasons) else f"; strict {reasons['strict']}"
-    found = f"workers can be confined: {', '.join(can)} (Landlock {landlock_abi()}){less}"
+    found = (
+        f"workers can be confined: {', '.join(can)} (Landlock {landlock_abi()}){less}; decoding is {decoding}"
+    )
     return Finding("machine", "sandbox", "ok", found, facts=facts)
 
 

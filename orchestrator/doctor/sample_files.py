@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import wave
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from orchestrator.audio.preparation import wav_header_of
 from orchestrator.config.types import Sample
 from orchestrator.doctor.finding import Finding
+from orchestrator.errors import AudioError, EngineUnavailableError
 from orchestrator.experiments.storage.file_hashes import sha256_of
 from orchestrator.experiments.storage.sample_state import sample_state
 
@@ -58,7 +59,9 @@ def _state(audio: Path, size: int) -> str:
 def _length(audio: Path) -> str:
     """Return the length as the header tells it. Whether it decodes is checked when a run begins."""
     try:
-        with wave.open(str(audio), "rb") as file:
-            return f"{file.getnframes() / file.getframerate():.1f} s at {file.getframerate()} Hz"
-    except (wave.Error, EOFError, OSError, ZeroDivisionError):
+        header = wav_header_of(audio)
+    except (AudioError, EngineUnavailableError):
+        header = None
+    if header is None or not header.rate_hz:
         return "of a kind that is converted first"
+    return f"{header.frames / header.rate_hz:.1f} s at {header.rate_hz} Hz"

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from orchestrator.audio.ffmpeg import INSTALL_REMEDY
+from orchestrator.audio.decoder.messages import INSTALL_REMEDY
 from orchestrator.config.model import BoundModel
 from orchestrator.doctor.finding import Finding
 

@@ -120,7 +120,7 @@ class Recording:
     def _spans(self, check: Callable[[], None] | None) -> Iterator[SpeechSpan]:
         """Yield the spans of speech, and keep them once all are known."""
         spans = speech_spans(
-            _checked(speech_probabilities(self._prepared.audio.path), check),
+            _checked(speech_probabilities(self._prepared.sound()), check),
             shortest_silence=_frames(SHORTEST_SILENCE_S),
             shortest_speech=_frames(SHORTEST_SPEECH_S),
         )
@@ -139,12 +139,8 @@ class Recording:
         return AudioPiece(start_ms, end_ms, self._read(max(0, start_ms) * per_ms, end_ms * per_ms))
 
     def _read(self, first: int, last: int) -> AudioArray:
-        import soundfile  # noqa: PLC0415 - only for parts of a recording
-
-        with soundfile.SoundFile(self._prepared.audio.path) as file:
-            file.seek(first)
-            raw = bytes(file.buffer_read(last - first, dtype="int16"))
-        return AudioArray(np.frombuffer(raw, dtype=np.int16), RATE_HZ)
+        raw = self._prepared.sound().read(first, last)
+        return AudioArray(np.frombuffer(raw, dtype="<i2").astype(np.int16, copy=False), RATE_HZ)
 
 
 def _checked(probabilities: Iterator[float], check: Callable[[], None] | None) -> Iterator[float]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import psutil
 
+from orchestrator.audio.decoder import helper
 from orchestrator.pool.submission.controller import _open_controllers
 
 END_S = 10.0
@@ -76,7 +77,13 @@ class LeftOver:
 
 def _descriptors() -> set[str]:
     found = set()
+    own = helper.current()
+    known = (
+        own.descriptors() if own is not None else ()
+    )  # the decoder process's, which is there once for a process
     for name in os.listdir("/proc/self/fd"):
+        if int(name) in known:
+            continue
         with suppress(FileNotFoundError):
             found.add(f"{name} -> {os.readlink(f'/proc/self/fd/{name}')}")
     return found
@@ -90,4 +97,7 @@ def _command(child: psutil.Process) -> str:
 
 
 def _is_helper(child: psutil.Process) -> bool:
-    return any(helper in _command(child) for helper in HELPERS)
+    own = helper.current()
+    if own is not None and child.pid == own.pid:
+        return True
+    return any(each in _command(child) for each in HELPERS)

@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,18 @@ import psutil
 import pytest
 import soundfile
 
+from fake_ffmpeg import reads
 from orchestrator.audio import prepare
 from orchestrator.errors import AudioError, NotDecodedError
 
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 PATIENCE_S = 60.0
+
+
+@pytest.fixture(autouse=True)
+def readable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in reads(tmp_path).items():
+        monkeypatch.setenv(name, value)
 
 
 def fake(folder: Path, body: str) -> Path:
@@ -48,6 +56,15 @@ def gone(pid: int) -> bool:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+def running(host: int, program: str) -> list[psutil.Process]:
+    found = []
+    for child in psutil.Process(host).children(recursive=True):
+        with suppress(psutil.Error):
+            if program in child.cmdline() and child.cmdline()[0] != program:  # its interpreter has begun
+                found.append(child)
+    return found
 
 
 def wait_until_gone(pid: int) -> None:
@@ -161,22 +178,22 @@ prepare(sys.argv[1], Path(sys.argv[2]))
 def test_it_dies_with_a_killed_host_and_what_is_left_is_swept(tmp_path: Path, busy: bool) -> None:
     """Also one that writes nothing and so would never notice."""
     work = "while True: os.write(1, bytes(32000)); time.sleep(0.01)" if busy else "time.sleep(1000)"
-    # The limit on files holds for this one, too: its number is told by the folder's name.
-    note = f"os.mkdir({str(tmp_path)!r} + f'/pid-{{os.getpid()}}')"
-    folder = fake(tmp_path / "bin", f"{note}\n{work}")
+    folder = fake(tmp_path / "bin", work)
     environment = {**os.environ, "PATH": f"{folder}"}
     command = [sys.executable, "-c", HOST, str(unknown(tmp_path / "a.m4a")), str(tmp_path / "cache")]
     host = subprocess.Popen(command, env=environment)
     try:
         deadline = time.monotonic() + PATIENCE_S
-        while not (found := list(tmp_path.glob("pid-*"))):
+        while not (found := running(host.pid, f"{folder}/ffmpeg")):
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        pid = int(found[0].name.removeprefix("pid-"))
+        everybody = psutil.Process(host.pid).children(recursive=True)
     finally:
         host.kill()
         assert host.wait(PATIENCE_S) == -signal.SIGKILL
-    wait_until_gone(pid)
+    assert len(everybody) >= 3  # the decoder process, its child, ffmpeg
+    for each in {*everybody, *found}:
+        wait_until_gone(each.pid)
     assert [left.name[:12] for left in (tmp_path / "cache").iterdir()] == [".converting-"]
     stereo = tmp_path / "b.wav"
     soundfile.write(stereo, np.zeros((800, 2)), 16_000)

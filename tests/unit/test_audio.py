@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import os
 import struct
@@ -16,7 +15,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from fake_ffmpeg import reads
 from orchestrator.audio import PreparedAudio, prepare, url_in
+from orchestrator.audio.decoder import client
 from orchestrator.errors import AudioError
 
 TONE_HZ = 440.0
@@ -285,12 +286,14 @@ def test_cache_that_cannot_be_written(tmp_path: Path) -> None:
     assert "converted copy cannot be written" in error.problem
 
 
-def fake_ffmpeg(folder: Path, body: str) -> Path:
+def fake_ffmpeg(folder: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.mkdir()
     script = folder / "ffmpeg"
     script.write_text(f"#!{sys.executable}\nimport shutil, sys, time\n{body}\n")
     script.chmod(0o755)
-    return folder
+    monkeypatch.setenv("PATH", str(folder))
+    for name, value in reads(folder.parent).items():
+        monkeypatch.setenv(name, value)
 
 
 def unknown(path: Path) -> Path:
@@ -308,7 +311,7 @@ assert '-nostdin' in sys.argv and sys.stdin.read() == ''
 source = sys.argv[sys.argv.index('-i') + 1].removeprefix('file:')
 assert open(source, 'rb').read(12)[4:] == b'ftypM4A '
 shutil.copyfileobj(open({str(decoded)!r}, 'rb'), sys.stdout.buffer)"""
-    monkeypatch.setenv("PATH", str(fake_ffmpeg(tmp_path / "bin", body)))
+    fake_ffmpeg(tmp_path / "bin", body, monkeypatch)
     prepared = prepare(unknown(tmp_path / "a.m4a"), cache)
     assert prepared.conversion == "converted from 48000 Hz stereo by ffmpeg"
     assert frequency(prepared) == pytest.approx(TONE_HZ, abs=4)
@@ -317,7 +320,7 @@ shutil.copyfileobj(open({str(decoded)!r}, 'rb'), sys.stdout.buffer)"""
 
 def test_ffmpeg_fails_too(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     body = "print('Invalid data found', file=sys.stderr); sys.exit(1)"
-    monkeypatch.setenv("PATH", str(fake_ffmpeg(tmp_path / "bin", body)))
+    fake_ffmpeg(tmp_path / "bin", body, monkeypatch)
     error = problem_of(unknown(tmp_path / "a.m4a"), cache)
     assert "ffmpeg cannot read it either (Invalid data found)" in error.problem
     assert list(cache.iterdir()) == []
@@ -325,19 +328,15 @@ def test_ffmpeg_fails_too(tmp_path: Path, cache: Path, monkeypatch: pytest.Monke
 
 def test_a_video_without_sound(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     body = "sys.exit(\"Stream map '0:a:0' matches no streams.\\nTo ignore this, add a trailing '?' to the map.\")"
-    monkeypatch.setenv("PATH", str(fake_ffmpeg(tmp_path / "bin", body)))
+    fake_ffmpeg(tmp_path / "bin", body, monkeypatch)
     (tmp_path / "silent.mp4").write_bytes(bytes(range(256)))
     with pytest.raises(AudioError, match="there is no sound in it"):
         prepare(tmp_path / "silent.mp4", cache)
 
 
 def test_ffmpeg_that_hangs(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(fake_ffmpeg(tmp_path / "bin", "time.sleep(600)")))
-    from orchestrator.audio import ffmpeg, preparation
-
-    monkeypatch.setattr(
-        preparation, "decoded_by_ffmpeg", functools.partial(ffmpeg.decoded_by_ffmpeg, stall_s=0.2)
-    )
+    fake_ffmpeg(tmp_path / "bin", "time.sleep(600)", monkeypatch)
+    monkeypatch.setattr(client, "STALL_S", 0.2)
     assert "gave nothing for 0.2 s" in problem_of(unknown(tmp_path / "a.m4a"), cache).problem
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +12,9 @@ import pytest
 import soundfile
 from audio_builders import RATE_HZ, Samples, ffmpeg, heard, likeness, needs_ffmpeg, speech
 
-from orchestrator.audio import PreparedAudio, conversion, prepare
-from orchestrator.audio.pcm_file import PcmFile, pcm_header
+from orchestrator.audio import PreparedAudio, prepare
+from orchestrator.audio.decoder import client
+from orchestrator.audio.pcm_file import PcmFile, new_file, pcm_header, write_header
 from orchestrator.audio.wav_header import read_wav
 from orchestrator.errors import AudioError
 
@@ -285,7 +287,7 @@ def test_a_constant_offset_is_taken_away(tmp_path: Path, offset: float) -> None:
 def test_more_than_the_longest_recording_is_refused_by_its_header(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(conversion, "LONGEST_S", 1.5)
+    monkeypatch.setattr(client, "LONGEST_S", 1.5)
     with pytest.raises(AudioError, match=r"more than 0\.000416667 hours"):
         written(tmp_path, np.column_stack([speech(2.0)] * 2))
     assert list((tmp_path / "cache").iterdir()) == []
@@ -296,17 +298,22 @@ def test_more_than_the_longest_recording_is_refused_while_it_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ffmpeg("-f", "lavfi", "-i", "anullsrc=r=8000:cl=mono", "-t", 3600, tmp_path / "a.m4a")
-    monkeypatch.setattr(conversion, "LONGEST_S", 60.0)
+    monkeypatch.setattr(client, "LONGEST_S", 60.0)
     with pytest.raises(AudioError, match=r"more than 0\.0166667 hours"):
         prepare(tmp_path / "a.m4a", tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
 
 
 def test_a_file_of_ours_is_private(tmp_path: Path) -> None:
-    with PcmFile(tmp_path / "a.wav") as out:
-        out.write(bytes(200))
-        out.finish()
+    descriptor = new_file(tmp_path / "a.wav")
+    try:
+        with PcmFile(descriptor) as out:
+            out.write(bytes(200))
+            out.finish()
+        write_header(descriptor, 100)
+    finally:
+        os.close(descriptor)
     assert (tmp_path / "a.wav").stat().st_mode & 0o777 == 0o600
     assert soundfile.info(tmp_path / "a.wav").frames == 100
     with pytest.raises(FileExistsError):
-        PcmFile(tmp_path / "a.wav")
+        new_file(tmp_path / "a.wav")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import sqlite3
@@ -16,6 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from orchestrator.audio.decoder import client
 from orchestrator.batch import Batch, BatchSettings, Entry, Input, Journal, batch, find_inputs, open_journal
 from orchestrator.batch.outputs import put_in_place, stage
 from orchestrator.errors import NotDecodedError, OrchestratorError, ResultsError
@@ -322,12 +322,7 @@ def test_a_full_disk_ends_the_batch_and_nothing_is_counted(
 def test_a_disk_that_fills_while_a_copy_is_written(
     tmp_path: Path, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from orchestrator.audio import pcm_file
-
-    def full(self: object, samples: bytes) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(pcm_file.PcmFile, "write", full)
+    monkeypatch.setattr(client, "room_in", lambda _: 150)  # less than a copy has
     worked, _ = working(tmp_path, journal, lambda _: None)
     with pytest.raises(ResultsError, match="disk is full"):
         worked.run()

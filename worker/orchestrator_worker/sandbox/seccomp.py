@@ -130,6 +130,11 @@ _SIGNALS = {
     "pidfd_send_signal": (424, 424),
 }
 _CLONE, _CLONE3 = (56, 220), (435, 435)
+_CLONE_THREAD = 0x10000
+_PROCESSES = {"fork": (57, None), "vfork": (58, None), "memfd_create": (319, 279)}
+_PROGRAMS = {"execve": (59, 221), "execveat": (322, 281)}
+_PRCTL, _PR_SET_PDEATHSIG = (157, 167), 1
+_SETRLIMIT = (160, 164)
 _SOCKETPAIR, _PRLIMIT, _FCNTL, _IOCTL = (53, 199), (302, 261), (72, 25), (16, 29)
 _ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 """Which column, and how the kernel calls it (AUDIT_ARCH)."""
@@ -178,6 +183,34 @@ def refusals(column: int) -> bytes:
         if number is not None:
             code += _when(number, [_give(_REFUSE)])
     return b"".join(code)
+
+
+@functools.cache
+def no_processes(machine: str, *, programs: bool) -> bytes:
+    """Return a second filter, on top of :func:`filter_program`: threads may be started, and no process.
+
+    It also refuses memory files, which no limit counts, to outlive the parent, and to set limits, which an
+    administrator could raise. Without ``programs`` the process cannot become another program either.
+    """
+    column, _ = _ARCHITECTURES[machine]
+    code = [_load(_NUMBER)]
+    for numbers in (_PROCESSES if programs else {**_PROCESSES, **_PROGRAMS}).values():
+        number = numbers[column]
+        if number is not None:
+            code += _when(number, [_give(_REFUSE)])
+    thread = [_jump(_ANY_BIT, _CLONE_THREAD, 0, 1), _give(_ALLOW), _give(_REFUSE)]
+    code += _when(_CLONE[column], [_load(_argument(0)), *thread])
+    code += _when(
+        _PRCTL[column], [_load(_argument(0)), *_refuse_if(_EQUAL, _PR_SET_PDEATHSIG), _give(_ALLOW)]
+    )
+    code += _when(_SETRLIMIT[column], [_give(_REFUSE)])
+    halves = [
+        part
+        for half in (0, 4)
+        for part in (_load(_argument(2) + half), _jump(_EQUAL, 0, 1, 0), _give(_REFUSE))
+    ]
+    code += _when(_PRLIMIT[column], [*halves, _give(_ALLOW)])
+    return b"".join(code) + _give(_ALLOW)
 
 
 def _stream_pairs_only() -> list[bytes]:
