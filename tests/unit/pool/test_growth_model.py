@@ -299,3 +299,15 @@ def test_a_peak_that_no_new_process_could_hold_replaces_none() -> None:
     for job in range(20, 200):
         learner.job_ended(trace, int((BASE + 0.2 * job) * MIB))
         assert learned_due(trace, learner.growth, Standing(300 * MIB)) is None
+
+
+def test_the_best_period_counts_the_peak_within_a_job() -> None:
+    learner = Learner()
+    trace = learner.begin()
+    for job in range(40):
+        trace.saw(int((BASE + 2 * job + 60) * MIB))
+        learner.job_ended(trace, int((BASE + 2 * job) * MIB))
+    assert learner.growth.above == 62 * MIB
+    assert best_jobs(trace, learner.growth, 9.0, 0.5) == pytest.approx(
+        math.sqrt((100 + 62) * 9.0 / (2 * 0.5))
+    )

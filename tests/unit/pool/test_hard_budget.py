@@ -202,3 +202,20 @@ def test_a_job_is_spared_so_often_and_no_more() -> None:
     pool.worker().spares_job = True
     pool.die(pool.worker(), -9)
     assert isinstance(pool.ending(job), WorkerDiedError)
+
+
+@pytest.mark.parametrize("larger", [0, 1])
+def test_of_two_that_have_grown_the_larger_goes(larger: int) -> None:
+    pool = pool_of("a", "b", budget_mib=900, workers=2)
+    for slot, name in enumerate("ab"):
+        pool.submit(name)
+        pool.ready_all()
+        pool.done(pool.worker(slot))
+        pool.submit(name)
+        pool.wait(0.001)
+    links = [pool.worker(slot).link for slot in (0, 1)]
+    assert [pool.worker(slot).jobs for slot in (0, 1)] == [2, 2]
+    links[larger].rss, links[1 - larger].rss = 600 * MIB, 400 * MIB  # type: ignore[attr-defined]
+    pool.wait(READING_S)
+    assert links[larger].signals == [signal.SIGKILL]  # type: ignore[attr-defined]
+    assert links[1 - larger].signals == []  # type: ignore[attr-defined]

@@ -12,7 +12,7 @@ import pytest
 from fake_pool import FakePool
 from quick_jobs import everybody, quick_pool, with_prefetched, work_off
 
-from orchestrator.errors import JobCancelledError, WorkerDiedError
+from orchestrator.errors import JobCancelledError, JobTimeoutError, WorkerDiedError
 from orchestrator.pool import core
 from orchestrator.pool.core.entities import JobRecord, Worker
 from orchestrator.pool.core.states import JobState, WorkerState
@@ -308,3 +308,19 @@ def test_every_job_is_found_before_each_line_of_a_decision(what: str, prefetched
         found = set(pool.registry.jobs())
         assert [job for job in pool.jobs if not job.promise.done() and job not in found] == [], line
     raise AssertionError("a decision without end")
+
+
+def test_a_job_that_must_start_in_time_still_must_after_an_interrupt() -> None:
+    pool = quick_pool()
+    pool.submit()
+    job = pool.submit(queue_timeout_s=5.0)
+    pool.registry.new_decision()
+    pool.registry.in_hand.append(job)
+    pool.supervisor.recover(None, pool.now)
+    pool.settle()
+    pool.wait(4.9)
+    assert not job.promise.done()
+    pool.wait(0.2)
+    error = pool.ending(job)
+    assert isinstance(error, JobTimeoutError)
+    assert error.where == "queue"

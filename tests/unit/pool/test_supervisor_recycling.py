@@ -6,7 +6,7 @@ from fake_pool import MIB, FakePool
 
 from orchestrator.pool.core.states import JobState, WorkerState
 from orchestrator.pool.recycling import Recycle
-from orchestrator_worker.protocol import Shutdown, Trim
+from orchestrator_worker.protocol import Failed, Shutdown, Trim
 
 # ------------------------------------------------------------------ recycling
 
@@ -172,3 +172,15 @@ def test_a_successor_that_took_over_counts_as_a_worker_of_its_model() -> None:
     pool.done(pool.worker())
     assert pool.worker().generation == 2
     assert pool.worker().model_queue.workers == {pool.worker()}
+
+
+def test_a_trim_that_fails_is_over_too() -> None:
+    pool = FakePool(recycle=Recycle(trim_every=1))
+    pool.submit()
+    pool.ready_all()
+    pool.done(pool.worker())
+    worker = pool.worker()
+    assert worker.state is WorkerState.TRIMMING
+    pool.receive(worker, Failed(0, "error", "OSError", "no malloc_trim here"))
+    assert worker.state is WorkerState.IDLE
+    assert pool.submit().state is JobState.RUNNING

@@ -263,6 +263,28 @@ def test_a_reply_out_of_turn_is_named_with_the_state() -> None:
     worker = pool.worker()
     pool.receive(worker, Unloaded(1, 0.0))
     assert worker.cause == "a broken protocol (Unloaded out of turn, while starting)"
+    dismissed = [event for event in pool.events if isinstance(event, WorkerDismissed)]
+    assert [(event.at_s, event.reason) for event in dismissed] == [(pool.now, "protocol")]
+
+
+def test_a_trim_without_end_is_the_cause_of_a_workers_end() -> None:
+    pool = FakePool(recycle=Recycle(trim_every=1))
+    pool.submit()
+    pool.ready_all()
+    pool.done(pool.worker())
+    pool.wait(60.0)
+    pool.reap_leaving()
+    left = [event for event in pool.events if isinstance(event, WorkerLeft)]
+    assert [(event.reason, event.cause) for event in left] == [("timeout", "a heap trim without end")]
+
+
+def test_an_engine_that_gives_up_by_itself_has_cancelled_its_job() -> None:
+    pool = FakePool()
+    job = pool.submit()
+    pool.ready_all()
+    pool.failed(pool.worker(), "cancelled", "")
+    assert "the engine gave up" in str(pool.ending(job))
+    assert pool.registry.metrics.outcomes == {("call", "cancelled"): 1}
 
 
 @pytest.mark.parametrize("prefetched", [0, 2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 
 import pytest
@@ -11,7 +12,7 @@ from quick_jobs import quick_pool, with_prefetched
 
 from orchestrator.errors import ModelOutOfUseError
 from orchestrator.pool.core.auto_recycling import worker_limit
-from orchestrator.pool.core.entities import ModelQueue
+from orchestrator.pool.core.entities import SERIES_LENGTH, ModelQueue
 from orchestrator.pool.core.growth_model import Growth, Learner
 from orchestrator.pool.core.scheduling import MOST_OVERTAKEN, Demand, Give, Memory, SlotView, next_step
 from orchestrator.pool.core.states import JobState, WorkerState
@@ -319,3 +320,32 @@ def test_timers_that_are_rebuilt_know_the_earliest() -> None:
     assert timers.earliest == 5.0
     assert list(timers.pop_due(8.0)) == ["at 5", "at 7"]
     assert timers.next_due() == 9.0
+
+
+def test_a_worker_that_is_loaded_has_no_deadline_any_more() -> None:
+    pool = FakePool("m", prestart="m")
+    pool.ready_all()
+    pool.wait(1.0)
+    assert pool.worker().state is WorkerState.IDLE
+    assert pool.supervisor.next_due() is None
+
+
+def test_of_a_series_the_last_readings_are_kept() -> None:
+    pool = FakePool(sample_interval_s=1.0)
+    pool.submit()
+    pool.ready_all()
+    pool.wait(SERIES_LENGTH + 100.0)
+    series = pool.registry.slots[0].series
+    assert (len(series), series[-1].at_s) == (SERIES_LENGTH, pool.now)
+
+
+def test_the_lower_end_of_a_rate_is_that_of_its_rank() -> None:
+    learner = Learner()
+    trace = learner.begin()
+    for job in range(1, 21):
+        learner.job_ended(trace, (100 * job + job**2) * MIB)
+    slopes = sorted((100 + one + other) * MIB for one in range(6, 21) for other in range(6, one))
+    spread = (15 * 14 * 35 / 18) ** 0.5  # of Kendall's sign count of 15 readings
+    assert learner.growth.rate == slopes[52]
+    assert learner.growth.rate_low == slopes[int((105 - 1.96 * spread) / 2)]
+    assert learner.growth.rate_high == slopes[math.ceil((105 + 1.96 * spread) / 2)]
