@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -129,6 +130,33 @@ def test_what_cannot_start_says_why(tmp_path: Path, fresh: None, monkeypatch: py
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(NotDecodedError, match="no soxr today"):
         prepare(sound(tmp_path / "a.flac"), tmp_path / "cache")
+
+
+@pytest.mark.usefixtures("fresh")
+@pytest.mark.parametrize("mode", ["off", "files"])
+def test_where_it_cannot_be_confined_it_works_and_that_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, mode: str
+) -> None:
+    missing = {"off": ("strict", "files"), "files": ("strict",)}[mode]
+    if mode == "files" and why_not("files"):
+        pytest.skip(f"the sandbox {why_not('files')}")
+    monkeypatch.setattr(helper, "why_not", lambda asked: "needs Landlock" if asked in missing else "")
+    monkeypatch.setattr(helper, "_said_once", threading.Event())
+    bin_folder = tmp_path / "bin"
+    bin_folder.mkdir()
+    (bin_folder / "ffmpeg").write_text(AS_FFMPEG.format(attempt="os.close(3000)"))
+    (bin_folder / "ffmpeg").chmod(0o755)
+    (tmp_path / "b.m4a").write_bytes(b"\0\0\0\x18ftypM4A " + bytes(range(256)))
+    monkeypatch.setenv("PATH", str(bin_folder))
+    for name, value in reads(bin_folder).items():
+        monkeypatch.setenv(name, value)
+    assert prepare(sound(tmp_path / "a.flac"), tmp_path / "cache").audio.samples == 3200
+    assert helper.helper().mode == mode
+    assert prepare(tmp_path / "b.m4a", tmp_path / "cache").audio.samples == 16_000
+    helper.drop()
+    prepare(sound(tmp_path / "c.flac", 2), tmp_path / "cache")
+    (said,) = [each.getMessage() for each in caplog.records if each.name == "orchestrator.audio"]
+    assert "needs Landlock" in said
 
 
 FORKING = """

@@ -15,7 +15,8 @@ def main(channel: int, lifeline_fd: int, mode: str, path: list[str]) -> None:
         os.set_inheritable(descriptor, False)
     from orchestrator_worker import lifeline  # noqa: PLC0415 - found by the path above
 
-    lifeline.hold(lifeline_fd)
+    if sys.platform == "linux":  # elsewhere the server sees to its children first
+        lifeline.hold(lifeline_fd)
     from orchestrator.audio.decoder import server  # noqa: PLC0415
 
     server.serve(channel, lifeline_fd, mode)

@@ -16,6 +16,7 @@ import msgspec
 from orchestrator.audio.conversion import convert, cut_off, no_samples, refuse_impossible
 from orchestrator.audio.decoder import confinement
 from orchestrator.audio.decoder.messages import (
+    CLOSE_ON_EXEC,
     DESCRIPTOR,
     MOST_REMARKS,
     Alive,
@@ -102,9 +103,7 @@ class _Talk:
 
     def output(self) -> int:
         self.say(NeedsOutput())
-        _, ancillary, _, _ = self._channel.recvmsg(
-            1, socket.CMSG_SPACE(DESCRIPTOR.size), socket.MSG_CMSG_CLOEXEC
-        )
+        _, ancillary, _, _ = self._channel.recvmsg(1, socket.CMSG_SPACE(DESCRIPTOR.size), CLOSE_ON_EXEC)
         if not ancillary:
             os._exit(1)  # the host could not make it, or is gone
         return int(DESCRIPTOR.unpack(ancillary[0][2])[0])

@@ -20,7 +20,6 @@ from orchestrator.audio.decoder.helper import Helper, HelperLostError, drop, hel
 from orchestrator.audio.decoder.messages import (
     DESCRIPTOR,
     INSTALL_REMEDY,
-    KIND,
     MOST_ANSWER_BYTES,
     STATUS,
     Answer,
@@ -33,6 +32,7 @@ from orchestrator.audio.decoder.messages import (
     Problem,
     Request,
     Unreadable,
+    pair,
 )
 from orchestrator.audio.pcm_file import HEADER_BYTES, SAMPLE_BYTES, SAMPLE_RATE_HZ, room_in, write_header
 from orchestrator.errors import AudioError, NotDecodedError
@@ -51,7 +51,7 @@ _BYTES_A_SECOND = 100_000
 READS_VARIABLE = "ORCHESTRATOR_FFMPEG_READS"
 """Folders that an ffmpeg outside the system's folders needs besides its own libraries, separated by colons."""
 _LOOK_EVERY_MS = 100
-_END_S = 10.0
+_END_S = 30.0
 _LIBRARIES = ("lib", "lib64", "Cellar", "opt")
 _MOST_ANSWERS, _ANSWERS_A_SECOND = 100, 4
 _HARMFUL = "it is damaged or made to do harm: take another copy of it"
@@ -229,7 +229,7 @@ class _Job:
         _jobs.add(self)
 
     def _open(self) -> socket.socket:
-        self._channel, theirs = socket.socketpair(socket.AF_UNIX, KIND)
+        self._channel, theirs = pair()
         try:
             self._status_r, self._status_w = os.pipe()
             self._opened += [self._status_r, self._status_w]

@@ -22,7 +22,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from orchestrator.audio.decoder.messages import DESCRIPTOR, KIND, Mode
+from orchestrator.audio.decoder.messages import DESCRIPTOR, Mode, pair
 from orchestrator.process.host.interpreter import worker_python
 from orchestrator_worker.sandbox.kernel import why_not
 
@@ -52,7 +52,7 @@ class Helper:
         self.mode = _mode()
         program = worker_python()
         self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
-        ours, theirs = socket.socketpair(socket.AF_UNIX, KIND)
+        ours, theirs = pair()
         lifeline, self._lifeline = os.pipe()
         self._channel = ours
         self._lock = threading.Lock()

@@ -7,16 +7,15 @@ and the read end of a pipe whose other end the host closes to have the child kil
 
 from __future__ import annotations
 
+import errno
 import socket
 import struct
-import sys
 from typing import Annotated, Literal
 
 import msgspec
 
 INSTALL_REMEDY = "install ffmpeg (Debian, Ubuntu: apt-get install ffmpeg) or convert it to WAV"
-KIND = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM
-"""Messages stay whole, and several threads may send."""
+CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 DESCRIPTOR = struct.Struct("i")
 DESCRIPTORS = 4
 STATUS = struct.Struct("<i")
@@ -112,6 +111,23 @@ class Problem(msgspec.Struct, frozen=True, tag=True):
     problem: _Text = ""
     hint: _Text = ""
     number: Annotated[int, msgspec.Meta(ge=0, lt=4096)] = 0
+
+
+def pair() -> tuple[socket.socket, socket.socket]:
+    """Return two connected sockets: messages stay whole, and several threads may send.
+
+    Raises:
+        OSError: The system refused.
+    """
+    try:
+        return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    except OSError as error:
+        if error.errno not in {errno.EPROTONOSUPPORT, errno.EPROTOTYPE}:
+            raise
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    for each in (ours, theirs):
+        each.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MOST_REQUEST_BYTES)
+    return ours, theirs
 
 
 Last = Header | InPlace | Unreadable | Converted | Problem

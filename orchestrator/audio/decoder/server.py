@@ -20,6 +20,7 @@ import msgspec
 
 from orchestrator.audio.decoder import child, confinement
 from orchestrator.audio.decoder.messages import (
+    CLOSE_ON_EXEC,
     DESCRIPTOR,
     DESCRIPTORS,
     MOST_REQUEST_BYTES,
@@ -58,7 +59,7 @@ class _Server:
         while True:
             for descriptor, _ in self._poll.poll():
                 if descriptor == self._lifeline:
-                    os._exit(0)
+                    self._leave()
                 elif descriptor == self._deaths:
                     self._reap()
                 elif descriptor == self._channel.fileno():
@@ -66,9 +67,15 @@ class _Server:
                 else:
                     self._kill(descriptor)
 
+    def _leave(self) -> NoReturn:
+        for number in self._jobs:  # where the kernel does not do it
+            with contextlib.suppress(OSError):
+                os.killpg(number, signal.SIGKILL)
+        os._exit(0)
+
     def _take(self) -> None:
         content, ancillary, _, _ = self._channel.recvmsg(
-            MOST_REQUEST_BYTES, socket.CMSG_SPACE(DESCRIPTOR.size * DESCRIPTORS), socket.MSG_CMSG_CLOEXEC
+            MOST_REQUEST_BYTES, socket.CMSG_SPACE(DESCRIPTOR.size * DESCRIPTORS), CLOSE_ON_EXEC
         )
         if not content:
             os._exit(0)
@@ -115,7 +122,7 @@ class _Server:
 
     def _is_over(self, number: int, job: _Job) -> bool:
         """Whether a child and all it has started are gone; what is left of a dead one is killed."""
-        with contextlib.suppress(ChildProcessError):
+        with contextlib.suppress(ChildProcessError, AttributeError):  # not every system has it
             if os.waitid(os.P_PID, number, os.WEXITED | os.WNOHANG | os.WNOWAIT):
                 with contextlib.suppress(OSError):
                     os.killpg(number, signal.SIGKILL)  # before its number may be another's
