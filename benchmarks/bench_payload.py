@@ -3,7 +3,8 @@
     python benchmarks/bench_payload.py [--rounds 3] [--jobs 5]
 
 Arrays of float32, 1, 10 and 100 MB, one job at a time. ``handed over`` is a job that does not look at them; in
-``digested`` each worker also computes a checksum of all bytes, the same everywhere. Writes
+``digested`` each worker also computes a checksum of all bytes, the same everywhere. ``there and back`` is a function
+that returns its argument: ours by sealed shared memory above 64 MiB, below it by the pipe as the others. Writes
 ``benchmarks/results/payload.json``. Needs pebble, loky and billiard.
 """
 
@@ -21,10 +22,11 @@ import numpy.typing as npt
 from peers import PACKAGES, opened
 from recording import host, record, show
 from rounds import median_of, take_turns
-from small_jobs import checksum, length
+from small_jobs import checksum, length, nothing
 
 SIZES_MB = (1, 10, 100)
 CONTESTANTS = ("ours", "billiard", "executor, spawn", "mp.Pool, spawn", "pebble", "loky")
+HOWS = ("handed over", "digested", "there and back")
 RATE_HZ = 16_000
 Samples = npt.NDArray[np.float32]
 
@@ -49,17 +51,19 @@ def measure(name: str, jobs: int) -> dict[str, float]:
             found[f"{how} {megabytes}"] = seconds_of(call, megabytes, jobs) * 1000
 
     if name == "ours":
-        from orchestrator.pool.jobs import EngineJob  # noqa: PLC0415
+        from orchestrator.pool.jobs import Call, EngineJob  # noqa: PLC0415
         from orchestrator.pool.models import Model  # noqa: PLC0415
         from orchestrator.pool.pool import Pool  # noqa: PLC0415
 
         with Pool(models=[Model(name="model", engine="synthetic")]) as pool:
             note("handed over", lambda array: pool.run(_job(EngineJob, array, "heard")))
             note("digested", lambda array: pool.run(_job(EngineJob, array, "{digest}")))
+            note("there and back", lambda array: pool.run(Call("small_jobs:nothing", array)))
     else:
         with opened(name) as peer:
             note("handed over", lambda array: peer.run(length, array))
             note("digested", lambda array: peer.run(checksum, array))
+            note("there and back", lambda array: peer.run(nothing, array))
     return found
 
 
@@ -79,7 +83,7 @@ def main() -> None:
         print(json.dumps(measure(said.measure, said.jobs)))
         return
     turns = take_turns(__file__, CONTESTANTS, said.rounds, "--jobs", str(said.jobs))
-    keys = [f"{how} {megabytes}" for how in ("handed over", "digested") for megabytes in SIZES_MB]
+    keys = [f"{how} {megabytes}" for how in HOWS for megabytes in SIZES_MB]
     middle = {name: {key: median_of(turns[name], key) for key in keys} for name in CONTESTANTS}
     rows = [
         [

@@ -31,6 +31,7 @@ from orchestrator.pool.retries import Retry
 from orchestrator.pool.runtime.admission import Admission
 from orchestrator.pool.submission.controller import MOST_OPEN_ARRAYS
 from orchestrator.pool.submission.payload import Payload, close_audio, make_payload
+from orchestrator_worker.shared_memory import AVAILABLE
 
 WATCH_S = 1.0
 """How often the cluster is asked for its members."""
@@ -56,6 +57,8 @@ class ClusterSettings:
     recycle: Recycle | Literal["auto"] | None
     max_queue: int
     retry: Retry
+    max_value: int
+    heartbeat_s: float | None
     start_timeout_s: float
     cache_dir: Path
     node_cpus: float
@@ -80,6 +83,8 @@ class ClusterSettings:
             exclusive=self.exclusive,
             recycle=self.recycle,
             retry=self.retry,
+            max_value=self.max_value,
+            heartbeat_s=self.heartbeat_s,
             start_timeout_s=self.start_timeout_s,
             host_path=tuple(sys.path),
             python=self.python,
@@ -151,7 +156,9 @@ class ClusterController:
     def prepare(self, job: Job, *, stream: bool) -> Payload:
         """Check and encode a job. Blocks while audio is decoded."""
         self.check_owner()
-        payload = make_payload(job, stream=stream, cache_dir=self.settings.cache_dir)
+        settings = self.settings
+        most_bytes = settings.max_value if AVAILABLE else 0
+        payload = make_payload(job, stream=stream, cache_dir=settings.cache_dir, most_bytes=most_bytes)
         if payload.model not in self.settings.models:
             close_audio(payload)
             named = ", ".join(name for name in self.settings.models if name != FUNCTION_MODEL) or "none"

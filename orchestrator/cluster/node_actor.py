@@ -43,6 +43,7 @@ from orchestrator.pool.submission.payload import Payload
 from orchestrator.process.host.cores import default_workers
 from orchestrator_worker import protocol
 from orchestrator_worker.framing import HEADER_SIZE, frame
+from orchestrator_worker.shared_memory import sealed_memory
 
 GROUPS = {"take": 1, "tell": 1, "look": 2}
 """The actor's threads: jobs and cancels keep their order, polls and looks wait for nobody."""
@@ -70,6 +71,8 @@ class NodeSettings:
     exclusive: bool
     recycle: Recycle | Literal["auto"] | None
     retry: Retry
+    max_value: int
+    heartbeat_s: float | None
     start_timeout_s: float
     host_path: tuple[str, ...]
     python: str | None = None
@@ -109,6 +112,8 @@ class NodeActor:
             recycle=settings.recycle,
             max_queue=NODE_QUEUE,
             max_attempts=settings.retry,
+            max_value=settings.max_value,
+            heartbeat_s=settings.heartbeat_s,
             start_timeout_s=settings.start_timeout_s,
             on_event=self._heard,
             python=settings.python,
@@ -273,15 +278,15 @@ def _is_there(order: Order) -> bool:
 
 
 def _with_audio(order: Order, content: Any) -> tuple[bytes, int]:
-    """Return the frame that names a memfd of this process with the audio in it, and its descriptor."""
+    """Return the frame that names a memfd of this process with the audio in it, and its descriptor.
+
+    Large arguments of a function are named by nothing: the pool passes the descriptor with their job.
+    """
     run = _runs.decode(order.frame[HEADER_SIZE:])
-    assert run.job.audio is not None
-    descriptor = os.memfd_create("orchestrator-audio", os.MFD_CLOEXEC)
+    if run.job.audio is None:
+        return order.frame, sealed_memory("orchestrator-arguments", [content])
+    descriptor = sealed_memory("orchestrator-audio", [content])
     try:
-        view = memoryview(content).cast("B")
-        while view:
-            view = view[os.write(descriptor, view) :]
-        os.lseek(descriptor, 0, os.SEEK_SET)
         there = msgspec.structs.replace(run.job.audio, path=f"/proc/{os.getpid()}/fd/{descriptor}")
         job = msgspec.structs.replace(run.job, audio=there)
         return bytes(frame(msgspec.structs.replace(run, job=job), _encoder)), descriptor

@@ -22,6 +22,7 @@ from orchestrator.cluster.node_actor import GROUPS, NodeActor, NodeSettings
 from orchestrator.cluster.state import ClusterJob
 from orchestrator.cluster.wire import Ended, Finished, NodeEvent, Order, take_apart
 from orchestrator.errors import AudioError
+from orchestrator.pool.submission.payload import Payload
 from orchestrator_worker import protocol
 from orchestrator_worker.framing import HEADER_SIZE
 
@@ -189,8 +190,8 @@ class NodeLink:
 
     def _add(self, job: ClusterJob, orders: list[Order], audio: list[Any]) -> None:
         payload, place, seen = job.payload, None, None
-        if job.has_audio:
-            path = _audio_path(payload.frame)
+        if job.has_audio or payload.descriptor is not None:
+            path = _content_path(payload)
             try:
                 if job.carry:
                     content = np.fromfile(path, dtype=np.uint8)
@@ -218,10 +219,10 @@ class NodeLink:
         )
 
 
-def _audio_path(frame: bytes) -> str:
-    audio = _runs.decode(frame[HEADER_SIZE:]).job.audio
-    assert audio is not None
-    return audio.path
+def _content_path(payload: Payload) -> str:
+    """Return where the bytes are that go along with a job: its audio, or the arguments in its memfd."""
+    audio = _runs.decode(payload.frame[HEADER_SIZE:]).job.audio
+    return f"/proc/self/fd/{payload.descriptor}" if audio is None else audio.path
 
 
 def _cause(error: Exception) -> str:

@@ -21,8 +21,10 @@ from orchestrator.pool.submission.checked_options import (
     default_cache_dir,
     models_and_recycle,
     positive_s,
+    value_bound,
 )
 from orchestrator.process.host.supported import refuse_patched_host
+from orchestrator_worker.shared_memory import DEFAULT_BOUND
 
 
 class RayPool(Pool):
@@ -45,6 +47,9 @@ class RayPool(Pool):
         max_queue: Jobs that may wait, here and on the nodes together; then ``submit`` blocks or raises.
         max_attempts: How often a job is tried whose worker or node dies, all nodes together. A job whose node is
             lost before it has told of the job's start counts as not begun, and may begin once more.
+        max_value: Bytes that a call's arguments or result may have, as for ``Pool``.
+        heartbeat_s: Kill a worker at work of which no thread has run for so many seconds, as for ``Pool``; each node
+            looks at its own. A node whose system does not count that cannot be used, and says so.
         start_timeout_s: Seconds a worker may take until its model is loaded.
         cache_dir: Where converted audio is kept, on this machine.
         node_cpus: CPUs that Ray accounts for each node's actor. 0 leaves all of them to Ray's other work.
@@ -80,6 +85,8 @@ class RayPool(Pool):
         recycle: Recycle | Literal["auto"] | None = None,
         max_queue: int = 1000,
         max_attempts: int | Retry = 1,
+        max_value: int | str = DEFAULT_BOUND,
+        heartbeat_s: float | None = None,
         start_timeout_s: float = START_TIMEOUT_S,
         cache_dir: str | os.PathLike[str] | None = None,
         node_cpus: float = 0,
@@ -106,6 +113,8 @@ class RayPool(Pool):
                 recycle=recycle or from_file,
                 max_queue=max_queue,
                 retry=max_attempts if isinstance(max_attempts, Retry) else Retry.up_to(max_attempts),
+                max_value=value_bound(max_value),
+                heartbeat_s=positive_s("heartbeat_s", heartbeat_s),
                 start_timeout_s=positive_s("start_timeout_s", start_timeout_s) or START_TIMEOUT_S,
                 cache_dir=Path(cache_dir) if cache_dir is not None else default_cache_dir(),
                 node_cpus=node_cpus,

@@ -33,8 +33,9 @@ class NodeWorkerTag(WorkerTag, frozen=True, kw_only=True):
 class Order(NamedTuple):
     """A job for a node. ``frame`` is what its worker gets, but for the path of audio that comes along.
 
-    ``audio`` is the place of its audio among those of the batch, None when it has none or when the node is to look
-    for the file itself: then ``seen`` has the size and the time of change that it must have there.
+    ``audio`` is the place of its audio, or of its large arguments, among those of the batch, None when it has none or
+    when the node is to look for the file itself: then ``seen`` has the size and the time of change that it must have
+    there.
     ``attempts`` are those of other nodes.
     """
 

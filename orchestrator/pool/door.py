@@ -12,6 +12,7 @@ from orchestrator.pool.options import START_TIMEOUT_S, PoolOptions
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
 from orchestrator.pool.submission.controller import Controller
+from orchestrator_worker.shared_memory import DEFAULT_BOUND
 
 
 class PoolDoor:
@@ -32,6 +33,7 @@ class PoolDoor:
         recycle: Recycle | Literal["auto"] | None = None,
         max_queue: int = 1000,
         max_attempts: int | Retry = 1,
+        max_value: int | str = DEFAULT_BOUND,
         start_timeout_s: float = START_TIMEOUT_S,
         cache_dir: str | os.PathLike[str] | None = None,
         on_event: Hook | None = None,
@@ -54,6 +56,7 @@ class PoolDoor:
                 recycle=recycle,
                 max_queue=max_queue,
                 max_attempts=max_attempts,
+                max_value=max_value,
                 start_timeout_s=start_timeout_s,
                 cache_dir=cache_dir,
                 on_event=on_event,

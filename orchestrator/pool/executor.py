@@ -21,9 +21,10 @@ from orchestrator.pool.own_exceptions import OwnExceptions
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
 from orchestrator.pool.stats import PoolStats
+from orchestrator.pool.submission.arguments import pack_arguments
 from orchestrator.pool.submission.controller import Controller
-from orchestrator.pool.submission.payload import pack_arguments
 from orchestrator.process.host.cores import usable_cores
+from orchestrator_worker.shared_memory import DEFAULT_BOUND
 
 T = TypeVar("T")
 
@@ -56,7 +57,7 @@ class PoolExecutor(Executor):
         mp_context: Taken as the standard executors have it, and without meaning: how workers start is ours.
         initializer, initargs: An importable callable that each worker calls before its first job.
         max_tasks_per_child: Calls after which a worker is replaced; the same as ``Recycle(max_jobs=…, jitter=0)``.
-        recycle, max_attempts, memory_budget, on_event, inspect, python, pass_env: As for :class:`Pool`.
+        recycle, max_attempts, max_value, memory_budget, on_event, inspect, python, pass_env: As for :class:`Pool`.
         timeout_s: Seconds each call may take; then its worker is stopped and the future has a JobTimeoutError.
         max_queue: Calls that may wait; then ``submit`` blocks.
         exceptions: Exception types of the caller's that futures raise as they are.
@@ -78,6 +79,7 @@ class PoolExecutor(Executor):
         memory_budget: int | str | None = None,
         timeout_s: float | None = None,
         max_queue: int = 100_000,
+        max_value: int | str = DEFAULT_BOUND,
         on_event: Hook | None = None,
         inspect: bool = False,
         python: str | os.PathLike[str] | None = None,
@@ -96,6 +98,7 @@ class PoolExecutor(Executor):
                 max_attempts=max_attempts,
                 memory_budget=memory_budget,
                 max_queue=max_queue,
+                max_value=max_value,
                 on_event=on_event,
                 inspect=inspect,
                 python=python,

@@ -14,6 +14,7 @@ from orchestrator.pool.events import Hook
 from orchestrator.pool.models import Model
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
+from orchestrator_worker.shared_memory import DEFAULT_BOUND
 
 CANCEL_GRACE_S = 0.5
 """How long an engine that was asked to give up its job may take before it is made to leave."""
@@ -45,6 +46,8 @@ class Settings:
     """Slots beyond ``workers``: of all loaded workers only so many as ``workers`` work at a time."""
     hard_budget: bool = False
     """Whether a worker is killed rather than that all of them together stay above the budget."""
+    max_value_bytes: int = DEFAULT_BOUND
+    """Bytes that a function's arguments or result may have in shared memory, where they are too large for a frame."""
     heartbeat_s: float | None = None
     """After so long without any of its threads having run a worker that works is frozen; None: not looked for."""
     prestart: str | None = None
@@ -72,6 +75,7 @@ class PoolOptions:
     recycle: Recycle | Literal["auto"] | None = None
     max_queue: int = 1000
     max_attempts: int | Retry = 1
+    max_value: int | str = DEFAULT_BOUND
     start_timeout_s: float = START_TIMEOUT_S
     cache_dir: str | os.PathLike[str] | None = None
     on_event: Hook | None = None

@@ -47,6 +47,8 @@ class Pool(PoolDoor):
         recycle: When workers are replaced; ``"auto"`` learns it from the pool's own workers.
         max_queue: Jobs that may wait; then ``submit`` blocks or raises.
         max_attempts: How often a job is tried whose worker dies; a :class:`Retry` also says with what pauses.
+        max_value: Bytes, or text such as ``"512MiB"``, that the arguments of a ``Call`` or its result may have. Those
+            above 64 MiB go through shared memory; at most 4 GiB.
         start_timeout_s: Seconds a worker may take until its model is loaded.
         cache_dir: Where converted audio is kept. Default: ``~/.cache/orchestrator/audio``.
         on_event: Called with a frozen record for each event, on the pool's thread or one that waits or submits.

@@ -16,6 +16,7 @@ In reading order:
 - ``offspring``: a started worker as the system sees it
 - ``samples``: the time series on disk
 - ``descendants``: a worker's descendants and what they hold
+- ``sharing``: descriptors and memory that parent and worker share
 - ``result_values``: what a worker sent as a job's result, made into a value
 - ``pulse``: whether a process has run lately
 - ``sandbox``: the parent's part of a worker's sandbox

@@ -7,7 +7,7 @@
     replies   read end   ◀─────────────────────── write end  (passed by number)
     noise     read end   ◀─────────────────────── fd 1 and 2 (what native code prints)
     lifeline  write end  ─ nothing is written ──▶ read end   (passed by number)
-    audio     socket     ─ descriptors ─────────▶ socket     (passed by number, to a worker that confines itself)
+    passing   socket     ◀─ descriptors ────────▶ socket     (passed by number, where the system has sealed memory)
 
 The child runs in its own process group, so that it and whatever it starts can be signalled together, and a
 terminal's Ctrl-C reaches the parent alone. The lifeline's write end exists in the parent only; a fork of the
@@ -33,6 +33,7 @@ from orchestrator.process.host.flags import worker_flags
 from orchestrator.process.host.interpreter import worker_python
 from orchestrator.process.host.passed_environment import LATE, passed_environment
 from orchestrator.process.offspring import ExecutedChild, ForkedChild, Offspring
+from orchestrator.process.sharing.channel import open_channel
 from orchestrator.process.warm.template import TemplateProcess
 from orchestrator_worker.template import Order
 
@@ -50,10 +51,11 @@ class ParentEnds:
     replies: int
     noise: int
     lifeline: int
+    passing: int = -1
 
     def close(self) -> None:
         """Close all of them; again is harmless. Closing the lifeline ends the worker."""
-        for name in ("commands", "replies", "noise", "lifeline"):
+        for name in ("commands", "replies", "noise", "lifeline", "passing"):
             self.close_one(name)
 
     def close_one(self, name: str) -> None:
@@ -103,13 +105,11 @@ def spawn(
     generation: int,
     fork_server: ForkServer | None = None,
     python: str | None = None,
-    audio_fd: int | None = None,
 ) -> tuple[Offspring, ParentEnds]:
     """Start a worker with the whole ``environment`` given. Returns before the worker says anything.
 
     With a ``fork_server`` it is forked from that, else, or when the fork server fails, a new interpreter is executed:
     ``python`` as :func:`~orchestrator.process.host.interpreter.worker_python` returned it, or what that returns now.
-    ``audio_fd`` is the worker's end of a socket for audio, which stays open here.
 
     Raises:
         HostShortageError: The system has no descriptors, no memory, no processes left.
@@ -121,9 +121,8 @@ def spawn(
     try:
         for _ in range(4):
             opened += os.pipe()
-        process, ends = _start(
-            opened, command, environment, fork_server, [] if audio_fd is None else [audio_fd]
-        )
+        opened += open_channel() or ()
+        process, ends = _start(opened, command, environment, fork_server)
     except (OSError, MemoryError) as error:
         for descriptor in opened:
             os.close(descriptor)
@@ -168,27 +167,29 @@ def start_template(
 
 
 def _start(
-    pipes: list[int],
+    opened: list[int],
     command: list[str],
     environment: Mapping[str, str],
     fork_server: ForkServer | None,
-    audio: list[int],
 ) -> tuple[Offspring, ParentEnds]:
-    commands_r, commands_w, replies_r, replies_w, noise_r, noise_w, lifeline_r, lifeline_w = pipes
+    commands_r, commands_w, replies_r, replies_w, noise_r, noise_w, lifeline_r, lifeline_w, *channel = opened
+    passing, theirs_passing = channel[:1], channel[1:]
     process: Offspring | None = None
     if fork_server is not None:
         try:
-            pid = fork_server.fork((commands_r, replies_w, noise_w, lifeline_r, *audio))
+            pid = fork_server.fork((commands_r, replies_w, noise_w, lifeline_r, *theirs_passing))
             process = ForkedChild(fork_server, pid)
         except ForkServerLostError:
             process = None
     if process is None:
-        process = _execute(command, (commands_r, replies_w, lifeline_r, *audio), noise_w, environment)
-    for theirs in (commands_r, replies_w, noise_w, lifeline_r):
+        process = _execute(
+            command, (commands_r, replies_w, lifeline_r, *theirs_passing), noise_w, environment
+        )
+    for theirs in (commands_r, replies_w, noise_w, lifeline_r, *theirs_passing):
         os.close(theirs)
     for ours in (commands_w, replies_r, noise_r):
         os.set_blocking(ours, False)
-    return process, ParentEnds(commands_w, replies_r, noise_r, lifeline_w)
+    return process, ParentEnds(commands_w, replies_r, noise_r, lifeline_w, *passing)
 
 
 def _execute(

@@ -19,11 +19,18 @@ import msgspec
 from orchestrator.config.model import Model
 from orchestrator.errors import SHORTAGES, ProtocolError
 from orchestrator.process.fork_server import ForkServer
+from orchestrator.process.sharing.channel import (
+    NoDescriptorLeftError,
+    NotPassedError,
+    pass_descriptor,
+    pass_file,
+)
+from orchestrator.process.sharing.shared_result import take_result
 from orchestrator.process.spawn import child_environment, late_environment, refusal, spawn
 from orchestrator.process.stderr_tail import StderrTail
 from orchestrator.process.uninterrupted import close_all, open_into
 from orchestrator_worker.framing import DEFAULT_CAP, FrameDecoder, FramingError, check_size, frame
-from orchestrator_worker.protocol import Command, Reply, Run, Sandbox
+from orchestrator_worker.protocol import Command, Done, Failed, Reply, Run, Sandbox
 
 if TYPE_CHECKING:
     from orchestrator.process.sandbox.worker_sandbox import WorkerSandbox
@@ -75,13 +82,11 @@ class WorkerProcess:
                 generation=generation,
                 fork_server=fork_server,
                 python=python,
-                audio_fd=None if self._confined is None else self._confined.audio.theirs,
             )
         except BaseException:
             self._leave_confined()
             raise
         if self._confined is not None:
-            self._confined.audio.keep_ours()
             self.late_environment |= self._confined.environ
         self.pid = self._process.pid
         self.returncode: int | None = None
@@ -107,6 +112,8 @@ class WorkerProcess:
         self.on_noise: Callable[[bytes], None] | None = None
         """Called with each piece of what the worker prints, besides its being kept."""
         self._broken: ProtocolError | None = None
+        self.most_shared = 0
+        """Bytes that a result may have in shared memory; belongs into its Configure."""
 
     # ------------------------------------------------------------------ descriptors to wait on
 
@@ -168,8 +175,12 @@ class WorkerProcess:
 
     def pass_audio(self, run: Run) -> None:
         """Send a confined worker the audio of a job, which it could not open. For all others nothing is done."""
-        if self._confined is not None:
-            self._confined.audio.pass_audio(run)
+        if self._confined is not None and run.job.audio is not None:
+            pass_file(self._ends.passing, run.id, run.job.audio.path)
+
+    def pass_descriptor(self, command_id: int, descriptor: int) -> None:
+        """Send the worker a descriptor for a job that is sent next; it stays open here."""
+        pass_descriptor(self._ends.passing, command_id, descriptor)
 
     def send_frame(self, encoded: bytes | bytearray) -> None:
         """Queue a command that is encoded already, header included, and write as much as the pipe takes now."""
@@ -289,7 +300,7 @@ class WorkerProcess:
             try:
                 for payload in self._frames.feed(chunk):
                     check_size(payload)
-                    replies.append(_decode(payload))
+                    replies.append(self._decoded(payload))
             except FramingError as error:
                 self._broken = self._protocol_error(error.problem, error.excerpt)
             except Exception as error:  # noqa: BLE001 - what decoding raises depends on the bytes: text, depth, memory
@@ -300,6 +311,21 @@ class WorkerProcess:
         if self._broken is not None and not replies:
             raise self._broken
         return replies
+
+    def _decoded(self, payload: bytes) -> Reply:
+        reply = _decode(payload)
+        return self._with_result(reply) if type(reply) is Done and reply.shared else reply
+
+    def _with_result(self, done: Done) -> Done | Failed:
+        """Take the result that the worker has passed beside a Done."""
+        if done.result or done.kind != "plain":
+            raise NotPassedError(f"a {done.kind} result in shared memory, or one in the frame beside it")
+        try:
+            result = take_result(self._ends.passing, done.id, done.shared, self.most_shared)
+        except NoDescriptorLeftError:
+            text = f"there was no descriptor left here to take its result of {done.shared:,} bytes"
+            return Failed(done.id, "error", "ResultLost", text)
+        return msgspec.structs.replace(done, result=result)
 
     def _protocol_error(self, problem: str, excerpt: bytes) -> ProtocolError:
         return ProtocolError(problem, excerpt, slot=self.slot, generation=self.generation, pid=self.pid)

@@ -300,3 +300,23 @@ def hold_the_gil(seconds: float) -> str:
     """Sleep in native code, and keep the GIL."""
     ctypes.PyDLL(None).usleep(int(seconds * 1e6))
     return "done"
+
+
+# ------------------------------------------------------------------ large values
+
+
+def share_in_a_native_fork(size: int) -> bytes:
+    """Come back twice with a result that no frame can hold; the child's is another."""
+    child = ctypes.PyDLL(None).fork()
+    if child == 0:
+        return b"c" * size
+    os.waitpid(child, 0)
+    return b"p" * size
+
+
+def take_and_die_once(value: bytes, marker: str) -> int:
+    """The first worker dies with its arguments, the next one answers."""
+    if not os.path.exists(marker):
+        open(marker, "w").close()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return len(value)

@@ -91,8 +91,15 @@ class PoolContract:
                 pool.submit(Call("pool_functions:add", 1, object()))
             with pytest.raises(ValueError, match="__main__"):
                 pool.submit(Call("__main__:f"))
-            with pytest.raises(ValueError, match="too large"):
-                pool.submit(Call("pool_functions:add", b"x" * (65 * 1024 * 1024), 1))
+
+    def test_values_that_no_frame_can_hold(self, new_pool: NewPool) -> None:
+        large = 65 * 1024 * 1024
+        with new_pool(max_value="80MiB") as pool:
+            assert pool.run(Call("copy:copy", b"x" * large)) == b"x" * large
+            with pytest.raises(ValueError, match=r"argument 1 \(bytes\) is too large"):
+                pool.submit(Call("builtins:len", b"x" * (81 * 1024 * 1024)))
+            with pytest.raises(JobError, match="ResultTooLarge"):
+                pool.run(Call("operator:mul", b"x", 81 * 1024 * 1024))
 
     def test_a_timeout_ends_the_job_and_the_worker(self, new_pool: NewPool) -> None:
         with new_pool() as pool:

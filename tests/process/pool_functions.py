@@ -34,6 +34,14 @@ def wait_for(path: str) -> str:
     return path
 
 
+def wait_and_repeat(path: str, size: int) -> bytes:
+    """Say that it has begun, wait for the file, and return so many bytes."""
+    with open(f"{path}.begun", "x"):
+        pass
+    wait_for(path)
+    return b"x" * size
+
+
 def die(code: int = 3) -> None:
     print("about to leave")
     os._exit(code)

@@ -20,7 +20,7 @@ import pytest
 from pool_contract import NewPool, PoolContract, until_running, wav_bytes
 from pool_functions import synthetic
 
-from orchestrator.errors import EngineUnavailableError, JobPoisonedError, NodeDiedError
+from orchestrator.errors import EngineUnavailableError, JobPoisonedError, NodeDiedError, WorkerDiedError
 from orchestrator.pool.jobs import Call, Transcribe
 from orchestrator.pool.models import Model
 from orchestrator.pool.pool import Pool
@@ -352,3 +352,18 @@ def test_the_recipe_for_ray_data(bench: Bench, tmp_path: Path) -> None:
     assert [rows[path]["text"].partition(" ")[0] for path in paths] == ["heard", "heard", "", "heard"]
     assert "there is no such file" in rows[paths[2]]["error"]
     bench.kill(node)
+
+
+def test_a_stopped_worker_is_found_on_its_node(pool_on: Callable[..., RayPool]) -> None:
+    pool = pool_on("solo", heartbeat_s=2.0)
+    error = pool.submit(Call("hostile_functions:stop_itself")).exception(120)
+    assert isinstance(error, WorkerDiedError)
+    assert "frozen" in str(error)
+    assert pool.run(Call("operator:add", 1, 1)) == 2
+    assert pool.stats().exits == {"frozen": 1}
+
+
+@pytest.mark.parametrize("seconds", [0, -1.0])
+def test_a_heartbeat_that_makes_no_sense_is_refused(seconds: float) -> None:
+    with pytest.raises(ValueError, match="heartbeat_s"):
+        RayPool(heartbeat_s=seconds)

@@ -12,7 +12,8 @@ In reading order:
 - ``language_names``: what models call languages, and which are written without blanks
 - ``values``: values that msgpack has no form for, as extension types and back
 - ``allocator``: the C allocator's own view of this process, and the request to give free memory back
-- ``passed_audio``: audio of a confined worker: descriptors that the parent opens and passes over a socket
+- ``passing``: descriptors that parent and worker pass to each other over a socket
+- ``shared_memory``: sealed memory, for values that no frame can hold
 - ``audio``: read the 16 kHz mono PCM that the parent prepared. Standard library only
 - ``exception_text``: an exception in words, whatever its class does when it is asked for them
 - ``pipe``: the worker's end of the two pipes: commands come in, replies go out

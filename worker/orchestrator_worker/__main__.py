@@ -2,8 +2,8 @@
 
 Or ``… [PACKAGES] fork_server CHANNEL_FD [confined]``: :mod:`orchestrator_worker.fork_server`, which forks workers.
 Or ``… [PACKAGES] template CHANNEL_FD LIFELINE_FD``: :mod:`orchestrator_worker.template`, which loads a model before.
-PACKAGES is the absolute path of the folder in which the parent has msgspec. A worker that is to confine itself has a
-fourth descriptor, AUDIO_FD.
+PACKAGES is the absolute path of the folder in which the parent has msgspec. A worker has a fourth descriptor,
+PASSING_FD, where the system has sealed memory.
 
 Started by path and never as ``python -m``, which would take a package of this name from the working directory
 or from PYTHONPATH. For the same reason the package is loaded from the folder this file lies in, whatever
@@ -56,13 +56,13 @@ def main(arguments: list[str]) -> NoReturn:
         from orchestrator_worker import template
 
         (*descriptors,), held = template.serve(*descriptors)
-    commands_fd, replies_fd, lifeline_fd, *audio_fd = descriptors
+    commands_fd, replies_fd, lifeline_fd, *passing_fd = descriptors
     from orchestrator_worker import lifeline
 
     lifeline.hold(lifeline_fd)
     from orchestrator_worker import loop
 
-    loop.serve(commands_fd, replies_fd, lifeline_fd, *audio_fd, held=held)
+    loop.serve(commands_fd, replies_fd, lifeline_fd, *passing_fd, held=held)
 
 
 if __name__ == "__main__":

@@ -29,11 +29,11 @@ NUMBER = struct.Struct("<i")
 """Numbers of processes, wait statuses; minus an errno when the system refused."""
 DESCRIPTOR = struct.Struct("i")
 FEWEST_DESCRIPTORS, MOST_DESCRIPTORS = 4, 5
-"""Commands, replies, noise, lifeline, and of a confined worker audio: the worker's ends."""
+"""Commands, replies, noise, lifeline, and where the system has it the socket for descriptors: the worker's ends."""
 
 
 def serve(channel_fd: int, *, confined: bool = False) -> tuple[int, ...]:
-    """Answer requests. Returns in each worker that was forked, with its commands, replies, lifeline and audio.
+    """Answer requests. Returns in each worker that was forked, with its commands, replies, lifeline and passing.
 
     ``confined``: the workers will confine themselves, so that is loaded too.
     """
@@ -121,11 +121,11 @@ def _fork(descriptors: tuple[int, ...]) -> int:
 
 
 def _take_over(descriptors: tuple[int, ...]) -> tuple[int, ...]:
-    commands_fd, replies_fd, noise_fd, lifeline_fd, *audio_fd = descriptors
+    commands_fd, replies_fd, noise_fd, lifeline_fd, *passing_fd = descriptors
     os.dup2(noise_fd, 1)
     os.dup2(noise_fd, 2)
     os.close(noise_fd)
-    return commands_fd, replies_fd, lifeline_fd, *audio_fd
+    return commands_fd, replies_fd, lifeline_fd, *passing_fd
 
 
 def _reap(request: bytes) -> int:

@@ -25,6 +25,8 @@ DEFAULT_CAP = 64 * 1024 * 1024
 EXCERPT_SIZE = 64
 CONTROL_CAP = 1024 * 1024
 """What a reply may have that is neither a result nor text: it is decoded as a whole, whatever is in it."""
+LARGEST_INLINE = DEFAULT_CAP - CONTROL_CAP
+"""Bytes of a value that go into a frame, beside what else is in it; larger ones go through shared memory."""
 _BULK = (b"\xa4type\xa4Done", b"\xa4type\xa5Chunk")
 """How replies of any size begin, behind the byte of their map. They are made of numbers, text and bytes, so decoding
 one takes little more than copying it."""

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from time import perf_counter
-from typing import TYPE_CHECKING, Literal, NoReturn, TypeVar, cast
+from typing import TYPE_CHECKING, Literal, NoReturn, TypeGuard, TypeVar, cast
 
 import msgspec
 
@@ -23,7 +23,7 @@ from orchestrator_worker import __version__, lifeline
 from orchestrator_worker.emitter import Emitter
 from orchestrator_worker.engines.base import Engine, EngineUnavailableError, JobCancelledError, restarts
 from orchestrator_worker.exception_text import missing_variable, module_of, name_of, text_of, traceback_of
-from orchestrator_worker.framing import FramingError
+from orchestrator_worker.framing import LARGEST_INLINE, FramingError
 from orchestrator_worker.pipe import Pipe, leave
 from orchestrator_worker.protocol import (
     PROTOCOL_EXIT_CODE,
@@ -63,7 +63,6 @@ from orchestrator_worker.protocol import (
 from orchestrator_worker.values import plain_arguments
 
 if TYPE_CHECKING:
-    from orchestrator_worker.passed_audio import PassedAudio
     from orchestrator_worker.sandbox.confinement import Confinement
     from orchestrator_worker.template import Held
     from orchestrator_worker.tracing import Tracing
@@ -103,7 +102,7 @@ def serve(
     commands_fd: int,
     replies_fd: int,
     lifeline_fd: int,
-    audio_fd: int | None = None,
+    passing_fd: int = -1,
     *,
     held: Held | None = None,
 ) -> NoReturn:
@@ -114,7 +113,7 @@ def serve(
     """
     global _current  # noqa: PLW0603 - one worker a process, by definition
     _reset_signals()
-    pipe = _current = Pipe(commands_fd, replies_fd)
+    pipe = _current = Pipe(commands_fd, replies_fd, passing_fd=passing_fd)
     os.register_at_fork(after_in_child=pipe.close_in_a_fork)
     pipe.send(Hello(PROTOCOL_VERSION, __version__, os.getpid(), sys.version.split()[0], CAPABILITIES))
     configure = pipe.receive()
@@ -130,9 +129,10 @@ def serve(
     if configure.beat_s is not None:
         threading.Thread(target=_beat, args=(configure.beat_s,), name="beat", daemon=True).start()
     worker = Worker(pipe, heap=configure.heap, linger=configure.linger, held=held)
-    worker.confinement = confinement
-    if audio_fd is not None:
-        worker.hear_from(audio_fd)
+    worker.most_shared = configure.most_shared
+    if confinement is not None:
+        worker.confinement = confinement
+        pipe.passing()  # loaded now, because a job's memory is measured
     pipe.send(Ready(worker.read_heap()))
     while True:
         worker.answer(pipe.receive())
@@ -148,6 +148,27 @@ def _confine(sandbox: Sandbox) -> Confinement:
     except SandboxError as error:
         print(f"worker: {error}", file=sys.stderr)
         leave(SANDBOX_EXIT_CODE)
+
+
+def _is_large(result: Transcript | Alignment | Plain) -> TypeGuard[Plain]:
+    """Whether a result is a function's value that was packed already, and has too many bytes for a frame."""
+    if not isinstance(result, Plain) or type(result.value) is not msgspec.Raw:
+        return False
+    return memoryview(result.value).nbytes > LARGEST_INLINE
+
+
+def _with_passed(command: Run, descriptor: int) -> Run:
+    """Return the Run with a descriptor of this process in the place of what was passed by it."""
+    job = command.job
+    if job.audio is None:
+        job = msgspec.structs.replace(job, options={**job.options, "shared": descriptor})
+    else:
+        from orchestrator_worker.audio import passed_path
+
+        job = msgspec.structs.replace(
+            job, audio=msgspec.structs.replace(job.audio, path=passed_path(descriptor))
+        )
+    return msgspec.structs.replace(command, job=job)
 
 
 def _beat(pause_s: float) -> None:
@@ -176,14 +197,9 @@ class Worker:
         self._context_used = False
         self._last_run_s = math.inf
         self.confinement: Confinement | None = None
-        self._audio: PassedAudio | None = None
+        self.most_shared = 0
+        """Bytes that a result may have in shared memory."""
         self._tracing: Tracing | None = None
-
-    def hear_from(self, audio_fd: int) -> None:
-        """Have the audio of jobs passed over this socket."""
-        from orchestrator_worker.passed_audio import PassedAudio
-
-        self._audio = PassedAudio(audio_fd)
 
     def read_heap(self) -> Heap | None:
         """Return the allocator's own view, or None when that is switched off."""
@@ -256,15 +272,12 @@ class Worker:
         return Loaded(command.id, seconds, list(engine.tasks), facts, self.read_heap())
 
     def _run(self, command: Run) -> Done:
-        if self._audio is None or command.job.audio is None:
+        brings_audio = self.confinement is not None and command.job.audio is not None
+        if not (brings_audio or command.job.shared):
             return self._run_job(command)
-        from orchestrator_worker.audio import passed_path
-
-        descriptor = self._audio.take(command.id)
+        descriptor = self._pipe.passing().take(command.id)
         try:
-            audio = msgspec.structs.replace(command.job.audio, path=passed_path(descriptor))
-            job = msgspec.structs.replace(command.job, audio=audio)
-            return self._run_job(msgspec.structs.replace(command, job=job))
+            return self._run_job(_with_passed(command, descriptor))
         finally:
             os.close(descriptor)
 
@@ -290,7 +303,25 @@ class Worker:
             result = result if has_whole_times(result) else with_whole_times(result)
         seconds, times = emit.finish(answered=not isinstance(result, Transcript) or bool(result.text))
         self._last_run_s = seconds
+        if self.most_shared and _is_large(result):
+            shared = self._share(command.id, memoryview(result.value))
+            return Done(command.id, "plain", b"", seconds, times, self.read_heap(), shared)
         return Done(command.id, *pack_result(result), seconds, times, self.read_heap())
+
+    def _share(self, command_id: int, packed: memoryview) -> int:
+        """Pass a result that is too large for a frame; return how many bytes it has."""
+        from orchestrator_worker.shared_memory import sealed_memory
+
+        self._pipe.end_a_fork()  # the socket is the original's
+        if packed.nbytes > self.most_shared:
+            problem = f"the result has {packed.nbytes:,} bytes, and the bound is {self.most_shared:,}"
+            raise FramingError(f"{problem}: raise max_value, or write a file and return its path", b"")
+        descriptor = sealed_memory("orchestrator-result", [packed])
+        try:
+            self._pipe.passing().send(command_id, descriptor)
+        finally:
+            os.close(descriptor)
+        return packed.nbytes
 
     def _restart(self, command: Restart) -> Restarted:
         engine = self._loaded()

@@ -14,7 +14,7 @@ import select
 import sys
 from collections import deque
 from time import perf_counter
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
@@ -29,6 +29,9 @@ from orchestrator_worker.framing import (
 from orchestrator_worker.lifeline import PARENT_GONE_EXIT_CODE
 from orchestrator_worker.protocol import PROTOCOL_EXIT_CODE, Chunk, Command, Done, Message
 
+if TYPE_CHECKING:
+    from orchestrator_worker.passing import Passing
+
 READ_SIZE = 1 << 16
 LINGER_S = 0.0002
 """How long a worker stays awake after a job that was over in no time."""
@@ -38,11 +41,15 @@ _decoder: msgspec.msgpack.Decoder[Command] = msgspec.msgpack.Decoder(Command)
 
 
 class Pipe:
-    """Typed messages over a pair of descriptors."""
+    """Typed messages over a pair of descriptors; beside them a socket for descriptors, where the system has that."""
 
-    def __init__(self, commands_fd: int, replies_fd: int, cap: int = DEFAULT_CAP) -> None:
+    def __init__(
+        self, commands_fd: int, replies_fd: int, cap: int = DEFAULT_CAP, *, passing_fd: int = -1
+    ) -> None:
         self._commands_fd = commands_fd
         self.replies_fd = replies_fd
+        self._passing_fd = passing_fd
+        self._passing: Passing | None = None
         self.cap = cap
         self._owner_pid = os.getpid()
         self._waiting: deque[Command] = deque()
@@ -64,10 +71,14 @@ class Pipe:
 
         Not called for a fork by native code, which is found out when it comes back (:meth:`end_a_fork`).
         """
-        ends = self._commands_fd, self.replies_fd
-        self._commands_fd = (
-            self.replies_fd
-        ) = -1  # the numbers may be given to others here, and be forked again
+        ends = [self._commands_fd, self.replies_fd]
+        if self._passing is None:
+            ends.append(self._passing_fd)
+        else:
+            self._passing.close()
+        # The numbers may be given to others here, and be forked again.
+        self._commands_fd = self.replies_fd = self._passing_fd = -1
+        self._passing = None
         for descriptor in ends:
             with contextlib.suppress(OSError):
                 os.close(descriptor)
@@ -86,6 +97,18 @@ class Pipe:
                 view = view[os.write(self.replies_fd, view) :]
         except BrokenPipeError:
             leave(PARENT_GONE_EXIT_CODE)
+
+    def passing(self) -> Passing:
+        """Return the socket for descriptors. What it needs is loaded when it is first asked for.
+
+        Raises:
+            OSError: There is none.
+        """
+        if self._passing is None:
+            from orchestrator_worker.passing import Passing
+
+            self._passing = Passing(self._passing_fd)
+        return self._passing
 
     def receive(self) -> Command:
         """Return the next command, blocking. End of file, or bytes that are no command, end the process."""

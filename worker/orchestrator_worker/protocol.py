@@ -28,7 +28,7 @@ from typing import Any, Literal
 
 import msgspec
 
-PROTOCOL_VERSION = 9
+PROTOCOL_VERSION = 10
 PROTOCOL_EXIT_CODE = 114
 """Exit code of a worker that was sent bytes it cannot understand."""
 SANDBOX_EXIT_CODE = 115
@@ -68,7 +68,8 @@ class Job(Value, frozen=True):
 
     ``options`` are the task's own: ``function`` jobs carry target, args and kwargs there, an ``align`` job may
     ask for ``phones``. A ``fresh`` job must not see what the jobs before left in the model's context: an engine
-    that has a restart is restarted first if it has run anything since.
+    that has a restart is restarted first if it has run anything since. ``shared`` says that the arguments of a
+    ``function`` job come as sealed memory, passed with the ``id`` of its Run.
     """
 
     task: str
@@ -77,6 +78,7 @@ class Job(Value, frozen=True):
     language: str | None = None
     options: dict[str, Any] = {}
     fresh: bool = False
+    shared: bool = False
 
 
 class ModelSpec(Value, frozen=True):
@@ -230,7 +232,8 @@ class Configure(Message, frozen=True):
     ``heap``: report the allocator's view with every answer. ``linger``: where that is off, stay awake for a moment
     after a short job, because the next one may come at once. ``beat_s``: have a thread wake up so often, by which the
     parent sees that the process can run. ``sandbox``: what the worker confines itself to before anything else; then
-    audio comes as a descriptor over a socket, with the ``id`` of its Run.
+    audio comes as a descriptor over a socket, with the ``id`` of its Run. ``most_shared``: bytes that a result may have
+    in shared memory; 0: none goes there.
     """
 
     protocol: int
@@ -240,6 +243,7 @@ class Configure(Message, frozen=True):
     linger: bool = True
     beat_s: float | None = None
     sandbox: Sandbox | None = None
+    most_shared: int = 0
 
 
 class Load(Message, frozen=True):
@@ -350,7 +354,8 @@ class Chunk(Message, frozen=True):
 class Done(Message, frozen=True):
     """The job's result, packed by :func:`pack_result`.
 
-    ``seconds`` spans from handing the input to the engine to its return.
+    ``seconds`` spans from handing the input to the engine to its return. With ``shared`` the result has so many bytes
+    in sealed memory, passed before this with the same ``id``, and there are none in ``result``.
     """
 
     id: int
@@ -359,6 +364,7 @@ class Done(Message, frozen=True):
     seconds: float
     times: ChunkTimes
     heap: Heap | None = None
+    shared: int = 0
 
 
 class Returned(Message, frozen=True):

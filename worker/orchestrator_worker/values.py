@@ -28,12 +28,14 @@ Ext = msgspec.msgpack.Ext
 _PLAIN = frozenset({type(None), bool, int, float, str, bytes})
 _PLAIN_BUT_INT = _PLAIN - {int}
 _LARGEST, _SMALLEST = 2**64 - 1, -(2**63)
+_WORTH_A_PIECE = 1 << 16
 _MOST_ARGUMENTS = 1 << 16
 """Bytes that the arguments of an exception may have."""
 _ARRAY = re.compile(r"[<>|=]?(?:[biufc]\d{1,2}|[SU]\d{1,9}|[mM]8(?:\[\d*[a-zA-Zµ]{1,2}\])?)")
 """Types of NumPy's that are values: no objects, and no record, which could hold objects."""
 _PURE_PATHS = ("PurePath", "PurePosixPath", "PureWindowsPath")
 _pack = msgspec.msgpack.Encoder().encode
+_array_parts = msgspec.msgpack.Decoder(tuple[str, list[int], memoryview]).decode
 
 
 class Code:
@@ -120,6 +122,30 @@ def packed(value: Any) -> bytes:
         return _pack(with_large_ints(value))
 
 
+def packed_pieces(value: Any) -> list[bytes | memoryview]:
+    """Return the same in pieces, without a copy of bytes and of an array's content.
+
+    Raises:
+        UnsendableError, RecursionError: As :func:`packed`.
+    """
+    if type(value) is bytes and len(value) > _WORTH_A_PIECE:
+        return [b"\xc6" + len(value).to_bytes(4, "big"), value]
+    if type(value).__module__ == "numpy" and _is_shown(value) and value.nbytes > _WORTH_A_PIECE:
+        name = value.dtype.str
+        size = b"\xc6" + value.nbytes.to_bytes(4, "big")
+        head = b"\x93" + _pack(name) + _pack(list(value.shape)) + size
+        length = (len(head) + value.nbytes).to_bytes(4, "big")
+        return [b"\xc9" + length + bytes([Code.ARRAY]) + head, value.data]
+    return [packed(value)]
+
+
+def _is_shown(array: Any) -> bool:
+    """Whether something of NumPy's is an array of numbers whose bytes can be taken as they lie there."""
+    if not isinstance(array, sys.modules["numpy"].ndarray):
+        return False
+    return bool(array.ndim and array.flags.c_contiguous and array.dtype.kind in "biufc")
+
+
 def plain_arguments(error: BaseException) -> bytes:
     """Return in msgpack what an exception was made with; nothing where that is not a few plain values.
 
@@ -193,7 +219,8 @@ def _of_numpy(value: Any) -> Any:
     if not _ARRAY.fullmatch(name):
         raise UnsendableError(value, f"arrays of {value.dtype} are no plain numbers or text")
     if isinstance(value, numpy.ndarray):
-        return _ext(Code.ARRAY, [name, list(value.shape), value.tobytes()])
+        content = value.data if _is_shown(value) else value.tobytes()
+        return _ext(Code.ARRAY, [name, list(value.shape), content])
     return _ext(Code.NUMPY_SCALAR, [name, value.tobytes()])
 
 
@@ -277,6 +304,8 @@ def reader(
         try:
             if code == Code.UUID:
                 return uuid.UUID(bytes=bytes(content))
+            if code == Code.ARRAY:
+                return _array_of(*_array_parts(content))
             if decode is not None and code in _CONTAINERS:
                 return _READERS[code](decode(content))
             decoded = msgspec.msgpack.decode(content, ext_hook=read)
@@ -324,8 +353,7 @@ def _enum_of(parts: Any, *, imports: bool) -> Any:
     return member
 
 
-def _array_of(parts: Any) -> Any:
-    name, shape, content = parts
+def _array_of(name: str, shape: list[int], content: memoryview) -> Any:
     return _numpy_values(name, content).reshape(shape).copy()
 
 
@@ -341,6 +369,17 @@ def _numpy_values(name: Any, content: Any) -> Any:
     if not content:
         return numpy.empty(0, numpy.dtype(name))
     return numpy.frombuffer(content, numpy.dtype(name))
+
+
+def array_type(name: Any) -> Any:
+    """Return the NumPy type of the items of an array, for whoever reads its content elsewhere.
+
+    Raises:
+        ValueError, TypeError: There is none that is a value.
+    """
+    if not isinstance(name, str) or not _ARRAY.fullmatch(name):
+        raise ValueError(f"{name!r} is no type of plain values")
+    return importlib.import_module("numpy").dtype(name)
 
 
 def _dict_from(pairs: Any) -> dict[Any, Any]:
@@ -362,7 +401,6 @@ _READERS: dict[int, Callable[[Any], Any]] = {
     Code.SET: lambda items: set(map(_hashable, items)),
     Code.FROZENSET: lambda items: frozenset(map(_hashable, items)),
     Code.INT: lambda text: int(text, 16),
-    Code.ARRAY: _array_of,
     Code.NUMPY_SCALAR: _numpy_scalar_of,
     Code.COMPLEX: lambda parts: complex(*parts),
     Code.DICT: _dict_from,

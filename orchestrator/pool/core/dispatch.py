@@ -112,6 +112,8 @@ class Dispatch:
         # One string for one write: a system call for each frame would cost more than the jobs that prefetch is for.
         frames = job.frame + self._prefetch.more_for(worker) if registry.queues_with_jobs else job.frame
         registry.has_written = True
+        if job.descriptor is not None and job.brings_values:
+            worker.link.pass_descriptor(job.ticket, job.descriptor)
         worker.link.send_frame(frames)
         registry.sample_soon(now)
         self._prepare_in_time(worker, now)

@@ -106,6 +106,11 @@ class JobRecord(msgspec.Struct, eq=False):
     ticket: int = 0
     """Its id on the wire: a new one for each worker that it is given to, which knows it once it has read the job."""
 
+    @property
+    def brings_values(self) -> bool:
+        """Whether its descriptor has the arguments of a function, which the worker is passed with it."""
+        return self.descriptor is not None and not self.model_queue.hears
+
     def move(self, event: JobEvent) -> None:
         """Change the state as the table says."""
         self.state = JOB_TRANSITIONS.get((self.state, event)) or next_job_state(self.state, event)
@@ -130,6 +135,10 @@ class Link(Protocol):
 
     def send_frame(self, frame: bytes) -> None:
         """Send an encoded command, or several."""
+        ...
+
+    def pass_descriptor(self, ticket: int, descriptor: int) -> None:
+        """Pass a descriptor for the job of this ticket, which is sent next."""
         ...
 
     def recall(self, sizes: Sequence[int]) -> int:

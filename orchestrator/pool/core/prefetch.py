@@ -217,4 +217,6 @@ def _unlimited(worker: Worker) -> bool:
 
 def _may_be_sent(job: JobRecord) -> bool:
     """Whether a job may be prefetched: not one that has to start in time, or that anything may overtake."""
-    return job.queue_timeout_s is None and job.priority >= 0 and len(job.frame) <= LARGEST_FRAME
+    if job.brings_values:
+        return False
+    return len(job.frame) <= LARGEST_FRAME and job.queue_timeout_s is None and job.priority >= 0

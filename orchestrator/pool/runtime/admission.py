@@ -153,7 +153,7 @@ class Places:
 
 
 class Admission:
-    """The places of one pool: in the queue, and for jobs with audio in memory.
+    """The places of one pool: in the queue, and for jobs with audio or large values in memory.
 
     Each of the latter holds a descriptor until it ends, and a process has not many.
     """
@@ -162,7 +162,7 @@ class Admission:
         self.queue = Places(max_queue)
         self.arrays = Places(
             max_arrays,
-            "jobs hold audio in memory until they end",
+            "jobs hold audio or large values in memory until they end",
             "give the paths of files instead of arrays",
         )
 

@@ -39,12 +39,13 @@ class PoolEffects:
         *,
         linger: bool,
         beat_s: float | None,
+        most_shared: int,
     ) -> None:
         self._admission = admission
         self._leave_queue = admission.queue.leave
         self._on_event = on_event
         self._selector = selector
-        self._linger, self._beat_s = linger, beat_s
+        self._linger, self._beat_s, self._most_shared = linger, beat_s, most_shared
         self.hold: Callable[[BaseException], None] = _raise
         """Given what the hook lets out besides an Exception, to raise it when the decision is complete."""
         self.hung_up: Callable[[Worker], None] = _nobody_listens
@@ -60,7 +61,12 @@ class PoolEffects:
     def spawn(self, worker: Worker) -> ProcessLink:
         """Start a process and wait on it."""
         link = ProcessLink(
-            worker, self._pipe_changed, self._start_method, linger=self._linger, beat_s=self._beat_s
+            worker,
+            self._pipe_changed,
+            self._start_method,
+            linger=self._linger,
+            beat_s=self._beat_s,
+            most_shared=self._most_shared,
         )
         self.blind = self.blind or not link.process.notices_death
         try:
@@ -130,7 +136,7 @@ class PoolEffects:
         self._leave_queue()
 
     def close_audio(self, job: JobRecord) -> None:
-        """Close a job's memfd."""
+        """Close the memfd with a job's audio or arguments."""
         descriptor, job.descriptor = job.descriptor, None
         if descriptor is not None:
             os.close(descriptor)

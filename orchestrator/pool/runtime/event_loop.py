@@ -91,6 +91,7 @@ class EventLoop:
             settings.python,
             linger=settings.fast_path,
             beat_s=None if settings.heartbeat_s is None else settings.heartbeat_s / (2 * LOOKS_AT_A_PULSE),
+            most_shared=settings.max_value_bytes,
         )
         self._effects.hold = self.hold
         self.supervisor = Supervisor(models, settings, self._effects)

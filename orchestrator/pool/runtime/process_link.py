@@ -40,11 +40,13 @@ class ProcessLink:
         *,
         linger: bool,
         beat_s: float | None,
+        most_shared: int,
     ) -> None:
         """Start the process and limit it.
 
         ``on_change`` is called when a command did not fit into its pipe, or nobody can read it any more. ``linger``:
         the worker may stay awake for a moment after a short job. ``beat_s``: how often it shows that it can run.
+        ``most_shared``: bytes that a result may have in shared memory.
 
         Raises:
             HostShortageError, SpawnError: The system refused.
@@ -70,6 +72,7 @@ class ProcessLink:
             models=(model,),
         )
         self.pid = self.process.pid
+        self.process.most_shared = most_shared
         self._noise: OutputLog | None = None
         if noise_log.isEnabledFor(logging.DEBUG):
             whom = f"slot {worker.slot.index} generation {worker.generation} pid {self.pid}"
@@ -100,6 +103,7 @@ class ProcessLink:
                 linger=linger,
                 beat_s=beat_s,
                 sandbox=self.process.sandbox,
+                most_shared=most_shared,
             )
         )
 
@@ -161,6 +165,10 @@ class ProcessLink:
         self.process.send_frame(frame)
         if self.full or self.process.hung_up:
             self._on_change(self)
+
+    def pass_descriptor(self, ticket: int, descriptor: int) -> None:
+        """Pass a descriptor for a job that is sent next."""
+        self.process.pass_descriptor(ticket, descriptor)
 
     def recall(self, sizes: Sequence[int]) -> int:
         """Take frames sent last out of the pipe again; return how many the worker had not begun to read."""

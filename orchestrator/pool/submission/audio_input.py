@@ -9,7 +9,6 @@ so nothing but a path crosses the pipe, and a killed parent leaves nothing behin
 
 from __future__ import annotations
 
-import fcntl
 import os
 import warnings
 from pathlib import Path
@@ -23,10 +22,9 @@ from orchestrator.audio.channels import Levels, correction_of, mixed
 from orchestrator.errors import AudioError, NotDecodedError
 from orchestrator.pool.jobs import AudioArray
 from orchestrator_worker.protocol import Audio, Encoding
+from orchestrator_worker.shared_memory import sealed_memory
 
 RATE_HZ = 16_000
-_SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW if hasattr(fcntl, "F_SEAL_WRITE") else 0
-"""A worker that was given audio cannot change it for the one that gets the job after it."""
 
 
 def open_audio(audio: object, cache_dir: Path) -> tuple[Audio, int | None]:
@@ -130,17 +128,8 @@ def _all_finite(samples: npt.NDArray[Any]) -> bool:
 
 
 def _memfd(content: bytes | bytearray | memoryview) -> int:
-    descriptor = os.memfd_create("orchestrator-audio", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    try:
-        view = memoryview(content)
-        while view:
-            view = view[os.write(descriptor, view) :]
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
+    # Sealed: a worker that was given audio cannot change it for the one that gets the job after it.
+    return sealed_memory("orchestrator-audio", [content])
 
 
 def _seen_from_a_worker(descriptor: int) -> str:

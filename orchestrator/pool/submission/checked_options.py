@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from orchestrator.config.sizes import parse_size
 from orchestrator.pool.models import FUNCTION_MODEL, Model, models_by_name
 from orchestrator.pool.options import START_TIMEOUT_S, PoolOptions, Settings
 from orchestrator.pool.recycling import Recycle
@@ -20,6 +21,7 @@ from orchestrator.process.host.supported import refuse_patched_host
 from orchestrator.process.host.usable_memory import budget_bytes
 from orchestrator.process.pulse import read_pulse
 from orchestrator.process.sandbox.rules import require_sandbox
+from orchestrator_worker.shared_memory import AVAILABLE, LARGEST_BOUND
 
 FAST_PATH_VARIABLE = "ORCHESTRATOR_FAST_PATH"
 """Environment variable: 0 switches the fast path off, to find out whether it has to do with a fault."""
@@ -64,6 +66,7 @@ def check_options(options: PoolOptions) -> CheckedOptions:
         standby=options.standby,
         hard_budget=options.hard_budget,
         heartbeat_s=_heartbeat_s(options.heartbeat_s),
+        max_value_bytes=value_bound(options.max_value) if AVAILABLE else 0,
         recycle=_for_known_models(said, models) or from_file,
         retry=tries if isinstance(tries, Retry) else Retry.up_to(tries),
         start_timeout_s=positive_s("start_timeout_s", options.start_timeout_s) or START_TIMEOUT_S,
@@ -80,6 +83,23 @@ def _check(workers: object, recycle: object) -> None:
         raise ValueError(f"workers={workers!r}: a whole number, at least 1")
     if not (recycle is None or recycle == "auto" or isinstance(recycle, Recycle)):
         raise TypeError(f'recycle={recycle!r}: give a Recycle(…), "auto", or leave it out')
+
+
+def value_bound(max_value: int | str) -> int:
+    """Return the bytes that one value may have.
+
+    Raises:
+        ValueError: It is no size, or more than msgpack can say.
+    """
+    try:
+        bound = parse_size(max_value)
+    except ValueError as error:
+        raise ValueError(f"max_value={max_value!r}: {error}") from None
+    if bound > LARGEST_BOUND:
+        raise ValueError(
+            f"max_value={max_value!r}: at most {LARGEST_BOUND:,} bytes, which msgpack has lengths for"
+        )
+    return bound
 
 
 def _heartbeat_s(seconds: float | None) -> float | None:

@@ -31,7 +31,7 @@ from orchestrator.pool.submission.payload import Payload, close_audio, job_recor
 
 EXIT_TIMEOUT_S = 5.0
 MOST_OPEN_ARRAYS = 256
-"""Jobs with audio in memory that one pool holds at a time: each has a descriptor open until it ends."""
+"""Jobs with audio or large arguments in memory that one pool holds at a time: each has a descriptor until it ends."""
 _open_controllers: weakref.WeakSet[Controller] = weakref.WeakSet()
 
 
@@ -51,6 +51,7 @@ class Controller:
         self.models = checked.models
         self.workers = checked.settings.workers
         self._cache_dir = checked.cache_dir
+        self._max_value_bytes = checked.settings.max_value_bytes
         self._admission = Admission(options.max_queue, MOST_OPEN_ARRAYS)
         self._owner_pid = os.getpid()
         self._loop = EventLoop(self.models.values(), checked.settings, self._admission, options.on_event)
@@ -67,7 +68,9 @@ class Controller:
     def prepare(self, job: Job, *, stream: bool = False) -> Payload:
         """Check and encode a job. Blocks while audio is decoded."""
         self.check_owner()
-        payload = make_payload(job, stream=stream, cache_dir=self._cache_dir)
+        payload = make_payload(
+            job, stream=stream, cache_dir=self._cache_dir, most_bytes=self._max_value_bytes
+        )
         if payload.model not in self.models:
             close_audio(payload)
             named = ", ".join(name for name in self.models if name != FUNCTION_MODEL) or "none"

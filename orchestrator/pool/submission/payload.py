@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import os
 import re
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +18,22 @@ from orchestrator.pool import jobs
 from orchestrator.pool.core.entities import JobRecord, ModelQueue, Promise
 from orchestrator.pool.models import FUNCTION_MODEL
 from orchestrator.pool.runtime.tickets import UNASSIGNED
+from orchestrator.pool.submission.arguments import CURE, least_size, pack_arguments, share_arguments
 from orchestrator_worker import protocol
-from orchestrator_worker.framing import FramingError, frame
-from orchestrator_worker.values import UnsendableError, fits, packed, sendable
+from orchestrator_worker.framing import LARGEST_INLINE, FramingError, frame
+from orchestrator_worker.shared_memory import DEFAULT_BOUND
+from orchestrator_worker.values import UnsendableError, fits, sendable
 
 TARGET = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*")
 MOST_TARGETS = 1024
 _good_targets: set[str] = set()
 """Targets found well written, so that the same one is not looked at for every job."""
-_CURE = "send numbers, text, bytes, dates, lists and dicts, arrays of numbers, or the path of a file"
 _encoder = msgspec.msgpack.Encoder()
 _ids = itertools.count(1)
+
+
+class TooLargeError(ValueError):
+    """A job has more bytes than a frame."""
 
 
 def close_audio(payload: Payload) -> None:
@@ -39,7 +43,7 @@ def close_audio(payload: Payload) -> None:
 
 
 class Payload(msgspec.Struct, frozen=True, gc=False):
-    """A job ready to be sent. ``descriptor`` is closed when the job has ended."""
+    """A job ready to be sent. ``descriptor``, of audio or of large arguments, is closed when the job has ended."""
 
     id: int
     model: str
@@ -70,16 +74,19 @@ def job_record(
     )
 
 
-def make_payload(job: jobs.Job, *, stream: bool, cache_dir: Path) -> Payload:
+def make_payload(job: jobs.Job, *, stream: bool, cache_dir: Path, most_bytes: int = DEFAULT_BOUND) -> Payload:
     """Check ``job``, prepare its audio and encode it.
+
+    Arguments of a ``Call`` that are too large for a frame go into shared memory, up to ``most_bytes``; 0: none does.
 
     Raises:
         TypeError: No job, or it holds values msgpack has no form for; names them.
         ValueError: A target that cannot be imported, or a job too large for the wire.
         AudioError: Its audio cannot be used.
+        OSError: There is no descriptor or memory left for shared memory.
     """
     if isinstance(job, jobs.Call):
-        return _encoded(FUNCTION_MODEL, _call(job), None, stream)
+        return _encoded_call(job, stream, most_bytes)
     if not isinstance(job, jobs.EngineJob):  # pyright: ignore[reportUnnecessaryIsInstance] - callers err
         raise TypeError(f"{job!r} is no job: give Transcribe, Align, Call or EngineJob")
     audio, descriptor = None, None
@@ -96,9 +103,24 @@ def make_payload(job: jobs.Job, *, stream: bool, cache_dir: Path) -> Payload:
         raise
 
 
-def _call(job: jobs.Call) -> protocol.Job:
+def _encoded_call(job: jobs.Call, stream: bool, most_bytes: int) -> Payload:
     if job.target not in _good_targets:
         _check_target(job)
+    if least_size(job.args, job.kwargs) <= LARGEST_INLINE:
+        try:
+            return _encoded(FUNCTION_MODEL, _call(job), None, stream)
+        except TooLargeError:
+            pass  # by what is within a list
+    descriptor = share_arguments(job.args, job.kwargs, most_bytes)
+    try:
+        body = protocol.Job("call", options={"target": job.target}, shared=True)
+        return _encoded(FUNCTION_MODEL, body, descriptor, stream)
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def _call(job: jobs.Call) -> protocol.Job:
     options: dict[str, Any] = {"target": job.target}
     if _is_plain(job):
         if job.args:
@@ -119,30 +141,6 @@ def _is_plain(job: jobs.Call) -> bool:
         return False  # packing them says which one it is
 
 
-def pack_arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
-    """Return positional and named arguments in one.
-
-    Raises:
-        TypeError: One cannot travel; says where in the arguments it is.
-    """
-    positional = [_packed(f"argument {number}", each) for number, each in enumerate(args, 1)]
-    named = {key: _packed(f"argument {key!r}", each) for key, each in kwargs.items()}
-    return _encoder.encode((positional, named))
-
-
-def _packed(name: str, value: Any) -> msgspec.Raw:
-    try:
-        return msgspec.Raw(packed(value))
-    except UnsendableError as error:
-        raise TypeError(
-            f"{name}{error.path} ({error.kind}) cannot be sent to a worker: {error.why}; {_CURE}"
-        ) from None
-    except (RecursionError, UnicodeEncodeError) as error:
-        raise TypeError(
-            f"{name} ({type(value).__name__}) cannot be sent to a worker: {error}; {_CURE}"
-        ) from None
-
-
 def _check_target(job: jobs.Call) -> None:
     if not TARGET.fullmatch(job.target):
         raise ValueError(f"Call({job.target!r}): the target is written 'package.module:function'")
@@ -159,7 +157,7 @@ def _encoded(model: str, body: protocol.Job, descriptor: int | None, stream: boo
     try:
         encoded = frame(protocol.Run(UNASSIGNED, body, stream), _encoder)
     except FramingError as error:
-        raise ValueError(
+        raise TooLargeError(
             f"the job is too large for the pipe: {error.problem}; give audio as (array, rate), and other bulk as a path"
         ) from None
     except (TypeError, OverflowError, RecursionError, UnicodeEncodeError) as error:
@@ -172,7 +170,7 @@ def _unpackable(body: protocol.Job, error: Exception) -> str:
     guilty = [
         f"option {key!r} ({type(value).__name__})" for key, value in body.options.items() if not _packs(value)
     ]
-    return f"{', '.join(guilty) or 'the job'} cannot be sent to a worker: {error}; {_CURE}"
+    return f"{', '.join(guilty) or 'the job'} cannot be sent to a worker: {error}; {CURE}"
 
 
 def _packs(value: Any) -> bool:

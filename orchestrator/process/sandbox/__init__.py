@@ -1,9 +1,8 @@
-"""The parent's part of a worker's sandbox: what its models need, a folder of its own, audio by descriptor.
+"""The parent's part of a worker's sandbox: what its models need, a folder of its own.
 
 The worker confines itself (:mod:`orchestrator_worker.sandbox`). In reading order:
 
 - ``rules``: what a worker with certain models may read and write
-- ``audio_channel``: pass the audio of jobs as descriptors
 - ``removal``: remove what a worker left, whatever it is, and hold nobody up with it
 - ``own_folder``: the folder of one confined worker
 - ``worker_sandbox``: what the parent keeps for one confined worker

@@ -1,4 +1,4 @@
-"""What the parent keeps for one confined worker: its folder for temporary files and the socket for audio.
+"""What the parent keeps for one confined worker: its folder for temporary files.
 
 The folder is gone when the worker is, or soon after; what a killed parent left is removed by the next that makes one.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator.config.model import Model
-from orchestrator.process.sandbox.audio_channel import AudioChannel
 from orchestrator.process.sandbox.own_folder import OwnFolder
 from orchestrator.process.sandbox.rules import require_sandbox, sandbox_for
 from orchestrator_worker.protocol import Sandbox
@@ -18,7 +17,7 @@ class WorkerSandbox:
     """For one worker. ``sandbox`` is for its Configure, ``environ`` is set there too."""
 
     def __init__(self, models: Sequence[Model]) -> None:
-        """Make the folder and the socket.
+        """Make the folder.
 
         Raises:
             OSError: The system refused.
@@ -26,17 +25,11 @@ class WorkerSandbox:
         """
         require_sandbox(models)
         self._folder = OwnFolder()
-        try:
-            self.audio = AudioChannel()
-        except OSError:
-            self._folder.close()
-            raise
         sandbox = sandbox_for(models, self._folder.path)
         assert sandbox is not None
         self.sandbox: Sandbox = sandbox
         self.environ = dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(self._folder.path))
 
     def close(self) -> None:
-        """Remove the folder with all that is in it, close the socket. Safe to call again."""
-        self.audio.close()
+        """Remove the folder with all that is in it. Safe to call again."""
         self._folder.close()

@@ -48,6 +48,8 @@ class FakeLink:
     sent: list[Command] = field(default_factory=list)
     frames: list[bytes] = field(default_factory=list)
     """Every job that was ever sent, also those recalled since."""
+    passed: list[tuple[int, int]] = field(default_factory=list)
+    """Descriptors, with the tickets of their jobs."""
     writes: int = 0
     """System calls it took to send them."""
     signals: list[int] = field(default_factory=list)
@@ -72,6 +74,9 @@ class FakeLink:
         for payload in FrameDecoder().feed(encoded):
             self.frames.append(payload.rstrip())
             self.pipe.append(Item(HEADER_SIZE + len(payload), int(payload)))
+
+    def pass_descriptor(self, ticket: int, descriptor: int) -> None:
+        self.passed.append((ticket, descriptor))
 
     def recall(self, sizes: Sequence[int]) -> int:
         """As the real one: by what is left in bytes. What it cuts off must be jobs, and whole ones."""

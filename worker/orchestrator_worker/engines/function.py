@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import mmap
 import os
 import re
 import sys
@@ -74,13 +75,15 @@ class CallOptions(msgspec.Struct, frozen=True):
     """A job's options: what to call with what.
 
     ``values`` has positional and named arguments packed (:mod:`orchestrator_worker.values`), in the place of ``args``
-    and ``kwargs``, where one of them is a value that msgpack has no form for.
+    and ``kwargs``, where one of them is a value that msgpack has no form for. Where they are too large for a frame they
+    are in sealed memory, and ``shared`` is its descriptor.
     """
 
     target: str
     args: list[Any] = []
     kwargs: dict[str, Any] = {}
     values: bytes = b""
+    shared: int | None = None
     file: str | None = None
     discard_result: bool = False
     repeat: Repeat | None = None
@@ -174,10 +177,13 @@ class FunctionEngine(Engine):
 
 
 def _arguments(call: CallOptions | Initializer) -> tuple[list[Any], dict[str, Any]]:
-    if not call.values:
+    shared = getattr(call, "shared", None)
+    if not call.values and shared is None:
         return call.args, call.kwargs
     try:
-        return _unpack.decode(call.values)
+        if shared is None:
+            return _unpack.decode(call.values)
+        return _unpack.decode(mmap.mmap(shared, 0, prot=mmap.PROT_READ))
     except (ValueError, msgspec.MsgspecError, RecursionError) as error:
         raise EngineError(f"the arguments of {call.target} cannot be made here: {error}") from error
 

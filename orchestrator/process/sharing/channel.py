@@ -1,0 +1,121 @@
+"""The parent's end of the socket by which descriptors are passed; :mod:`orchestrator_worker.passing` is the worker's.
+
+One message for each Run that brings something, sent before it: audio for a confined worker, which can open nothing by
+``/proc`` of ours, or arguments that no frame can hold. One message for each Done whose result is shared memory.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Iterable
+
+from orchestrator_worker.framing import FramingError
+from orchestrator_worker.passing import DESCRIPTOR, MESSAGE
+from orchestrator_worker.shared_memory import AVAILABLE
+
+MOST_AT_ONCE = 8
+"""Descriptors that there is room for in one message: one is right, more are closed at once."""
+
+
+class NotPassedError(FramingError):
+    """The worker did not pass the one descriptor that it announced; says what is wrong."""
+
+    def __init__(self, problem: str) -> None:
+        """Be as any other message that is none."""
+        super().__init__(problem, b"")
+
+
+class NoDescriptorLeftError(Exception):
+    """It did, and this process has no descriptor left to take it."""
+
+
+def open_channel() -> tuple[int, int] | None:
+    """Return both ends, ours and the worker's; None where the system has no shared memory of that kind.
+
+    Raises:
+        OSError: No descriptors are left.
+    """
+    if not AVAILABLE:
+        return None
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    return ours.detach(), theirs.detach()
+
+
+def pass_file(channel: int, command_id: int, path: str) -> None:
+    """Open a file and pass it; whether that can be done the worker hears in any case."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        _send(channel, MESSAGE.pack(command_id, error.errno or errno.EIO), [])
+        return
+    try:
+        pass_descriptor(channel, command_id, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def pass_descriptor(channel: int, command_id: int, descriptor: int) -> None:
+    """Pass a descriptor, which stays open here."""
+    rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, DESCRIPTOR.pack(descriptor))
+    _send(channel, MESSAGE.pack(command_id, 0), [rights])
+
+
+def _send(channel: int, message: bytes, rights: list[tuple[int, int, bytes]]) -> None:
+    with _Borrowed(channel) as ours:
+        try:
+            ours.sendmsg([message], rights, socket.MSG_DONTWAIT)
+        except OSError:
+            return  # it is dead, or does not take what it was sent: it will find nothing for this job, and say so
+
+
+def take_descriptor(channel: int, command_id: int) -> int:
+    """Return the descriptor that a worker has passed for a command, which is the caller's to close. Never waits.
+
+    Raises:
+        NotPassedError: There is none, or not just one, or one for another command.
+        NoDescriptorLeftError: There was one, and no number for it here.
+    """
+    with _Borrowed(channel) as ours:
+        try:
+            message, ancillary, flags, _ = ours.recvmsg(
+                MESSAGE.size + 1,
+                socket.CMSG_SPACE(MOST_AT_ONCE * DESCRIPTOR.size),
+                socket.MSG_CMSG_CLOEXEC | socket.MSG_DONTWAIT,
+            )
+        except OSError as error:
+            raise NotPassedError(f"no descriptor came: {error.strerror}") from error
+    found = list(_descriptors(ancillary))
+    cut = bool(flags & socket.MSG_CTRUNC)
+    ours_alone = message == MESSAGE.pack(command_id, 0)
+    if len(found) == 1 and ours_alone and not cut:
+        return found[0]
+    for descriptor in found:
+        os.close(descriptor)
+    if cut and not found:
+        raise NoDescriptorLeftError
+    raise NotPassedError(
+        f"{len(found)} descriptors came instead of one" if ours_alone else "another job's came"
+    )
+
+
+def _descriptors(ancillary: Iterable[tuple[int, int, bytes]]) -> Iterable[int]:
+    for level, kind, content in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            whole = len(content) - len(content) % DESCRIPTOR.size
+            yield from (number for (number,) in DESCRIPTOR.iter_unpack(content[:whole]))
+
+
+class _Borrowed:
+    """A socket object for a descriptor that belongs to somebody else. Never waits, whatever sockets here do."""
+
+    def __init__(self, channel: int) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=channel)
+        self._socket.settimeout(0)
+
+    def __enter__(self) -> socket.socket:
+        return self._socket
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.detach()

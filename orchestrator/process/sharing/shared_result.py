@@ -1,0 +1,69 @@
+"""A result that came in shared memory: taken from the worker, checked, and read by whoever wanted it.
+
+Nothing of it is trusted. The descriptor must be sealed memory of just the size that was announced, within the bound, so
+that neither its size nor its content can change any more, and reading it can neither block nor fail. It is read by
+``pread`` into memory of our own and never mapped: a page that the system has no memory for would be a signal then, and
+other threads run meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+
+from orchestrator.config.sizes import format_size
+from orchestrator.process.sharing.channel import NotPassedError, take_descriptor
+from orchestrator_worker.shared_memory import sealed_size
+
+MOST_AT_ONCE = 1 << 30
+"""Bytes of one read."""
+
+
+class SharedResult:
+    """The packed bytes of one result. Its memory is given back with the last reference to it."""
+
+    def __init__(self, descriptor: int, size: int) -> None:
+        """Own the descriptor."""
+        self._descriptor = descriptor
+        self._size = size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def read(self, start: int, size: int) -> bytes:
+        """Return ``size`` bytes from ``start``. Other threads run meanwhile."""
+        # The usual value is read at once, into the bytes object that is returned.
+        pieces: list[bytes] = []
+        while size > 0:
+            piece = os.pread(self._descriptor, min(size, MOST_AT_ONCE), start)
+            pieces.append(piece)
+            start, size = start + len(piece), size - len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def read_into(self, target: memoryview, start: int) -> None:
+        """Fill ``target`` with the bytes from ``start``."""
+        while target:
+            done = os.preadv(self._descriptor, [target[:MOST_AT_ONCE]], start)
+            target, start = target[done:], start + done
+
+    def __del__(self) -> None:
+        os.close(self._descriptor)
+
+
+def take_result(channel: int, command_id: int, announced: int, most_bytes: int) -> SharedResult:
+    """Return the result that a worker has announced and passed.
+
+    Raises:
+        NotPassedError: It is not as announced, or may not be; says what is wrong.
+        NoDescriptorLeftError: This process has no descriptor left for it.
+    """
+    descriptor = take_descriptor(channel, command_id)
+    size = sealed_size(descriptor)
+    if size == announced and size <= most_bytes:
+        return SharedResult(descriptor, size)
+    os.close(descriptor)
+    if size is None:
+        raise NotPassedError("what came as a result is no sealed memory")
+    raise NotPassedError(
+        f"{format_size(announced)} were announced as a result, {format_size(size)} came, "
+        f"and {format_size(most_bytes)} are the bound"
+    )
