@@ -1,25 +1,35 @@
 """A long life of one pool in a few minutes: many jobs, 2 % of them with a fault of every kind, all recycling at once.
 
-    python benchmarks/soak.py [--jobs 20000] [--workers 4] [--seed 1]
+    python benchmarks/soak.py [--jobs 20000] [--workers 4] [--seed 1] [--sandbox strict] [--free-descriptors 3]
 
 Three models take turns in the slots: ``quick`` reaches the limit of jobs, ``leaky`` the one of RSS, ``slow`` the
 one of age. One job in 20 carries audio in shared memory. Asserted at the end: no job lost, none answered twice or with
 another's answer, every outcome of the right type, and the parent as it was: descriptors, shared memory, threads,
 children, and its memory flat. Prints tables and writes ``benchmarks/results/soak.json``.
+
+``--sandbox strict`` confines every worker. With ``--free-descriptors`` the parent has no more than so many left once
+its workers are up: replacements, successors and audio in memory meet the shortage. A submit that the system refuses is
+made again; nothing else may change. Those two write ``soak_strict.json`` and ``soak_short.json``.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import dataclasses
+import errno
+import os
 import random
+import resource
 import statistics
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import psutil
@@ -123,6 +133,9 @@ class Outcome:
     before: dict[str, int]
     after: dict[str, int]
     growth_mib: float
+    refused_submits: int = 0
+    put_off_starts: int = 0
+    must_recycle: bool = True
 
     def problems(self) -> list[str]:
         """Return what is wrong, in words."""
@@ -134,15 +147,17 @@ class Outcome:
             for name in self.before
             if self.before[name] != self.after[name]
         ]
-        found += [
-            f"no worker left for {reason}" for reason in ("jobs", "rss", "age") if not self.exits.get(reason)
-        ]
+        if self.must_recycle:
+            reasons = ("jobs", "rss", "age")
+            found += [f"no worker left for {reason}" for reason in reasons if not self.exits.get(reason)]
+        elif not (self.refused_submits or self.put_off_starts):
+            found.append("descriptors were never short")
         if self.growth_mib > MOST_GROWTH_MIB:
             found.append(f"the parent grew by {self.growth_mib:.1f} MiB in the second half")
         return found
 
 
-def models() -> list[Model]:
+def models(sandbox: Literal["off", "strict"] = "off") -> list[Model]:
     """Return the three, each made to run into a limit of its own."""
     options: dict[str, dict[str, Any]] = {
         "quick": {},
@@ -150,7 +165,7 @@ def models() -> list[Model]:
         "slow": {"job_ms": 50},
     }
     return [
-        Model(name=name, engine="synthetic", options=option, limits={"core": 0})
+        Model(name=name, engine="synthetic", options=option, limits={"core": 0}, sandbox=sandbox)
         for name, option in options.items()
     ]
 
@@ -196,8 +211,10 @@ def model_of(number: int, workers: int) -> str:
     return model
 
 
-def submit(pool: Pool, model: str, number: int, fault: str | None, chance: random.Random) -> JobFuture[Any]:
-    """Submit one job. The queue being full makes this wait."""
+def submit(
+    pool: Pool, model: str, number: int, fault: str | None, chance: random.Random, again: Callable[[], None]
+) -> JobFuture[Any]:
+    """Submit one job. A full queue makes this wait; what there is no descriptor for is tried ``again``."""
     options: dict[str, Any] = {}
     if fault is not None:
         options["fault"] = {"how": "hang" if fault == "cancelled" else fault, "kib": MIB, "ms": 20_000}
@@ -206,7 +223,14 @@ def submit(pool: Pool, model: str, number: int, fault: str | None, chance: rando
     audio = (np.zeros(1600, dtype=np.float32), 16_000) if chance.random() < AUDIO_SHARE else None
     job = EngineJob(model, "asr", audio=audio, text=text_of(number), options=options)
     hangs = fault is not None and fault.startswith("hang")
-    future = pool.submit(job, timeout_s=HANG_TIMEOUT_S if hangs else None)
+    while True:
+        try:
+            future = pool.submit(job, timeout_s=HANG_TIMEOUT_S if hangs else None)
+            break
+        except OSError as error:
+            if error.errno != errno.EMFILE:
+                raise
+            again()
     if fault == "cancelled":
         timer = threading.Timer(chance.random() * 0.5, future.cancel)
         timer.name = CANCELLER
@@ -221,8 +245,47 @@ def wait_for_age(pool: Pool) -> None:
         time.sleep(0.02)
 
 
-def soak(jobs: int, workers: int, seed: int) -> Outcome:
-    """Run it. The same seed draws the same jobs and faults."""
+class Shortage:
+    """Leaves this process few descriptors for a while, and counts what came of it."""
+
+    def __init__(self, free: int | None) -> None:
+        self._free = free
+        self.limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.refused_submits = 0
+        self.put_off_starts = 0
+
+    def begin(self, pool: Pool, workers: int) -> None:
+        """Begin when all workers are up."""
+        if self._free is None:
+            return
+        while sum(slot.worker is not None for slot in pool.stats().slots) < workers:
+            time.sleep(0.02)
+        highest = max(map(int, os.listdir("/proc/self/fd")))  # noqa: PTH208 - numbers
+        resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1 + self._free, self.limits[1]))
+
+    def again(self) -> None:
+        """A submit was refused."""
+        self.refused_submits += 1
+        time.sleep(0.005)
+
+    def look(self, pool: Pool) -> None:
+        """Count whether starts are put off now."""
+        self.put_off_starts += pool.stats().shortage is not None
+
+    def end(self) -> None:
+        """Have as many descriptors as before."""
+        resource.setrlimit(resource.RLIMIT_NOFILE, self.limits)
+
+
+def soak(
+    jobs: int,
+    workers: int,
+    seed: int,
+    *,
+    sandbox: Literal["off", "strict"] = "off",
+    free: int | None = None,
+) -> Outcome:
+    """Run it. The same seed draws the same jobs and faults; with ``free`` so many descriptors are left."""
     chance = random.Random(seed)
     faults = draw_faults(jobs, chance)
     counts = Counts(bytearray(jobs))
@@ -240,21 +303,36 @@ def soak(jobs: int, workers: int, seed: int) -> Outcome:
     readings: list[float] = []
     process = psutil.Process()
     began = time.monotonic()
-    with Pool(models=models(), workers=workers, recycle=RECYCLE, max_queue=200, on_event=on_event) as pool:
+    shortage = Shortage(free)
+    with Pool(
+        models=models(sandbox), workers=workers, recycle=RECYCLE, max_queue=200, on_event=on_event
+    ) as pool:
         for number in range(jobs):
+            if number == workers:
+                shortage.begin(pool, workers)
             fault = faults.get(number)
-            future = submit(pool, model_of(number, workers), number, fault, chance)
+            future = submit(pool, model_of(number, workers), number, fault, chance, shortage.again)
             future.add_done_callback(lambda one, at=number, how=fault: counts.check(at, how, one))  # type: ignore[misc]
             del future
             if number % max(1, jobs // READINGS) == 0:
-                readings.append(process.memory_full_info().uss / MIB)
-        wait_for_age(pool)
+                shortage.look(pool)
+                with contextlib.suppress(OSError, psutil.Error):  # there may be no descriptor to read it with
+                    readings.append(process.memory_full_info().uss / MIB)
+        if free is None:
+            wait_for_age(pool)
+        shortage.end()
         pool.close()
         stats = pool.stats()
     seconds = time.monotonic() - began
     for timer in [one for one in threading.enumerate() if one.name == CANCELLER]:
         timer.join()
-    return report(jobs, workers, seconds, counts, len(twice), faults, stats, before, readings)
+    outcome = report(jobs, workers, seconds, counts, len(twice), faults, stats, before, readings)
+    return dataclasses.replace(
+        outcome,
+        refused_submits=shortage.refused_submits,
+        put_off_starts=shortage.put_off_starts,
+        must_recycle=free is None,
+    )
 
 
 def report(
@@ -298,8 +376,10 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=20_000)
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--sandbox", choices=["off", "strict"], default="off")
+    parser.add_argument("--free-descriptors", type=int, default=None)
     said = parser.parse_args()
-    outcome = soak(said.jobs, said.workers, said.seed)
+    outcome = soak(said.jobs, said.workers, said.seed, sandbox=said.sandbox, free=said.free_descriptors)
     rate = outcome.jobs / outcome.seconds
     print(
         f"{outcome.jobs} jobs over {outcome.workers} workers in {outcome.seconds:.0f} s ({rate:.0f} jobs/s)"
@@ -316,14 +396,20 @@ def main() -> None:
     show("the parent", ["holds", "before", "after"], rows)
     print(f"\nits USS, last quarter less third quarter: {outcome.growth_mib:+.2f} MiB")
     problems = outcome.problems()
+    command = f"python benchmarks/soak.py --jobs {said.jobs} --workers {said.workers} --seed {said.seed}"
+    name = "soak"
+    if said.sandbox != "off":
+        command, name = f"{command} --sandbox {said.sandbox}", f"{name}_{said.sandbox}"
+    if said.free_descriptors is not None:
+        command, name = f"{command} --free-descriptors {said.free_descriptors}", f"{name}_short"
     document = {
-        "command": f"python benchmarks/soak.py --jobs {said.jobs} --workers {said.workers} --seed {said.seed}",
+        "command": command,
         "host": host("msgspec", "psutil", "tenacity"),
         "recycle": str(RECYCLE),
         "problems": problems[:50],
-        **{name: getattr(outcome, name) for name in outcome.__dataclass_fields__ if name != "wrong"},
+        **{each: getattr(outcome, each) for each in outcome.__dataclass_fields__ if each != "wrong"},
     }
-    print(f"written to {record('soak', document)}")
+    print(f"written to {record(name, document)}")
     if problems:
         raise SystemExit("\n".join(["the soak failed:", *problems[:50]]))
 

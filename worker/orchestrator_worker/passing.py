@@ -38,7 +38,7 @@ class Passing:
             descriptor = DESCRIPTOR.unpack(ancillary[0][2])[0] if ancillary else -1
             if number == command_id:
                 if descriptor < 0:
-                    raise OSError(reason, f"what the job brings could not be opened: {os.strerror(reason)}")
+                    raise OSError(reason, f"the audio could not be opened: {os.strerror(reason)}")
                 return int(descriptor)
             if descriptor >= 0:
                 os.close(descriptor)
