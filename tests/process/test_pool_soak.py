@@ -1,7 +1,4 @@
-"""The short forms of benchmarks/soak.py and fuzz_frames.py, by the same code: every fault, nothing lost.
-
-
-"""
+"""The short forms of benchmarks/soak.py and fuzz_frames.py, by the same code: every fault, nothing lost."""
 
 from pathlib import Path
 
@@ -46,7 +43,7 @@ def test_the_same_where_descriptors_are_short(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     from soak import soak
 
-    outcome = soak(jobs=250, workers=2, seed=3, free=3)
+    outcome = soak(jobs=250, workers=2, seed=3, free=2)
     assert outcome.lost == outcome.doubled == 0
     assert outcome.wrong == []
     assert outcome.after == outcome.before

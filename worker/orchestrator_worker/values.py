@@ -128,13 +128,13 @@ def packed_pieces(value: Any) -> list[bytes | memoryview]:
     Raises:
         UnsendableError, RecursionError: As :func:`packed`.
     """
-    if type(value) is bytes and len(value) > _WORTH_A_PIECE:
+    kind = cast("Any", type(value))
+    if kind is bytes and len(value) > _WORTH_A_PIECE:
         return [b"\xc6" + len(value).to_bytes(4, "big"), value]
-    if type(value).__module__ == "numpy" and _is_shown(value) and value.nbytes > _WORTH_A_PIECE:
-        name = value.dtype.str
-        size = b"\xc6" + value.nbytes.to_bytes(4, "big")
-        head = b"\x93" + _pack(name) + _pack(list(value.shape)) + size
-        length = (len(head) + value.nbytes).to_bytes(4, "big")
+    if kind.__module__ == "numpy" and _is_shown(value) and value.nbytes > _WORTH_A_PIECE:
+        size = b"\xc6" + int(value.nbytes).to_bytes(4, "big")
+        head = b"\x93" + _pack(value.dtype.str) + _pack(list(value.shape)) + size
+        length = (len(head) + int(value.nbytes)).to_bytes(4, "big")
         return [b"\xc9" + length + bytes([Code.ARRAY]) + head, value.data]
     return [packed(value)]
 

@@ -58,7 +58,7 @@ def take_result(channel: int, command_id: int, announced: int, most_bytes: int) 
     """
     descriptor = take_descriptor(channel, command_id)
     size = sealed_size(descriptor)
-    if size == announced and size <= most_bytes:
+    if size is not None and size == announced <= most_bytes:
         return SharedResult(descriptor, size)
     os.close(descriptor)
     if size is None:
