@@ -28,7 +28,7 @@ from collections import Counter
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import psutil
@@ -245,6 +245,12 @@ class Shortage:
         self.limits = resource.getrlimit(resource.RLIMIT_NOFILE)
         self.put_off_starts = 0
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
     def begin(self, pool: Pool, workers: int) -> None:
         """Begin when all workers are up."""
         if self._free is None:
@@ -295,11 +301,13 @@ def soak(
     readings: list[float] = []
     process = psutil.Process()
     began = time.monotonic()
-    shortage = Shortage(free)
     audio_share = AUDIO_SHARE if free is None else 0.0
-    with Pool(
-        models=models(sandbox), workers=workers, recycle=RECYCLE, max_queue=200, on_event=on_event
-    ) as pool:
+    with (
+        Shortage(free) as shortage,
+        Pool(
+            models=models(sandbox), workers=workers, recycle=RECYCLE, max_queue=200, on_event=on_event
+        ) as pool,
+    ):
         for number in range(jobs):
             if number == workers:
                 shortage.begin(pool, workers)

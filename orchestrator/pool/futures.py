@@ -68,6 +68,8 @@ class PoolFuture(Future[T], Generic[T]):
     def __getattr__(self, name: str) -> Any:
         """Become a standard future at the first use of what only that has; called for missing attributes alone."""
         if self._is_standard:
+            if name in vars(self):
+                return vars(self)[name]  # another thread has made it one since we looked for the attribute
             raise AttributeError(name, name=name, obj=self)
         with _becoming_standard:
             if not self._is_standard:

@@ -134,7 +134,8 @@ class PoolStats(msgspec.Struct, frozen=True, kw_only=True):
     ``outcomes`` counts ended jobs by task and outcome, ``queue_length`` those that wait, delayed ones included.
     ``overshoot_peak_bytes`` is the most by which workers' RSS was ever seen above their reservations.
     The histograms are over the pool's whole life; loads are the engine's own seconds. ``shortage`` is what the system
-    said when it refused a process, while fewer workers run for that.
+    said when it refused a process, while fewer workers run for that. ``cgroup`` is ``own`` where workers with
+    ``hard_rss`` have control groups of their own, in which the kernel holds that limit, else ``none:`` and why.
     """
 
     slots: tuple[SlotStats, ...]
@@ -157,6 +158,7 @@ class PoolStats(msgspec.Struct, frozen=True, kw_only=True):
     reserved_bytes: int
     overshoot_peak_bytes: int
     shortage: str | None = None
+    cgroup: str = ""
 
 
 def take_stats(registry: Registry, now: float) -> PoolStats:
@@ -191,6 +193,7 @@ def take_stats(registry: Registry, now: float) -> PoolStats:
         reserved_bytes=registry.budget.reserved_bytes,
         overshoot_peak_bytes=metrics.overshoot_peak_bytes,
         shortage=registry.start_pause.why,
+        cgroup=registry.effects.groups,
     )
 
 

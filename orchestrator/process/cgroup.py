@@ -54,6 +54,15 @@ def memory_groups(root: Path = Path("/")) -> list[Path]:
     return [*_way_up(root, ""), *_way_up(root, "memory")]
 
 
+def delegated_group(root: Path = Path("/")) -> tuple[Path, Path] | None:
+    """Return the folder of this process's group of version 2, and that of its mount; None without one.
+
+    Whether it is delegated is for whoever wants to arrange it to find out.
+    """
+    group = _group(root, "")
+    return None if group is None else (group.folder, group.mount)
+
+
 def group_room_bytes(root: Path = Path("/")) -> int | None:
     """Return what the groups of the calling process still leave: the least of limit less use; None without a limit."""
     rooms: list[int] = []

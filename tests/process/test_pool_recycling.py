@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pool_functions import synthetic
 
-from orchestrator.errors import JobError, ModelOutOfUseError
+from orchestrator.errors import JobError, ModelOutOfUseError, WorkerDiedError
 from orchestrator.pool.events import PoolEvent, WorkerDismissed, WorkerLeft, WorkerLoaded, WorkerStarted
 from orchestrator.pool.jobs import Call, EngineJob
 from orchestrator.pool.pool import Pool
@@ -179,3 +179,16 @@ def test_jobs_that_raise_count_too() -> None:
             with pytest.raises(JobError):
                 pool.run(Call("operator:truediv", 1, 0))
         until(pool, lambda stats: stats.exits == {"jobs": 2})
+
+
+def test_the_kernel_holds_hard_rss_where_a_control_group_is_delegated() -> None:
+    with Pool(recycle=Recycle(hard_rss="150MiB")) as pool:
+        assert pool.run(Call("operator:add", 1, 1)) == 2
+        state = pool.stats().cgroup
+        if state != "own":
+            assert state.startswith("none: ")
+            pytest.skip(f"no control group of our own here: {state}")
+        with pytest.raises(WorkerDiedError, match="hard-rss"):
+            pool.run(Call("operator:mul", b"x", 400 * MIB))
+        assert pool.run(Call("operator:add", 1, 1)) == 2
+        assert pool.stats().exits == {"hard-rss": 1}

@@ -169,6 +169,10 @@ class Link(Protocol):
         """
         ...
 
+    def group_killed(self) -> bool:
+        """Whether the kernel has killed in the process's own control group, for its limit."""
+        ...
+
     def read_pulse(self) -> tuple[int, str] | None:
         """Return how often its threads have run, and its state; None: the system does not tell, or it is gone."""
         ...

@@ -71,6 +71,11 @@ class Effects(Protocol):
         """Whether the kernel's count of out-of-memory kills rose since the last call."""
         ...
 
+    @property
+    def groups(self) -> str:
+        """Whether workers with a hard limit have control groups of their own: ``own``, or ``none:`` and why."""
+        ...
+
     def draw(self) -> float:
         """Return a random number from 0 to 1."""
         ...

@@ -16,6 +16,7 @@ import signal
 from enum import IntEnum
 from typing import Any
 
+from orchestrator.config.sizes import format_size
 from orchestrator.errors import EngineUnavailableError, ModelOutOfUseError, WorkerDiedError
 from orchestrator.pool.core.entities import JobRecord, ModelQueue, Worker
 from orchestrator.pool.core.outcomes import Outcomes, identity
@@ -136,9 +137,12 @@ class Termination:
         was = worker.state
         # The kernel's counter is of the whole control group, so it is only asked where nobody else explains the end.
         kernel = worker.dismissed_for is None and status == -signal.SIGKILL
+        in_group = kernel and worker.link.group_killed()
         oom = kernel and self._registry.effects.kernel_killed()
         reason = exit_reason(worker.dismissed_for, was, status, oom_killed=oom)
         cause = worker.cause or words
+        if in_group:
+            reason, cause = ExitReason.HARD_RSS, _by_the_kernel(worker)
         worker.move(WorkerEvent.EXITED)  # any -> gone
         self._give_back(worker, reason, now)
         self._templates.worker_left(worker, reason, cause)
@@ -264,6 +268,11 @@ class Termination:
         delayed = [job for job in self._registry.delayed if job.model_queue is model_queue]
         for job in [*model_queue.waiting.members(), *delayed]:
             self._outcomes.fail(job, model_queue.refusal(), "refused", now)
+
+
+def _by_the_kernel(worker: Worker) -> str:
+    limit = format_size(worker.limits.hard_rss_bytes or 0)
+    return f"hard-rss (killed by the kernel: its own control group may have {limit})"
 
 
 def exit_reason(

@@ -10,6 +10,7 @@ In reading order:
 - ``start_method``: executed or forked from a fork server
 - ``template_link``: the process that has loaded a model, from which workers are forked
 - ``admission``: the bounded queue, and callers that wait for a place in it
+- ``worker_groups``: a control group of its own for a worker, where the system delegates one
 - ``oom_kills``: what the kernel's counters say about processes that ran out of memory
 - ``output_log``: what workers print, in the log
 

@@ -20,6 +20,7 @@ from orchestrator.pool.runtime.selector import Selector
 from orchestrator.pool.runtime.start_method import StartMethod
 from orchestrator.pool.runtime.template_link import ProcessTemplateLink
 from orchestrator.pool.runtime.tickets import tickets, with_ticket
+from orchestrator.pool.runtime.worker_groups import WorkerGroups
 from orchestrator.process.sandbox import removal
 from orchestrator.process.spawn import refusal
 from orchestrator.process.warm.engines import why_cold
@@ -51,6 +52,7 @@ class PoolEffects:
         self.hung_up: Callable[[Worker], None] = _nobody_listens
         """Told of a worker that was found to have closed its pipe when something was written to it."""
         self._kills = OomKills()
+        self._groups = WorkerGroups()
         self._start_method = StartMethod(python)
         self._python = python
         self._tickets = tickets()
@@ -67,6 +69,7 @@ class PoolEffects:
             linger=self._linger,
             beat_s=self._beat_s,
             most_shared=self._most_shared,
+            groups=self._groups,
         )
         self.blind = self.blind or not link.process.notices_death
         try:
@@ -108,7 +111,13 @@ class PoolEffects:
     def close(self) -> None:
         """Let go what was kept for starting workers; wait until what confined ones left is removed."""
         self._start_method.close()
+        self._groups.close()
         removal.drain()
+
+    @property
+    def groups(self) -> str:
+        """Whether workers with ``hard_rss`` have control groups of their own, or why not."""
+        return self._groups.state
 
     def kernel_killed(self) -> bool:
         """Whether the kernel killed for memory since the last call."""

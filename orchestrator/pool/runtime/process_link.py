@@ -14,6 +14,7 @@ from orchestrator.pool.core.entities import Worker
 from orchestrator.pool.runtime.output_log import OutputLog
 from orchestrator.pool.runtime.output_log import log as noise_log
 from orchestrator.pool.runtime.start_method import StartMethod
+from orchestrator.pool.runtime.worker_groups import WorkerGroups
 from orchestrator.process.descendants import FamilyMemory
 from orchestrator.process.engine_environment import engine_defaults
 from orchestrator.process.memory import ProcessGoneError
@@ -30,7 +31,18 @@ _runs = msgspec.msgpack.Decoder(Run)
 class ProcessLink:
     """One worker process. Implements :class:`~orchestrator.pool.core.entities.Link`."""
 
-    __slots__ = ("_greeted", "_noise", "_on_change", "_reader", "pid", "process", "watched", "worker")
+    __slots__ = (
+        "_greeted",
+        "_group",
+        "_groups",
+        "_noise",
+        "_on_change",
+        "_reader",
+        "pid",
+        "process",
+        "watched",
+        "worker",
+    )
 
     def __init__(
         self,
@@ -41,12 +53,13 @@ class ProcessLink:
         linger: bool,
         beat_s: float | None,
         most_shared: int,
+        groups: WorkerGroups,
     ) -> None:
         """Start the process and limit it.
 
         ``on_change`` is called when a command did not fit into its pipe, or nobody can read it any more. ``linger``:
         the worker may stay awake for a moment after a short job. ``beat_s``: how often it shows that it can run.
-        ``most_shared``: bytes that a result may have in shared memory.
+        ``most_shared``: bytes that a result may have in shared memory. ``groups`` has a control group for it, or not.
 
         Raises:
             HostShortageError, SpawnError: The system refused.
@@ -72,6 +85,10 @@ class ProcessLink:
             models=(model,),
         )
         self.pid = self.process.pid
+        self._groups = groups
+        self._group = groups.new(worker.limits.hard_rss_bytes)
+        if self._group is not None:
+            self._group.take(self.pid)
         self.process.most_shared = most_shared
         self._noise: OutputLog | None = None
         if noise_log.isEnabledFor(logging.DEBUG):
@@ -208,6 +225,10 @@ class ProcessLink:
         """Return how often its threads have run, and its state."""
         return read_pulse(self.pid)
 
+    def group_killed(self) -> bool:
+        """Whether the kernel has killed in its own control group, for its limit."""
+        return self._group is not None and self._group.killed
+
     def stderr_tail(self) -> str:
         """Return what it printed last."""
         return self.process.stderr_tail
@@ -217,5 +238,8 @@ class ProcessLink:
         if self._reader is not None:
             self._reader.close()
         self.process.close()
+        if self._group is not None:
+            self._groups.give_back(self._group)
+            self._group = None
         if self._noise is not None:
             self._noise.close()

@@ -54,6 +54,7 @@ class FakeLink:
     """System calls it took to send them."""
     signals: list[int] = field(default_factory=list)
     full: bool = False
+    killed_in_group: bool = False
     paused: bool = False
     pulse: tuple[int, str] | None = (0, "S")
     pipe: list[Item] = field(default_factory=list)
@@ -109,6 +110,9 @@ class FakeLink:
 
     def signal(self, number: int) -> None:
         self.signals.append(number)
+
+    def group_killed(self) -> bool:
+        return self.killed_in_group
 
     def read_rss(self, *, anew: bool = False) -> int:  # noqa: ARG002
         return self.rss

@@ -152,6 +152,10 @@ class FakePool:
     def kernel_killed(self) -> bool:
         return self.oom
 
+    @property
+    def groups(self) -> str:
+        return "none: a fake"
+
     def draw(self) -> float:
         return 0.0
 

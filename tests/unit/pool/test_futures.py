@@ -129,3 +129,12 @@ def test_of_a_cancel_and_a_result_that_race_exactly_one_wins() -> None:
         resolved = future.resolve(1)
         thread.join()
         assert [resolved] != won
+
+
+def test_two_threads_may_make_a_future_a_standard_one_at_the_same_time() -> None:
+    """One misses an attribute, the other makes them all, then the first comes to make them."""
+    future: PoolFuture[int] = PoolFuture()
+    made = future._condition
+    assert future.__getattr__("_condition") is made
+    with pytest.raises(AttributeError, match="nothing_like_it"):
+        future.__getattr__("nothing_like_it")
