@@ -17,6 +17,7 @@ parent (``multiprocessing``) would hold a second one and keep orphans alive, so 
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import weakref
@@ -51,12 +52,14 @@ class ParentEnds:
     replies: int
     noise: int
     lifeline: int
-    passing: int = -1
+    passing: socket.socket | None = None
 
     def close(self) -> None:
         """Close all of them; again is harmless. Closing the lifeline ends the worker."""
-        for name in ("commands", "replies", "noise", "lifeline", "passing"):
+        for name in ("commands", "replies", "noise", "lifeline"):
             self.close_one(name)
+        if self.passing is not None:
+            self.passing.close()
 
     def close_one(self, name: str) -> None:
         """Close one of them by its name."""
@@ -118,14 +121,20 @@ def spawn(
     """
     command = _command(python)
     opened: list[int] = []
+    passing: socket.socket | None = None
     try:
         for _ in range(4):
             opened += os.pipe()
-        opened += open_channel() or ()
+        if (channel := open_channel()) is not None:
+            passing, theirs = channel
+            opened.append(theirs)
         process, ends = _start(opened, command, environment, fork_server)
+        ends.passing = passing
     except (OSError, MemoryError) as error:
         for descriptor in opened:
             os.close(descriptor)
+        if passing is not None:
+            passing.close()
         raise refusal(error, slot=slot, generation=generation) from error
     _lifelines.add(ends)
     return process, ends
@@ -172,24 +181,21 @@ def _start(
     environment: Mapping[str, str],
     fork_server: ForkServer | None,
 ) -> tuple[Offspring, ParentEnds]:
-    commands_r, commands_w, replies_r, replies_w, noise_r, noise_w, lifeline_r, lifeline_w, *channel = opened
-    passing, theirs_passing = channel[:1], channel[1:]
+    commands_r, commands_w, replies_r, replies_w, noise_r, noise_w, lifeline_r, lifeline_w, *passing = opened
     process: Offspring | None = None
     if fork_server is not None:
         try:
-            pid = fork_server.fork((commands_r, replies_w, noise_w, lifeline_r, *theirs_passing))
+            pid = fork_server.fork((commands_r, replies_w, noise_w, lifeline_r, *passing))
             process = ForkedChild(fork_server, pid)
         except ForkServerLostError:
             process = None
     if process is None:
-        process = _execute(
-            command, (commands_r, replies_w, lifeline_r, *theirs_passing), noise_w, environment
-        )
-    for theirs in (commands_r, replies_w, noise_w, lifeline_r, *theirs_passing):
+        process = _execute(command, (commands_r, replies_w, lifeline_r, *passing), noise_w, environment)
+    for theirs in (commands_r, replies_w, noise_w, lifeline_r, *passing):
         os.close(theirs)
     for ours in (commands_w, replies_r, noise_r):
         os.set_blocking(ours, False)
-    return process, ParentEnds(commands_w, replies_r, noise_r, lifeline_w, *passing)
+    return process, ParentEnds(commands_w, replies_r, noise_r, lifeline_w)
 
 
 def _execute(

@@ -175,12 +175,13 @@ class WorkerProcess:
 
     def pass_audio(self, run: Run) -> None:
         """Send a confined worker the audio of a job, which it could not open. For all others nothing is done."""
-        if self._confined is not None and run.job.audio is not None:
+        if self._confined is not None and run.job.audio is not None and self._ends.passing is not None:
             pass_file(self._ends.passing, run.id, run.job.audio.path)
 
     def pass_descriptor(self, command_id: int, descriptor: int) -> None:
         """Send the worker a descriptor for a job that is sent next; it stays open here."""
-        pass_descriptor(self._ends.passing, command_id, descriptor)
+        if self._ends.passing is not None:
+            pass_descriptor(self._ends.passing, command_id, descriptor)
 
     def send_frame(self, encoded: bytes | bytearray) -> None:
         """Queue a command that is encoded already, header included, and write as much as the pipe takes now."""
@@ -318,7 +319,7 @@ class WorkerProcess:
 
     def _with_result(self, done: Done) -> Done | Failed:
         """Take the result that the worker has passed beside a Done."""
-        if done.result or done.kind != "plain":
+        if done.result or done.kind != "plain" or self._ends.passing is None:
             raise NotPassedError(f"a {done.kind} result in shared memory, or one in the frame beside it")
         try:
             result = take_result(self._ends.passing, done.id, done.shared, self.most_shared)

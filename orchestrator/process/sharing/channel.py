@@ -31,8 +31,8 @@ class NoDescriptorLeftError(Exception):
     """It did, and this process has no descriptor left to take it."""
 
 
-def open_channel() -> tuple[int, int] | None:
-    """Return both ends, ours and the worker's; None where the system has no shared memory of that kind.
+def open_channel() -> tuple[socket.socket, int] | None:
+    """Return our end, which never waits, and the worker's; None where the system has no shared memory of that kind.
 
     Raises:
         OSError: No descriptors are left.
@@ -40,10 +40,11 @@ def open_channel() -> tuple[int, int] | None:
     if not AVAILABLE:
         return None
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    return ours.detach(), theirs.detach()
+    ours.settimeout(0)
+    return ours, theirs.detach()
 
 
-def pass_file(channel: int, command_id: int, path: str) -> None:
+def pass_file(channel: socket.socket, command_id: int, path: str) -> None:
     """Open a file and pass it; whether that can be done the worker hears in any case."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -56,36 +57,31 @@ def pass_file(channel: int, command_id: int, path: str) -> None:
         os.close(descriptor)
 
 
-def pass_descriptor(channel: int, command_id: int, descriptor: int) -> None:
+def pass_descriptor(channel: socket.socket, command_id: int, descriptor: int) -> None:
     """Pass a descriptor, which stays open here."""
     rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, DESCRIPTOR.pack(descriptor))
     _send(channel, MESSAGE.pack(command_id, 0), [rights])
 
 
-def _send(channel: int, message: bytes, rights: list[tuple[int, int, bytes]]) -> None:
-    with _Borrowed(channel) as ours:
-        try:
-            ours.sendmsg([message], rights, socket.MSG_DONTWAIT)
-        except OSError:
-            return  # it is dead, or does not take what it was sent: it will find nothing for this job, and say so
+def _send(channel: socket.socket, message: bytes, rights: list[tuple[int, int, bytes]]) -> None:
+    try:
+        channel.sendmsg([message], rights)
+    except OSError:
+        return  # it is dead, or does not take what it was sent: it will find nothing for this job, and say so
 
 
-def take_descriptor(channel: int, command_id: int) -> int:
+def take_descriptor(channel: socket.socket, command_id: int) -> int:
     """Return the descriptor that a worker has passed for a command, which is the caller's to close. Never waits.
 
     Raises:
         NotPassedError: There is none, or not just one, or one for another command.
         NoDescriptorLeftError: There was one, and no number for it here.
     """
-    with _Borrowed(channel) as ours:
-        try:
-            message, ancillary, flags, _ = ours.recvmsg(
-                MESSAGE.size + 1,
-                socket.CMSG_SPACE(MOST_AT_ONCE * DESCRIPTOR.size),
-                socket.MSG_CMSG_CLOEXEC | socket.MSG_DONTWAIT,
-            )
-        except OSError as error:
-            raise NotPassedError(f"no descriptor came: {error.strerror}") from error
+    room = socket.CMSG_SPACE(MOST_AT_ONCE * DESCRIPTOR.size)
+    try:
+        message, ancillary, flags, _ = channel.recvmsg(MESSAGE.size + 1, room, socket.MSG_CMSG_CLOEXEC)
+    except OSError as error:
+        raise NotPassedError(f"no descriptor came: {error.strerror}") from error
     found = list(_descriptors(ancillary))
     cut = bool(flags & socket.MSG_CTRUNC)
     ours_alone = message == MESSAGE.pack(command_id, 0)
@@ -105,17 +101,3 @@ def _descriptors(ancillary: Iterable[tuple[int, int, bytes]]) -> Iterable[int]:
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
             whole = len(content) - len(content) % DESCRIPTOR.size
             yield from (number for (number,) in DESCRIPTOR.iter_unpack(content[:whole]))
-
-
-class _Borrowed:
-    """A socket object for a descriptor that belongs to somebody else. Never waits, whatever sockets here do."""
-
-    def __init__(self, channel: int) -> None:
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=channel)
-        self._socket.settimeout(0)
-
-    def __enter__(self) -> socket.socket:
-        return self._socket
-
-    def __exit__(self, *_: object) -> None:
-        self._socket.detach()

@@ -9,6 +9,7 @@ other threads run meanwhile.
 from __future__ import annotations
 
 import os
+import socket
 
 from orchestrator.config.sizes import format_size
 from orchestrator.process.sharing.channel import NotPassedError, take_descriptor
@@ -49,7 +50,7 @@ class SharedResult:
         os.close(self._descriptor)
 
 
-def take_result(channel: int, command_id: int, announced: int, most_bytes: int) -> SharedResult:
+def take_result(channel: socket.socket, command_id: int, announced: int, most_bytes: int) -> SharedResult:
     """Return the result that a worker has announced and passed.
 
     Raises:
