@@ -3,9 +3,9 @@
     python benchmarks/fuzz_audio.py [--files 5000] [--seed 1] [--most-s 3600]
 
 The recordings in ``samples/`` as WAV, FLAC and AIFF, and with ffmpeg as MP3, Ogg and M4A, changed at random: bytes
-flipped, cut out, doubled, zeroed, numbers of the header out of every range, two formats in one file. Each is prepared as
-of ``transcribe`` is. Asserted at the end: each ended as audio or as its own error with a sentence, none took longer
-than a minute, and this process is as it was. Writes ``benchmarks/results/fuzz_audio.json``.
+flipped, cut out, doubled, zeroed, numbers of the header out of every range, two formats in one file. Each is prepared
+as a recording of ``transcribe`` is. Asserted at the end: each ended as audio or as its own error with a sentence, none
+took longer than a minute, and this process is as it was. Writes ``benchmarks/results/fuzz_audio.json``.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,6 +33,8 @@ MOST_PROCESSES = 4096
 CONTROLLERS = ("memory", "pids")
 NOT_WANTED = "none: no worker has hard_rss"
 OWN = "own"
+LAST_WAIT_S, LOOK_S = 2.0, 0.01
+"""How long the end of a pool waits for what its workers have left in their groups; how often it looks."""
 _DELEGATION_MARKS = ("user.delegate", "trusted.delegate")
 _numbers = itertools.count(1)
 
@@ -116,8 +119,12 @@ class WorkerGroups:
             self._left.append(group)
 
     def close(self) -> None:
-        """Remove what is left."""
+        """Remove what is left, once the killed in it are gone, which takes them a moment."""
+        end = time.monotonic() + LAST_WAIT_S
         self._sweep()
+        while self._left and time.monotonic() < end:
+            time.sleep(LOOK_S)
+            self._sweep()
 
     def _sweep(self) -> None:
         for group in self._left:

@@ -85,12 +85,17 @@ def test_a_kill_for_the_limit_is_told_from_any_other(tree: Tree) -> None:
     assert group.killed
 
 
-def test_what_is_left_in_a_group_is_ended_and_the_group_removed(tree: Tree) -> None:
+def test_what_is_left_in_a_group_is_ended_and_the_group_removed(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_groups, "LAST_WAIT_S", 0.0)
     groups = tree.groups()
     group = groups.new(MIB)
     assert group is not None
     groups.give_back(group)
     assert read(group.folder, "cgroup.kill") == "1"
+    groups.close()
+    assert group.folder.exists(), "somebody is still in it"
     for file in group.folder.iterdir():  # the kernel's vanish with their folder
         file.unlink()
     groups.close()
