@@ -27,7 +27,7 @@ def shared(*pieces: bytes | memoryview) -> SharedResult:
     descriptor = sealed_memory("test", pieces)
     size = sealed_size(descriptor)
     assert size is not None
-    return SharedResult(descriptor, size)
+    return SharedResult([descriptor], size)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ import errno
 import os
 import socket
 from collections.abc import Iterable
+from typing import Any
 
+from orchestrator.process.uninterrupted import close_all
 from orchestrator_worker.framing import FramingError
 from orchestrator_worker.passing import DESCRIPTOR, MESSAGE
 from orchestrator_worker.shared_memory import AVAILABLE
@@ -70,34 +72,53 @@ def _send(channel: socket.socket, message: bytes, rights: list[tuple[int, int, b
         return  # it is dead, or does not take what it was sent: it will find nothing for this job, and say so
 
 
-def take_descriptor(channel: socket.socket, command_id: int) -> int:
-    """Return the descriptor that a worker has passed for a command, which is the caller's to close. Never waits.
+def take_descriptor(channel: socket.socket, command_id: int, taken: list[int]) -> None:
+    """Put the descriptor that a worker has passed for a command into ``taken``. Never waits.
+
+    An interrupt (:mod:`orchestrator.process.uninterrupted`) leaves none open that is not there.
 
     Raises:
         NotPassedError: There is none, or not just one, or one for another command.
         NoDescriptorLeftError: There was one, and no number for it here.
     """
+    received: list[tuple[bytes, list[tuple[int, int, bytes]], int, Any]] = []
+    try:
+        _receive(channel, received)
+        message, ancillary, flags, _ = received[0]
+        taken.extend(_numbers(ancillary))
+        cut = bool(flags & socket.MSG_CTRUNC)
+        _check(taken, ours=message == MESSAGE.pack(command_id, 0), cut=cut)
+    except BaseException:
+        if received and not taken:
+            taken.extend(_numbers(received[0][1]))
+        close_all(taken)
+        raise
+
+
+def _receive(
+    channel: socket.socket, received: list[tuple[bytes, list[tuple[int, int, bytes]], int, Any]]
+) -> None:
+    """Receive one message and append it, in one step."""
     room = socket.CMSG_SPACE(MOST_AT_ONCE * DESCRIPTOR.size)
     try:
-        message, ancillary, flags, _ = channel.recvmsg(MESSAGE.size + 1, room, socket.MSG_CMSG_CLOEXEC)
+        received.extend(map(channel.recvmsg, (MESSAGE.size + 1,), (room,), (socket.MSG_CMSG_CLOEXEC,)))
     except OSError as error:
         raise NotPassedError(f"no descriptor came: {error.strerror}") from error
-    found = list(_descriptors(ancillary))
-    cut = bool(flags & socket.MSG_CTRUNC)
-    ours_alone = message == MESSAGE.pack(command_id, 0)
-    if len(found) == 1 and ours_alone and not cut:
-        return found[0]
-    for descriptor in found:
-        os.close(descriptor)
-    if cut and not found:
+
+
+def _check(taken: list[int], *, ours: bool, cut: bool) -> None:
+    if cut and not taken:
         raise NoDescriptorLeftError
-    raise NotPassedError(
-        f"{len(found)} descriptors came instead of one" if ours_alone else "another job's came"
-    )
+    if not ours:
+        raise NotPassedError("another job's came")
+    if len(taken) != 1 or cut:
+        raise NotPassedError(f"{len(taken)} descriptors came instead of one")
 
 
-def _descriptors(ancillary: Iterable[tuple[int, int, bytes]]) -> Iterable[int]:
+def _numbers(ancillary: Iterable[tuple[int, int, bytes]]) -> list[int]:
+    found: list[int] = []
     for level, kind, content in ancillary:
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
             whole = len(content) - len(content) % DESCRIPTOR.size
-            yield from (number for (number,) in DESCRIPTOR.iter_unpack(content[:whole]))
+            found += [number for (number,) in DESCRIPTOR.iter_unpack(content[:whole])]
+    return found

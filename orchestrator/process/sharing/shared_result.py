@@ -13,6 +13,7 @@ import socket
 
 from orchestrator.config.sizes import format_size
 from orchestrator.process.sharing.channel import NotPassedError, take_descriptor
+from orchestrator.process.uninterrupted import close_all
 from orchestrator_worker.shared_memory import sealed_size
 
 MOST_AT_ONCE = 1 << 30
@@ -22,9 +23,10 @@ MOST_AT_ONCE = 1 << 30
 class SharedResult:
     """The packed bytes of one result. Its memory is given back with the last reference to it."""
 
-    def __init__(self, descriptor: int, size: int) -> None:
-        """Own the descriptor."""
-        self._descriptor = descriptor
+    def __init__(self, taken: list[int], size: int) -> None:
+        """Own the one descriptor in ``taken``."""
+        self._taken = taken
+        self._descriptor = taken[0]
         self._size = size
 
     def __len__(self) -> int:
@@ -47,7 +49,7 @@ class SharedResult:
             target, start = target[done:], start + done
 
     def __del__(self) -> None:
-        os.close(self._descriptor)
+        close_all(self._taken)
 
 
 def take_result(channel: socket.socket, command_id: int, announced: int, most_bytes: int) -> SharedResult:
@@ -57,14 +59,22 @@ def take_result(channel: socket.socket, command_id: int, announced: int, most_by
         NotPassedError: It is not as announced, or may not be; says what is wrong.
         NoDescriptorLeftError: This process has no descriptor left for it.
     """
-    descriptor = take_descriptor(channel, command_id)
-    size = sealed_size(descriptor)
-    if size is not None and size == announced <= most_bytes:
-        return SharedResult(descriptor, size)
-    os.close(descriptor)
+    taken: list[int] = []
+    try:
+        take_descriptor(channel, command_id, taken)
+        size = sealed_size(taken[0])
+        _check(size, announced, most_bytes)
+        return SharedResult(taken, announced)
+    except BaseException:
+        close_all(taken)
+        raise
+
+
+def _check(size: int | None, announced: int, most_bytes: int) -> None:
     if size is None:
         raise NotPassedError("what came as a result is no sealed memory")
-    raise NotPassedError(
-        f"{format_size(announced)} were announced as a result, {format_size(size)} came, "
-        f"and {format_size(most_bytes)} are the bound"
-    )
+    if not size == announced <= most_bytes:
+        raise NotPassedError(
+            f"{format_size(announced)} were announced as a result, {format_size(size)} came, "
+            f"and {format_size(most_bytes)} are the bound"
+        )
