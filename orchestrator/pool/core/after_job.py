@@ -139,7 +139,7 @@ class AfterJob:
     def leaves(self, worker: Worker, now: float) -> bool:
         """Replace a worker that is due: by its successor, or, where there is no room for both, by the next start.
 
-        A worker that is only past its RSS or age goes on until its successor is loaded.
+        A worker that is only past its RSS or age goes on until its successor is loaded, and one without any for a job.
         """
         reason = self.due(worker, now)
         if reason is None:
@@ -150,6 +150,8 @@ class AfterJob:
                 self._dispatch.prepare_successor(slot, worker.model_queue, now)
             if slot.successor is not None and slot.successor.state is not WorkerState.IDLE:
                 return False
+            if slot.successor is None and not worker.jobs and worker.model_queue.waiting:
+                return False  # what its own start made due, the next start would, too: it does a job first
         self._termination.dismiss(worker, reason, now)
         if slot.worker is None and not self._registry.closing:
             slot.keep = worker.model_queue

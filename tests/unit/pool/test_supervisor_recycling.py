@@ -2,6 +2,7 @@
 
 import signal
 
+import pytest
 from fake_pool import MIB, FakePool
 
 from orchestrator.pool.core.states import JobState, WorkerState
@@ -93,6 +94,22 @@ def test_age_and_idleness_come_with_the_clock() -> None:
     pool.ready_all()
     pool.reap_leaving()
     assert pool.exits() == {"idle": 1, "age": 1}
+
+
+@pytest.mark.parametrize("short", ["of memory", "of descriptors"])
+def test_a_worker_that_is_past_its_age_when_it_is_loaded_does_a_job_first(short: str) -> None:
+    """Where there is no room for its successor: else its jobs would wait for ever, for one start after the other."""
+    tight = {"budget_bytes": 70 * MIB} if short == "of memory" else {}
+    pool = FakePool(recycle=Recycle(max_age_s=1, jitter=0), **tight)
+    job = pool.submit()
+    pool.host_is_short = 1_000 if short == "of descriptors" else 0
+    pool.wait(5)
+    pool.ready(pool.worker())
+    assert pool.worker().job is job
+    pool.done(pool.worker())
+    pool.reap_leaving()
+    assert job.state is JobState.ENDED
+    assert pool.exits() == {"age": 1}
 
 
 def test_hard_rss_is_enforced_in_the_middle_of_a_job() -> None:
