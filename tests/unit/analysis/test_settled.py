@@ -83,6 +83,7 @@ def test_before_the_first_look() -> None:
     [
         ([(38, "clean"), (30, "clean"), (24, "clean")], True),
         ([(38, "clean"), (30, "clean"), (24, "leak")], False),
+        ([(38, "clean"), (30, "leak"), (24, "clean")], False),
         ([(38, "clean"), (30, "clean")], False),
         ([(30, "clean"), (24, "clean"), (19, "clean")], True),
         ([(24, "clean"), (19, "clean"), (15, "clean")], False),

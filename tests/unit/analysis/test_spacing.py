@@ -6,6 +6,7 @@ import pytest
 from orchestrator.analysis.judging.composition import ordinary_slope
 from orchestrator.analysis.judging.memory_series import MemorySeries
 from orchestrator.analysis.judging.spacing import evenly_spaced
+from orchestrator.analysis.judging.verdict import pace_of
 
 
 def line(positions: np.ndarray, rate: float = 0.5, noise: float = 0.2) -> MemorySeries:
@@ -57,3 +58,18 @@ def test_a_few_readings_stay_what_they_are(count: int) -> None:
     series, step = evenly_spaced(line(positions), positions)
     assert len(series) >= min(count, 1)
     assert step > 0
+
+
+@pytest.mark.parametrize("apart", [[1.0] * 30, [1.0, 3.0] * 15])
+def test_what_is_even_has_no_positions_of_its_own_any_more(apart: list[float]) -> None:
+    positions = np.cumsum(apart)
+    given = MemorySeries.of(300 + 0.5 * positions, positions=positions, elapsed_s=60.0 * positions)
+    series, _ = evenly_spaced(given, positions)
+    assert (series.positions, series.elapsed_s) == (None, None)
+
+
+def test_the_pace_is_the_mean_distance_of_iterations_or_hours() -> None:
+    values = [300.0, 301.0, 302.0]
+    assert pace_of(MemorySeries.of(values, positions=[10, 20, 34])).step == 12.0
+    assert pace_of(MemorySeries.of(values, elapsed_s=[0, 900, 3600])).step == 0.5
+    assert pace_of(MemorySeries.of(values)).step == 1.0

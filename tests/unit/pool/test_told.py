@@ -298,3 +298,16 @@ def test_a_cancel_just_before_its_start_is_a_cancel(prefetched: int) -> None:
     error = pool.ending(jobs[0])
     assert isinstance(error, JobCancelledError)
     assert error.pid == 100
+
+
+def test_stop_is_the_reason_why_workers_go() -> None:
+    pool = FakePool(workers=2)
+    for _ in range(2):
+        pool.submit()
+    pool.wait(3.0)
+    pool.supervisor.stop(pool.now)
+    dismissed = [event for event in pool.events if isinstance(event, WorkerDismissed)]
+    assert [(event.at_s, event.slot, event.reason) for event in dismissed] == [
+        (1003.0, 0, "shutdown"),
+        (1003.0, 1, "shutdown"),
+    ]
