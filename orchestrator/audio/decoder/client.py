@@ -12,6 +12,7 @@ import socket
 import time
 import weakref
 from collections.abc import Callable
+from itertools import chain, starmap
 from pathlib import Path
 
 import msgspec
@@ -36,6 +37,7 @@ from orchestrator.audio.decoder.messages import (
 )
 from orchestrator.audio.pcm_file import HEADER_BYTES, SAMPLE_BYTES, SAMPLE_RATE_HZ, room_in, write_header
 from orchestrator.errors import AudioError, NotDecodedError
+from orchestrator.process.uninterrupted import close_all
 
 LONGEST_S = 100 * 3600.0
 """Of one recording; a small file may claim to hold years of silence."""
@@ -168,8 +170,9 @@ def _ask(shown: str, descriptor: int, request: Request, output: Output | None, c
         decoder: Helper | None = None
         try:
             decoder = _helper(shown)
-            job = _Job(shown, decoder, descriptor, msgspec.structs.replace(request, mode=decoder.mode))
+            job = _Job(shown, decoder, msgspec.structs.replace(request, mode=decoder.mode))
             try:
+                job.start(descriptor)
                 return job.outcome(output, check)
             finally:
                 job.close()
@@ -199,46 +202,42 @@ def _not_now(shown: str, reason: str) -> NotDecodedError:
 class _Job:
     """One child of the decoder process, from the request to its end."""
 
-    def __init__(self, shown: str, decoder: Helper, recording: int, request: Request) -> None:
+    def __init__(self, shown: str, decoder: Helper, request: Request) -> None:
         self._shown = shown
         self._helper = decoder
+        self._request = request
         self._way = {"ffmpeg": "ffmpeg", "soundfile": "libsndfile"}.get(request.way, "our header code")
         self._longest_s = float(request.bounds.processor_s)
         self._opened: list[int] = []
+        self._status_r = self._alive_w = -1
         self._channel: socket.socket | None = None
         self._status: int | None = None
         self._last: Last | None = None
         self._begun_s = time.monotonic()
         self._heard = 0
         self._given = False
-        try:
-            theirs = self._open()
-            with theirs:
-                decoder.send(
-                    msgspec.msgpack.encode(request),
-                    (recording, theirs.fileno(), self._status_w, self._alive_r),
-                )
-        except OSError as error:
-            self._drop_all()
-            raise _not_now(shown, error.strerror or str(error)) from error
-        except BaseException:
-            self._drop_all()
-            raise
-        for each in (self._status_w, self._alive_r):
-            self._shut(each)
-        _jobs.add(self)
 
-    def _open(self) -> socket.socket:
-        self._channel, theirs = pair()
+    def start(self, recording: int) -> None:
+        """Send the request. Whatever happens, :meth:`close` is called afterwards.
+
+        Raises:
+            HelperLostError: The decoder process is gone.
+            NotDecodedError: The system has no descriptors left.
+        """
+        _jobs.add(self)
         try:
-            self._status_r, self._status_w = os.pipe()
-            self._opened += [self._status_r, self._status_w]
-            self._alive_r, self._alive_w = os.pipe()
-            self._opened += [self._alive_r, self._alive_w]
-        except OSError:
-            theirs.close()
-            raise
-        return theirs
+            self._channel, theirs = pair()
+            with theirs:
+                # Opened and noted in one step of the interpreter: an interrupt finds all of them in the list.
+                self._opened.extend(chain.from_iterable(starmap(os.pipe, ((), ()))))
+                self._status_r, status_w, alive_r, self._alive_w = self._opened
+                content = msgspec.msgpack.encode(self._request)
+                self._helper.send(content, (recording, theirs.fileno(), status_w, alive_r))
+        except OSError as error:
+            raise _not_now(self._shown, error.strerror or str(error)) from error
+        finally:
+            for each in self._opened[1:3]:
+                self._shut(each)
 
     def outcome(self, output: Output | None, check: Check) -> Last:
         """Wait for the answer, and until nothing of the child is left.
@@ -342,19 +341,22 @@ class _Job:
         """Have the child killed where it still works, and wait until it is gone."""
         self._shut(self._alive_w)
         try:
-            deadline_s = time.monotonic() + _END_S
-            poll = select.poll()
-            poll.register(self._status_r, select.POLLIN)
-            while self._status is None and (left_s := deadline_s - time.monotonic()) > 0:
-                if poll.poll(left_s * 1000):
-                    content = os.read(self._status_r, STATUS.size)
-                    self._status = STATUS.unpack(content)[0] if len(content) == STATUS.size else 0
+            if self._status_r in self._opened:
+                self._wait_for_the_end()
         finally:
             self._drop_all()
 
+    def _wait_for_the_end(self) -> None:
+        deadline_s = time.monotonic() + _END_S
+        poll = select.poll()
+        poll.register(self._status_r, select.POLLIN)
+        while self._status is None and (left_s := deadline_s - time.monotonic()) > 0:
+            if poll.poll(left_s * 1000):
+                content = os.read(self._status_r, STATUS.size)
+                self._status = STATUS.unpack(content)[0] if len(content) == STATUS.size else 0
+
     def _drop_all(self) -> None:
-        for each in list(self._opened):
-            self._shut(each)
+        close_all(self._opened)
         if self._channel is not None:
             self._channel.close()
 
