@@ -29,6 +29,7 @@
  *   language_shows=1        the text tells which language the object was started with
  *   closing=1               the transcript ends with its closing marker
  *   leak_sites=1            leaks by load, job and token in functions with names (chatllm_leaks.c)
+ *   weights=1               the whole model file is read into memory
  *
  * CHATLLM_DOUBLE_DESTROYS names a file that gets a line whenever a started object is to be destroyed.
  * CHATLLM_DOUBLE_ANSWERS names a file of lines "SECONDS<tab>TEXT": what is heard in audio of that length.
@@ -54,7 +55,7 @@ struct object {
     int state, started, generating, aborted, deaf, inputs, cursor, cursor_is_stale, aligner, descriptor;
     char *words[MOST_WORDS];
     int count;
-    char *base;
+    char *base, *weights;
     int max_new_tokens;
 };
 
@@ -184,6 +185,17 @@ static int read_model(struct object *o) {
     return 0;
 }
 
+static int read_weights(struct object *o) {
+    FILE *file = fopen(option(o, "-m"), "rb");
+    if (file == NULL || fseek(file, 0, SEEK_END) != 0) return failed("cannot read %s", option(o, "-m"));
+    size_t size = (size_t)ftell(file);
+    rewind(file);
+    o->weights = malloc(size);
+    size_t got = o->weights ? fread(o->weights, 1, size, file) : 0;
+    fclose(file);
+    return got == size ? 0 : failed("cannot read %s", option(o, "-m"));
+}
+
 int chatllm_start(void *object, print_fn print, end_fn end, void *user_data) {
     struct object *o = object;
     char banner[512];
@@ -204,6 +216,7 @@ int chatllm_start(void *object, print_fn print, end_fn end, void *user_data) {
     o->base = malloc(base + 1);
     memset(o->base, 1, base + 1);
     if (number(o, "leak_sites", 0)) leaks_at_load();
+    if (number(o, "weights", 0) && read_weights(o) != 0) return 1;
     o->descriptor = a_descriptor();
     o->deaf = number(o, "deaf_chunks", 0);
     o->started = 1;
@@ -234,7 +247,7 @@ int chatllm_destroy(void *object) {
         else close(o->descriptor);
         live_objects--;
     }
-    free(o->base);
+    free(o->base), free(o->weights);
     for (int i = 0; i < o->count; i++) free(o->words[i]);
     o->count = 0;
     o->state = DEAD; /* kept, so that a second destroy is seen and not undefined */

@@ -5,6 +5,7 @@ In reading order:
 - ``__main__``: entry of the child process
 - ``fork_server``: a process that forks clean workers
 - ``template``, ``fork_safety``: a process that forks workers with their model loaded; whether it may
+- ``huge_pages``: so that a fork copies small page tables
 - ``lifeline``: die with the parent, even while native code holds the GIL
 - ``sandbox``: confine this process before an engine's code and its model are loaded
 - ``protocol``: the messages between parent and worker: the one definition that both sides use

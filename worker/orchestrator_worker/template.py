@@ -30,6 +30,8 @@ from orchestrator_worker.protocol import ModelSpec, Value
 if TYPE_CHECKING:
     from orchestrator_worker.engines.base import Engine
 
+SHORTEST_MOVE_S = 0.5
+"""So long, and as long as the load took, memory is moved into huge pages."""
 LONGEST_MESSAGE = 1 << 17
 """Bytes of an order or a report: what a socket of packets takes with the kernel's usual limits."""
 
@@ -64,10 +66,11 @@ def serve(channel_fd: int, lifeline_fd: int) -> tuple[tuple[int, ...], Held]:
     channel = _socket.socket(fileno=channel_fd)
     order = msgspec.msgpack.decode(channel.recv(LONGEST_MESSAGE) or fork_server.leave(), type=Order)
     report, held = _follow(order)
+    if held is not None:
+        _settle(report.seconds)
     channel.send(msgspec.msgpack.encode(report))
     if held is None:
         fork_server.leave()
-    _settle()
     descriptors = fork_server.answer_requests(channel)
     os.close(lifeline_fd)
     from orchestrator_worker.fork_safety import renew
@@ -105,15 +108,16 @@ def _load(order: Order) -> tuple[Report, Held | None]:
     return Report("", seconds), Held(order.model, engine, facts)
 
 
-def _settle() -> None:
-    """Leave nothing to be done once in every worker: text to be printed, garbage, free memory of the load."""
+def _settle(load_s: float) -> None:
+    """Leave nothing to be done once in every worker: text to be printed, garbage, free memory, large page tables."""
     import ctypes
 
-    from orchestrator_worker import allocator
+    from orchestrator_worker import allocator, huge_pages
 
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     ctypes.CDLL(None).fflush(None)
     gc.collect()
     allocator.trim()
+    huge_pages.collapse(SHORTEST_MOVE_S + load_s)
     gc.freeze()
