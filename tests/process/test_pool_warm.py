@@ -320,3 +320,14 @@ def test_a_pool_closes_at_once_while_a_template_loads() -> None:
         future = pool.submit(JOB)
         wait_until(lambda: of_model(pool).template is not None)
         future.cancel()
+
+
+@pytest.mark.soak
+def test_a_fork_for_every_job_loses_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The short form of benchmarks/soak_warm.py, by the same code."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
+    from soak_warm import soak
+
+    outcome = soak(jobs=300, workers=2, seed=1)
+    assert outcome.problems() == []
+    assert {"result", "JobError", "WorkerDiedError"} <= outcome.endings.keys()
