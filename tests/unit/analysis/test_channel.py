@@ -151,3 +151,12 @@ def test_a_forecast_of_many_times_the_record_is_no_number() -> None:
     found = judge(1000 + noise)
     assert found.verdict == "inconclusive"
     assert "over 20 times as many iterations" in found.settle[0]
+
+
+def test_only_what_rose_by_steps_is_said_to_keep_its_largest_size() -> None:
+    t = np.arange(200)
+    by_steps = judge(300 + 10.0 * (t > 30) + 1.0 * (t > 70))
+    smoothly = judge(300 + 10.0 * (1 - np.exp(-t / 12)) + 1.0 * (t > 70))
+    assert (by_steps.verdict, smoothly.verdict) == ("plateau", "plateau")
+    assert any("keeps the largest size that it ever needed" in reason for reason in by_steps.reasons)
+    assert not any("largest" in reason for reason in smoothly.reasons)
