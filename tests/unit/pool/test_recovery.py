@@ -324,3 +324,17 @@ def test_a_job_that_must_start_in_time_still_must_after_an_interrupt() -> None:
     error = pool.ending(job)
     assert isinstance(error, JobTimeoutError)
     assert error.where == "queue"
+
+
+def test_a_job_whose_error_was_lost_is_told_of_the_interrupt() -> None:
+    """It was about to end: what it is made of is given back already."""
+    pool = quick_pool()
+    pool.submit()
+    job = pool.submit()
+    pool.registry.new_decision()
+    pool.registry.in_hand.append(job)
+    job.frame = b""
+    pool.supervisor.recover(None, pool.now)
+    error = pool.ending(job)
+    assert isinstance(error, JobCancelledError)
+    assert "an interrupt in the middle of a decision" in str(error)
