@@ -41,4 +41,10 @@ Gate = Annotated[
         help="leak: exit 1 on a leak, 4 if undecided; off: no gate, even if the file has a gate table."
     ),
 ]
+Locate = Annotated[
+    bool,
+    typer.Option(
+        "--locate", help="Then find the call stacks of what leaks (orchestrator locate; extra locate)."
+    ),
+]
 Junit = Annotated[Path | None, typer.Option(help="Write the verdicts as JUnit XML to this file.")]

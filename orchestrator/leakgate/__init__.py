@@ -12,6 +12,7 @@ In reading order:
 - ``words``: what a leak check found, as the message of a failed test or of a report's section. Pure
 - ``judging``: judge the readings of a round
 - ``measuring``: call a function again and again in a worker of its own, and judge what the calls keep
+- ``locating``: the call stacks that leak, as lines of a failed check's message
 - ``check``: the fixture's value: from a callable to a passed, failed or skipped test
 - ``plugin``: options, marker and fixture
 """

@@ -12,6 +12,7 @@ from orchestrator.experiments.judging.leak_gate import GateWord, check_gate
 from orchestrator.experiments.storage.records import SeriesEnd
 from orchestrator.leakgate.call_session import Target
 from orchestrator.leakgate.importable import target_of
+from orchestrator.leakgate.locating import located_lines
 from orchestrator.leakgate.measuring import Measured, WrongModulesError, measure
 from orchestrator.leakgate.result import RESOURCES, LeakCheckResult, within_accepted
 from orchestrator.leakgate.settings import OPTIONS, check_setting
@@ -43,6 +44,7 @@ class LeakCheck:
         children: bool = _UNSET,
         zombies: bool = _UNSET,
         shared_memory: bool = _UNSET,
+        locate: bool = _UNSET,
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
         env: Mapping[str, str] | None = None,
@@ -63,6 +65,8 @@ class LeakCheck:
             children: The same for child processes that run on.
             zombies: The same for child processes that ended and were not waited for.
             shared_memory: The same for segments of shared memory.
+            locate: Whether the message of a leak has the call stacks that leak, found under a tracer (extra
+                ``locate``). It takes some seconds more, and only where memory leaks.
             args: Positional arguments, of values that msgpack has a form for.
             kwargs: The same by keyword.
             env: Environment variables of the worker, such as ``MALLOC_ARENA_MAX``.
@@ -76,7 +80,7 @@ class LeakCheck:
         measured = self._measure(target, settings)
         judged = measured.judgement
         self._item.user_properties.append(("leakgate", f"{target.name}: {judged.verdict}"))
-        self._conclude(target.name, judged, measured.end, settings)
+        self._conclude(target, judged, measured.end, settings)
         self._item.add_report_section("call", "leakgate", passed_words(target.name, judged))
         return judged
 
@@ -97,16 +101,19 @@ class LeakCheck:
         pytest.fail(text, pytrace=False)
 
     def _conclude(
-        self, name: str, judged: LeakCheckResult, end: SeriesEnd, settings: Mapping[str, Any]
+        self, target: Target, judged: LeakCheckResult, end: SeriesEnd, settings: Mapping[str, Any]
     ) -> None:
         """Fail or skip the test unless memory and all that is counted let it pass."""
         __tracebackhide__ = True
+        name = target.name
         if judged.verdict in ("crashed", "unavailable"):
             pytest.fail(message(name, judged, end), pytrace=False)
         limit = _limit(settings)
         memory = _memory_word(judged, limit) if settings["memory"] else "passed"
         counts = judged.leaking_resources
         text = message(name, judged, end, limit, _failed(judged, memory, counts))
+        if memory == "broken" and settings["locate"]:
+            text = "\n".join([text, *located_lines(target)])
         if memory == "broken" or counts:
             pytest.fail(text, pytrace=False)
         if memory == "inconclusive":

@@ -52,6 +52,9 @@ OPTIONS: Mapping[str, Option] = {
     "threads": _switch("threads that become more fail"),
     "children": _switch("child processes that run on fail"),
     "zombies": _switch("child processes that ended and were not waited for fail"),
+    "locate": Option(
+        _yes_or_no, False, "whether a leak's message has the call stacks that leak (yes or no, default: no)"
+    ),
     "shared_memory": _switch("segments of shared memory that become more fail"),
 }
 """By the keyword of ``leak_check`` and of the marker; ``--leakgate-max-rate`` and ``leakgate_max_rate`` elsewhere."""

@@ -10,5 +10,6 @@ In reading order:
 - ``reading``: have that done in a worker of its own
 - ``locate``: from work to the answer
 - ``work``: the methods of a plan, or one function
+- ``issue``: a bug report for a library's maintainers
 - ``schema``: the JSON Schema of the answer
 """

@@ -140,3 +140,16 @@ def test_a_method_that_cannot_add_up_is_refused(lab: Lab) -> None:
     assert done.code == 2
     assert "the experiments have reuse; recycle starts fresh processes" in done.err
     assert "in which nothing can add up" in done.err
+
+
+def test_a_run_with_a_leak_offers_the_command_and_does_it_on_request(lab: Lab) -> None:
+    leaky = experiment("leaky", "reuse", iterations=20)
+    lab.write(leaky, models={"small": synthetic(leak_kib_per_job=1024)})
+    done = lab.run("run", lab.file)
+    assert done.log[-1] == (
+        f"where it leaks: orchestrator locate {lab.file} --profile lab --only leaky --method reuse"
+    )
+    done = lab.run("run", lab.file, "--locate", "-q")
+    assert done.code == 0, done.err
+    assert "Where it leaks: leaky reuse" in done.out
+    assert "where it leaks: orchestrator" not in done.err

@@ -11,6 +11,8 @@ import pytest
 import orchestrator.locating.tracers
 from orchestrator.analysis.locating.located import Located
 from orchestrator.errors import EngineUnavailableError
+from orchestrator.leakgate.call_session import Target
+from orchestrator.leakgate.locating import located_lines
 from orchestrator.locating.locate import locate
 from orchestrator.locating.schedule import Schedule
 from orchestrator.locating.tracers import Memray, choose_tracer
@@ -78,6 +80,19 @@ def test_a_trace_at_its_bound_is_said() -> None:
     located = found("writes_much", Schedule(warm_up=1, iterations=1, most_trace_bytes=200_000))
     assert located.outcome == "inconclusive"
     assert "the trace reached its bound of 195.3 KiB" in located.notes[0]
+
+
+def test_a_failed_check_has_the_call_stacks() -> None:
+    lines = located_lines(Target("locate_functions:keeps_objects"))
+    assert lines[0] == "  where it leaks (traced: not judged):"
+    assert "leak sites that grow with every block of iterations" in lines[1]
+    assert any(line.strip().startswith("keeps_objects  ") for line in lines)
+
+
+def test_a_failed_check_without_a_tracer_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orchestrator.locating.tracers.importlib.util, "find_spec", lambda _: None)
+    (line,) = located_lines(Target("locate_functions:keeps_objects"))
+    assert "not located: there is no tracer: memray is not installed; to get it: pip install" in line
 
 
 def test_a_tracer_that_is_not_there_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

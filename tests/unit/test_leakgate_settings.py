@@ -249,3 +249,19 @@ def test_a_wrong_word_in_a_test_fails_it(session, test, words):
     result = session(test)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert words in result.stdout.str()
+
+
+@pytest.mark.parametrize(
+    ("flag", "asked"), [("--leakgate-locate=yes", True), ("--leakgate-locate=no", False)]
+)
+def test_the_call_stacks_are_in_the_message_on_request(
+    pretended: Pretended, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, flag: str, asked: bool
+) -> None:
+    monkeypatch.setattr(check, "located_lines", lambda target: [f"  where {target.name} leaks: here"])
+    pytester.makepyfile(
+        functions=FUNCTIONS,
+        test_it="from functions import leaks\ndef test_it(leak_check): leak_check(leaks)\n",
+    )
+    result = pytester.runpytest_inprocess("-p", "orchestrator.leakgate.plugin", flag)
+    result.assert_outcomes(failed=1)
+    assert ("where functions:leaks leaks: here" in result.stdout.str()) is asked

@@ -64,6 +64,30 @@ _TYPE_MAKERS = {
 """Functions of CPython that make objects, by name; the innermost one that is known tells the type."""
 
 
+_ALLOCATORS = frozenset(
+    ["malloc", "_PyMem_RawMalloc", "PyObject_Malloc", "PyMem_RawMalloc", "_PyObject_Malloc", "<unknown>"]
+)
+_STRING_MAKERS = frozenset(
+    [
+        "PyUnicode_New",
+        "PyUnicode_FromString",
+        "PyUnicode_FromStringAndSize",
+        "PyUnicode_DecodeUTF8",
+        "PyUnicode_DecodeUTF8Stateful",
+        "unicode_decode_utf8",
+    ]
+)
+_NAME_LOOKUPS = frozenset(
+    [
+        "PyObject_GetAttrString",
+        "PyObject_SetAttrString",
+        "PyObject_HasAttrString",
+        "PyObject_CallMethod",
+        "_PyObject_CallMethod_SizeT",
+    ]
+)
+
+
 class Frame(msgspec.Struct, frozen=True, omit_defaults=True):
     """One frame. ``module`` is the file's name without its folder, ``offset`` the place in it as in ``addr2line``.
 
@@ -118,6 +142,20 @@ def telling(frames: Sequence[Frame]) -> list[Frame]:
 def is_the_workers(frames: Iterable[Frame]) -> bool:
     """Whether a stack that tells nothing is our own worker's, and not of a thread whose functions are unknown."""
     return any(frame.python and _is_ours(frame.file) for frame in frames)
+
+
+def is_an_attribute_name(frames: Iterable[Frame]) -> bool:
+    """Whether the innermost frames make a string only to look an attribute up by it.
+
+    CPython's cache of attribute lookups keeps such a string until another takes its place, at most 4,096 of them: a
+    pool of the interpreter.
+    """
+    for frame in frames:
+        if frame.function in _NAME_LOOKUPS:
+            return True
+        if frame.function not in _STRING_MAKERS and frame.function not in _ALLOCATORS:
+            return False
+    return False
 
 
 def python_type(frames: Iterable[Frame]) -> str:

@@ -26,8 +26,8 @@ CONFIDENCE = 0.95
 SLOWING = 0.6
 """Growth whose second half is less than this share of its first is something that fills."""
 
-SiteKind = Literal["leak", "slowing", "irregular", "once", "worker", "none"]
-"""``worker``: it grows, and is our worker's own and not the engine's."""
+SiteKind = Literal["leak", "slowing", "irregular", "once", "worker", "pool", "none"]
+"""``worker``: it grows, and is our worker's own; ``pool``: it grows, and is a pool of the interpreter's."""
 
 
 class Rate(msgspec.Struct, frozen=True):

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from orchestrator.analysis.locating.frames import Frame, is_the_workers, python_type, telling
+from orchestrator.analysis.locating.frames import (
+    Frame,
+    is_an_attribute_name,
+    is_the_workers,
+    python_type,
+    telling,
+)
 from orchestrator.analysis.locating.located import Site, StackLive
-from orchestrator.analysis.locating.site_growth import growth, kind_of
+from orchestrator.analysis.locating.site_growth import SiteKind, growth, kind_of
 
 LEAST_OTHER_BYTES = 4096
 """What is no leak site and keeps less than this is not listed: a Python program has a hundred such places."""
@@ -42,7 +48,8 @@ def _key(stack: StackLive) -> _Key:
     frames = tuple(
         (frame.place, frame.file, frame.line) if frame.python else (frame.place, "", 0) for frame in cut
     )
-    return stack.phase, python_type(stack.frames), frames
+    what = "attribute name" if is_an_attribute_name(stack.frames) else python_type(stack.frames)
+    return stack.phase, what, frames
 
 
 def _site(alike: Sequence[StackLive], iterations: Sequence[int]) -> Site:
@@ -53,7 +60,7 @@ def _site(alike: Sequence[StackLive], iterations: Sequence[int]) -> Site:
     if kind == "none" and levels[-1] > levels[0]:
         kind = "once"
     return Site(
-        kind="worker" if not cut and kind != "none" and is_the_workers(fullest.frames) else kind,
+        kind=kind if kind in ("none", "once") else _unless_known(kind, fullest, told=bool(cut)),
         phase=fullest.phase,
         frames=cut or fullest.frames[:1],
         own=_own(cut),
@@ -64,6 +71,13 @@ def _site(alike: Sequence[StackLive], iterations: Sequence[int]) -> Site:
         python_type=python_type(fullest.frames),
         stack=fullest.frames,
     )
+
+
+def _unless_known(kind: SiteKind, stack: StackLive, *, told: bool) -> SiteKind:
+    """Return the kind of a site that grows, unless it is known what does so and that it is no leak."""
+    if is_an_attribute_name(stack.frames):
+        return "pool"
+    return "worker" if not told and is_the_workers(stack.frames) else kind
 
 
 def _own(cut: Sequence[Frame]) -> int:

@@ -12,6 +12,7 @@ MOST_SITES = 8
 MOST_OTHERS = 5
 LONGEST_NAME = 88
 LONGEST_WHOLE_NAME = 60
+LEAST_UNEXPLAINED_BYTES = 256
 EXPLAINED_PERCENT = 80
 """Sites that explain less of what was measured leave a question open, and that is said."""
 TRACED = "traced: the times are not the engine's and the memory is not judged"
@@ -19,6 +20,7 @@ HELD = "held by the allocator: no site; try trim_every or MALLOC_TRIM_THRESHOLD_
 _KINDS = {
     "once": "grew once and stands: a buffer or a cache, no leak",
     "slowing": "grows slower and slower: something fills; more iterations would tell",
+    "pool": "a pool of the interpreter, with a bound: names of attributes",
     "worker": "our worker's own, not the engine's",
     "irregular": "grew, but not with every block of iterations: undecided",
 }
@@ -50,6 +52,8 @@ def unexplained_words(found: Located) -> str:
     if found.explained_percent >= EXPLAINED_PERCENT:
         return ""
     left = found.measured.rate.per_iteration - found.explained_mb
+    if left * MB < LEAST_UNEXPLAINED_BYTES:
+        return ""
     return (
         f"{size_words(left * MB)} per {unit_of(found)} that were measured have no site: {found.tracer or 'the tracer'} "
         "sees no malloc that is linked statically, looked up by dlsym (ctypes), or a library's own"

@@ -48,6 +48,12 @@ def locate(
         Path | None,
         typer.Option(help="Results folder, for the measured leak; default: results beside the file."),
     ] = None,
+    issue: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write a bug report in Markdown, without paths or names of this machine."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a method on stdout.")] = False,
 ) -> None:
     """Find the call stacks that leak: run under a tracer and see which grow with every block of iterations.
@@ -55,8 +61,13 @@ def locate(
     Each method runs twice in a worker of its own, untraced and traced. The traced one is slower, and its times and its
     memory are not the engine's. Needs the extra locate (memray).
     """
+    if issue is not None and not issue.absolute().parent.is_dir():
+        raise typer.BadParameter(f"--issue: there is no folder {issue.absolute().parent}")
 
     def work() -> ExitCode:
+        from orchestrator.cli.terminal.located_view import print_located
+        from orchestrator.files.writing import write_atomically
+        from orchestrator.locating.issue import issue_report
         from orchestrator.locating.tracers import choose_tracer
 
         tracer = choose_tracer()
@@ -65,7 +76,10 @@ def locate(
             found = [_call(call, schedule, tracer)]
         else:
             found = _experiments(file, profile, only, method, results, schedule, tracer)
-        _show(found, as_json=as_json)
+        print_located(found, as_json=as_json)
+        if issue is not None:
+            write_atomically(issue, issue_report(found).encode(errors="replace"))
+            _say(f"bug report: {issue}")
         could_not = all(one.outcome == "unavailable" for one in found)
         return ExitCode.NOTHING_RAN if could_not else ExitCode.DONE
 
@@ -135,17 +149,3 @@ def _names(text: str | None) -> tuple[str, ...] | None:
 
 def _say(what: str) -> None:
     print(what, file=sys.stderr, flush=True)
-
-
-def _show(found: list[Located], *, as_json: bool) -> None:
-    from orchestrator.cli.terminal.located_view import located_lines
-    from orchestrator.cli.terminal.screen import Screen
-    from orchestrator.files.writing import to_json
-    from orchestrator.report.layout import BLANK
-
-    out = Screen(sys.stdout)
-    for one in found:
-        if as_json:
-            out.write_json(to_json(one))
-        else:
-            out.write([*located_lines(one, out.width), BLANK])

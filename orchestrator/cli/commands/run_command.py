@@ -40,6 +40,7 @@ def run(  # noqa: PLR0917 - typer wants one parameter a flag
     report: flag.Report = True,
     gate: flag.Gate = None,
     junit: flag.Junit = None,
+    locate: flag.Locate = False,
 ) -> None:
     """Run the experiments of FILE and print their tables."""
     if quiet and verbose:
@@ -70,7 +71,7 @@ def run(  # noqa: PLR0917 - typer wants one parameter a flag
         from orchestrator.cli.terminal.display import Wanted
 
         wanted, gated = Wanted(verbose, quiet, as_json), Gated(plan.gate, gate, junit)
-        return _run(plan, folder, wanted, gated, resume=resume, report=report)
+        return _run(plan, folder, wanted, gated, resume=resume, report=report, locate=locate)
 
     raise typer.Exit(interruptible(work))
 
@@ -102,7 +103,10 @@ def _plan(file: Path, **flags: object) -> Plan:
     return resolve(load_file(file), file, overrides, os.environ, physical_cores())
 
 
-def _run(plan: Plan, folder: Path, wanted: Wanted, gated: Gated, *, resume: bool, report: bool) -> ExitCode:
+def _run(
+    plan: Plan, folder: Path, wanted: Wanted, gated: Gated, *, resume: bool, report: bool, locate: bool
+) -> ExitCode:
+    from orchestrator.cli.located_after import locate_leaks, offer
     from orchestrator.cli.terminal.display_choice import make_display
     from orchestrator.experiments.running.runner import run_plan
     from orchestrator.experiments.storage.run_folder import ResultsFolder
@@ -115,7 +119,11 @@ def _run(plan: Plan, folder: Path, wanted: Wanted, gated: Gated, *, resume: bool
             _write_report(folder)
     if outcome != "nothing ran" and not wanted.quiet:
         print(f"plan: orchestrator plan {shlex.quote(str(folder))}", file=sys.stderr)
+    if locate:
+        locate_leaks(plan, folder, display.judgements, as_json=wanted.json)
     code = gated.check(display.judgements)
+    if not (locate or wanted.quiet) and (command := offer(plan, folder, display.judgements)):
+        print(f"where it leaks: {command}", file=sys.stderr)
     return ExitCode.NOTHING_RAN if outcome == "nothing ran" else code
 
 

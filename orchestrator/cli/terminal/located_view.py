@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Sequence
 
 from orchestrator.analysis.locating import words
 from orchestrator.analysis.locating.located import Located, Site
+from orchestrator.cli.terminal.screen import Screen
+from orchestrator.files.writing import to_json
 from orchestrator.report.layout import BLANK, Line, title_block
+
+
+def print_located(found: Sequence[Located], *, as_json: bool) -> None:
+    """Print answers on stdout: lines for people, or one JSON object each."""
+    out = Screen(sys.stdout)
+    for one in found:
+        if as_json:
+            out.write_json(to_json(one))
+        else:
+            out.write([*located_lines(one, out.width), BLANK])
 
 
 def located_lines(found: Located, width: int | None) -> list[Line]:

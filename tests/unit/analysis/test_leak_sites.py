@@ -132,6 +132,15 @@ def test_what_our_own_worker_keeps_is_no_leak_site() -> None:
     assert [site.kind for site in others] == ["worker"]
 
 
+def test_names_of_attributes_are_a_pool_of_the_interpreter() -> None:
+    python = [native(each, "libpython3.11.so.1.0") for each in ("PyUnicode_New", "PyObject_GetAttrString")]
+    rising = [0, 2000, 4000, 6000, 8000]
+    leaks, others = find_sites([live([*python, native("parse")], rising)], [1] * 4)
+    assert (leaks, [site.kind for site in others]) == ([], ["pool"])
+    leaks, _ = find_sites([live([python[0], native("parse"), python[1]], rising)], [1] * 4)
+    assert [site.frames[0].function for site in leaks] == ["parse"]
+
+
 def measured(rate: float) -> Measured:
     return Measured(Rate(rate, rate * 0.9, rate * 1.1), "the same untraced")
 

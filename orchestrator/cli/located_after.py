@@ -1,0 +1,56 @@
+"""What ``run`` does about leaks it has found: it offers the command that locates them, or locates them at once."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from orchestrator.analysis.judging.judgement import Judgement
+from orchestrator.config.types import Plan
+
+LEAKING = "leak"
+BASELINE = "recycle"
+
+
+def offer(plan: Plan, results: Path, judgements: Sequence[Judgement]) -> str:
+    """Return the command that locates the first leak of the run; empty where nothing in one process leaks."""
+    leak = next((each for each in judgements if each.verdict == LEAKING and each.method != BASELINE), None)
+    if leak is None:
+        return ""
+    words = ["orchestrator", "locate", plan.file, "--profile", plan.profile]
+    words += ["--only", leak.experiment, "--method", leak.series]
+    if results != Path(plan.file).parent / "results":
+        words += ["--results", str(results)]
+    return shlex.join(words)
+
+
+def locate_leaks(plan: Plan, results: Path, judgements: Sequence[Judgement], *, as_json: bool) -> None:
+    """Locate every leak of the run and print what was found. A tracer that is missing costs no run its exit code."""
+    from orchestrator.analysis.locating.located import Located
+    from orchestrator.cli.terminal.located_view import print_located
+    from orchestrator.errors import EngineUnavailableError
+    from orchestrator.locating.schedule import Schedule
+    from orchestrator.locating.tracers import choose_tracer
+    from orchestrator.locating.work import locate_plan
+
+    names = {each.experiment for each in judgements if each.verdict == LEAKING and each.method != BASELINE}
+    if not names:
+        return
+    leaking = [one for one in plan.experiments if one.name in names]
+    try:
+        tracer = choose_tracer()
+    except EngineUnavailableError as error:
+        print(f"not located: {error.what}; to get it: {error.how_to_get_it}", file=sys.stderr)
+        return
+    found: list[Located] = locate_plan(
+        msgspec.structs.replace(plan, experiments=leaking),
+        Schedule(),
+        tracer,
+        results=results,
+        progress=lambda what: print(what, file=sys.stderr, flush=True),
+    )
+    print_located(found, as_json=as_json)
