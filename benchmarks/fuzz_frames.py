@@ -242,6 +242,7 @@ def main() -> None:
     command = (
         f"python benchmarks/fuzz_frames.py --frames {said.frames} --workers {said.workers} --seed {said.seed}"
     )
+    command += "" if said.most_s == math.inf else f" --most-s {said.most_s:g}"
     found["problems"], problems = found["problems"][:50], found["problems"]
     print(
         f"written to {record('fuzz_frames', {'command': command, 'host': host('msgspec', 'psutil'), **found})}"

@@ -59,4 +59,5 @@ def test_fuzzed_frames_cost_their_own_jobs(monkeypatch: pytest.MonkeyPatch) -> N
     found = fuzz(frames=150, workers=2, seed=4)
     assert found["problems"] == []
     assert found["outcomes"]["innocent"] == 30
-    assert found["outcomes"]["WorkerDiedError"] > 100
+    assert sum(found["outcomes"].values()) == 180
+    assert found["spawns"] > 75, "hardly a frame leaves its worker alive"
