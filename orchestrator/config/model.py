@@ -50,8 +50,9 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
             has loaded it, where its engine may be forked; ``auto`` (default), as is known to be best for its engine
             (docs/explanation/warm-starts.md).
         template_max_age_s: After so long that process is replaced; None: it stays while the pool needs it.
-        sandbox: What its workers are confined to before they load it: ``off`` (default), to nothing; ``files``, to the
-            files they need; ``strict``, to these, and no network and no other process (docs/security.md).
+        sandbox: What its workers are confined to before they load it: ``off``, to nothing; ``files``, to the files
+            they need; ``strict``, to these, and no network and no other process (docs/security.md). None: ``strict``
+            for our speech engines where the kernel can, else ``off``.
         sandbox_reads: Files and folders that a confined worker may read besides.
         sandbox_writes: Files and folders that it may write besides; a folder of its own is in TMPDIR.
 
@@ -73,13 +74,13 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     limits: Mapping[str, int | str] = {}
     start: StartMode = "auto"
     template_max_age_s: float | None = None
-    sandbox: SandboxMode = "off"
+    sandbox: SandboxMode | None = None
     sandbox_reads: Sequence[str | os.PathLike[str]] = ()
     sandbox_writes: Sequence[str | os.PathLike[str]] = ()
 
     def __post_init__(self) -> None:
         self.limit_numbers()
-        if self.sandbox not in get_args(SandboxMode):
+        if self.sandbox is not None and self.sandbox not in get_args(SandboxMode):
             known = ", ".join(get_args(SandboxMode))
             raise ValueError(f"Model({self.name!r}, sandbox): {self.sandbox!r} is none; there are {known}")
         if self.start not in get_args(StartMode):

@@ -119,13 +119,17 @@ class ModelConfig(Table, frozen=True):
         Annotated[float, Meta(gt=0, description="after so long that process is replaced; default: never")]
         | None
     ) = None
-    sandbox: Annotated[
-        SandboxMode,
-        Meta(
-            description="what its workers are confined to: nothing (off, the default), the files they need (files), "
-            "these and no network, no other process (strict)"
-        ),
-    ] = "off"
+    sandbox: (
+        Annotated[
+            SandboxMode,
+            Meta(
+                description="what its workers are confined to: nothing (off), the files they need (files), these and "
+                "no network, no other process (strict); default: strict for chatllm, faster-whisper, moonshine and "
+                "pocketsphinx where the kernel can, else off"
+            ),
+        ]
+        | None
+    ) = None
     sandbox_reads: Annotated[
         list[Text],
         Meta(description="files and folders a confined worker may read besides; relative to this document"),

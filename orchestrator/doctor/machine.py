@@ -10,6 +10,7 @@ from orchestrator.config.sizes import format_size
 from orchestrator.doctor.finding import Finding
 from orchestrator.process.host.cores import within_quota
 from orchestrator.process.host.passed_environment import passed_environment, withheld_names
+from orchestrator.process.sandbox.modes import default_mode
 from orchestrator_worker.sandbox.kernel import landlock_abi, why_not
 
 MOST_NAMES = 8
@@ -80,7 +81,7 @@ def look_at_swap(host: Mapping[str, Any]) -> Finding:
 
 
 def look_at_sandbox(models: Sequence[BoundModel] = ()) -> Finding:
-    """Say what a worker can be confined to here: a problem only where a model asks for what cannot be had."""
+    """Say what a worker can be confined to here, and what these models' are: a problem only where one asks in vain."""
     reasons = {mode: why_not(mode) for mode in ("strict", "files")}
     facts: dict[str, Any] = {
         "landlock": landlock_abi(),
@@ -91,11 +92,18 @@ def look_at_sandbox(models: Sequence[BoundModel] = ()) -> Finding:
     )
     facts["decoding"] = decoding
     for model in models:
-        if reason := reasons.get(model.sandbox, ""):
+        if reason := reasons.get(model.sandbox or "off", ""):
             found = f'{model.name} has sandbox = "{model.sandbox}", which {reason}'
             hint = 'a newer kernel, or sandbox = "off" where model and audio are trusted'
             return Finding("machine", "sandbox", "problem", found, hint, facts)
     can = [mode for mode, reason in reasons.items() if not reason]
+    modes = {model.name: model.sandbox or default_mode(model) for model in models}
+    facts["models"] = modes
+    usual = [model.name for model in models if model.sandbox is None and default_mode(model) == "strict"]
+    if usual and reasons["strict"]:
+        facts["models"] = modes | dict.fromkeys(usual, "off")
+        found = f"{', '.join(usual)} run unconfined: strict, their default, {reasons['strict']}"
+        return Finding("machine", "sandbox", "note", found, facts=facts)
     if not can:
         found = (
             f"none: it {reasons['files']}; recordings are decoded in a process that is not confined either"
@@ -105,6 +113,8 @@ def look_at_sandbox(models: Sequence[BoundModel] = ()) -> Finding:
     found = (
         f"workers can be confined: {', '.join(can)} (Landlock {landlock_abi()}){less}; decoding is {decoding}"
     )
+    if modes:
+        found += "; " + ", ".join(f"{name}: {mode}" for name, mode in modes.items())
     return Finding("machine", "sandbox", "ok", found, facts=facts)
 
 

@@ -38,11 +38,13 @@ class ForkServer:
         command: Sequence[str],
         environment: Mapping[str, str],
         *,
-        confined: bool = False,
+        wide: Sequence[str] = (),
         role: str = "fork_server",
         passed: Sequence[int] = (),
     ) -> None:
-        """Start it. It needs some time until it is :attr:`ready`. ``confined``: its workers will confine themselves.
+        """Start it. It needs some time until it is :attr:`ready`.
+
+        ``wide`` is what its workers will be told when they confine themselves; empty: they will not.
 
         ``role`` is what the process is told to be, ``passed`` are descriptors for that.
 
@@ -58,7 +60,7 @@ class ForkServer:
         handed_over = (theirs.fileno(), *passed)
         try:
             self._process = subprocess.Popen(
-                [*command, role, *map(str, handed_over), *(["confined"] if confined else [])],
+                [*command, role, *map(str, handed_over), *wide],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

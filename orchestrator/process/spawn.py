@@ -160,7 +160,12 @@ def start_fork_server(
         OSError: The system refused.
         InterpreterError: There is no interpreter for workers.
     """
-    return ForkServer(_command(python), environment, confined=confined)
+    wide: list[str] = []
+    if confined:
+        from orchestrator.process.sandbox.rules import wide_places  # noqa: PLC0415 - only who confines pays for it
+
+        wide = wide_places()
+    return ForkServer(_command(python), environment, wide=wide)
 
 
 def start_template(

@@ -19,6 +19,7 @@ import msgspec
 from orchestrator.config.model import Model
 from orchestrator.errors import SHORTAGES, ProtocolError
 from orchestrator.process.fork_server import ForkServer
+from orchestrator.process.sandbox.modes import mode_of
 from orchestrator.process.sharing.channel import (
     NoDescriptorLeftError,
     NotPassedError,
@@ -382,7 +383,7 @@ class WorkerProcess:
 
 
 def _confined(models: Sequence[Model], *, slot: int, generation: int) -> WorkerSandbox | None:
-    if all(model.sandbox == "off" for model in models):
+    if all(mode_of(model) == "off" for model in models):
         return None
     # only who confines pays for it: it brings the room of audio with it
     from orchestrator.process.sandbox.worker_sandbox import WorkerSandbox  # noqa: PLC0415

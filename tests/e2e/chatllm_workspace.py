@@ -36,6 +36,10 @@ class Workspace:
         answers = lab.folder / "answers.txt"
         answers.write_text(f"4\t{DIGITS}\n11\t{SPOKEN}\n")
         self._destroys = lab.folder / "destroys.txt"
+        self._destroys.touch()  # a worker may write into it, and make no other
+        self._set(
+            'sandbox_reads = ["answers.txt"]\nsandbox_writes = ["destroys.txt"]\npass_env = ["FFMPEG_DOUBLE_*"]\n'
+        )
         self.env = {
             **checkout.environment,
             "CHATLLM_DOUBLE_ANSWERS": str(answers),
@@ -52,15 +56,18 @@ class Workspace:
 
     def set_destroy(self, how: str) -> None:
         """Give every model of the profile the option ``destroy``."""
+        self._set(f'options = {{ destroy = "{how}" }}\n')
+
+    def _set(self, lines: str) -> None:
         text = self.lab.file.read_text()
         engine = 'engine = "chatllm"\n'
         assert text.count(engine) == 3
-        self.lab.file.write_text(text.replace(engine, f'{engine}options = {{ destroy = "{how}" }}\n'))
+        self.lab.file.write_text(text.replace(engine, engine + lines))
 
     @property
     def destroys(self) -> int:
         """How often a started object was to be destroyed, in all processes."""
-        return len(self._destroys.read_text().splitlines()) if self._destroys.exists() else 0
+        return len(self._destroys.read_text().splitlines())
 
 
 def outcomes(result: dict[str, Any]) -> dict[str, str]:

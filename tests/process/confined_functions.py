@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,25 @@ def leave_files() -> str:
         os.makedirs(f"{folder}/{number}/deep")
         Path(f"{folder}/{number}/deep/file").write_text("left")
     return folder
+
+
+def meet_and_look(folder: str, name: str, other: str) -> tuple[int, str]:
+    """Say where our own folder is, hear where the other's is, and try to look into that."""
+    own = os.environ["TMPDIR"]
+    Path(f"{own}/secret").write_text("mine")
+    Path(f"{folder}/{name}.new").write_text(own)
+    os.rename(f"{folder}/{name}.new", f"{folder}/{name}")
+    while not os.path.exists(f"{folder}/{other}"):
+        time.sleep(0.002)
+    theirs = Path(f"{folder}/{other}").read_text()
+    try:
+        found = Path(f"{theirs}/secret").read_text()
+    except OSError as error:
+        found = errno.errorcode[error.errno or 0]
+    Path(f"{folder}/{name}-done").touch()
+    while not os.path.exists(f"{folder}/{other}-done"):
+        time.sleep(0.002)
+    return os.getppid(), found
 
 
 def leave_many_files(number: int) -> str:

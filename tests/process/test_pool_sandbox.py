@@ -26,7 +26,7 @@ from orchestrator.pool.jobs import AudioArray, Call, EngineJob, Transcribe
 from orchestrator.pool.models import Model
 from orchestrator.pool.pool import Pool
 from orchestrator.pool.recycling import Recycle
-from orchestrator.process.sandbox import removal, rules
+from orchestrator.process.sandbox import modes, removal
 from orchestrator.process.sandbox.own_folder import FOLDER_PREFIX, OwnFolder, sweep
 from orchestrator_worker.protocol import SANDBOX_EXIT_CODE
 from orchestrator_worker.sandbox.kernel import why_not
@@ -294,6 +294,25 @@ def test_replacements_are_forked_and_confined(tmp_path: Path) -> None:
         assert pool.stats().spawns > 2
 
 
+def test_workers_of_one_fork_server_do_not_see_each_others_folders(tmp_path: Path) -> None:
+    """Each is confined by rules of its own, although the fork server makes most of them beforehand."""
+    with Pool(
+        models=[confined(sandbox_writes=[tmp_path])], workers=2, recycle=Recycle(max_jobs=1, jitter=0)
+    ) as pool:
+        ends = time.monotonic() + DEADLINE_S
+        parents: set[int] = {os.getpid()}
+        while os.getpid() in parents:  # until both come from the fork server
+            assert time.monotonic() < ends
+            place = tempfile.mkdtemp(dir=tmp_path)
+            pair = [
+                pool.submit(Call(HERE + "meet_and_look", place, name, other))
+                for name, other in (("a", "b"), ("b", "a"))
+            ]
+            met = [job.result(DEADLINE_S) for job in pair]
+            parents = {parent for parent, _ in met}
+            assert {found for _, found in met} == {"EACCES"}
+
+
 def test_a_worker_that_hangs_or_dies_costs_its_own_job() -> None:
     with Pool(models=[confined()], max_attempts=1) as pool:
         with pytest.raises(JobTimeoutError):
@@ -356,7 +375,7 @@ def test_a_kernel_that_cannot_is_told_of_before_anything_starts(monkeypatch: pyt
     def none(mode: str) -> str:
         return f"needs Landlock, for {mode}, and this system has none"
 
-    monkeypatch.setattr(rules, "why_not", none)
+    monkeypatch.setattr(modes, "why_not", none)
     with pytest.raises(
         SandboxUnavailableError, match=r"sandbox = .strict. of model 'function' needs Landlock"
     ):

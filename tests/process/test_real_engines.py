@@ -296,9 +296,10 @@ def test_what_cannot_be_heard_is_said(engine: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("engine", ["moonshine", "pocketsphinx"])
 def test_a_confined_engine_hears_the_same(engine: str, tmp_path: Path) -> None:
     heard: list[str] = []
-    modes: tuple[SandboxMode, ...] = ("off", "strict")
+    modes: tuple[SandboxMode | None, ...] = ("off", None)
     for mode in modes:
         with Pool(models=[Model(name="m", engine=engine, sandbox=mode)], cache_dir=tmp_path) as pool:
+            assert [model.sandbox for model in pool.models] == ["off", mode or "strict"]
             heard.append(pool.submit(Transcribe("m", SAMPLES / "jfk.wav")).result(300).text)
     assert heard[0] == heard[1]
     assert "your country" in heard[0]

@@ -1,6 +1,6 @@
 """Entry of the child process: ``python -u -P …/__main__.py [PACKAGES] COMMANDS_FD REPLIES_FD LIFELINE_FD``.
 
-Or ``… [PACKAGES] fork_server CHANNEL_FD [confined]``: :mod:`orchestrator_worker.fork_server`, which forks workers.
+Or ``… [PACKAGES] fork_server CHANNEL_FD [WIDE …]``: :mod:`orchestrator_worker.fork_server`, which forks workers.
 Or ``… [PACKAGES] template CHANNEL_FD LIFELINE_FD``: :mod:`orchestrator_worker.template`, which loads a model before.
 PACKAGES is the absolute path of the folder in which the parent has msgspec. A worker has a fourth descriptor,
 PASSING_FD, where the system has sealed memory.
@@ -50,7 +50,8 @@ def main(arguments: list[str]) -> NoReturn:
     if arguments[0] == "fork_server":
         from orchestrator_worker import fork_server
 
-        descriptors = [*fork_server.serve(*descriptors, confined="confined" in arguments)]
+        wide = [argument for argument in arguments if os.path.isabs(argument)]
+        descriptors = [*fork_server.serve(*descriptors, wide=wide or None)]
     held = None
     if arguments[0] == "template":
         from orchestrator_worker import template

@@ -21,6 +21,7 @@ import importlib
 import os
 import signal
 import struct
+from collections.abc import Callable
 from typing import NoReturn
 
 READY = b"ready"
@@ -32,25 +33,29 @@ FEWEST_DESCRIPTORS, MOST_DESCRIPTORS = 4, 5
 """Commands, replies, noise, lifeline, and where the system has it the socket for descriptors: the worker's ends."""
 
 
-def serve(channel_fd: int, *, confined: bool = False) -> tuple[int, ...]:
+def serve(channel_fd: int, *, wide: list[str] | None = None) -> tuple[int, ...]:
     """Answer requests. Returns in each worker that was forked, with its commands, replies, lifeline and passing.
 
-    ``confined``: the workers will confine themselves, so that is loaded too.
+    ``wide``: the workers will confine themselves, and are told this; so that is loaded and prepared too.
     """
     prepare()
-    if confined:
-        from orchestrator_worker.sandbox import confinement
-
-        confinement.prepare()
+    prepare_next = _nothing if wide is None else _prepared_for(wide)
     channel = _socket.socket(fileno=channel_fd)
     gc.collect()
     gc.freeze()  # a collection in a worker would write to every page it shares with the others
     channel.send(READY)
-    return answer_requests(channel)
+    return answer_requests(channel, prepare_next)
 
 
-def answer_requests(channel: _socket.socket) -> tuple[int, ...]:
-    """Fork and reap as the host asks. Returns in each worker that was forked, with its descriptors."""
+def _nothing() -> None:
+    return
+
+
+def answer_requests(channel: _socket.socket, prepare_next: Callable[[], None] = _nothing) -> tuple[int, ...]:
+    """Fork and reap as the host asks. Returns in each worker that was forked, with its descriptors.
+
+    ``prepare_next`` is called after each fork, when it has been answered.
+    """
     while True:
         request, descriptors = _receive(channel)
         if request == FORK:
@@ -60,9 +65,18 @@ def answer_requests(channel: _socket.socket) -> tuple[int, ...]:
                 return _take_over(descriptors)
             for descriptor in descriptors:
                 os.close(descriptor)
+            channel.send(NUMBER.pack(answer))
+            prepare_next()
         else:
-            answer = _reap(request)
-        channel.send(NUMBER.pack(answer))
+            channel.send(NUMBER.pack(_reap(request)))
+
+
+def _prepared_for(wide: list[str]) -> Callable[[], None]:
+    """Prepare for workers that confine themselves; return what is to be done after each fork."""
+    from orchestrator_worker.sandbox import confinement
+
+    confinement.prepare(wide)
+    return confinement.renew
 
 
 def prepare() -> None:

@@ -124,7 +124,7 @@ def serve(
         leave(PROTOCOL_EXIT_CODE)
     sys.path.extend(entry for entry in configure.sys_path if entry not in sys.path)
     os.environ.update(configure.environ)
-    confinement = None if configure.sandbox is None else _confine(configure.sandbox)
+    confinement = _confine(configure.sandbox)
     lifeline.watch(lifeline_fd)
     if configure.beat_s is not None:
         threading.Thread(target=_beat, args=(configure.beat_s,), name="beat", daemon=True).start()
@@ -138,8 +138,13 @@ def serve(
         worker.answer(pipe.receive())
 
 
-def _confine(sandbox: Sandbox) -> Confinement:
-    """Confine this process; one that cannot be goes no further."""
+def _confine(sandbox: Sandbox | None) -> Confinement | None:
+    """Confine this process, if it is to be; one that cannot be goes no further."""
+    if sandbox is None:
+        prepared = sys.modules.get("orchestrator_worker.sandbox.confinement")
+        if prepared is not None:
+            prepared.let_go()  # of what a fork server has made for those that confine themselves
+        return None
     from orchestrator_worker.sandbox.confinement import Confinement
     from orchestrator_worker.sandbox.kernel import SandboxError
 

@@ -72,7 +72,7 @@ class Prefetch:
             self._registry.settings.fast_path
             and worker.model_queue.engine_s < SHORT_JOB_S
             and _unlimited(worker)
-            and not (worker.model_queue.hears and worker.model_queue.model.sandbox != "off")
+            and not (worker.model_queue.hears and worker.model_queue.model.sandbox not in (None, "off"))
             and len(self._registry.queues_with_jobs) == 1
             and not worker.prefetch_is_fixed
             and not worker.link.full

@@ -19,6 +19,7 @@ from orchestrator.process.descendants import FamilyMemory
 from orchestrator.process.engine_environment import engine_defaults
 from orchestrator.process.memory import ProcessGoneError
 from orchestrator.process.pulse import read_pulse
+from orchestrator.process.sandbox.modes import mode_of
 from orchestrator.process.spawn import host_sys_path, refusal
 from orchestrator.process.warm.private_memory import PrivateMemory
 from orchestrator.process.worker_process import WorkerProcess
@@ -74,7 +75,7 @@ class ProcessLink:
             worker.generation,
             worker.template,
             pass_env=model.pass_env,
-            confined=model.sandbox != "off",
+            confined=mode_of(model) != "off",
         )
         self.process = WorkerProcess(
             environment,

@@ -20,7 +20,7 @@ from orchestrator.process.host.interpreter import worker_python
 from orchestrator.process.host.supported import refuse_patched_host
 from orchestrator.process.host.usable_memory import budget_bytes
 from orchestrator.process.pulse import read_pulse
-from orchestrator.process.sandbox.rules import require_sandbox
+from orchestrator.process.sandbox.modes import mode_of, require_sandbox
 from orchestrator_worker.shared_memory import AVAILABLE, LARGEST_BOUND
 
 FAST_PATH_VARIABLE = "ORCHESTRATOR_FAST_PATH"
@@ -58,6 +58,7 @@ def check_options(options: PoolOptions) -> CheckedOptions:
         for name, model in models_by_name(known).items()
     }
     require_sandbox(models.values())
+    models = {name: _with_sandbox(model) for name, model in models.items()}
     tries = options.max_attempts
     settings = Settings(
         workers=options.workers,
@@ -151,6 +152,11 @@ def checked_names(pass_env: Iterable[str]) -> tuple[str, ...]:
     if isinstance(pass_env, str) or not all(isinstance(name, str) for name in names):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"pass_env={pass_env!r}: a list of names of variables")
     return names
+
+
+def _with_sandbox(model: Model) -> Model:
+    """Return the model with what its workers are confined to, where its engine decides that."""
+    return model if model.sandbox is not None else msgspec.structs.replace(model, sandbox=mode_of(model))
 
 
 def _with_passed(model: Model, names: tuple[str, ...]) -> Model:

@@ -2,6 +2,7 @@
 
 The worker confines itself (:mod:`orchestrator_worker.sandbox`). In reading order:
 
+- ``modes``: what a model's workers are confined to where nobody has said it
 - ``rules``: what a worker with certain models may read and write
 - ``removal``: remove what a worker left, whatever it is, and hold nobody up with it
 - ``own_folder``: the folder of one confined worker

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from orchestrator.process.sandbox.removal import remove_soon
 
 FOLDER_PREFIX = "orchestrator-worker-"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_PLAIN = re.compile(r"/[A-Za-z0-9/._-]*")
 _swept: set[Path] = set()
 
 
@@ -25,7 +27,7 @@ class OwnFolder(PrivateFolder):
         Raises:
             OSError: It cannot be made.
         """
-        parent = Path(tempfile.gettempdir())
+        parent = _place()
         if parent not in _swept:
             _swept.add(parent)
             sweep(parent)
@@ -40,6 +42,18 @@ class OwnFolder(PrivateFolder):
             remove_soon(str(self.path), lambda: os.close(descriptor))
         else:
             os.close(descriptor)
+
+
+def _place() -> Path:
+    """Return the folder for temporary files, or a usual one if a shell would not read that as it is written.
+
+    A library that runs a program by a shell is given paths in its worker's folder.
+    """
+    usual = tempfile.gettempdir()
+    for place in (usual, "/tmp", "/var/tmp"):  # noqa: S108 - what is made there is private
+        if _PLAIN.fullmatch(place) and os.access(place, os.W_OK | os.X_OK):
+            return Path(place)
+    return Path(usual)
 
 
 def sweep(parent: Path) -> None:

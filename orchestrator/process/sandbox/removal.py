@@ -176,9 +176,16 @@ os.register_at_fork(after_in_child=_later.forget)
 
 def remove_soon(path: str, gone: Callable[[], object]) -> None:
     """Remove a folder, at once if little is in it, else by a thread; call ``gone`` when that is over."""
-    if remove_folder(path, FEW):
-        gone()
-        return
+    try:
+        os.rmdir(path)  # noqa: PTH106 - most are empty
+    except OSError:
+        if not remove_folder(path, FEW):
+            _remove_later(path, gone)
+            return
+    gone()
+
+
+def _remove_later(path: str, gone: Callable[[], object]) -> None:
 
     def rest() -> None:
         try:

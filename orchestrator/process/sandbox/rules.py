@@ -8,33 +8,23 @@ folder, one above it, one for temporary files) is never taken for a model's: the
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from orchestrator.config.model import Model
-from orchestrator.errors import SandboxUnavailableError
+from orchestrator.config.profile import LIBRARY_BESIDE_THE_FILE, LIBRARY_VARIABLE
+from orchestrator.process.host.passed_environment import passed_environment
+from orchestrator.process.sandbox.modes import mode_of
 from orchestrator_worker.protocol import Sandbox
-from orchestrator_worker.sandbox.kernel import why_not
 from orchestrator_worker.sandbox.readable import Folder, is_wide, wide_folders
 
+_GGML_PLACES = ("../build/lib", "../build/bin", "../lib", "../build")
+"""Where ggml's libraries may lie beside the folder of chatllm's, as the engine looks for them."""
 _FOR_TEMPORARY_FILES = ("/tmp", "/var/tmp", "/dev/shm", "/run")  # noqa: S108 - never written to here
 _MOST_LINKS = 1000
-
-
-def require_sandbox(models: Iterable[Model]) -> None:
-    """See that this system can confine the workers of these models.
-
-    Raises:
-        SandboxUnavailableError: It cannot; says why in one sentence.
-    """
-    for model in models:
-        if model.sandbox != "off" and (reason := why_not(model.sandbox)):
-            raise SandboxUnavailableError(
-                f'sandbox = "{model.sandbox}" of model {model.name!r} {reason}',
-                'use a newer kernel, or sandbox = "off" where model and audio are trusted',
-            )
 
 
 def sandbox_for(models: Iterable[Model], folder: Path) -> Sandbox | None:
@@ -43,10 +33,10 @@ def sandbox_for(models: Iterable[Model], folder: Path) -> Sandbox | None:
     The strictest word counts, and each may read what any of them needs. ``folder`` is the worker's own.
     """
     known = list(models)
-    modes = {model.sandbox for model in known}
+    modes = {mode_of(model) for model in known}
     if not modes - {"off"}:
         return None
-    wide = [os.path.realpath(path) for path in (_home(), tempfile.gettempdir(), *_FOR_TEMPORARY_FILES)]
+    wide = wide_places()
     known_wide = wide_folders(wide)
     reads: list[str] = []
     writes = [str(folder)]
@@ -56,9 +46,31 @@ def sandbox_for(models: Iterable[Model], folder: Path) -> Sandbox | None:
         for path in (model.file, model.library):
             if path is not None:
                 reads += _with_neighbours(str(Path(path).absolute()), known_wide)
+        if model.engine == "chatllm":
+            reads += _for_chatllm(model, known_wide)
         named = [*_texts(model.options), *(part for value in model.env.values() for part in value.split(":"))]
         reads += [path for path in named if path.startswith("/") and not is_wide(path, known_wide)]
     return Sandbox("strict" if "strict" in modes else "files", reads, writes, wide)
+
+
+def _for_chatllm(model: Model, wide: frozenset[Folder]) -> Iterator[str]:
+    """Yield where the library lies that nobody has named, ggml's beside it, and the ffmpeg that it will run."""
+    environ = {**passed_environment(model.pass_env), **model.env}
+    library = model.library or environ.get(LIBRARY_VARIABLE, "").strip() or LIBRARY_BESIDE_THE_FILE
+    library = os.path.abspath(library)  # noqa: PTH100 - links stay
+    yield from _with_neighbours(library, wide)
+    folder = os.path.dirname(library)  # noqa: PTH120
+    for place in _GGML_PLACES:
+        path = os.path.normpath(f"{folder}/{place}")
+        if not is_wide(path, wide):
+            yield path
+    if ffmpeg := shutil.which("ffmpeg", path=environ.get("PATH", os.defpath)):
+        yield from _with_neighbours(os.path.abspath(ffmpeg), wide)  # noqa: PTH100
+
+
+def wide_places() -> list[str]:
+    """Return the real paths of the folders that are never taken for a model's, nor for one of modules."""
+    return [os.path.realpath(path) for path in (_home(), tempfile.gettempdir(), *_FOR_TEMPORARY_FILES)]
 
 
 def _home() -> str:

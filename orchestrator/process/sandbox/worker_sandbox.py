@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator.config.model import Model
+from orchestrator.process.sandbox.modes import require_sandbox
 from orchestrator.process.sandbox.own_folder import OwnFolder
-from orchestrator.process.sandbox.rules import require_sandbox, sandbox_for
+from orchestrator.process.sandbox.rules import sandbox_for
 from orchestrator_worker.protocol import Sandbox
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from orchestrator.config.model import Model
+from orchestrator.process.sandbox.modes import mode_of
 
 WARM_BY_DEFAULT: frozenset[str] = frozenset()
 """Engines whose models are warm with ``start = "auto"``; with ``"warm"`` an engine of any name is asked."""
@@ -19,6 +20,6 @@ def why_cold(model: Model) -> str | None:
         return ""
     if not hasattr(os, "pidfd_open") or not os.path.isdir("/proc/self/task"):  # noqa: PTH112
         return "the system has no pidfds or no /proc, without which forked workers cannot be watched"
-    if model.sandbox != "off":
-        return f'a worker with sandbox = "{model.sandbox}" is confined before it loads, each for itself'
+    if (mode := mode_of(model)) != "off":
+        return f'a worker with sandbox = "{mode}" is confined before it loads, each for itself'
     return None

@@ -118,7 +118,7 @@ def test_a_sandbox_and_what_it_allows_besides(right_text: str, resolved: Resolve
     assert model.sandbox == "strict"
     assert model.sandbox_reads == [f"{folder}/in", "/data"]
     assert Path(folder).is_absolute()
-    assert model_of(resolved(right_text, {}, 8)).sandbox == "off"
+    assert model_of(resolved(right_text, {}, 8)).sandbox is None
 
 
 def test_how_workers_are_started(right_text: str, resolved: Resolved) -> None:

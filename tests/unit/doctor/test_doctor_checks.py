@@ -264,16 +264,24 @@ def test_memory_is_held_against_the_largest_model(largest: int, host: dict[str, 
         ({"strict": "knows other machines"}, "strict", "problem", 'asr-small has sandbox = "strict"'),
         ({"strict": "needs Landlock", "files": "needs Landlock"}, "off", "note", "none: it needs Landlock"),
         ({"strict": "needs Landlock", "files": "needs Landlock"}, "files", "problem", "needs Landlock"),
+        ({}, None, "ok", "asr-small: strict"),
+        (
+            {"strict": "needs Landlock", "files": "needs Landlock"},
+            None,
+            "note",
+            "unconfined: strict, their default",
+        ),
+        ({"strict": "knows other machines"}, None, "note", "asr-small run unconfined"),
     ],
 )
 def test_a_sandbox_that_cannot_be_had_is_a_problem_of_who_asks(
-    monkeypatch: pytest.MonkeyPatch, missing: dict[str, str], mode: str, state: str, words: str
+    monkeypatch: pytest.MonkeyPatch, missing: dict[str, str], mode: str | None, state: str, words: str
 ) -> None:
     def why(wanted: str) -> str:
         return missing.get(wanted, "")
 
     monkeypatch.setattr(machine, "why_not", why)
-    found = look_at_sandbox([model(), model(sandbox=mode)])
+    found = look_at_sandbox([model(engine="function"), model(sandbox=mode)])
     assert found.state == state
     assert words in found.found
 

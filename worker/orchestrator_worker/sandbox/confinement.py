@@ -9,15 +9,14 @@ from collections.abc import Iterator
 
 from orchestrator_worker.protocol import Sandbox
 from orchestrator_worker.sandbox.kernel import (
-    MACHINES,
     SandboxError,
     give_up_new_privileges,
     install_filter,
     landlock_abi,
     why_not,
 )
-from orchestrator_worker.sandbox.landlock import ABI_OF_SCOPES, restrict
-from orchestrator_worker.sandbox.readable import DEVICES, SYSTEM, folders_of_modules, prefixes
+from orchestrator_worker.sandbox.landlock import ABI_OF_SCOPES, Ruleset
+from orchestrator_worker.sandbox.readable import DEVICES, SYSTEM, folders_of_modules, prefixes, wide_folders
 from orchestrator_worker.sandbox.seccomp import filter_program
 
 _THREADS = "/proc/self/task"
@@ -37,19 +36,23 @@ class Confinement:
             raise SandboxError(f'sandbox = "{sandbox.mode}" {reason}')
         _require_one_thread()
         self._strict = sandbox.mode == "strict"
-        modules, lists = folders_of_modules(sys.path, sandbox.wide)
-        reads = [*SYSTEM, *prefixes(sandbox.wide), *modules, *sandbox.reads]
-        writes = [*DEVICES, *sandbox.writes]
-        self._reads, self._writes = [*reads, *writes], writes
         version = landlock_abi() if abi is None else abi
         try:
             give_up_new_privileges()
-            restrict(reads, writes, lists, scoped=self._strict, abi=version)
+            ground = _ground_for(sandbox, version)
+            try:
+                modules, lists = folders_of_modules(ground.further(sys.path), ground.folders)
+                ground.rules.allow([*modules, *sandbox.reads], sandbox.writes, lists)
+                ground.rules.restrict()
+            finally:
+                ground.rules.close()
             if self._strict:
                 signals = version < ABI_OF_SCOPES
                 install_filter(filter_program(os.uname().machine, os.getpid(), signals=signals))
         except OSError as error:
             raise SandboxError(f'sandbox = "{sandbox.mode}": the kernel refused: {error}') from error
+        self._writes = [*DEVICES, *sandbox.writes]
+        self._reads = [*ground.reads, *modules, *sandbox.reads, *self._writes]
 
     def explain(self, error: BaseException) -> str:
         """Return what the sandbox has to do with ``error``; empty where it has nothing."""
@@ -79,11 +82,68 @@ class Confinement:
         return None
 
 
-def prepare() -> None:
-    """Do beforehand, in a process that forks workers, what is the same for each of them."""
-    signals = landlock_abi() < ABI_OF_SCOPES
-    if (machine := os.uname().machine) in MACHINES:
-        filter_program(machine, os.getpid(), signals=signals)
+class _Ground:
+    """What any worker of this Python may use: the same for all that are forked from one process."""
+
+    def __init__(self, wide: list[str], path: list[str], abi: int, *, strict: bool) -> None:
+        self.asked = (wide, abi, strict)
+        self.folders = wide_folders(wide)
+        self._path = frozenset(path)
+        modules, self._lists = folders_of_modules(path, self.folders)
+        self.reads = [*SYSTEM, *prefixes(self.folders), *modules]
+        self.renew()
+
+    def renew(self) -> None:
+        """Make the rules, which whoever takes them adds to."""
+        _, abi, strict = self.asked
+        self.rules = Ruleset(scoped=strict, abi=abi)
+        self.rules.allow(self.reads, DEVICES, self._lists)
+
+    def further(self, path: list[str]) -> list[str]:
+        """Return the folders of ``path`` that were not known when this was made."""
+        return [entry for entry in path if entry not in self._path]
+
+
+_prepared: _Ground | None = None
+
+
+def prepare(wide: list[str]) -> None:
+    """Do beforehand, in a process that forks ``strict`` workers, what is the same for each of them.
+
+    ``wide`` is what each will be told. After each fork: :func:`renew`.
+    """
+    global _prepared  # noqa: PLW0603 - what a process is prepared for, it is for all its forks
+    if why_not("strict"):
+        return
+    abi = landlock_abi()
+    filter_program(os.uname().machine, os.getpid(), signals=abi < ABI_OF_SCOPES)
+    try:
+        _prepared = _Ground(wide, list(sys.path), abi, strict=True)
+    except OSError:
+        _prepared = None  # each worker tries by itself, and says what is the matter
+
+
+def renew() -> None:
+    """In a process that has prepared: what was made has been handed to a worker; make it for the next."""
+    if _prepared is not None:
+        let_go()
+        prepare(_prepared.asked[0])
+
+
+def let_go() -> None:
+    """Close what was prepared, of which nothing is wanted here."""
+    if _prepared is not None:
+        _prepared.rules.close()
+
+
+def _ground_for(sandbox: Sandbox, abi: int) -> _Ground:
+    """Return what was prepared, if for just this, or make it."""
+    strict = sandbox.mode == "strict"
+    if _prepared is not None:
+        if _prepared.asked == (sandbox.wide, abi, strict):
+            return _prepared
+        let_go()
+    return _Ground(sandbox.wide, list(sys.path), abi, strict=strict)
 
 
 def _require_one_thread() -> None:

@@ -28,38 +28,68 @@ _RULE_OF_A_PATH = 1
 _RULE = struct.Struct("=Qi")
 
 
-def restrict(
-    reads: Iterable[str], writes: Iterable[str], lists: Iterable[str], *, scoped: bool, abi: int
-) -> None:
-    """Confine this thread, and what it starts, to these paths. Those that are not there are passed over.
+class Ruleset:
+    """Rules for a thread that will confine itself; they are open until :meth:`close`."""
 
-    Args:
-        reads: What may be read and executed.
-        writes: What may be read and written; nothing in it can be executed.
-        lists: Folders whose names may be read, and nothing of what they stand for.
-        scoped: Also confine signals and connections, as far as the ABI goes.
-        abi: The version to speak.
+    def __init__(self, *, scoped: bool, abi: int) -> None:
+        """``scoped``: also confine signals and connections, as far as the version ``abi`` goes, which is spoken.
 
-    Raises:
-        OSError: The kernel refused.
-    """
-    handled = _handled(abi)
-    net = _TCP if scoped and abi >= _ABI_OF_TCP else 0
-    scope = _SCOPES if scoped and abi >= ABI_OF_SCOPES else 0
-    attributes = struct.pack("=QQQ", handled, net, scope)
-    size = 8 if abi < _ABI_OF_TCP else 16 if abi < ABI_OF_SCOPES else 24
-    ruleset = system_call(CREATE_RULESET, attributes[:size], size, 0)
-    try:
+        Raises:
+            OSError: The kernel refused.
+        """
+        self.handled = _handled(abi)
+        net = _TCP if scoped and abi >= _ABI_OF_TCP else 0
+        scope = _SCOPES if scoped and abi >= ABI_OF_SCOPES else 0
+        attributes = struct.pack("=QQQ", self.handled, net, scope)
+        size = 8 if abi < _ABI_OF_TCP else 16 if abi < ABI_OF_SCOPES else 24
+        self._descriptor = system_call(CREATE_RULESET, attributes[:size], size, 0)
+
+    def allow(self, reads: Iterable[str], writes: Iterable[str], lists: Iterable[str]) -> None:
+        """Allow these paths. Those that are not there are passed over.
+
+        Args:
+            reads: What may be read and executed.
+            writes: What may be read and written; nothing in it can be executed.
+            lists: Folders whose names may be read, and nothing of what they stand for.
+
+        Raises:
+            OSError: The kernel refused.
+        """
         for paths, access in ((reads, _READ), (writes, _WRITE), (lists, _READ_DIR)):
             for path in dict.fromkeys(paths):
                 try:
                     descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
                 except (FileNotFoundError, NotADirectoryError, PermissionError):
                     continue
-                _allow(ruleset, descriptor, access & handled)
-        system_call(RESTRICT_SELF, ruleset, 0)
+                _allow(self._descriptor, descriptor, access & self.handled)
+
+    def restrict(self) -> None:
+        """Confine this thread, and what it starts.
+
+        Raises:
+            OSError: The kernel refused.
+        """
+        system_call(RESTRICT_SELF, self._descriptor, 0)
+
+    def close(self) -> None:
+        """Close it."""
+        os.close(self._descriptor)
+
+
+def restrict(
+    reads: Iterable[str], writes: Iterable[str], lists: Iterable[str], *, scoped: bool, abi: int
+) -> None:
+    """Confine this thread, and what it starts, to these paths; as :class:`Ruleset`, which says what they are.
+
+    Raises:
+        OSError: The kernel refused.
+    """
+    rules = Ruleset(scoped=scoped, abi=abi)
+    try:
+        rules.allow(reads, writes, lists)
+        rules.restrict()
     finally:
-        os.close(ruleset)
+        rules.close()
 
 
 def _handled(abi: int) -> int:

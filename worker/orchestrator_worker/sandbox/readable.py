@@ -51,29 +51,27 @@ _PARTS = ("bin", "lib", "lib64", "pyvenv.cfg")
 _MODULES = (".py", ".pyc", ".so", ".zip", ".pth")
 
 
-def prefixes(wide: Iterable[str]) -> list[str]:
+def prefixes(wide: frozenset[Folder]) -> list[str]:
     """Return the folders of the interpreter, of its environment, and of our own package; of ``wide`` ones a part."""
     own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    known = wide_folders(wide)
     folders = dict.fromkeys([sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix])
     inside = [
-        f"{folder}/{part}" if is_wide(folder, known) else folder
+        f"{folder}/{part}" if is_wide(folder, wide) else folder
         for folder in folders
-        for part in (_PARTS if is_wide(folder, known) else _PARTS[:1])
+        for part in (_PARTS if is_wide(folder, wide) else _PARTS[:1])
     ]
     return [*inside, os.path.realpath(sys.executable), own]
 
 
-def folders_of_modules(path: Iterable[str], wide: Iterable[str]) -> tuple[list[str], list[str]]:
+def folders_of_modules(path: Iterable[str], wide: frozenset[Folder]) -> tuple[list[str], list[str]]:
     """Return what may be read of the folders of ``path``, and which of them may be listed alone.
 
     ``wide`` are folders of which nothing but modules may be read.
     """
     reads: list[str] = []
     lists: list[str] = []
-    known = wide_folders(wide)
     for entry in path:
-        if is_wide(entry, known):
+        if is_wide(entry, wide):
             lists.append(entry)
             reads += _importable(entry)
         else:

@@ -148,6 +148,10 @@ _IOCTL_SET_OWNER = (0x8901, 0x8902)
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
 _NUMBER, _ARCHITECTURE = 0, 4
+_FEW = 3
+"""Numbers that are compared one after the other."""
+_THE_PROCESS = 0x7FFFFFF1
+"""Stands for the process's number, which is never as high, until it is known."""
 _REFUSE = _ERRNO | errno.EPERM
 _UNKNOWN = _ERRNO | errno.ENOSYS
 
@@ -157,32 +161,48 @@ def filter_program(machine: str, pid: int, *, signals: bool) -> bytes:
 
     ``signals``: also refuse those to any other process, where Landlock does not know who is outside.
     """
+    code, places = _template(machine, signals=signals)
+    program = bytearray(code)
+    for place in places:
+        struct.pack_into("=I", program, place, pid)
+    return bytes(program)
+
+
+@functools.cache
+def _template(machine: str, *, signals: bool) -> tuple[bytes, list[int]]:
+    """Return the filter with a stand-in for the process, and where that stands; made once by whoever forks workers."""
     column, architecture = _ARCHITECTURES[machine]
     code = [_load(_ARCHITECTURE), _jump(_EQUAL, architecture, 1, 0), _give(_REFUSE), _load(_NUMBER)]
     if machine == "x86_64":
         code += [_jump(_AT_LEAST, _X32, 0, 1), _give(_REFUSE)]
-    code += _when(
-        _CLONE3[column], [_give(_UNKNOWN)]
-    )  # its flags are out of sight: the C library takes clone then
-    code += _when(
-        _CLONE[column], [_load(_argument(0)), *_refuse_if(_ANY_BIT, _NEW_NAMESPACES), _give(_ALLOW)]
-    )
-    code += _when(_SOCKETPAIR[column], _stream_pairs_only())
-    code += _when(_PRLIMIT[column], [_load(_argument(0)), *_allow_if_equal(0, pid), _give(_REFUSE)])
+    code += _search(sorted(_blocks(column, signals=signals).items()))
+    places = [8 * at + 4 for at, each in enumerate(code) if each[4:] == struct.pack("=I", _THE_PROCESS)]
+    return b"".join(code), places
+
+
+def _blocks(column: int, *, signals: bool) -> dict[int, list[bytes]]:
+    """Return what is done about a system call, by its number; a block ends in a verdict."""
+    refuse = [_give(_REFUSE)]
+    blocks: dict[int | None, list[bytes]] = {numbers[column]: refuse for numbers in _REFUSED.values()}
+    blocks[_CLONE3[column]] = [_give(_UNKNOWN)]  # its flags are out of sight: the C library takes clone then
+    blocks[_CLONE[column]] = [_load(_argument(0)), *_refuse_if(_ANY_BIT, _NEW_NAMESPACES), _give(_ALLOW)]
+    blocks[_SOCKETPAIR[column]] = _stream_pairs_only()
+    blocks[_PRLIMIT[column]] = [_load(_argument(0)), *_allow_if_equal(0, _THE_PROCESS), *refuse]
     if signals:
-        code += _signals_to_itself(column, pid)
-    return b"".join(code) + refusals(column) + _give(_ALLOW)
+        blocks |= _signals_to_itself(column)
+    return {number: block for number, block in blocks.items() if number is not None}
 
 
-@functools.cache
-def refusals(column: int) -> bytes:
-    """Return the part of the filter that is the same for every worker; made once by whoever forks them."""
-    code: list[bytes] = []
-    for numbers in _REFUSED.values():
-        number = numbers[column]
-        if number is not None:
-            code += _when(number, [_give(_REFUSE)])
-    return b"".join(code)
+def _search(blocks: list[tuple[int, list[bytes]]]) -> list[bytes]:
+    """Return code that finds the block of a number by halves: the kernel runs it for every call there is at the start.
+
+    It does so to know which calls need no look at their arguments; one after the other that took most of its time.
+    """
+    if len(blocks) <= _FEW:
+        return [each for number, block in blocks for each in _when(number, block)] + [_give(_ALLOW)]
+    half = len(blocks) // 2
+    low, high = _search(blocks[:half]), _search(blocks[half:])
+    return [_jump(_AT_LEAST, blocks[half][0], len(low), 0), *low, *high]
 
 
 @functools.cache
@@ -226,20 +246,24 @@ def _stream_pairs_only() -> list[bytes]:
     ]
 
 
-def _signals_to_itself(column: int, pid: int) -> list[bytes]:
-    code: list[bytes] = []
+def _signals_to_itself(column: int) -> dict[int | None, list[bytes]]:
+    blocks: dict[int | None, list[bytes]] = {}
     for name, numbers in _SIGNALS.items():
-        own = [] if name in {"tkill", "pidfd_send_signal"} else [_load(_argument(0)), *_allow_if_equal(pid)]
-        code += _when(numbers[column], [*own, _give(_REFUSE)])
+        own = (
+            []
+            if name in {"tkill", "pidfd_send_signal"}
+            else [_load(_argument(0)), *_allow_if_equal(_THE_PROCESS)]
+        )
+        blocks[numbers[column]] = [*own, _give(_REFUSE)]
     for call, requests in ((_FCNTL, _SET_OWNER), (_IOCTL, _IOCTL_SET_OWNER)):
         refused = [each for request in requests for each in _refuse_if(_EQUAL, request)]
-        code += _when(call[column], [_load(_argument(1)), *refused, _give(_ALLOW)])
-    return code
+        blocks[call[column]] = [_load(_argument(1)), *refused, _give(_ALLOW)]
+    return blocks
 
 
-def _when(number: int, block: list[bytes]) -> list[bytes]:
+def _when(number: int | None, block: list[bytes]) -> list[bytes]:
     """Go into ``block``, which must end in a verdict, for one system call; else past it."""
-    return [_jump(_EQUAL, number, 0, len(block)), *block]
+    return [] if number is None else [_jump(_EQUAL, number, 0, len(block)), *block]
 
 
 def _refuse_if(test: int, value: int) -> list[bytes]:
