@@ -30,7 +30,7 @@ from orchestrator_worker.protocol import ModelSpec, Value
 if TYPE_CHECKING:
     from orchestrator_worker.engines.base import Engine
 
-SHORTEST_MOVE_S = 0.5
+SHORTEST_MOVE_S = 2.0
 """So long, and as long as the load took, memory is moved into huge pages."""
 LONGEST_MESSAGE = 1 << 17
 """Bytes of an order or a report: what a socket of packets takes with the kernel's usual limits."""
