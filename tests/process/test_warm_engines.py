@@ -71,6 +71,7 @@ def test_chatllm_warm_is_chatllm_cold(bench: Bench, tmp_path: Path, role: str) -
             language="English",
             env={**bench.env, "CHATLLM_DOUBLE": "weights=1 context_shows=1"},
             start=start,
+            sandbox="off",
         )
         return answers(model, jobs, tmp_path / "cache")
 
@@ -84,7 +85,11 @@ def test_chatllm_warm_is_chatllm_cold(bench: Bench, tmp_path: Path, role: str) -
 @pytest.mark.skipif(importlib.util.find_spec("pocketsphinx") is None, reason="pocketsphinx is not installed")
 def test_pocketsphinx_warm_is_pocketsphinx_cold(tmp_path: Path) -> None:
     cut: list[EngineJob] = [Transcribe("sphinx", JFK), Align("sphinx", JFK, "and so my fellow americans")] * 2
-    cold, _, _ = answers(Model(name="sphinx", engine="pocketsphinx", start="cold"), cut[:2], tmp_path)
-    warm, starts, why = answers(Model(name="sphinx", engine="pocketsphinx", start="warm"), cut, tmp_path)
+    cold, _, _ = answers(
+        Model(name="sphinx", engine="pocketsphinx", start="cold", sandbox="off"), cut[:2], tmp_path
+    )
+    warm, starts, why = answers(
+        Model(name="sphinx", engine="pocketsphinx", start="warm", sandbox="off"), cut, tmp_path
+    )
     assert (starts, why) == ({"warm"}, "")
     assert [said(each) for each in warm] == [said(each) for each in cold] * 2
