@@ -82,7 +82,7 @@ class _Replay:
             elif kind == _MUNMAP:
                 self._unmap(record.address, record.size)
             else:
-                size = record.size
+                size: int = record.size
                 if MARK_BYTES <= size < _LAST_MARK and _is_mark(record):
                     if self._mark(MARKED[(size - MARK_BYTES) // MARK_STEP]):
                         return

@@ -54,7 +54,9 @@ def _read(content: bytes) -> ElfFile:
         return ElfFile()
     (table,) = struct.unpack_from("<Q", content, 40)
     size, count = struct.unpack_from("<HH", content, 58)
-    sections = [_SECTION.unpack_from(content, table + index * size) for index in range(count)]
+    sections: list[tuple[int, ...]] = [
+        _SECTION.unpack_from(content, table + index * size) for index in range(count)
+    ]
     symbols: dict[int, tuple[int, bytes]] = {}
     build_id = ""
     for section in sections:
