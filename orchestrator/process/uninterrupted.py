@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -41,9 +40,8 @@ def open_into(opened: list[int], path: str, flags: int) -> None:
 
 def close_all(opened: list[int]) -> None:
     """Close the descriptors in ``opened`` and take them out, each in one step; again is harmless."""
-    forget: Callable[[list[int]], int] = list.pop
     while opened:
-        any(map(os.close, map(forget, (opened,))))
+        any(map(os.close, map(list[int].pop, (opened,))))
 
 
 def read_small(path: str) -> bytes:
