@@ -58,7 +58,7 @@ text                            the text answered; absent: the job's own text, e
 warning                         a sentence that every transcript and alignment carries as its warning
 words_from_ms         0         where an alignment's first word starts; nothing keeps it within the audio
 --------------------- --------- ---- a process that is forked after the load ----------------------------------
-may_fork              false     whether the engine says that it may be
+may_fork              False     whether the engine says that it may be
 load_leaves           nothing   what speaks against it: a ``thread``, a ``socket`` or ``shared`` memory that the
                                 load leaves behind
 --------------------- --------- ---- faults ------------------------------------------------------------------
