@@ -262,6 +262,8 @@ def test_four_workers_fit_where_two_cold_ones_do(tmp_path: Path) -> None:
 HOST = """
 import sys, time
 from orchestrator import EngineJob, Model, Pool
+from orchestrator.process import fork_server
+fork_server.ANSWER_TIMEOUT_S = 60.0
 if __name__ == "__main__":
     model = Model(name="m", engine="synthetic", start="warm", options={"may_fork": True})
     pool = Pool(models=[model])
