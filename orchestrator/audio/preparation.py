@@ -36,6 +36,7 @@ from orchestrator_worker.protocol import Audio
 _WAY = 2
 """Counts the ways in which recordings were converted: copies of an earlier one are not used."""
 _URL = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+):/{1,3}(?=[^/])")
+_USER = re.compile(r"^[^/?#]*@")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _SHORT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 _MOST_KNOWN = 4096
@@ -107,12 +108,15 @@ def _remember(sha256: str, found: InPlace) -> None:
 
 
 def url_in(path: str) -> str | None:
-    """Return the URL that was given in the place of a path, or None; ``Path`` has taken one of its slashes."""
+    """Return the URL that was given in the place of a path, or None; ``Path`` has taken one of its slashes.
+
+    To be shown: name and password of a user in it are left out.
+    """
     found = _URL.match(path)
     if found is None or os.path.lexists(path):
         return None
     slashes = "///" if found[1].casefold() == "file" else "//"
-    return f"{found[1]}:{slashes}{path[found.end() :]}"
+    return f"{found[1]}:{slashes}{_USER.sub('…@', path[found.end() :])}"
 
 
 def url_problem(url: str) -> tuple[str, str]:
@@ -128,7 +132,7 @@ def _opened(shown: str) -> Generator[int]:
         descriptor = os.open(shown, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except FileNotFoundError:
         if url := url_in(shown):
-            raise AudioError(shown, *url_problem(url)) from None
+            raise AudioError(url, *url_problem(url)) from None
         raise AudioError(
             shown, "there is no such file", "check the path; inside experiments.toml it counts from that file"
         ) from None

@@ -378,6 +378,9 @@ def test_a_path_that_is_no_text_is_given_to_workers_as_a_copy(tmp_path: Path) ->
         ("file:/tmp/a.wav", "file:///tmp/a.wav"),
         ("file:///tmp/a.wav", "file:///tmp/a.wav"),
         ("s3://bucket/a.wav", "s3://bucket/a.wav"),
+        ("https://me:secret@example.org/a@b.wav", "https://…@example.org/a@b.wav"),
+        ("https:/me:se@cret@example.org", "https://…@example.org"),
+        ("https://example.org/talk?to=me@example.org", "https://example.org/talk?to=me@example.org"),
         ("a:b.wav", None),
         ("/a/https:/b", None),
         ("c:", None),
@@ -387,6 +390,9 @@ def test_urls_are_told_from_paths(given: str, url: str | None) -> None:
     assert url_in(given) == url
 
 
-def test_a_url_has_a_sentence_of_its_own(cache: Path) -> None:
-    error = problem_of(Path("https://example.org/talk.mp3"), cache)
-    assert "is a URL, and nothing is fetched from the network" in error.problem
+def test_a_url_has_a_sentence_of_its_own_and_tells_no_password(cache: Path) -> None:
+    with pytest.raises(AudioError) as caught:
+        prepare(Path("https://me:secret@example.org/talk.mp3"), cache)
+    assert caught.value.path == "https://…@example.org/talk.mp3"
+    assert "is a URL, and nothing is fetched from the network" in str(caught.value)
+    assert "secret" not in str(caught.value)
