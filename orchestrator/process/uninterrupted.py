@@ -57,5 +57,6 @@ def read_small(path: str) -> bytes:
         while chunk := os.read(opened[0], 1 << 16):
             text += chunk
     finally:
-        close_all(opened)
+        if opened:  # called here: a function of Python could be struck at its first step
+            os.close(*opened)
     return text

@@ -29,7 +29,7 @@ from orchestrator.process.sharing.channel import (
 from orchestrator.process.sharing.shared_result import take_result
 from orchestrator.process.spawn import child_environment, late_environment, refusal, spawn
 from orchestrator.process.stderr_tail import StderrTail
-from orchestrator.process.uninterrupted import close_all, open_into
+from orchestrator.process.uninterrupted import open_into
 from orchestrator_worker.framing import DEFAULT_CAP, FrameDecoder, FramingError, check_size, frame
 from orchestrator_worker.protocol import Command, Done, Failed, Reply, Run, Sandbox
 
@@ -255,7 +255,8 @@ class WorkerProcess:
         except OSError:  # it cannot be opened, or nothing is in it
             return b""
         finally:
-            close_all(reader)
+            if reader:  # called here: a function of Python could be struck at its first step
+                os.close(*reader)
 
     def pump(self) -> list[Reply]:
         """Write and read what is possible now, keep the noise, notice a death. Never blocks.
