@@ -321,7 +321,10 @@ def test_a_pool_closes_at_once_while_a_template_loads() -> None:
     with Pool(models=[model(load_ms=600_000)]) as pool:
         future = pool.submit(JOB)
         wait_until(lambda: of_model(pool).template is not None)
-        future.cancel()
+        template = of_model(pool).template
+        assert future.cancel()
+    assert template is not None
+    assert not _lives(template.pid), "close waits for its end, and not for its load"
 
 
 @pytest.mark.soak
