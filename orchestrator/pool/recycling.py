@@ -1,4 +1,4 @@
-"""When a pool replaces its workers, as a user says it. The rules made of that: ``core/recycling_rules``."""
+"""When a pool replaces its workers, as a user says it. The rules made of that: ``core/recycling/rules``."""
 
 from __future__ import annotations
 

@@ -15,9 +15,8 @@ In reading order:
 - ``termination``, ``outcomes``: how workers leave and why, and how jobs end
 - ``timers``: when which worker or job must be looked at
 - ``memory_monitor``, ``memory_budget``, ``restart_limit``: limits
-- ``recycling_rules``: when a worker is due to be replaced
-- ``auto_recycling``, ``learned_recycling``, ``growth_model``: recycling that is learnt while the pool runs
 - ``recovery``: consistent again after a decision that was interrupted half way
 
-The folder ``warm`` decides about templates, from which workers are forked with their model loaded.
+The folder ``recycling`` decides when a worker is replaced, ``warm`` about templates, from which workers are forked with
+their model loaded.
 """

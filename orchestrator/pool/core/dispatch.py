@@ -10,7 +10,7 @@ from orchestrator.errors import HostShortageError, SpawnError
 from orchestrator.pool.core.entities import JobRecord, ModelQueue, Slot, Template, Worker
 from orchestrator.pool.core.outcomes import Outcomes, identity
 from orchestrator.pool.core.prefetch import Prefetch
-from orchestrator.pool.core.recycling_rules import Limits, draw_limits, time_to_prepare
+from orchestrator.pool.core.recycling.rules import Limits, draw_limits, time_to_prepare
 from orchestrator.pool.core.registry import Registry
 from orchestrator.pool.core.scheduling import (
     KEEP_WARM_PRIORITY,

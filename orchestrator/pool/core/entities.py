@@ -25,10 +25,10 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from orchestrator.errors import Attempt, ModelOutOfUseError
-from orchestrator.pool.core.growth_model import Learner, Trace
 from orchestrator.pool.core.job_queue import JobQueue
 from orchestrator.pool.core.memory_budget import first_guess, learnt_need
-from orchestrator.pool.core.recycling_rules import Limits
+from orchestrator.pool.core.recycling.growth_model import Learner, Trace
+from orchestrator.pool.core.recycling.rules import Limits
 from orchestrator.pool.core.restart_limit import RestartLimit, Rests
 from orchestrator.pool.core.states import (
     JOB_TRANSITIONS,

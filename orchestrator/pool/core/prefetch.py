@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from orchestrator.pool.core.entities import JobRecord, Worker
 from orchestrator.pool.core.outcomes import Outcomes
-from orchestrator.pool.core.recycling_rules import NO_LIMITS
+from orchestrator.pool.core.recycling.rules import NO_LIMITS
 from orchestrator.pool.core.registry import Registry
 from orchestrator.pool.core.states import JobEvent, JobState, WorkerEvent, WorkerState
 

@@ -18,9 +18,9 @@ from orchestrator.pool.core.entities import (
     TemplateLink,
     Worker,
 )
-from orchestrator.pool.core.growth_model import Learner
 from orchestrator.pool.core.memory_budget import Budget
-from orchestrator.pool.core.recycling_rules import NO_LIMITS, next_check_s
+from orchestrator.pool.core.recycling.growth_model import Learner
+from orchestrator.pool.core.recycling.rules import NO_LIMITS, next_check_s
 from orchestrator.pool.core.restart_limit import StartPause
 from orchestrator.pool.core.states import WorkerState
 from orchestrator.pool.core.timers import Timers

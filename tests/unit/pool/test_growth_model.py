@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from orchestrator.pool.core.growth_model import MOST_POINTS, Learner, Trace
-from orchestrator.pool.core.learned_recycling import (
+from orchestrator.pool.core.recycling.growth_model import MOST_POINTS, Learner, Trace
+from orchestrator.pool.core.recycling.learned import (
     MOST_UNWATCHED_JOBS,
     UNWATCHED_JOBS,
     Due,

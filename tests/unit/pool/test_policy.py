@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from orchestrator.config.types import RecycleConfig, RecycleLimits
 from orchestrator.pool.core.memory_budget import BARE_WORKER_BYTES, Budget, first_guess, learnt_need
-from orchestrator.pool.core.recycling_rules import (
+from orchestrator.pool.core.recycling.rules import (
     NO_LIMITS,
     Limits,
     draw_limits,

@@ -3,7 +3,7 @@
 ::
 
     readings of each worker ──▶ Trace ─┐
-    (between jobs, within jobs)        ├─▶ Learner ──▶ Growth ──▶ learned_recycling ──▶ stay, prepare, stop
+    (between jobs, within jobs)        ├─▶ Learner ──▶ Growth ──▶ learned ──▶ stay, prepare, stop
     of earlier generations ──▶ Traces ─┘
 
 The rate is the median of the slopes between all readings of the same life, pooled over lives (P. K. Sen, 1968; R. M.

@@ -1,14 +1,14 @@
 """Recycling by what the pool itself has learnt: gathers the facts, asks, and acts on the answer.
 
-What is learnt is in :mod:`.growth_model`, what follows from it in :mod:`orchestrator.pool.core.learned_recycling`; both
-know no pool.
+What is learnt is in :mod:`.growth_model`, what follows from it in :mod:`.learned`; both know no pool.
 """
 
 from __future__ import annotations
 
 from orchestrator.pool.core.entities import Worker
-from orchestrator.pool.core.growth_model import Learner
-from orchestrator.pool.core.learned_recycling import (
+from orchestrator.pool.core.prefetch import SHORT_JOB_S
+from orchestrator.pool.core.recycling.growth_model import Learner
+from orchestrator.pool.core.recycling.learned import (
     Due,
     Standing,
     best_jobs,
@@ -16,7 +16,6 @@ from orchestrator.pool.core.learned_recycling import (
     limit_for,
     unwatched_jobs,
 )
-from orchestrator.pool.core.prefetch import SHORT_JOB_S
 from orchestrator.pool.core.registry import Registry
 from orchestrator.pool.core.states import ExitReason
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 from math import ceil, sqrt
 from typing import NamedTuple
 
-from orchestrator.pool.core.growth_model import WINDOW, Growth, Trace
+from orchestrator.pool.core.recycling.growth_model import WINDOW, Growth, Trace
 
 LAST_PART = 0.9
 """Share of its room that a worker may use before anything is planned for growth that may yet end."""
