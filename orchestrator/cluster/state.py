@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from orchestrator.errors import Attempt
-from orchestrator.pool.core.entities import Promise
+from orchestrator.pool.core.interfaces import Promise
 from orchestrator.pool.core.states import JobEvent, JobState, next_job_state
 from orchestrator.pool.stats import PoolStats
 from orchestrator.pool.submission.payload import Payload

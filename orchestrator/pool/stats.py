@@ -9,8 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from orchestrator.pool.core.auto_recycling import worker_best_jobs, worker_limit
 from orchestrator.pool.core.entities import ModelQueue, Sample, Slot, Template, Worker
-from orchestrator.pool.core.recycling.auto import worker_best_jobs, worker_limit
 from orchestrator.pool.core.registry import Registry
 from orchestrator.pool.core.states import JobState
 from orchestrator.pool.metrics import HistogramStats

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from orchestrator.pool.core.auto_recycling import AutoRecycling
 from orchestrator.pool.core.dispatch import Dispatch
 from orchestrator.pool.core.entities import JobRecord, Worker
 from orchestrator.pool.core.memory_monitor import MemoryMonitor
 from orchestrator.pool.core.outcomes import Outcomes
 from orchestrator.pool.core.prefetch import FEW_PREFETCHED, Prefetch
-from orchestrator.pool.core.recycling.auto import AutoRecycling
 from orchestrator.pool.core.recycling.rules import NO_LIMITS, due, must_stop_working
 from orchestrator.pool.core.registry import Registry
 from orchestrator.pool.core.states import ExitReason, JobState, WorkerEvent, WorkerState

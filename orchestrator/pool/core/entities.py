@@ -11,20 +11,18 @@ stands ready as a reserve. A worker that was told to go is in no slot any more, 
 its process is confirmed gone.
 
 A model whose workers are started warm has a ``Template``, from which they are forked.
-
-``Promise``, ``Link`` and ``TemplateLink`` are what the outside offers for a job and for processes.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter, deque
-from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 import msgspec
 
 from orchestrator.errors import Attempt, ModelOutOfUseError
+from orchestrator.pool.core.interfaces import Link, Promise, TemplateLink
 from orchestrator.pool.core.job_queue import JobQueue
 from orchestrator.pool.core.memory_budget import first_guess, learnt_need
 from orchestrator.pool.core.recycling.growth_model import Learner, Trace
@@ -42,42 +40,12 @@ from orchestrator.pool.core.states import (
     next_state,
 )
 from orchestrator.pool.models import Model
-from orchestrator_worker.protocol import Chunk, Command
 
 _WITHOUT_MODEL = {WorkerState.STARTING, WorkerState.LOADING, WorkerState.LEAVING, WorkerState.GONE}
 SERIES_LENGTH = 3000
 """Readings kept per slot: a minute at 20 ms."""
 WEIGHT_OF_THE_NEWEST = 0.2
 """In the moving means of how long starts and jobs take."""
-
-
-class Promise(Protocol):
-    """The caller's side of a job. Each call says whether the caller still waits: False after a cancel."""
-
-    def begin(self) -> bool:
-        """Work is about to start."""
-        ...
-
-    def resolve(self, value: Any) -> bool:
-        """The job has its result."""
-        ...
-
-    def reject(self, error: BaseException) -> bool:
-        """The job has failed; ``error`` says how."""
-        ...
-
-    def add_chunk(self, chunk: Chunk) -> int:
-        """A piece of text came; return how many characters wait for a reader."""
-        ...
-
-    @property
-    def reads_later(self) -> bool:
-        """Whether the caller waits for the result first: it reads no text meanwhile."""
-        ...
-
-    def done(self) -> bool:
-        """Whether the caller has its answer, or has cancelled."""
-        ...
 
 
 class JobRecord(msgspec.Struct, eq=False):
@@ -114,93 +82,6 @@ class JobRecord(msgspec.Struct, eq=False):
     def move(self, event: JobEvent) -> None:
         """Change the state as the table says."""
         self.state = JOB_TRANSITIONS.get((self.state, event)) or next_job_state(self.state, event)
-
-
-class Link(Protocol):
-    """What the supervisor can do to one process. No call blocks."""
-
-    @property
-    def pid(self) -> int:
-        """The process's number."""
-        ...
-
-    @property
-    def start(self) -> str:
-        """How the process began: ``exec`` or ``fork``."""
-        ...
-
-    def send(self, command: Command) -> None:
-        """Send a command. Nothing happens to the dead."""
-        ...
-
-    def send_frame(self, frame: bytes) -> None:
-        """Send an encoded command, or several."""
-        ...
-
-    def pass_descriptor(self, ticket: int, descriptor: int) -> None:
-        """Pass a descriptor for the job of this ticket, which is sent next."""
-        ...
-
-    def recall(self, sizes: Sequence[int]) -> int:
-        """Recall frames that were sent last, of these ``sizes``, oldest first; return how many were not begun."""
-        ...
-
-    def has_read(self, frame: bytes) -> bool:
-        """Whether the process, which is dead, had begun to read this frame."""
-        ...
-
-    @property
-    def full(self) -> bool:
-        """Whether something waits for room in the pipe."""
-        ...
-
-    def pause(self, paused: bool) -> None:
-        """Read no further replies, so that the process waits for room in its pipe; or read them again."""
-        ...
-
-    def signal(self, number: int) -> None:
-        """Signal the process and its group."""
-        ...
-
-    def read_rss(self, *, anew: bool = False) -> int:
-        """Return the resident bytes now, 0 when the process is gone; of one forked from a template its own alone.
-
-        ``anew``: not as far as it was read a moment ago.
-        """
-        ...
-
-    def group_killed(self) -> bool:
-        """Whether the kernel has killed in the process's own control group, for its limit."""
-        ...
-
-    def read_pulse(self) -> tuple[int, str] | None:
-        """Return how often its threads have run, and its state; None: the system does not tell, or it is gone."""
-        ...
-
-    def stderr_tail(self) -> str:
-        """Return what it printed last."""
-        ...
-
-
-class TemplateLink(Protocol):
-    """What the supervisor can do to the process of a template. No call blocks for long."""
-
-    @property
-    def pid(self) -> int:
-        """The process's number."""
-        ...
-
-    def read_rss(self) -> int:
-        """Return the resident bytes now, 0 when the process is gone."""
-        ...
-
-    def outdated(self) -> bool:
-        """Whether the model's files have changed since it was started, or the environment of its workers."""
-        ...
-
-    def close(self) -> None:
-        """Kill it."""
-        ...
 
 
 class Sample(NamedTuple):

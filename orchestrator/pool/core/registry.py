@@ -11,13 +11,12 @@ from typing import Protocol
 from orchestrator.pool.core.entities import (
     HungUp,
     JobRecord,
-    Link,
     ModelQueue,
     Slot,
     Template,
-    TemplateLink,
     Worker,
 )
+from orchestrator.pool.core.interfaces import Link, TemplateLink
 from orchestrator.pool.core.memory_budget import Budget
 from orchestrator.pool.core.recycling.growth_model import Learner
 from orchestrator.pool.core.recycling.rules import NO_LIMITS, next_check_s

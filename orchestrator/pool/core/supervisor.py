@@ -2,7 +2,7 @@
 
 It has no thread, no clock and no process of its own. The event loop (:mod:`orchestrator.pool.runtime.event_loop`)
 calls it, from one thread at a time, with the time. :class:`~orchestrator.pool.core.registry.Effects` and
-:class:`~orchestrator.pool.core.entities.Link` carry out what it decides, so its tests need no process and no sleep.
+:class:`~orchestrator.pool.core.interfaces.Link` carry out what it decides, so its tests need no process and no sleep.
 
 ::
 

@@ -30,7 +30,7 @@ _runs = msgspec.msgpack.Decoder(Run)
 
 
 class ProcessLink:
-    """One worker process. Implements :class:`~orchestrator.pool.core.entities.Link`."""
+    """One worker process. Implements :class:`~orchestrator.pool.core.interfaces.Link`."""
 
     __slots__ = (
         "_greeted",

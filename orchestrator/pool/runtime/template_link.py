@@ -28,7 +28,7 @@ _MOST_FILES = 256
 
 
 class ProcessTemplateLink:
-    """One template's process. Implements :class:`~orchestrator.pool.core.entities.TemplateLink`."""
+    """One template's process. Implements :class:`~orchestrator.pool.core.interfaces.TemplateLink`."""
 
     def __init__(self, template: Template, python: str | None) -> None:
         """Start the process and limit it as a worker.

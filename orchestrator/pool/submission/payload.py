@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 
 from orchestrator.pool import jobs
-from orchestrator.pool.core.entities import JobRecord, ModelQueue, Promise
+from orchestrator.pool.core.entities import JobRecord, ModelQueue
+from orchestrator.pool.core.interfaces import Promise
 from orchestrator.pool.models import FUNCTION_MODEL
 from orchestrator.pool.runtime.tickets import UNASSIGNED
 from orchestrator.pool.submission.arguments import CURE, least_size, pack_arguments, share_arguments

@@ -11,8 +11,8 @@ from fake_pool import MIB, FakePool, FakePromise
 from quick_jobs import quick_pool, with_prefetched
 
 from orchestrator.errors import ModelOutOfUseError
+from orchestrator.pool.core.auto_recycling import worker_limit
 from orchestrator.pool.core.entities import SERIES_LENGTH, ModelQueue
-from orchestrator.pool.core.recycling.auto import worker_limit
 from orchestrator.pool.core.recycling.growth_model import Growth, Learner
 from orchestrator.pool.core.scheduling import MOST_OVERTAKEN, Demand, Give, Memory, SlotView, next_step
 from orchestrator.pool.core.states import JobState, WorkerState

@@ -1,6 +1,6 @@
 """Recycling by what the pool itself has learnt: gathers the facts, asks, and acts on the answer.
 
-What is learnt is in :mod:`.growth_model`, what follows from it in :mod:`.learned`; both know no pool.
+What is learnt is in :mod:`.recycling.growth_model`, what follows from it in :mod:`.recycling.learned`.
 """
 
 from __future__ import annotations
