@@ -12,6 +12,7 @@ In reading order:
 - ``supervisor``: takes each event, asks the modules below, returns the effects
 - ``scheduling``, ``dispatch``: which worker gets which job, decided and carried out
 - ``prefetch``: short jobs that are sent before the worker is free
+- ``starts``: what comes of a worker's start
 - ``after_job``: what an answer brings, to its caller and to the worker
 - ``termination``, ``outcomes``: how workers leave and why, and how jobs end
 - ``timers``: when which worker or job must be looked at

@@ -10,25 +10,19 @@ calls it, from one thread at a time, with the time. :class:`~orchestrator.pool.c
     workers ── loaded, done … ──▶ │ supervisor │
     time ──── tick, sample ─────▶ └────────────┘ ── result or error, once ──▶ promises
 
-Its parts: :mod:`.dispatch` (jobs to workers), :mod:`.prefetch` (jobs in a worker's pipe), :mod:`.after_job`,
-:mod:`.termination` (workers leave), :mod:`.outcomes` (jobs end), :mod:`.warm` (what workers are forked from) and
-:mod:`.memory_monitor`, all on the state in :mod:`.registry`.
+Its parts: :mod:`.dispatch` (jobs to workers), :mod:`.prefetch` (jobs in a worker's pipe), :mod:`.starts` (workers
+load), :mod:`.after_job`, :mod:`.termination` (workers leave), :mod:`.outcomes` (jobs end), :mod:`.warm` (what workers
+are forked from) and :mod:`.memory_monitor`, all on the state in :mod:`.registry`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from orchestrator.errors import (
-    SHORTAGES,
-    EngineUnavailableError,
-    HostShortageError,
     JobCancelledError,
     JobError,
     ProtocolError,
-    SpawnError,
-    WorkerError,
 )
 from orchestrator.pool.core.after_job import AfterJob
 from orchestrator.pool.core.dispatch import Dispatch
@@ -39,17 +33,14 @@ from orchestrator.pool.core.prefetch import Prefetch
 from orchestrator.pool.core.recovery import Recovery
 from orchestrator.pool.core.registry import Effects, Registry
 from orchestrator.pool.core.restart_limit import StartPause
+from orchestrator.pool.core.starts import Starts
 from orchestrator.pool.core.states import ExitReason, JobEvent, JobState, WorkerEvent, WorkerState
 from orchestrator.pool.core.termination import Rung, Termination
 from orchestrator.pool.core.warm.templates import Templates
-from orchestrator.pool.events import WorkerLoaded
 from orchestrator.pool.models import Model
 from orchestrator.pool.options import Settings
-from orchestrator.remote_errors import job_error
-from orchestrator.stderr_lines import library_first
 from orchestrator_worker.protocol import Chunk, Done, Failed, Loaded, Ready, Reply, Returned, Trimmed
 
-_ERRNO = re.compile(r"\[Errno (\d+)\]")
 MOST_UNREAD = 1 << 20
 """Characters of one job's text that may wait for a reader."""
 MOST_KEPT = 1 << 26
@@ -73,6 +64,9 @@ class Supervisor:
         )
         self._after_job = AfterJob(
             self.registry, self._outcomes, self._termination, self._dispatch, self._prefetch, self._memory
+        )
+        self._starts = Starts(
+            self.registry, self._outcomes, self._termination, self._dispatch, self._after_job, self._memory
         )
         if settings.prestart is not None:
             for slot in self.registry.slots[: settings.workers]:
@@ -188,7 +182,7 @@ class Supervisor:
             case Ready() if worker.state is WorkerState.STARTING:
                 worker.move(WorkerEvent.READIED)  # starting -> loading
             case Loaded() if worker.state is WorkerState.LOADING and reply.id == worker.ticket:
-                self._loaded(worker, reply, now)
+                self._starts.loaded(worker, reply, now)
             case Trimmed() if worker.state is WorkerState.TRIMMING and reply.id == worker.ticket:
                 self._after_job.trimmed(worker, now)
             case Returned() if self._prefetch.returned(worker, reply.id, now):
@@ -242,60 +236,17 @@ class Supervisor:
         self.registry.touch(worker)
         self._termination.reap(worker, status, words, now)
 
-    def _loaded(self, worker: Worker, loaded: Loaded, now: float) -> None:
-        worker.move(WorkerEvent.LOADED)  # loading -> idle
-        model_queue, registry = worker.model_queue, self.registry
-        registry.timers.clear(worker)
-        worker.ready_at = now
-        model_queue.learn_start(now - worker.started_at)
-        registry.metrics.load_durations.add(loaded.seconds)
-        model_queue.restart_limit.started()
-        model_queue.out_of_use, model_queue.half_open = None, False
-        model_queue.rests.forget()
-        registry.start_pause.started(worker.started_at)
-        self._memory.learn(worker)
-        if registry.settings.hard_budget:
-            registry.sample_soon(now)  # it may stand idle above the budget
-        if registry.effects.listening:
-            registry.effects.tell(
-                WorkerLoaded(
-                    at_s=now,
-                    model=model_queue.name,
-                    start_s=now - worker.started_at,
-                    load_s=loaded.seconds,
-                    rss_bytes=worker.rss_bytes,
-                    **identity(worker),
-                )
-            )
-        if worker is worker.slot.worker:
-            self._after_job.stands_idle(worker, now)
-        else:
-            self._after_job.successor_ready(worker, now)
-
     def _failed(self, worker: Worker, failed: Failed, now: float) -> None:
         job = worker.job
         if worker.state in {WorkerState.BUSY, WorkerState.CANCELLING} and job is not None:
             self._after_job.answered(worker, job, failed, now)
         elif worker.state is WorkerState.LOADING:
-            self._load_failed(worker, failed, now)
+            self._starts.failed(worker, failed, now)
         elif worker.state is WorkerState.TRIMMING:
             self._after_job.trimmed(worker, now)
         else:
             problem = f"Failed out of turn, while {worker.state}: {failed.message}"
             self.broke_protocol(worker, ProtocolError(problem, **identity(worker)), now)
-
-    def _load_failed(self, worker: Worker, failed: Failed, now: float) -> None:
-        error: Exception
-        if _is_shortage(failed):
-            self._dispatch.put_off_starts(HostShortageError(failed.message, **identity(worker)), now)
-            self._termination.dismiss(worker, ExitReason.START_FAILED, now)
-            return
-        if failed.kind == "unavailable":
-            error = EngineUnavailableError(failed.message, failed.how_to_get_it)
-        else:
-            error = job_error(failed)
-        self._termination.dismiss(worker, ExitReason.START_FAILED, now)
-        self._termination.start_failed(worker.model_queue, error, now)
 
     def recover(self, unheard: Worker | None, now: float) -> list[tuple[Worker, Reply]]:
         """Make the state consistent after a decision that was interrupted half way; see :mod:`.recovery`.
@@ -313,7 +264,7 @@ class Supervisor:
             if isinstance(key, JobRecord):
                 self._job_due(key, now)
             elif isinstance(key, StartPause):
-                self._start_pause_over(now)
+                self._starts.pause_over(now)
             elif isinstance(key, HungUp):
                 self._hung_up_and_lives(key.worker, now)
             elif isinstance(key, Template):
@@ -331,18 +282,6 @@ class Supervisor:
             return sample_at if due_at is None else due_at
         return min(due_at, sample_at)
 
-    def _start_pause_over(self, now: float) -> None:
-        """Try to start workers again; where none has lived for the time that a start may take, no job waits longer."""
-        registry = self.registry
-        registry.replan = True
-        why = registry.start_pause.why
-        if why is None or any(registry.workers()):
-            return
-        if now - registry.start_pause.since >= registry.settings.start_timeout_s:
-            for model_queue in registry.model_queues.values():
-                for job in model_queue.waiting.members():
-                    self._outcomes.fail(job, HostShortageError(why), "refused", now)
-
     def _job_due(self, job: JobRecord, now: float) -> None:
         if job.state is JobState.WAITING:
             self._outcomes.time_out(job, now)
@@ -356,7 +295,7 @@ class Supervisor:
     def _worker_due(self, worker: Worker, now: float) -> None:
         match worker.state:
             case WorkerState.STARTING | WorkerState.LOADING:
-                self._start_timed_out(worker, now)
+                self._starts.timed_out(worker, now)
             case WorkerState.BUSY:
                 assert worker.job is not None
                 self._outcomes.time_out(worker.job, now)
@@ -369,17 +308,6 @@ class Supervisor:
                 self._termination.step_further(worker, now)
             case _:
                 self._after_job.idle_due(worker, now)
-
-    def _start_timed_out(self, worker: Worker, now: float) -> None:
-        limit_s = self.registry.settings.start_timeout_s
-        error: WorkerError = SpawnError(
-            f"not loaded within {limit_s:g} s; last output:\n{library_first(worker.link.stderr_tail())}",
-            **identity(worker),
-        )
-        self._termination.dismiss(
-            worker, ExitReason.START_FAILED, now, cause=f"a start longer than {limit_s:g} s"
-        )
-        self._termination.start_failed(worker.model_queue, error, now)
 
     # ------------------------------------------------------------------ the end of every round
 
@@ -395,9 +323,3 @@ class Supervisor:
         for worker in list(self.registry.workers()):
             if worker.state in idle:
                 self._termination.dismiss(worker, ExitReason.SHUTDOWN, now)
-
-
-def _is_shortage(failed: Failed) -> bool:
-    """Whether a load failed because the system had something no more: descriptors, processes, memory, disk."""
-    found = _ERRNO.match(failed.message)
-    return failed.kind == "error" and found is not None and int(found[1]) in SHORTAGES
