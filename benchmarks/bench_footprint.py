@@ -28,9 +28,9 @@ from recording import host, record, show
 from rounds import median_of, take_turns
 from small_jobs import process_number_after_a_pause
 
-from orchestrator.process.descendants import descendants
 from orchestrator.process.dialogue import Dialogue
 from orchestrator.process.memory import read_boundary
+from orchestrator.process.sampling.descendants import descendants
 
 MB = 1024 * 1024
 BARE = "import msgspec.msgpack, sys; sys.stdout.write('x'); sys.stdout.flush(); sys.stdin.read()"

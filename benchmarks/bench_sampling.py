@@ -25,11 +25,11 @@ from typing import Any
 import psutil
 from recording import host, record, show
 
-from orchestrator.process.descendants import descendants
 from orchestrator.process.memory import read_boundary, reset_peak
-from orchestrator.process.sample_record import RECORD_SIZE
-from orchestrator.process.sampler import Sampler
-from orchestrator.process.samples import SampleWriter
+from orchestrator.process.sampling.descendants import descendants
+from orchestrator.process.sampling.sample_record import RECORD_SIZE
+from orchestrator.process.sampling.sampler import Sampler
+from orchestrator.process.sampling.samples import SampleWriter
 
 MB = 1024 * 1024
 KB = 1024

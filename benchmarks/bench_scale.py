@@ -22,7 +22,7 @@ from rounds import take_turns
 
 from orchestrator.pool.jobs import Call
 from orchestrator.pool.pool import Pool
-from orchestrator.process.resident import ResidentReader
+from orchestrator.process.sampling.resident import ResidentReader
 
 WORKERS = (1, 2, 4, 8, 16, 32, 64)
 QUEUES = (1_000, 10_000, 100_000, 1_000_000)

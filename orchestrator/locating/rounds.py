@@ -29,7 +29,7 @@ from orchestrator.experiments.running.step_texts import StepTexts
 from orchestrator.experiments.storage.records import Boundary, Reading
 from orchestrator.locating.schedule import Schedule
 from orchestrator.process.engine_environment import engine_defaults
-from orchestrator.process.sampler import Sampler
+from orchestrator.process.sampling.sampler import Sampler
 from orchestrator_worker.protocol import Job, Transcript
 
 PYTHON_OBJECTS_IN_THE_HEAP = {"PYTHONMALLOC": "malloc"}

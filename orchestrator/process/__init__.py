@@ -3,19 +3,15 @@
 In reading order:
 
 - ``cgroup``: the control groups of this process and the limits they put on it
-- ``deadlines``: deadlines at a fixed pace that do not drift. Pure: the time is passed in
 - ``uninterrupted``: locks and descriptors that an interrupt cannot leave behind
 - ``memory``: the memory of another process, read from outside, in full
 - ``exit_status``: the words for an exit status, as results, logs and errors use them
 - ``engine_environment``: the environment that an engine's worker should start with
 - ``start_language``: for which language a model must be started, where its engine reads it then
 - ``fork_server``: the host's side of a fork server (``fork_server``)
-- ``sample_record``: one record of the time series
 - ``stderr_tail``: keep the last of what a worker printed
-- ``resident``: how much of another process is resident, read fast: for time series
 - ``offspring``: a started worker as the system sees it
-- ``samples``: the time series on disk
-- ``descendants``: a worker's descendants and what they hold
+- ``sampling``: the memory of other processes, read at a fixed pace
 - ``sharing``: descriptors and memory that parent and worker share
 - ``result_values``: what a worker sent as a job's result, made into a value
 - ``pulse``: whether a process has run lately
@@ -23,8 +19,6 @@ In reading order:
 - ``warm``: workers that are forked with their model loaded: the host's side
 - ``spawn``: start a worker process with its pipes
 - ``resources``: what a process holds besides memory
-- ``watch``: one watched process
 - ``worker_process``: one worker process as the parent sees it
-- ``sampler``: the thread that reads the memory of worker processes at a fixed pace
 - ``dialogue``: ask a worker and wait for its answer: the blocking way to drive one worker process
 """

@@ -7,7 +7,7 @@ Which file is read when (figures: ``benchmarks/results/sampling.json``, made by 
 ================  =========  ==========================================================================
 file              a read     what for
 ================  =========  ==========================================================================
-``statm``         1.6 µs     the time series (:mod:`.resident`). Gives RSS and its anonymous part
+``statm``         1.6 µs     the time series (:mod:`.sampling.resident`). Gives RSS and its anonymous part
                              (resident − shared), equal to ``status`` to the page
 ``status``        9 µs       boundaries: anonymous, file and shared parts, swap, VmHWM, threads
 ``smaps_rollup``  1 ms a     boundaries only: USS and PSS. The kernel walks every page table, so it takes

@@ -21,8 +21,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.process.descendants import descendants
 from orchestrator.process.memory import ON_LINUX, ProcessGoneError, read_boundary
+from orchestrator.process.sampling.descendants import descendants
 
 _SHARED_FILES = ("/dev/shm/", "/memfd:", "/SYSV", "/dev/zero")  # noqa: S108 - as they stand in maps and fd
 _SYSV = Path("/proc/sysvipc/shm")

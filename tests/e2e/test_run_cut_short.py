@@ -16,7 +16,7 @@ from orchestrator.errors import ResultsError
 from orchestrator.experiments.results.results_file import RESULTS_SCHEMA
 from orchestrator.experiments.storage.manifest import read_manifest
 from orchestrator.experiments.storage.records import IterationRecord, SeriesEnd
-from orchestrator.process.samples import read_samples
+from orchestrator.process.sampling.samples import read_samples
 
 ITERATIONS = 5
 PLAN = experiment("a", "recreate", "reuse", "recycle", iterations=ITERATIONS, recycle_after=2)

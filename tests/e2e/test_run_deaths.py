@@ -6,7 +6,7 @@ import pytest
 from lab import Lab, asr, experiment, synthetic
 
 from orchestrator.experiments.storage.records import IterationRecord, SeriesEnd
-from orchestrator.process.samples import read_samples
+from orchestrator.process.sampling.samples import read_samples
 
 PHASES = {"load": "load", "run": "infer", "unload": "unload"}
 STRIKES_AT = 2

@@ -15,7 +15,7 @@ from lab import END_S, PATIENCE_S, TEXT, Lab, align, asr, experiment, read_json,
 
 from orchestrator.experiments.results.results_file import RESULTS_SCHEMA
 from orchestrator.experiments.storage.records import IterationRecord, SeriesEnd
-from orchestrator.process.samples import read_samples
+from orchestrator.process.sampling.samples import read_samples
 
 PER_JOB_MB, PER_LOAD_MB = 0.25, 0.5
 PEAK_MB = 24

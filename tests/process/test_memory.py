@@ -11,9 +11,9 @@ from memory_peer import MemoryChild
 
 from orchestrator.experiments.judging.readings import memory_series
 from orchestrator.process import memory as memory_module
-from orchestrator.process.descendants import Descendants, descendants
 from orchestrator.process.memory import Memory, ProcessGoneError, read_boundary, reset_peak
-from orchestrator.process.resident import ResidentReader
+from orchestrator.process.sampling.descendants import Descendants, descendants
+from orchestrator.process.sampling.resident import ResidentReader
 
 MB = 1024 * 1024
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only /proc tells these parts")
@@ -217,8 +217,8 @@ def test_the_dead_among_the_descendants_are_forgotten_without_a_look(child: Memo
 
 def test_elsewhere_psutil_tells_what_it_can(child: MemoryChild, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("orchestrator.process.memory.ON_LINUX", False)
-    monkeypatch.setattr("orchestrator.process.resident.ON_LINUX", False)
-    monkeypatch.setattr("orchestrator.process.descendants.ON_LINUX", False)
+    monkeypatch.setattr("orchestrator.process.sampling.resident.ON_LINUX", False)
+    monkeypatch.setattr("orchestrator.process.sampling.descendants.ON_LINUX", False)
     before = read_boundary(child.pid)
     reader = ResidentReader(child.pid)
     child.tell("allocate", 16 * MB)
@@ -234,7 +234,7 @@ def test_elsewhere_psutil_tells_what_it_can(child: MemoryChild, monkeypatch: pyt
 
 def test_elsewhere_the_gone_are_gone_too(zombie: int, reaped: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("orchestrator.process.memory.ON_LINUX", False)
-    monkeypatch.setattr("orchestrator.process.resident.ON_LINUX", False)
+    monkeypatch.setattr("orchestrator.process.sampling.resident.ON_LINUX", False)
     for pid in (zombie, reaped):
         with pytest.raises(ProcessGoneError):
             read_boundary(pid)

@@ -10,10 +10,10 @@ import pytest
 from memory_peer import MemoryChild
 
 from orchestrator.process.memory import ProcessGoneError, read_boundary, reset_peak
-from orchestrator.process.sample_record import PHASES, Label
-from orchestrator.process.sampler import Sampler
-from orchestrator.process.samples import SampleWriter, read_samples
-from orchestrator.process.watch import RssReading, Sink, Watch
+from orchestrator.process.sampling.sample_record import PHASES, Label
+from orchestrator.process.sampling.sampler import Sampler
+from orchestrator.process.sampling.samples import SampleWriter, read_samples
+from orchestrator.process.sampling.watch import RssReading, Sink, Watch
 
 MB = 1024 * 1024
 PATIENCE_S = 30.0

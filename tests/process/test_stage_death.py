@@ -12,7 +12,7 @@ from orchestrator.config.types import Step
 from orchestrator.errors import WorkerDiedError
 from orchestrator.experiments.running.draft import StepDraft
 from orchestrator.experiments.running.stage import Stage
-from orchestrator.process.sampler import Sampler
+from orchestrator.process.sampling.sampler import Sampler
 
 STEP = Step(
     task="asr", model=BoundModel(name="small", engine="synthetic", label="small"), sample=None, text=None

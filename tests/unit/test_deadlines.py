@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.process.deadlines import Deadlines
+from orchestrator.process.sampling.deadlines import Deadlines
 
 
 def test_late_work_does_not_move_the_deadlines_after_it() -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import orchestrator_worker
 from orchestrator.errors import ResultsError
-from orchestrator.process.sample_record import (
+from orchestrator.process.sampling.sample_record import (
     NAMES_FILE,
     PHASES,
     RECORD_SIZE,
@@ -23,8 +23,8 @@ from orchestrator.process.sample_record import (
     Label,
     phase_code,
 )
-from orchestrator.process.samples import FLUSH_EVERY_NS, SampleWriter, read_samples
-from orchestrator.process.watch import RssReading
+from orchestrator.process.sampling.samples import FLUSH_EVERY_NS, SampleWriter, read_samples
+from orchestrator.process.sampling.watch import RssReading
 
 ROOT = Path(orchestrator_worker.__file__).parents[2]
 SEARCH_PATH = os.pathsep.join([str(ROOT), str(ROOT / "worker")])
@@ -193,7 +193,7 @@ def test_a_full_disk_is_an_error_to_every_caller_and_leaves_whole_records(
 def test_a_file_size_limit_of_the_system_is_such_an_error_too(tmp_path: Path) -> None:
     source = f"""
 import resource, signal, sys
-from orchestrator.process.samples import Label, SampleWriter
+from orchestrator.process.sampling.samples import Label, SampleWriter
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 writer = SampleWriter(sys.argv[1])
 for number in range(1000):
@@ -272,7 +272,7 @@ def test_a_file_does_not_choose_how_its_bytes_are_read(tmp_path: Path, change: d
     document["dtype"].update(change)
     (tmp_path / NAMES_FILE).write_text(json.dumps(document))
     words = (
-        "from orchestrator.process.samples import read_samples\n"
+        "from orchestrator.process.sampling.samples import read_samples\n"
         "from orchestrator.errors import ResultsError\n"
         f"try: print(repr(read_samples({str(tmp_path)!r}).records.tolist()))\n"
         "except ResultsError as error: print('refused:', error)\n"
@@ -322,7 +322,7 @@ def test_an_unknown_phase_is_refused() -> None:
 
 
 def test_a_writer_imports_no_numpy() -> None:
-    source = "import sys; import orchestrator.process.samples; print('numpy' in sys.modules)"
+    source = "import sys; import orchestrator.process.sampling.samples; print('numpy' in sys.modules)"
     environ = {**os.environ, "PYTHONPATH": SEARCH_PATH}
     done = subprocess.run(
         [sys.executable, "-c", source], env=environ, capture_output=True, text=True, timeout=60

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.process.resident import ResidentReader
+from orchestrator.process.sampling.resident import ResidentReader
 from orchestrator.process.uninterrupted import close_all, open_into, read_small
 
 

@@ -34,7 +34,7 @@ from orchestrator.experiments.storage.manifest import Manifest
 from orchestrator.experiments.storage.records import Boundary, IterationRecord, Phases, SeriesRecords
 from orchestrator.experiments.storage.run_folder import RunFolder
 from orchestrator.experiments.storage.stored_calibration import doubts, read_calibration
-from orchestrator.process.samples import Samples, read_samples
+from orchestrator.process.sampling.samples import Samples, read_samples
 from orchestrator.report.html.charts.palette import FRESH_AFTER_INFER
 from orchestrator.report.html.content import (
     CalibrationContent,

@@ -39,10 +39,10 @@ from orchestrator.experiments.storage.run_folder import ResultsFolder, RunFolder
 from orchestrator.experiments.storage.sample_state import sample_state
 from orchestrator.experiments.storage.stored_calibration import stamp_of
 from orchestrator.files.writing import write_problem
-from orchestrator.process.sample_record import RECORDS_FILE, Label
-from orchestrator.process.sampler import Sampler
-from orchestrator.process.samples import SampleWriter
-from orchestrator.process.watch import RssReading, Sink
+from orchestrator.process.sampling.sample_record import RECORDS_FILE, Label
+from orchestrator.process.sampling.sampler import Sampler
+from orchestrator.process.sampling.samples import SampleWriter
+from orchestrator.process.sampling.watch import RssReading, Sink
 
 RunOutcome = Literal["finished", "nothing ran"]
 Records = dict[tuple[str, str], SeriesRecords]

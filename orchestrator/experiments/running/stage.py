@@ -19,8 +19,8 @@ from orchestrator.process.dialogue import Dialogue
 from orchestrator.process.exit_status import describe_exit
 from orchestrator.process.memory import ProcessGoneError, read_boundary, reset_peak
 from orchestrator.process.result_values import result_of
-from orchestrator.process.sampler import Sampler
-from orchestrator.process.watch import Watch
+from orchestrator.process.sampling.sampler import Sampler
+from orchestrator.process.sampling.watch import Watch
 from orchestrator_worker.protocol import (
     Chunk,
     Done,

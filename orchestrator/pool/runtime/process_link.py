@@ -15,10 +15,10 @@ from orchestrator.pool.runtime.output_log import OutputLog
 from orchestrator.pool.runtime.output_log import log as noise_log
 from orchestrator.pool.runtime.start_method import StartMethod
 from orchestrator.pool.runtime.worker_groups import WorkerGroups
-from orchestrator.process.descendants import FamilyMemory
 from orchestrator.process.engine_environment import engine_defaults
 from orchestrator.process.memory import ProcessGoneError
 from orchestrator.process.pulse import read_pulse
+from orchestrator.process.sampling.descendants import FamilyMemory
 from orchestrator.process.sandbox.modes import mode_of
 from orchestrator.process.spawn import host_sys_path, refusal
 from orchestrator.process.warm.private_memory import PrivateMemory

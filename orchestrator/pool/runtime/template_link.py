@@ -13,7 +13,7 @@ from orchestrator.pool.core.entities import Template
 from orchestrator.process.engine_environment import engine_defaults
 from orchestrator.process.fork_server import ForkServerLostError
 from orchestrator.process.memory import ProcessGoneError
-from orchestrator.process.resident import ResidentReader
+from orchestrator.process.sampling.resident import ResidentReader
 from orchestrator.process.spawn import (
     child_environment,
     host_sys_path,

@@ -25,7 +25,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from orchestrator.process.cgroup import delegated_group, read_lines
-from orchestrator.process.descendants import descendants
+from orchestrator.process.sampling.descendants import descendants
 
 HOST = "orchestrator-host"
 MOST_PROCESSES = 4096

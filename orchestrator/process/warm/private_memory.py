@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import time
 
-from orchestrator.process.descendants import SHARE_OF_TIME, Descendants
 from orchestrator.process.memory import read_private
-from orchestrator.process.resident import ResidentReader
+from orchestrator.process.sampling.descendants import SHARE_OF_TIME, Descendants
+from orchestrator.process.sampling.resident import ResidentReader
 
 LOOK_S = 0.2
 """How often private pages are asked for, or more seldom where that takes long: every tenth reading of a pool."""

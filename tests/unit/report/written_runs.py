@@ -18,8 +18,8 @@ from orchestrator.experiments.storage.records import (
     StepRecord,
 )
 from orchestrator.experiments.storage.run_folder import ResultsFolder, RunFolder
-from orchestrator.process.sample_record import Label, phase_code
-from orchestrator.process.samples import SampleWriter
+from orchestrator.process.sampling.sample_record import Label, phase_code
+from orchestrator.process.sampling.samples import SampleWriter
 
 MB = 1024**2
 MODEL = BoundModel(name="asr-small", engine="synthetic", label="0.6B", threads=2)

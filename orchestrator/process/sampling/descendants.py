@@ -17,7 +17,7 @@ import time
 from collections.abc import Collection
 
 from orchestrator.process.memory import ON_LINUX, ProcessGoneError, read_pss
-from orchestrator.process.resident import ResidentReader
+from orchestrator.process.sampling.resident import ResidentReader
 from orchestrator.process.uninterrupted import read_small
 
 LOOK_S = 0.25

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from orchestrator.errors import ResultsError
-from orchestrator.process.sample_record import (
+from orchestrator.process.sampling.sample_record import (
     NAMES_FILE,
     PHASES,
     RECORDS_FILE,
@@ -112,7 +112,7 @@ class SampleWriter:
             return known.index(name)
 
     def write(self, label: Label, reading: tuple[int, int, int, int, int]) -> None:
-        """Add one record: a :class:`~orchestrator.process.watch.RssReading` and its label. Blocks once a second.
+        """Add one record: an ``RssReading`` (:mod:`.watch`) and its label. Blocks once a second.
 
         Raises:
             OSError: The disk is full, or an earlier write failed.

@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable
 from typing import NamedTuple
 
-from orchestrator.process.descendants import Descendants
 from orchestrator.process.memory import ProcessGoneError
-from orchestrator.process.resident import ResidentReader
-from orchestrator.process.sample_record import Label, phase_code
+from orchestrator.process.sampling.descendants import Descendants
+from orchestrator.process.sampling.resident import ResidentReader
+from orchestrator.process.sampling.sample_record import Label, phase_code
 
 
 class RssReading(NamedTuple):
@@ -39,7 +39,7 @@ Sink = Callable[[Label, RssReading], None]
 
 
 class Watch:
-    """Made by :meth:`~orchestrator.process.sampler.Sampler.watch`; thread-safe.
+    """Made by :meth:`~orchestrator.process.sampling.sampler.Sampler.watch`; thread-safe.
 
     ``latest`` is the newest reading, for progress displays. ``gone`` turns true when the process was found
     dead; everything read until then stays. ``peak_bytes`` and ``tree_peak_bytes`` are the highest RSS since

@@ -26,9 +26,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from orchestrator.process.deadlines import Deadlines
-from orchestrator.process.sample_record import Label
-from orchestrator.process.watch import RssReading, Sink, Watch
+from orchestrator.process.sampling.deadlines import Deadlines
+from orchestrator.process.sampling.sample_record import Label
+from orchestrator.process.sampling.watch import RssReading, Sink, Watch
 
 LOOK_EVERY_NS = 50_000_000
 """How often one process is asked for new descendants: each in its turn, so that the cost does not grow with

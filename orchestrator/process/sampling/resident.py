@@ -1,7 +1,7 @@
 """How much of another process is resident, read fast: for time series.
 
 One system call a reading, through a descriptor that stays open. What the files of ``/proc`` cost and which of
-them tell the truth stands in :mod:`.memory`.
+them tell the truth stands in :mod:`orchestrator.process.memory`.
 """
 
 from __future__ import annotations
