@@ -20,7 +20,8 @@ from orchestrator.pool.jobs import Transcribe
 from orchestrator.pool.models import Model
 from orchestrator.pool.pool import Pool
 from orchestrator_worker.engines import registry
-from orchestrator_worker.protocol import Audio, Job, ModelSpec, Transcript
+from orchestrator_worker.protocol import Audio, Job, ModelSpec
+from orchestrator_worker.results import Transcript
 
 CLIP = Path(__file__).parents[1] / "samples" / "jfk.wav"
 

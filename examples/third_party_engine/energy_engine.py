@@ -9,7 +9,8 @@ from typing import Any
 
 from orchestrator_worker.audio import read_float32
 from orchestrator_worker.engines.base import Emit, Engine, EngineError, JobCancelledError
-from orchestrator_worker.protocol import Job, ModelSpec, Plain
+from orchestrator_worker.protocol import Job, ModelSpec
+from orchestrator_worker.results import Plain
 
 DEFAULTS = {"frame_ms": 30, "threshold_db": -40}
 

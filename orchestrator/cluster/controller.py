@@ -31,7 +31,7 @@ from orchestrator.pool.retries import Retry
 from orchestrator.pool.runtime.admission import Admission
 from orchestrator.pool.submission.controller import MOST_OPEN_ARRAYS
 from orchestrator.pool.submission.payload import Payload, close_audio, make_payload
-from orchestrator_worker.shared_memory import AVAILABLE
+from orchestrator_worker.sharing.shared_memory import AVAILABLE
 
 WATCH_S = 1.0
 """How often the cluster is asked for its members."""

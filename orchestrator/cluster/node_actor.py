@@ -43,7 +43,7 @@ from orchestrator.pool.submission.payload import Payload
 from orchestrator.process.host.cores import default_workers
 from orchestrator_worker import protocol
 from orchestrator_worker.framing import HEADER_SIZE, frame
-from orchestrator_worker.shared_memory import sealed_memory
+from orchestrator_worker.sharing.shared_memory import sealed_memory
 
 GROUPS = {"take": 1, "tell": 1, "look": 2}
 """The actor's threads: jobs and cancels keep their order, polls and looks wait for nobody."""

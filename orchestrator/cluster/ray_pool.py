@@ -24,7 +24,7 @@ from orchestrator.pool.submission.checked_options import (
     value_bound,
 )
 from orchestrator.process.host.supported import refuse_patched_host
-from orchestrator_worker.shared_memory import DEFAULT_BOUND
+from orchestrator_worker.sharing.shared_memory import DEFAULT_BOUND
 
 
 class RayPool(Pool):

@@ -17,7 +17,8 @@ from orchestrator.process.memory import ON_LINUX, Memory, ProcessGoneError, read
 from orchestrator.process.resources import Resources, read_resources, remove_segments
 from orchestrator.process.result_values import result_of
 from orchestrator.process.spawn import host_sys_path
-from orchestrator_worker.protocol import Done, Heap, Job, Load, Loaded, ModelSpec, Plain, Run, Trim, Trimmed
+from orchestrator_worker.protocol import Done, Heap, Job, Load, Loaded, ModelSpec, Run, Trim, Trimmed
+from orchestrator_worker.results import Plain
 
 LOAD_TIMEOUT_S = 60.0
 SETTLE_S = 0.25

@@ -12,7 +12,8 @@ from orchestrator.locating.rounds import Rounds
 from orchestrator.process.dialogue import Dialogue
 from orchestrator.process.result_values import result_of
 from orchestrator.process.spawn import host_sys_path
-from orchestrator_worker.protocol import Done, Job, Load, Loaded, ModelSpec, Plain, Run
+from orchestrator_worker.protocol import Done, Job, Load, Loaded, ModelSpec, Run
+from orchestrator_worker.results import Plain
 
 READER = "orchestrator.locating.capture:read"
 LOAD_TIMEOUT_S = 60.0

@@ -30,7 +30,8 @@ from orchestrator.experiments.storage.records import Boundary, Reading
 from orchestrator.locating.schedule import Schedule
 from orchestrator.process.engine_environment import engine_defaults
 from orchestrator.process.sampling.sampler import Sampler
-from orchestrator_worker.protocol import Job, Transcript
+from orchestrator_worker.protocol import Job
+from orchestrator_worker.results import Transcript
 
 PYTHON_OBJECTS_IN_THE_HEAP = {"PYTHONMALLOC": "malloc"}
 _SAMPLE_S = 1.0

@@ -12,7 +12,7 @@ import msgspec
 
 from orchestrator.pipeline.piece_warnings import PieceWarning
 from orchestrator.pipeline.scripts import joint
-from orchestrator_worker.protocol import Word
+from orchestrator_worker.results import Word
 
 if TYPE_CHECKING:
     from orchestrator.pipeline.recording import Recording

@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from orchestrator_worker.protocol import Word
+from orchestrator_worker.results import Word
 
 LATE_END_MS = 1000
 """A last word may end so much after the audio: recognisers pad what they hear. It is cut off at the end."""

@@ -23,7 +23,7 @@ from orchestrator.pipeline.piece_warnings import PieceWarning, impossible_times,
 from orchestrator.pipeline.recording import LONGEST_PIECE_S, AudioPiece
 from orchestrator.pipeline.work import Work
 from orchestrator.pool.jobs import Transcribe
-from orchestrator_worker.protocol import Word
+from orchestrator_worker.results import Word
 
 if TYPE_CHECKING:
     from orchestrator.text.chinese import ChineseText

@@ -12,7 +12,7 @@ from orchestrator.pool.options import START_TIMEOUT_S, PoolOptions
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
 from orchestrator.pool.submission.controller import Controller
-from orchestrator_worker.shared_memory import DEFAULT_BOUND
+from orchestrator_worker.sharing.shared_memory import DEFAULT_BOUND
 
 
 class PoolDoor:

@@ -24,7 +24,7 @@ from orchestrator.pool.stats import PoolStats
 from orchestrator.pool.submission.arguments import pack_arguments
 from orchestrator.pool.submission.controller import Controller
 from orchestrator.process.host.cores import usable_cores
-from orchestrator_worker.shared_memory import DEFAULT_BOUND
+from orchestrator_worker.sharing.shared_memory import DEFAULT_BOUND
 
 T = TypeVar("T")
 

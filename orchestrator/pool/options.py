@@ -14,7 +14,7 @@ from orchestrator.pool.events import Hook
 from orchestrator.pool.models import Model
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
-from orchestrator_worker.shared_memory import DEFAULT_BOUND
+from orchestrator_worker.sharing.shared_memory import DEFAULT_BOUND
 
 CANCEL_GRACE_S = 0.5
 """How long an engine that was asked to give up its job may take before it is made to leave."""

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from orchestrator_worker.protocol import Alignment, Done, Phone, Plain, Result, Transcript, Word
+from orchestrator_worker.protocol import Done
+from orchestrator_worker.results import Alignment, Phone, Plain, Result, Transcript, Word
 
 
 class WorkerTag(msgspec.Struct, frozen=True):

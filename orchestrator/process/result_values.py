@@ -14,7 +14,8 @@ from orchestrator.errors import JobError
 from orchestrator.process.sharing.pieces import LARGE_BYTES, decode_value
 from orchestrator.process.sharing.shared_result import SharedResult
 from orchestrator.process.sharing.shared_value import decode_shared
-from orchestrator_worker.protocol import Alignment, Done, Plain, Result, ResultKind, Transcript
+from orchestrator_worker.protocol import Done
+from orchestrator_worker.results import Alignment, Plain, Result, ResultKind, Transcript
 
 _typed: dict[str, msgspec.msgpack.Decoder[Any]] = {
     "transcript": msgspec.msgpack.Decoder(Transcript),

@@ -16,7 +16,7 @@ from difflib import SequenceMatcher
 import msgspec
 
 from orchestrator.text.segmentation import fold
-from orchestrator_worker.protocol import Word
+from orchestrator_worker.results import Word
 
 _MARK = re.compile(r"([，。！？；、!?;\n])")
 

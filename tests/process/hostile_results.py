@@ -13,9 +13,9 @@ from hostile_functions import write_frame
 
 from orchestrator_worker import loop
 from orchestrator_worker.engines.function import current_emit
-from orchestrator_worker.passing import DESCRIPTOR, MESSAGE
 from orchestrator_worker.protocol import ChunkTimes, Done
-from orchestrator_worker.shared_memory import SEALS, sealed_memory
+from orchestrator_worker.sharing.passing import DESCRIPTOR, MESSAGE
+from orchestrator_worker.sharing.shared_memory import SEALS, sealed_memory
 
 PACKED = msgspec.msgpack.encode("five")
 

@@ -20,7 +20,7 @@ from orchestrator.pool.models import Model
 from orchestrator.pool.pool import Pool
 from orchestrator_worker.framing import DEFAULT_CAP
 from orchestrator_worker.sandbox.kernel import why_not
-from orchestrator_worker.shared_memory import AVAILABLE
+from orchestrator_worker.sharing.shared_memory import AVAILABLE
 
 pytestmark = [
     pytest.mark.usefixtures("nothing_left"),

@@ -13,7 +13,8 @@ import pytest
 from orchestrator.process.result_values import result_of
 from orchestrator_worker.engines.base import EngineError, JobCancelledError
 from orchestrator_worker.engines.function import FunctionEngine, current_emit
-from orchestrator_worker.protocol import ChunkTimes, Done, Job, ModelSpec, Reply, pack_result
+from orchestrator_worker.protocol import ChunkTimes, Done, Job, ModelSpec, Reply
+from orchestrator_worker.results import pack_result
 
 USER_MODULE = """
 import dataclasses, datetime

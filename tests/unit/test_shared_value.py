@@ -14,9 +14,10 @@ from orchestrator.process.result_values import result_of
 from orchestrator.process.sharing.pieces import UnfitError
 from orchestrator.process.sharing.shared_result import SharedResult
 from orchestrator.process.sharing.shared_value import PIECE_BYTES, decode_shared
+from orchestrator_worker.extension_codes import Code
 from orchestrator_worker.protocol import ChunkTimes, Done
-from orchestrator_worker.shared_memory import AVAILABLE, sealed_memory, sealed_size
-from orchestrator_worker.values import Code, packed, packed_pieces
+from orchestrator_worker.sharing.shared_memory import AVAILABLE, sealed_memory, sealed_size
+from orchestrator_worker.values import packed, packed_pieces
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="this system has no sealed memory")
 encode = msgspec.msgpack.encode

@@ -21,7 +21,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator_worker.values import Code, UnsendableError, packed, reader, sendable
+from orchestrator_worker.extension_codes import Code
+from orchestrator_worker.values import UnsendableError, packed, reader, sendable
 
 _decode = msgspec.msgpack.Decoder(ext_hook=reader(imports=False)).decode
 _decode_importing = msgspec.msgpack.Decoder(ext_hook=reader(imports=True)).decode

@@ -8,13 +8,14 @@ In reading order:
 - ``huge_pages``: so that a fork copies small page tables
 - ``lifeline``: die with the parent, even while native code holds the GIL
 - ``sandbox``: confine this process before an engine's code and its model are loaded
+- ``results``: what an engine answers a job with
 - ``protocol``: the messages between parent and worker: the one definition that both sides use
 - ``framing``: the bytes of the wire
 - ``language_names``: what models call languages, and which are written without blanks
+- ``extension_codes``: the numbers of the extension types
 - ``values``: values that msgpack has no form for, as extension types and back
 - ``allocator``: the C allocator's own view of this process, and the request to give free memory back
-- ``passing``: descriptors that parent and worker pass to each other over a socket
-- ``shared_memory``: sealed memory, for values that no frame can hold
+- ``sharing``: descriptors and memory that parent and worker share
 - ``audio``: read the 16 kHz mono PCM that the parent prepared. Standard library only
 - ``exception_text``: an exception in words, whatever its class does when it is asked for them
 - ``pipe``: the worker's end of the two pipes: commands come in, replies go out

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from time import perf_counter
-from typing import TYPE_CHECKING, Literal, NoReturn, TypeGuard, TypeVar, cast
+from typing import TYPE_CHECKING, Literal, NoReturn, TypeVar, cast
 
 import msgspec
 
@@ -29,7 +29,6 @@ from orchestrator_worker.protocol import (
     PROTOCOL_EXIT_CODE,
     PROTOCOL_VERSION,
     SANDBOX_EXIT_CODE,
-    Alignment,
     Cancel,
     Check,
     Checked,
@@ -44,7 +43,6 @@ from orchestrator_worker.protocol import (
     Load,
     Loaded,
     Message,
-    Plain,
     Ready,
     Restart,
     Restarted,
@@ -53,13 +51,12 @@ from orchestrator_worker.protocol import (
     Shutdown,
     Trace,
     Traced,
-    Transcript,
     Trim,
     Trimmed,
     Unload,
     Unloaded,
-    pack_result,
 )
+from orchestrator_worker.results import Alignment, Plain, Transcript, pack_result
 from orchestrator_worker.values import plain_arguments
 
 if TYPE_CHECKING:
@@ -153,13 +150,6 @@ def _confine(sandbox: Sandbox | None) -> Confinement | None:
     except SandboxError as error:
         print(f"worker: {error}", file=sys.stderr)
         leave(SANDBOX_EXIT_CODE)
-
-
-def _is_large(result: Transcript | Alignment | Plain) -> TypeGuard[Plain]:
-    """Whether a result is a function's value that was packed already, and has too many bytes for a frame."""
-    if not isinstance(result, Plain) or type(result.value) is not msgspec.Raw:
-        return False
-    return memoryview(result.value).nbytes > LARGEST_INLINE
 
 
 def _with_passed(command: Run, descriptor: int) -> Run:
@@ -308,25 +298,14 @@ class Worker:
             result = result if has_whole_times(result) else with_whole_times(result)
         seconds, times = emit.finish(answered=not isinstance(result, Transcript) or bool(result.text))
         self._last_run_s = seconds
-        if self.most_shared and _is_large(result):
-            shared = self._share(command.id, memoryview(result.value))
-            return Done(command.id, "plain", b"", seconds, times, self.read_heap(), shared)
+        if self.most_shared and isinstance(result, Plain) and type(result.value) is msgspec.Raw:
+            packed = memoryview(result.value)  # a function's value, which its engine has packed already
+            if packed.nbytes > LARGEST_INLINE:
+                from orchestrator_worker.sharing.large_result import pass_result
+
+                shared = pass_result(self._pipe, command.id, packed, self.most_shared)
+                return Done(command.id, "plain", b"", seconds, times, self.read_heap(), shared)
         return Done(command.id, *pack_result(result), seconds, times, self.read_heap())
-
-    def _share(self, command_id: int, packed: memoryview) -> int:
-        """Pass a result that is too large for a frame; return how many bytes it has."""
-        from orchestrator_worker.shared_memory import sealed_memory
-
-        self._pipe.end_a_fork()  # the socket is the original's
-        if packed.nbytes > self.most_shared:
-            problem = f"the result has {packed.nbytes:,} bytes, and the bound is {self.most_shared:,}"
-            raise FramingError(f"{problem}: raise max_value, or write a file and return its path", b"")
-        descriptor = sealed_memory("orchestrator-result", [packed])
-        try:
-            self._pipe.passing().send(command_id, descriptor)
-        finally:
-            os.close(descriptor)
-        return packed.nbytes
 
     def _restart(self, command: Restart) -> Restarted:
         engine = self._loaded()

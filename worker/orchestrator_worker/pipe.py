@@ -30,7 +30,7 @@ from orchestrator_worker.lifeline import PARENT_GONE_EXIT_CODE
 from orchestrator_worker.protocol import PROTOCOL_EXIT_CODE, Chunk, Command, Done, Message
 
 if TYPE_CHECKING:
-    from orchestrator_worker.passing import Passing
+    from orchestrator_worker.sharing.passing import Passing
 
 READ_SIZE = 1 << 16
 LINGER_S = 0.0002
@@ -105,7 +105,7 @@ class Pipe:
             OSError: There is none.
         """
         if self._passing is None:
-            from orchestrator_worker.passing import Passing
+            from orchestrator_worker.sharing.passing import Passing
 
             self._passing = Passing(self._passing_fd)
         return self._passing

@@ -18,8 +18,7 @@ does not need that may prefetch further Runs. They wait in the pipe, where the p
 the worker had to read past, to find a Cancel, comes back as Returned.
 
 Every message is a tagged msgspec struct; unknown fields are refused, so a mismatch is an error and never
-a guess. A job's result crosses the pipe packed, as bytes inside its Done: whoever wanted it unpacks it, and nobody who
-only passes it on can be hurt by what is in it.
+a guess. A job's result is in a Done as bytes: :mod:`.results`.
 """
 
 from __future__ import annotations
@@ -27,6 +26,14 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import msgspec
+
+from orchestrator_worker.results import Alignment as Alignment  # noqa: PLC0414 - engines of others import
+from orchestrator_worker.results import Phone as Phone  # noqa: PLC0414 - results from here, as they did when
+from orchestrator_worker.results import Plain as Plain  # noqa: PLC0414 - this was one file
+from orchestrator_worker.results import Result as Result  # noqa: PLC0414
+from orchestrator_worker.results import ResultKind
+from orchestrator_worker.results import Transcript as Transcript  # noqa: PLC0414
+from orchestrator_worker.results import Word as Word  # noqa: PLC0414
 
 PROTOCOL_VERSION = 10
 PROTOCOL_EXIT_CODE = 114
@@ -106,79 +113,6 @@ class Heap(Value, frozen=True):
     held: int | None = None
     source: str = ""
     off: str | None = None
-
-
-class Word(Value, frozen=True, omit_defaults=True):
-    """One aligned word of the caller's own text; times in milliseconds from the start of the audio.
-
-    ``timing`` says how far to trust the times, where that is not the whole way: ``by-rule``, the aligner's dictionary
-    lacks the word and it was pronounced by rule; ``widened``, found only in a wider search; ``interpolated``, not found
-    at all: it shares the time between its neighbours.
-    """
-
-    text: str
-    start_ms: int
-    end_ms: int
-    timing: Literal["by-rule", "widened", "interpolated"] | None = None
-
-
-class Phone(Value, frozen=True):
-    """One aligned phone; ``word`` is the index of the word it belongs to."""
-
-    phone: str
-    start_ms: int
-    end_ms: int
-    word: int
-
-
-class Transcript(Value, frozen=True, tag="transcript"):
-    """What an ``asr`` task found. ``warnings`` are sentences about what speaks against it."""
-
-    text: str
-    language: str | None = None
-    words: list[Word] = []
-    warnings: list[str] = []
-
-
-class Alignment(Value, frozen=True, tag="alignment"):
-    """What an ``align`` task found. ``skipped`` lists words of the text that could not be placed.
-
-    ``warnings`` are sentences about what speaks against it; ``srt`` is the words as SubRip text, for a model
-    whose ``format`` asks for that.
-    """
-
-    words: list[Word]
-    phones: list[Phone] = []
-    skipped: list[str] = []
-    warnings: list[str] = []
-    srt: str | None = None
-
-
-class Plain(Value, frozen=True, tag="plain"):
-    """Any other task's result: one msgpack-able value."""
-
-    value: Any = None
-
-
-Result = Transcript | Alignment | Plain
-ResultKind = Literal["transcript", "alignment", "plain"]
-_pack = msgspec.msgpack.Encoder().encode
-
-
-def pack_result(result: Result) -> tuple[ResultKind, bytes]:
-    """Return a result as :class:`Done` carries it: its kind, and it in msgpack; of a plain one the value alone.
-
-    Raises:
-        TypeError, ValueError, OverflowError, RecursionError: msgpack has no form for it.
-    """
-    match result:
-        case Plain():  # without a pattern inside: CPython's cache of attribute names keeps one for each it looks up
-            value = result.value
-            return "plain", bytes(value) if type(value) is msgspec.Raw else _pack(value)
-        case Transcript():
-            return "transcript", _pack(result)
-        case Alignment():
-            return "alignment", _pack(result)
 
 
 class ChunkTimes(Value, frozen=True):
@@ -352,7 +286,7 @@ class Chunk(Message, frozen=True):
 
 
 class Done(Message, frozen=True):
-    """The job's result, packed by :func:`pack_result`.
+    """The job's result, packed by :func:`~orchestrator_worker.results.pack_result`.
 
     ``seconds`` spans from handing the input to the engine to its return. With ``shared`` the result has so many bytes
     in sealed memory, passed before this with the same ``id``, and there are none in ``result``.

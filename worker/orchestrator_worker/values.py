@@ -1,10 +1,9 @@
 """Values on the wire: what msgpack has no form for travels as an extension type, and comes back as what it was.
 
 msgspec would send a naive datetime, a date, a Decimal, a UUID or an Enum as text, a set as a list, and refuse a path, a
-large int and NumPy's values. Here each of them has a number of its own (:class:`Code`; the table is in
-``docs/protocol.md``). Tuples stay lists and dataclasses become dicts, as msgpack has them. No pickle: a reader makes
-only the types below, and an Enum only of a class that it has already imported (a worker imports it: it trusts whoever
-started it).
+large int and NumPy's values. Here each of them has a number of its own (:mod:`.extension_codes`). Tuples stay lists and
+dataclasses become dicts, as msgpack has them. No pickle: a reader makes only the types below, and an Enum only of a
+class that it has already imported (a worker imports it: it trusts whoever started it).
 
 A list or dict of numbers and text is recognised by the types of its items, which costs little, so the
 usual value is not walked through.
@@ -24,6 +23,8 @@ from typing import Any, cast
 
 import msgspec
 
+from orchestrator_worker.extension_codes import Code
+
 Ext = msgspec.msgpack.Ext
 _PLAIN = frozenset({type(None), bool, int, float, str, bytes})
 _PLAIN_BUT_INT = _PLAIN - {int}
@@ -36,41 +37,6 @@ _ARRAY = re.compile(r"[<>|=]?(?:[biufc]\d{1,2}|[SU]\d{1,9}|[mM]8(?:\[\d*[a-zA-ZÂ
 _PURE_PATHS = ("PurePath", "PurePosixPath", "PureWindowsPath")
 _pack = msgspec.msgpack.Encoder().encode
 _array_parts = msgspec.msgpack.Decoder(tuple[str, list[int], memoryview]).decode
-
-
-class Code:
-    """The numbers of the extension types, and what the bytes of each are: msgpack, where nothing else is said."""
-
-    DATETIME = 1
-    """[ISO 8601 text, fold, name of the zone or None]"""
-    DATE = 2
-    """ISO 8601 text"""
-    TIME = 3
-    """[ISO 8601 text, fold]"""
-    TIMEDELTA = 4
-    """[days, seconds, microseconds]"""
-    DECIMAL = 5
-    """text"""
-    UUID = 6
-    """the 16 bytes"""
-    PATH = 7
-    """[name of the class, or Path; text]"""
-    ENUM = 8
-    """[module, qualified name, name of the member]"""
-    SET = 9
-    """list of the elements; a list in it is a tuple"""
-    FROZENSET = 10
-    """list of the elements; a list in it is a tuple"""
-    INT = 11
-    """hexadecimal text"""
-    ARRAY = 12
-    """[NumPy's type, shape, the bytes in C order]"""
-    NUMPY_SCALAR = 13
-    """[NumPy's type, the bytes]"""
-    COMPLEX = 14
-    """[real, imaginary]"""
-    DICT = 15
-    """list of [key, value], where keys are neither text, bytes, numbers nor None; a list that is a key is a tuple"""
 
 
 class UnsendableError(TypeError):

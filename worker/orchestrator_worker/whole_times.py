@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from orchestrator_worker.engines.base import EngineError
-from orchestrator_worker.protocol import Alignment, Phone, Result, Transcript, Word
+from orchestrator_worker.results import Alignment, Phone, Result, Transcript, Word
 
 Timed = TypeVar("Timed", Word, Phone)
 

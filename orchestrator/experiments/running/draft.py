@@ -16,7 +16,8 @@ from orchestrator.experiments.storage.records import (
 )
 from orchestrator.text.chinese import WrittenChinese
 from orchestrator.text.metrics import Score
-from orchestrator_worker.protocol import Alignment, Done, Result, Transcript
+from orchestrator_worker.protocol import Done
+from orchestrator_worker.results import Alignment, Result, Transcript
 
 MS = 1000.0
 

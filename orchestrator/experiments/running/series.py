@@ -43,7 +43,8 @@ from orchestrator.experiments.storage.records import (
 from orchestrator.process.engine_environment import engine_defaults
 from orchestrator.process.host.usable_memory import free_budget_bytes
 from orchestrator.process.sampling.sampler import Sampler
-from orchestrator_worker.protocol import Audio, Chunk, Job, Transcript
+from orchestrator_worker.protocol import Audio, Chunk, Job
+from orchestrator_worker.results import Transcript
 
 SAMPLE_RATE = 16_000
 MB = 1024**2

@@ -14,7 +14,7 @@ import msgspec
 from orchestrator.config.types import Step
 from orchestrator.experiments.running.draft import StepDraft
 from orchestrator.process.start_language import READS_LANGUAGE_AT_START, language_to_start
-from orchestrator_worker.protocol import Transcript
+from orchestrator_worker.results import Transcript
 
 
 class StepTexts:

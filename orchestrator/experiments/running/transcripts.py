@@ -7,7 +7,7 @@ from dataclasses import replace
 from orchestrator.config.types import Step
 from orchestrator.text.chinese import WrittenChinese, write_chinese
 from orchestrator.text.metrics import Score, score
-from orchestrator_worker.protocol import Transcript
+from orchestrator_worker.results import Transcript
 
 
 def examine(step: Step, transcript: Transcript) -> tuple[WrittenChinese | None, Score | None]:

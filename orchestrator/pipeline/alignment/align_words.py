@@ -16,7 +16,7 @@ from orchestrator.pipeline.document import Document, Segment
 from orchestrator.pipeline.piece_warnings import PieceWarning, impossible_times, placed
 from orchestrator.pipeline.work import Work
 from orchestrator.pool.jobs import Align
-from orchestrator_worker.protocol import Word
+from orchestrator_worker.results import Word
 
 MOST_DEATHS = 3
 """Pieces whose worker died or hung, twice each: then it is the aligner, and the rest is interpolated without it."""

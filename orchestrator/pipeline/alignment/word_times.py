@@ -12,7 +12,7 @@ import msgspec
 
 from orchestrator.pipeline.document import Segment
 from orchestrator.pipeline.subtitles.tokens import Token, tokens
-from orchestrator_worker.protocol import Word
+from orchestrator_worker.results import Word
 
 EDGE_MS = 32
 """A word may reach so far out of the detector's span: the detector decides by frames of so much."""

@@ -23,7 +23,7 @@ from orchestrator.files.writing import to_readable_json
 from orchestrator.pipeline.document import AlignmentSummary, Document, Segment
 from orchestrator.pipeline.piece_warnings import PieceWarning
 from orchestrator.pipeline.subtitles.cues import Cue, ReadingSpeed, cues
-from orchestrator_worker.protocol import Word
+from orchestrator_worker.results import Word
 
 LATEST_MS = 1_000_000_000
 """11 days: no document is longer."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from orchestrator.pipeline.document import Segment
 from orchestrator.pipeline.scripts import is_unspaced, word_starts
-from orchestrator_worker.protocol import Word
+from orchestrator_worker.results import Word
 
 SEARCH_CHARACTERS = 60
 """How far ahead a word is looked for that does not come next: past a sentence that was skipped, not into another."""

@@ -9,7 +9,7 @@ import msgspec
 
 from orchestrator.config.sizes import format_size
 from orchestrator_worker.framing import DEFAULT_CAP
-from orchestrator_worker.shared_memory import sealed_memory
+from orchestrator_worker.sharing.shared_memory import sealed_memory
 from orchestrator_worker.values import UnsendableError, packed_pieces
 
 CURE = "send numbers, text, bytes, dates, lists and dicts, arrays of numbers, or the path of a file"

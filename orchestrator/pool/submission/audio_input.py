@@ -22,7 +22,7 @@ from orchestrator.audio.channels import Levels, correction_of, mixed
 from orchestrator.errors import AudioError, NotDecodedError
 from orchestrator.pool.jobs import AudioArray
 from orchestrator_worker.protocol import Audio, Encoding
-from orchestrator_worker.shared_memory import sealed_memory
+from orchestrator_worker.sharing.shared_memory import sealed_memory
 
 RATE_HZ = 16_000
 

@@ -21,7 +21,7 @@ from orchestrator.process.host.supported import refuse_patched_host
 from orchestrator.process.host.usable_memory import budget_bytes
 from orchestrator.process.pulse import read_pulse
 from orchestrator.process.sandbox.modes import mode_of, require_sandbox
-from orchestrator_worker.shared_memory import AVAILABLE, LARGEST_BOUND
+from orchestrator_worker.sharing.shared_memory import AVAILABLE, LARGEST_BOUND
 
 FAST_PATH_VARIABLE = "ORCHESTRATOR_FAST_PATH"
 """Environment variable: 0 switches the fast path off, to find out whether it has to do with a fault."""

@@ -22,7 +22,7 @@ from orchestrator.pool.runtime.tickets import UNASSIGNED
 from orchestrator.pool.submission.arguments import CURE, least_size, pack_arguments, share_arguments
 from orchestrator_worker import protocol
 from orchestrator_worker.framing import LARGEST_INLINE, FramingError, frame
-from orchestrator_worker.shared_memory import DEFAULT_BOUND
+from orchestrator_worker.sharing.shared_memory import DEFAULT_BOUND
 from orchestrator_worker.values import UnsendableError, fits, sendable
 
 TARGET = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*")

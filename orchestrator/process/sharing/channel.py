@@ -1,4 +1,4 @@
-"""The parent's end of the socket by which descriptors are passed; :mod:`orchestrator_worker.passing` is the worker's.
+"""The parent's end of the socket by which descriptors are passed; the worker has :mod:`~orchestrator_worker.sharing`.
 
 One message for each Run that brings something, sent before it: audio for a confined worker, which can open nothing by
 ``/proc`` of ours, or arguments that no frame can hold. One message for each Done whose result is shared memory.
@@ -14,8 +14,8 @@ from typing import Any
 
 from orchestrator.process.uninterrupted import close_all
 from orchestrator_worker.framing import FramingError
-from orchestrator_worker.passing import DESCRIPTOR, MESSAGE
-from orchestrator_worker.shared_memory import AVAILABLE
+from orchestrator_worker.sharing.passing import DESCRIPTOR, MESSAGE
+from orchestrator_worker.sharing.shared_memory import AVAILABLE
 
 MOST_AT_ONCE = 8
 """Descriptors that there is room for in one message: one is right, more are closed at once."""

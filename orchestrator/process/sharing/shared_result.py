@@ -14,7 +14,7 @@ import socket
 from orchestrator.config.sizes import format_size
 from orchestrator.process.sharing.channel import NotPassedError, take_descriptor
 from orchestrator.process.uninterrupted import close_all
-from orchestrator_worker.shared_memory import sealed_size
+from orchestrator_worker.sharing.shared_memory import sealed_size
 
 MOST_AT_ONCE = 1 << 30
 """Bytes of one read."""

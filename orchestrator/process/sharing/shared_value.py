@@ -12,7 +12,8 @@ import msgspec
 
 from orchestrator.process.sharing.pieces import Pieces, UnfitError, begin_value
 from orchestrator.process.sharing.shared_result import SharedResult
-from orchestrator_worker.values import Code, array_type
+from orchestrator_worker.extension_codes import Code
+from orchestrator_worker.values import array_type
 
 PIECE_BYTES: Final = 8 * 1024 * 1024
 """Bytes decoded at a time; a larger leaf is read by itself."""

@@ -20,17 +20,8 @@ from orchestrator.pool.results import Answer, as_result
 from orchestrator.pool.submission.payload import Payload, job_record
 from orchestrator.process.exit_status import describe_exit
 from orchestrator.process.result_values import result_of
-from orchestrator_worker.protocol import (
-    Chunk,
-    ChunkTimes,
-    Done,
-    Failed,
-    Loaded,
-    Plain,
-    Ready,
-    Trimmed,
-    pack_result,
-)
+from orchestrator_worker.protocol import Chunk, ChunkTimes, Done, Failed, Loaded, Ready, Trimmed
+from orchestrator_worker.results import Plain, pack_result
 
 __all__ = ["MIB", "FakeLink", "FakePool", "FakePromise"]
 

@@ -17,7 +17,8 @@ from orchestrator.pool import core
 from orchestrator.pool.core.entities import JobRecord, Worker
 from orchestrator.pool.core.states import JobState, WorkerState
 from orchestrator.pool.retries import Retry
-from orchestrator_worker.protocol import ChunkTimes, Done, Failed, Plain, pack_result
+from orchestrator_worker.protocol import ChunkTimes, Done, Failed
+from orchestrator_worker.results import Plain, pack_result
 
 CORE = str(Path(core.__file__).parent)
 MOST_LINES = 2000

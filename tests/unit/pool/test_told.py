@@ -30,16 +30,8 @@ from orchestrator.pool.models import FUNCTION_MODEL
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.results import Timings, Transcription, WorkerTag
 from orchestrator.pool.retries import Retry
-from orchestrator_worker.protocol import (
-    ChunkTimes,
-    Done,
-    Failed,
-    Loaded,
-    Ready,
-    Transcript,
-    Unloaded,
-    pack_result,
-)
+from orchestrator_worker.protocol import ChunkTimes, Done, Failed, Loaded, Ready, Unloaded
+from orchestrator_worker.results import Transcript, pack_result
 
 
 def first_worker(generation: int = 1) -> dict[str, object]:

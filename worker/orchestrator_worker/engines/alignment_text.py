@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 
 from orchestrator_worker.engines.base import EngineError, EngineUnavailableError
 from orchestrator_worker.engines.spoken_numbers import DIGIT_WORDS, spell_numbers
-from orchestrator_worker.protocol import Word
+from orchestrator_worker.results import Word
 
 _CHARACTERS = str.maketrans(
     {"’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'", "‛": "'"}

@@ -15,7 +15,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Protocol
 
-from orchestrator_worker.protocol import Job, ModelSpec, Result, Unloading
+from orchestrator_worker.protocol import Job, ModelSpec, Unloading
+from orchestrator_worker.results import Result
 
 ENTRY_POINT_GROUP = "orchestrator.engines"
 

@@ -34,7 +34,8 @@ from orchestrator_worker.engines.heard_words import place
 from orchestrator_worker.engines.options import read_options
 from orchestrator_worker.engines.packages import package_folder, package_version
 from orchestrator_worker.engines.whisper_languages import whisper_code
-from orchestrator_worker.protocol import Alignment, Job, ModelSpec, Result, Transcript, Word
+from orchestrator_worker.protocol import Job, ModelSpec
+from orchestrator_worker.results import Alignment, Result, Transcript, Word
 
 NEEDED = ("model.bin", "config.json", "tokenizer.json")
 VOCABULARIES = ("vocabulary.json", "vocabulary.txt")

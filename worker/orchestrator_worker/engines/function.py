@@ -38,7 +38,8 @@ from orchestrator_worker.engines.base import Emit, Engine, EngineError, JobCance
 from orchestrator_worker.engines.nearest import known_words
 from orchestrator_worker.engines.options import read_options
 from orchestrator_worker.engines.repeated_calls import Repeat, call_repeatedly
-from orchestrator_worker.protocol import Job, ModelSpec, Plain
+from orchestrator_worker.protocol import Job, ModelSpec
+from orchestrator_worker.results import Plain
 from orchestrator_worker.values import UnsendableError, packed, reader
 
 _unpack = msgspec.msgpack.Decoder(tuple[list[Any], dict[str, Any]], ext_hook=reader(imports=True))

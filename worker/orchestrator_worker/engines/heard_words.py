@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from orchestrator_worker.engines.alignment_text import Timed
 from orchestrator_worker.engines.base import EngineError
-from orchestrator_worker.protocol import Word
+from orchestrator_worker.results import Word
 
 _IDEOGRAPHS = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _PIECES = re.compile(rf"[{_IDEOGRAPHS}]|[^\s{_IDEOGRAPHS}]+")

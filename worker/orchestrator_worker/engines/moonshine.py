@@ -19,7 +19,8 @@ from orchestrator_worker.audio import read_float32
 from orchestrator_worker.engines.base import Emit, Engine, EngineError, EngineUnavailableError
 from orchestrator_worker.engines.language import require_english
 from orchestrator_worker.engines.packages import package_folder, package_version
-from orchestrator_worker.protocol import Job, ModelSpec, Result, Transcript
+from orchestrator_worker.protocol import Job, ModelSpec
+from orchestrator_worker.results import Result, Transcript
 
 PINNED = "0.0.59"
 WEIGHTS = ("encoder_model.ort", "decoder_model_merged.ort", "tokenizer.bin")

@@ -27,7 +27,8 @@ from orchestrator_worker.engines.pocketsphinx_aligner import (
     milliseconds,
     segments,
 )
-from orchestrator_worker.protocol import Job, ModelSpec, Result, Transcript, Word
+from orchestrator_worker.protocol import Job, ModelSpec
+from orchestrator_worker.results import Result, Transcript, Word
 
 OPTIONS = ("lm",)
 _INSTALL = "pip install 'pocketsphinx>=5.1,<5.2'"

@@ -40,7 +40,8 @@ from orchestrator_worker.engines.alignment_text import (
 )
 from orchestrator_worker.engines.base import Emit, EngineError, JobCancelledError
 from orchestrator_worker.engines.letter_sounds import pronounce
-from orchestrator_worker.protocol import Alignment, Job, Phone, Word
+from orchestrator_worker.protocol import Job
+from orchestrator_worker.results import Alignment, Phone, Word
 
 BLOCK_BYTES = 8_000
 """A quarter of a second of 16 kHz 16-bit audio."""

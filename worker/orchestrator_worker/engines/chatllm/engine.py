@@ -59,7 +59,8 @@ from orchestrator_worker.engines.chatllm.output import (
 )
 from orchestrator_worker.engines.chatllm.windows import Cutting, units_of
 from orchestrator_worker.language_names import AUTO, WITHOUT_BLANKS, language_name, without_blanks
-from orchestrator_worker.protocol import Alignment, Job, ModelSpec, Result, Transcript, Unloading, Word
+from orchestrator_worker.protocol import Job, ModelSpec, Unloading
+from orchestrator_worker.results import Alignment, Result, Transcript, Word
 
 TOKENS_PER_SECOND = 10
 """Read audio is about 13 tokens a second; fewer than these mean that the library did not read it."""

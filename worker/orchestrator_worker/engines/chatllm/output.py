@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from orchestrator_worker.engines.base import EngineError
-from orchestrator_worker.protocol import Word
+from orchestrator_worker.results import Word
 
 CHAT, META, ERROR, MODEL_INFO = 0, 1, 2, 13
 """The print types that matter here; all others, known or not, are ignored."""

@@ -24,7 +24,7 @@ from itertools import accumulate
 
 from orchestrator_worker.engines.base import EngineError
 from orchestrator_worker.language_names import WITHOUT_BLANKS, is_unspaced
-from orchestrator_worker.protocol import Word
+from orchestrator_worker.results import Word
 
 TOKENS_PER_SECOND = 13
 TOKENS_OF_TIMES = 2

@@ -30,7 +30,8 @@ from orchestrator_worker.engines.synthetic.blocks import Region, source
 from orchestrator_worker.engines.synthetic.faults import Faults, When
 from orchestrator_worker.engines.synthetic.memory import Event, make_behaviours
 from orchestrator_worker.engines.synthetic.options import SyntheticJobOptions, SyntheticOptions
-from orchestrator_worker.protocol import Alignment, Job, ModelSpec, Plain, Result, Transcript, Word
+from orchestrator_worker.protocol import Job, ModelSpec
+from orchestrator_worker.results import Alignment, Plain, Result, Transcript, Word
 
 DIGEST_MARK = "{digest}"
 """In a text, what the audio's digest stands for."""

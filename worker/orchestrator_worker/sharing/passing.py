@@ -1,8 +1,8 @@
 """Descriptors that parent and worker pass to each other over a socket, each with the id of the Run it belongs to.
 
 By them travels what a frame cannot hold or a confined worker could not open: the audio of a confined worker's job, and
-arguments and results that are larger than a frame (:mod:`orchestrator_worker.shared_memory`). A descriptor is sent
-before the message it belongs to. What came for a Run that was never begun is closed.
+arguments and results that are larger than a frame (:mod:`.shared_memory`). A descriptor is
+sent before the message it belongs to. What came for a Run that was never begun is closed.
 """
 
 from __future__ import annotations
