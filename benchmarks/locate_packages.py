@@ -60,6 +60,7 @@ def shortened(found: dict[str, Any]) -> dict[str, Any]:
             for site in found["sites"]
         ],
         "measured_bytes_per_call": measured and round(measured["per_iteration"] * 1024**2, 1),
+        "passed_on_bytes_per_call": round(found["passed_on_mb"] * 1024**2, 1),
         "explained_percent": found["explained_percent"] and round(found["explained_percent"], 1),
         "seconds": round(found["cost"]["seconds"], 1) if found["cost"] else None,
     }

@@ -5,7 +5,8 @@ In reading order:
 - ``schedule``: how many iterations, in how many blocks
 - ``rounds``: run one method in one worker, traced or not
 - ``tracers``: what can trace a worker
-- ``capture``: read what the tracer has written: blocks alive at each boundary, by stack
+- ``replay``: blocks alive at each boundary, from the records of a trace in their order
+- ``capture``: what memray has written: its records, its marks, its stacks
 - ``modules``, ``elf_file``: the module of each native frame, its build id and its functions
 - ``reading``: have that done in a worker of its own
 - ``locate``: from work to the answer

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from orchestrator.analysis.locating.explained import explained, measured_untraced
+from orchestrator.analysis.locating.explained import against, explained, measured_untraced, passed_on
 from orchestrator.analysis.locating.located import Cost, Located, Measured, Outcome
 from orchestrator.analysis.locating.site_growth import FEWEST_BLOCKS
 from orchestrator.analysis.locating.sites import find_sites
@@ -128,11 +128,8 @@ class _One:
     ) -> Located:
         blocks = traced.iterations[: max(0, capture.boundaries - 2)]
         leaks, others = find_sites(capture.stacks, blocks) if blocks else ([], [])
-        own = _measure(plain)
-        against = measured or own
-        if measured is not None and own is not None:
-            against = msgspec.structs.replace(measured, outside_mb=own.outside_mb)
-        mb, percent = explained(leaks, against)
+        like = against(measured, _measure(plain))
+        mb, percent = explained(leaks, like)
         iterations = 1 + sum(traced.iterations)
         cost = Cost(
             seconds,
@@ -147,8 +144,9 @@ class _One:
             iterations=blocks,
             sites=leaks,
             others=others,
-            measured=against,
+            measured=like,
             explained_mb=mb,
+            passed_on_mb=passed_on(others),
             explained_percent=percent,
             cause="" if len(blocks) >= FEWEST_BLOCKS else _too_few(len(blocks)),
             notes=_notes(capture, plain, traced, self._schedule),

@@ -20,10 +20,12 @@ import msgspec
 from orchestrator.analysis.locating.frames import Frame
 from orchestrator.locating.elf_file import ElfFile, open_elf
 
-_FRAME = re.compile(rb"NATIVE_FRAME_ID ip=0x([0-9a-f]+) index=(\d+)")
-_MODULE = re.compile(rb"SEGMENT_HEADER filename=(.*) num_segments=\d+ addr=0x([0-9a-f]+)")
-_SEGMENT = re.compile(rb"SEGMENT (?:0x)?(\S+) ([0-9a-f]+)")
-_PARSE_TIMEOUT_S = 60.0
+_RECORD = re.compile(
+    rb"^(?:NATIVE_FRAME_ID ip=0x(?P<ip>[0-9a-f]+) index=(?P<index>\d+)"
+    rb"|SEGMENT_HEADER filename=(?P<file>.*) num_segments=\d+ addr=0x(?P<base>[0-9a-f]+)"
+    rb"|SEGMENT (?:0x)?(?P<start>\S+) (?P<size>[0-9a-f]+))",
+    re.MULTILINE,
+)
 _COPY_BYTES = 1 << 20
 _PARSE = "import sys; sys.path[:] = sys.argv[2:]; import memray; memray.dump_all_records(sys.argv[1])"
 
@@ -117,28 +119,32 @@ def _copy(source: Path, target: Path, most: int) -> None:
 
 
 def _printed(trace: Path) -> Iterable[bytes]:
+    """Yield what is printed, in pieces of whole lines."""
     command = [sys.executable, "-c", _PARSE, str(trace), *sys.path]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout is not None
         try:
-            yield from process.stdout
+            rest = b""
+            while piece := process.stdout.read(_COPY_BYTES):
+                whole, newline, rest = (rest + piece).rpartition(b"\n")
+                yield whole + newline
+            yield rest
         finally:
             process.kill()
 
 
-def _collect(lines: Iterable[bytes]) -> NativeFrames:
+def _collect(pieces: Iterable[bytes]) -> NativeFrames:
     found = NativeFrames()
     base, file = 0, ""
-    for line in lines:
-        if line.startswith(b"NATIVE_FRAME_ID"):
-            if (frame := _FRAME.match(line)) is not None:
-                found.frames.append((int(frame[1], 16), int(frame[2])))
-        elif line.startswith(b"SEGMENT"):
-            if (module := _MODULE.match(line)) is not None:
-                file, base = module[1].decode(errors="replace"), int(module[2], 16)
-            elif (segment := _SEGMENT.match(line)) is not None:
-                start = base + (0 if segment[1] == b"(nil)" else int(segment[1], 16))
-                found.spans.append((start, start + int(segment[2], 16), base, file))
+    for piece in pieces:
+        for record in _RECORD.finditer(piece):
+            if record["ip"] is not None:
+                found.frames.append((int(record["ip"], 16), int(record["index"])))
+            elif record["file"] is not None:
+                file, base = record["file"].decode(errors="replace"), int(record["base"], 16)
+            else:
+                start = base + (0 if record["start"] == b"(nil)" else int(record["start"], 16))
+                found.spans.append((start, start + int(record["size"], 16), base, file))
     found.spans = sorted(set(found.spans))
     return found
 

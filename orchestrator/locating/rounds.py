@@ -123,8 +123,8 @@ class RoundsRun:
         self._iterate()  # settles: blocks from before the trace, of which nothing is known, are replaced here
         self._look_at_the_trace()
         self._boundary_reached()
-        spent = 0.0
-        for _ in range(self._schedule.blocks):
+        spent = self._steady_iterations() if self._may_be_steady else 0.0
+        while len(rounds.iterations) < self._schedule.blocks:
             if self._out_of_room():
                 break
             spent += self._block()
@@ -132,6 +132,28 @@ class RoundsRun:
             self._boundary_reached()
         rounds.seconds = spent / max(1, sum(rounds.iterations))
         self._end_trace()
+
+    @property
+    def _may_be_steady(self) -> bool:
+        """Whether to look for it: an iteration is not one of many calls, and nobody has said how long a block is."""
+        free = self._trace is None and self._schedule.iterations is None
+        return free and not self._work.calls and self.rounds.per_block > 1
+
+    def _steady_iterations(self) -> float:
+        """Do blocks of one iteration; where they are not alike, forget these and leave it to longer ones."""
+        rounds = self.rounds
+        wanted, rounds.per_block, spent = rounds.per_block, 1, 0.0
+        for _ in range(self._schedule.blocks):
+            spent += self._block()
+            rounds.iterations.append(1)
+            self._boundary_reached()
+        live = [each.heap_live for each in rounds.readings if each.heap_live is not None]
+        if self._schedule.steady(live):
+            return spent
+        rounds.per_block = wanted
+        rounds.iterations.clear()
+        del rounds.readings[:-1], rounds.marks[:-1]
+        return 0.0
 
     def _block(self) -> float:
         """Do the iterations of one block and return the seconds they took."""

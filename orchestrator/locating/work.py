@@ -114,15 +114,23 @@ def _measured(known: Results | None, key: str) -> Measured | None:
     if known is None or not _leaks(known, key):
         return None
     judged = known.summary[key].judgement
-    if (
-        judged is None
-        or judged.rate_mb_per_iteration is None
-        or judged.ci_low is None
-        or judged.ci_high is None
-    ):
+    if judged is None:
         return None
-    rate = Rate(judged.rate_mb_per_iteration, judged.ci_low, judged.ci_high)
-    return Measured(rate, "the newest run")
+    decided = _rate(judged.rate_mb_per_iteration, judged.ci_low, judged.ci_high)
+    heap = _rate(judged.heap_rate_mb_per_iteration, judged.heap_ci_low, judged.heap_ci_high)
+    if heap is None:
+        if decided is None:
+            return None
+        return Measured(
+            decided, "the newest run", channel="resident", verdict_channel=judged.rate_channel or ""
+        )
+    if judged.rate_channel == "live":
+        return Measured(heap, "the newest run")
+    return Measured(heap, "the newest run", verdict=decided, verdict_channel=judged.rate_channel or "")
+
+
+def _rate(value: float | None, low: float | None, high: float | None) -> Rate | None:
+    return None if value is None or low is None or high is None else Rate(value, low, high)
 
 
 def _unavailable(experiment: Experiment, series: Series, what: str, how: str) -> Located:

@@ -16,7 +16,8 @@ from orchestrator.locating.schema import located_schema_text
 pytest.importorskip(
     "memray", reason="the extra 'locate' is not installed: pip install 'orchestrator[locate]'"
 )
-from orchestrator.locating.capture import _FREE, _MMAP, _MUNMAP, _Replay, chunk_bytes
+from orchestrator.locating.capture import _FREE, _MMAP, _MUNMAP, _stack, go_through
+from orchestrator.locating.replay import Levels, Replay, chunk_bytes
 from orchestrator_worker.tracing import MARK_BYTES, MARK_STEP, MARKED
 
 MALLOC = 6
@@ -53,36 +54,39 @@ def free(address: int) -> Record:
     return Record(_FREE, address, 0)
 
 
-def replayed(records: list[Record], boundaries: list[int], *, chunks: bool = False) -> _Replay:
-    replay = _Replay(boundaries, chunks=chunks)
-    replay.go_through(records)
+def replayed(records: list[Record], boundaries: list[int], *, chunks: bool = False) -> Replay:
+    replay = Replay(boundaries, chunks)
+    go_through(replay, records)
     return replay
 
 
+def only(replay: Replay) -> Levels:
+    (found,) = replay.grown()
+    return found
+
+
 def test_what_is_alive_at_each_mark_is_counted() -> None:
-    records = [mark("Run"), block(1), block(2), free(2), mark("Run"), block(3), mark("Run"), free(1), free(3)]
-    replay = replayed([*records, mark("Trace")], [0, 1, 2, 3])
-    (slot,) = replay.kept()
-    found = replay.stack(slot, NativeFrames())
-    assert found is not None
+    first = block(1)
+    records = [mark("Run"), first, block(2), free(2), mark("Run"), block(3), mark("Run"), free(1), free(3)]
+    replay = Replay([0, 1, 2, 3])
+    many, samples = go_through(replay, [*records, mark("Trace")])
+    found = only(replay)
+    assert many == len(records) + 1
     assert (found.blocks, found.sizes) == ([0, 1, 2, 0], [0, 100, 200, 0])
     assert found.phase == "infer"
-    assert found.frames == [Frame("grow")]
+    assert samples == {found.stack: first}
+    assert _stack(found, first, NativeFrames()).frames == [Frame("grow")]
 
 
 def test_a_phase_is_that_of_the_allocation() -> None:
     records = [mark("Load"), block(1), mark("Run"), block(2), mark("Unload"), block(3), mark("Trace")]
-    replay = replayed(records, [0, 3])
-    stacks = [replay.stack(slot, NativeFrames()) for slot in replay.kept()]
-    assert [stack.phase for stack in stacks if stack] == ["load", "infer", "unload"]
+    found = replayed(records, [0, 3]).grown()
+    assert [each.phase for each in found] == ["load", "infer", "unload"]
 
 
 def test_a_block_of_a_marks_size_is_no_mark() -> None:
     other = mark("Run", [("buffer", "/user/code.py", 1)])
-    replay = replayed([mark("Run"), other, mark("Trace")], [0, 1])
-    found = replay.stack(replay.kept()[0], NativeFrames())
-    assert found is not None
-    assert found.blocks == [0, 1]
+    assert only(replayed([mark("Run"), other, mark("Trace")], [0, 1])).blocks == [0, 1]
 
 
 def test_a_trace_that_ends_early_has_fewer_boundaries() -> None:
@@ -92,10 +96,24 @@ def test_a_trace_that_ends_early_has_fewer_boundaries() -> None:
 
 def test_a_block_that_moves_is_one_block() -> None:
     """Memray writes realloc as a free and an allocation; a free that was not seen is made up for by the next block."""
-    replay = replayed([mark("Run"), block(1, 100), block(1, 300), mark("Trace")], [0, 1])
-    found = replay.stack(replay.kept()[0], NativeFrames())
-    assert found is not None
+    found = only(replayed([mark("Run"), block(1, 100), block(1, 300), mark("Trace")], [0, 1]))
     assert (found.blocks, found.sizes) == ([0, 1], [0, 300])
+
+
+def test_sizes_of_one_stack_are_added_up_and_what_was_there_at_first_is_no_growth() -> None:
+    records = [
+        mark("Run"),
+        block(1, 100),
+        block(2, 40),
+        mark("Run"),
+        block(3, 30),
+        block(4, 7, 2),
+        mark("Run"),
+    ]
+    replay = replayed([*records, free(4), block(5, 7, 2), mark("Trace")], [1, 2, 3], chunks=True)
+    (found,) = [each for each in replay.grown() if 1 in each.stack]
+    assert (found.blocks, found.sizes) == ([2, 3, 3], [140, 170, 170])
+    assert found.held == [112 + 48, 112 + 48 + 48, 112 + 48 + 48]
 
 
 def test_a_mapping_may_be_given_back_in_parts() -> None:
@@ -103,10 +121,8 @@ def test_a_mapping_may_be_given_back_in_parts() -> None:
     first, middle = Record(_MUNMAP, 4096, 4096), Record(_MUNMAP, 8192, 4096)
     rest = Record(_MUNMAP, 4096, 12_288)
     records = [mark("Run"), mapped, first, mark("Run"), middle, mark("Run"), rest, mark("Trace")]
-    replay = replayed(records, [0, 1, 2, 3])
-    found = replay.stack(replay.kept()[0], NativeFrames())
-    assert found is not None
-    assert found.sizes == [0, 8192, 4096, 0]
+    found = only(replayed(records, [0, 1, 2, 3], chunks=True))
+    assert (found.sizes, found.held) == ([0, 8192, 4096, 0], [0, 8192, 4096, 0])
     assert found.blocks == [0, 1, 1, 0]
 
 
@@ -114,9 +130,7 @@ def test_a_mapping_may_be_given_back_in_parts() -> None:
 def test_glibc_takes_whole_sixteen_bytes_and_a_header(size: int, chunk: int) -> None:
     assert chunk_bytes(size) == chunk
     replay = replayed([mark("Run"), block(1, size), mark("Trace")], [0, 1], chunks=True)
-    found = replay.stack(replay.kept()[0], NativeFrames())
-    assert found is not None
-    assert found.held == [0, chunk]
+    assert only(replay).held == [0, chunk]
 
 
 DUMP = b"""HEADER magic=memray
@@ -131,7 +145,7 @@ ALLOCATION address=0x1 size=3 allocator=malloc native_frame_id=3
 
 
 def test_addresses_and_modules_are_read_from_what_memray_prints() -> None:
-    found = _collect(DUMP.splitlines(keepends=True))
+    found = _collect([DUMP])
     assert found.addresses(3) == [0x1020, 0x9999, 0x1410]
     assert found.module_at(0x1410) == ("/lib/libengine.so", 0x410)
     assert found.module_at(0x1300) is None

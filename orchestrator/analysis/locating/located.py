@@ -58,12 +58,18 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
 class Measured(msgspec.Struct, frozen=True):
     """The leak that the sites are held against, in MB per iteration; ``source`` says where it was measured.
 
+    ``channel`` is what grew at that ``rate``: ``heap``, the live bytes of the C heap, as sites count them too; or
+    ``resident``, where no live heap can be read: whole pages, with what the allocator holds.
+    ``verdict`` is the rate of the newest run's verdict where another channel decided it, ``verdict_channel`` which.
     ``outside_mb`` is growth of the resident memory beyond that of the live heap, where there is some.
     """
 
     rate: Rate
     source: str
     outside_mb: Rate | None = None
+    channel: Literal["heap", "resident"] = "heap"
+    verdict: Rate | None = None
+    verdict_channel: str = ""
 
 
 class Cost(msgspec.Struct, frozen=True):
@@ -79,6 +85,8 @@ class Located(msgspec.Struct, frozen=True, kw_only=True):
     """What ``locate`` found for one method of an experiment, or for one function.
 
     The worker was traced: its times are not the engine's, and its memory is not judged.
+    ``explained_mb`` is what the sites keep per iteration, ``passed_on_mb`` what the interpreter's free lists and caches
+    of names keep besides, of which no site can be told; ``explained_percent`` is the sites' share of the measured leak.
     """
 
     schema: int = LOCATED_SCHEMA
@@ -93,6 +101,7 @@ class Located(msgspec.Struct, frozen=True, kw_only=True):
     others: list[Site] = []
     measured: Measured | None = None
     explained_mb: float = 0.0
+    passed_on_mb: float = 0.0
     explained_percent: float | None = None
     cause: str = ""
     how_to_get_it: str = ""

@@ -16,6 +16,8 @@ from orchestrator.analysis.locating.site_growth import SiteKind, growth, kind_of
 
 LEAST_OTHER_BYTES = 4096
 """What is no leak site and keeps less than this is not listed: a Python program has a hundred such places."""
+PASSED_ON = ("worker", "pool")
+"""Kinds of growth that are in the measured leak and under no frame of the engine's."""
 _Key = tuple[str, str, tuple[tuple[str, str, int], ...]]
 
 
@@ -36,11 +38,12 @@ def find_sites(stacks: Iterable[StackLive], iterations: Sequence[int]) -> tuple[
     found = [_site(alike, iterations) for alike in grouped.values()]
     found.sort(key=lambda site: -site.held.per_iteration)
     leaks = [site for site in found if site.kind == "leak"]
-    return leaks, [site for site in found if site.kind not in ("leak", "none") and _is_large(site)]
+    return leaks, [site for site in found if site.kind not in ("leak", "none") and _counts(site)]
 
 
-def _is_large(site: Site) -> bool:
-    return site.levels[-1] >= LEAST_OTHER_BYTES
+def _counts(site: Site) -> bool:
+    """Whether it is worth a line, or is in the measured leak however small it is."""
+    return site.levels[-1] >= LEAST_OTHER_BYTES or (site.kind in PASSED_ON and site.held.low > 0)
 
 
 def _key(stack: StackLive) -> _Key:

@@ -13,10 +13,17 @@ MOST_OTHERS = 5
 LONGEST_NAME = 88
 LONGEST_WHOLE_NAME = 60
 LEAST_UNEXPLAINED_BYTES = 256
+LEAST_PASSED_ON_BYTES = 16
 EXPLAINED_PERCENT = 80
 """Sites that explain less of what was measured leave a question open, and that is said."""
 TRACED = "traced: the times are not the engine's and the memory is not judged"
 HELD = "held by the allocator: no site; try trim_every or MALLOC_TRIM_THRESHOLD_"
+_CHANNELS = {
+    "rss": "resident memory",
+    "rss_anon": "anonymous resident memory",
+    "nonmalloc": "memory outside of malloc",
+    "file": "pages of files",
+}
 _KINDS = {
     "once": "grew once and stands: a buffer or a cache, no leak",
     "slowing": "grows slower and slower: something fills; more iterations would tell",
@@ -47,16 +54,40 @@ def unexplained_words(found: Located) -> str:
         found.outcome not in ("located", "nothing")
         or found.measured is None
         or found.explained_percent is None
+        or found.explained_percent >= EXPLAINED_PERCENT
     ):
         return ""
-    if found.explained_percent >= EXPLAINED_PERCENT:
-        return ""
-    left = found.measured.rate.per_iteration - found.explained_mb
-    if left * MB < LEAST_UNEXPLAINED_BYTES:
+    unit = unit_of(found)
+    sentences: list[str] = []
+    if found.passed_on_mb * MB >= LEAST_PASSED_ON_BYTES:
+        sentences.append(
+            f"{size_words(found.passed_on_mb * MB)} per {unit} lie under our worker's lines or are names of "
+            "attributes: the interpreter hands freed objects on, so the engine may keep what another line has made"
+        )
+    left = (found.measured.rate.per_iteration - found.explained_mb - found.passed_on_mb) * MB
+    if left >= LEAST_UNEXPLAINED_BYTES:
+        sentences.append(f"{size_words(left)} per {unit} that were measured have no site: {_blind(found)}")
+    return "; ".join(sentences)
+
+
+def _blind(found: Located) -> str:
+    name = found.tracer or "the tracer"
+    if found.measured is not None and found.measured.channel == "resident":
+        return "resident memory was measured, which has whole pages and what the allocator holds, and sites are blocks"
+    if name.startswith(("heaptrack", "jemalloc")):
+        return f"{name} sees no mmap, no malloc that is linked statically, and no pool of a library's own"
+    return f"{name} sees no malloc that is linked statically, looked up by dlsym (ctypes), or a library's own"
+
+
+def verdict_words(found: Located) -> str:
+    """Return why the sites are not held against the verdict's own rate; empty where they are."""
+    measured = found.measured
+    if measured is None or measured.verdict is None:
         return ""
     return (
-        f"{size_words(left * MB)} per {unit_of(found)} that were measured have no site: {found.tracer or 'the tracer'} "
-        "sees no malloc that is linked statically, looked up by dlsym (ctypes), or a library's own"
+        f"the verdict's {measured.verdict.per_iteration:.3f} MB per {unit_of(found)} are "
+        f"{_CHANNELS.get(measured.verdict_channel, 'resident memory')}: that has whole pages and what the allocator "
+        "holds; sites are blocks of the heap, and held against the growth of its live bytes"
     )
 
 
@@ -141,6 +172,16 @@ def outside_words(measured: Measured | None, unit: str) -> str:
         f"{rate.per_iteration:.3f} MB per {unit} [{rate.low:.3f}, {rate.high:.3f}] of resident memory beyond the live "
         f"heap: {HELD}; or it is mapped past malloc (mmap, shared memory)"
     )
+
+
+def besides_words(found: Located) -> list[str]:
+    """Return the sentences that belong to what the sites explain: what they do not, and why."""
+    said = (
+        unexplained_words(found),
+        verdict_words(found),
+        outside_words(found.measured, unit_of(found)),
+    )
+    return [sentence for sentence in said if sentence]
 
 
 def standing(found: Located) -> Sequence[Site]:

@@ -53,10 +53,8 @@ def _site_lines(number: int, site: Site, unit: str) -> Iterable[Line]:
 
 
 def _besides(found: Located, unit: str) -> Iterable[Line]:
-    if unexplained := words.unexplained_words(found):
-        yield Line(unexplained)
-    if outside := words.outside_words(found.measured, unit):
-        yield Line(outside)
+    for said in words.besides_words(found):
+        yield Line(said)
     others = words.standing(found)
     if others:
         yield Line("Grew, and is no leak site:", "note")

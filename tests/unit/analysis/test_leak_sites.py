@@ -1,13 +1,15 @@
 """From live blocks to leak sites: scripted levels, each leak with what only looks like one."""
 
+import msgspec
 import pytest
 
-from orchestrator.analysis.locating.explained import explained, measured_untraced
+from orchestrator.analysis.locating.explained import against, explained, measured_untraced, passed_on
 from orchestrator.analysis.locating.frames import Frame, python_type, telling
 from orchestrator.analysis.locating.located import MB, Cost, Located, Measured, StackLive
 from orchestrator.analysis.locating.site_growth import Rate, growth, kind_of
 from orchestrator.analysis.locating.sites import find_sites
 from orchestrator.analysis.locating.words import (
+    besides_words,
     explained_words,
     outside_words,
     short_name,
@@ -204,3 +206,71 @@ def test_a_long_name_of_cxx_goes_without_its_arguments() -> None:
         "(anonymous namespace)::tensor_of(…)"
     )
     assert short_name("f" * 200) == "f" * 87 + "…"
+
+
+HEAP = Measured(Rate(0.12, 0.119, 0.121), "the same untraced", Rate(3.0, 2.0, 4.0))
+RESIDENT = Measured(Rate(0.5, 0.3, 0.7), "the newest run", channel="resident", verdict_channel="rss_anon")
+
+
+def test_sites_are_held_against_a_live_heap_wherever_one_was_read() -> None:
+    in_heap = Measured(Rate(0.13, 0.12, 0.14), "the newest run")
+    assert against(in_heap, HEAP) == msgspec.structs.replace(in_heap, outside_mb=HEAP.outside_mb)
+    like = against(RESIDENT, HEAP)
+    assert like == msgspec.structs.replace(HEAP, verdict=RESIDENT.rate, verdict_channel="rss_anon")
+    assert (against(RESIDENT, None), against(None, HEAP), against(None, None)) == (RESIDENT, HEAP, None)
+
+
+def test_the_verdicts_own_rate_is_said_with_the_reason() -> None:
+    found = Located(name="x", method="reuse", outcome="located", measured=against(RESIDENT, HEAP))
+    (said,) = [line for line in besides_words(found) if line.startswith("the verdict's")]
+    assert said.startswith(
+        "the verdict's 0.500 MB per iteration are anonymous resident memory: that has whole pages"
+    )
+
+
+def test_what_the_interpreter_hands_on_is_told_apart_from_what_has_no_site() -> None:
+    """As in hiredis 3.1.0: 192 bytes in its own code, a tuple of our worker's that it keeps, names of attributes."""
+    frames = [native("createDecodedString"), Frame("job", "/user/job.py", 3, python=True)]
+    lambda_frame = Frame("<lambda>", "/x/orchestrator_worker/engines/repeated_calls.py", 90, python=True)
+    names = [
+        native("PyUnicode_New", "libpython3.11.so.1.0"),
+        native("PyObject_GetAttrString", "libpython3.11.so"),
+    ]
+    sites, others = find_sites(
+        [
+            stack_of(frames, 192),
+            stack_of([lambda_frame], 64),
+            stack_of(names, 56),
+        ],
+        SIX,
+    )
+    measured = Measured(Rate(312 / MB, 311 / MB, 313 / MB), "the same untraced")
+    mb, percent = explained(sites, measured)
+    assert [site.kind for site in others] == ["worker", "pool"]
+    assert passed_on(others) * MB == 120
+    found = Located(
+        name="m:job",
+        method="reuse",
+        outcome="located",
+        sites=sites,
+        others=others,
+        measured=measured,
+        explained_mb=mb,
+        explained_percent=percent,
+        passed_on_mb=passed_on(others),
+        tracer="memray 1",
+    )
+    (said,) = besides_words(found)
+    assert said.startswith("120 bytes per call lie under our worker's lines or are names of attributes")
+    more = msgspec.structs.replace(
+        found, measured=Measured(Rate(1312 / MB, 0.001, 0.002), "x"), explained_percent=15.0
+    )
+    assert (
+        "1,000 bytes per call that were measured have no site: memray 1 sees no malloc"
+        in besides_words(more)[0]
+    )
+
+
+def stack_of(frames: list[Frame], each: int) -> StackLive:
+    levels = [0, each, *(each + each * 5 * block for block in range(1, 7))]
+    return StackLive(frames, "infer", [0, 1, *range(6, 36, 5)], levels, levels)
