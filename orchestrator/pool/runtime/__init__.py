@@ -3,6 +3,7 @@
 In reading order:
 
 - ``event_loop``: the loop that feeds the supervisor, run by one thread; complete by itself
+- ``hearing``: what workers say reaches the supervisor
 - ``selector``: waits for descriptors, and can be woken
 - ``effects``: carries out what the supervisor decides
 - ``tickets``: ids of commands that nobody can guess

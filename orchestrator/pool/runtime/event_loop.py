@@ -25,10 +25,9 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from orchestrator.errors import PoolClosedError, ProtocolError
-from orchestrator.pool.core.entities import JobRecord, Worker
+from orchestrator.errors import PoolClosedError
+from orchestrator.pool.core.entities import JobRecord
 from orchestrator.pool.core.memory_monitor import LOOKS_AT_A_PULSE
-from orchestrator.pool.core.states import WorkerState
 from orchestrator.pool.core.supervisor import Supervisor
 from orchestrator.pool.events import Hook
 from orchestrator.pool.futures import PoolFuture
@@ -37,16 +36,12 @@ from orchestrator.pool.options import Settings
 from orchestrator.pool.runtime.admission import Admission
 from orchestrator.pool.runtime.calling_threads import CallingThreads, may_be_a_handlers
 from orchestrator.pool.runtime.effects import PoolEffects
-from orchestrator.pool.runtime.process_link import ProcessLink
+from orchestrator.pool.runtime.hearing import Hearing
 from orchestrator.pool.runtime.selector import Selector, Waker
-from orchestrator.pool.runtime.template_link import ProcessTemplateLink
-from orchestrator.process.exit_status import describe_exit
-from orchestrator_worker.protocol import Reply
 
 log = logging.getLogger("orchestrator.pool")
 POLL_WITHOUT_PIDFD_S = 0.05
 NEVER = math.inf
-_NO_DESCRIPTOR = -2
 
 
 class EventLoop:
@@ -72,10 +67,6 @@ class EventLoop:
         self.wakes_at = NEVER  # when the thread wakes by itself
         self.unfinished = False
         self._arguments: tuple[Any, ...] = ()  # what the posted call is about that is made now
-        self._exiting: ProcessLink | None = None  # a dead worker that the supervisor is hearing of
-        self._speaker: Worker | None = None  # the worker whose replies are dealt with
-        self._reading: Worker | None = None  # the same while they are taken out of its pipe
-        self._unheard: deque[Reply] = deque()  # its replies that were read and not dealt with
         self._held: list[BaseException] = []  # what callbacks raised in the decision under way
         self.broken = False
         self.bug: Exception | None = None  # what came out of a decision on a caller's thread
@@ -96,10 +87,13 @@ class EventLoop:
         self._effects.hold = self.hold
         self.supervisor = Supervisor(models, settings, self._effects)
         self._effects.hung_up = lambda worker: self.post(self.supervisor.hung_up, worker)
+        self._thread = threading.Thread(target=self._run, name="orchestrator-pool", daemon=True)
+        self._hearing = Hearing(self.supervisor, self.selector, self.post, self._thread)
+        self.take = self._hearing.take
+        """Take what workers said, in a decision: ``take(ready, now)``."""
         # Where workers are replaced, a decision may start a process. It takes milliseconds, and an interrupt in the
         # middle would leave a process that nobody knows: so the thread alone decides there.
         self._callers = CallingThreads(self) if settings.fast_path and settings.recycle is None else None
-        self._thread = threading.Thread(target=self._run, name="orchestrator-pool", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
@@ -210,8 +204,7 @@ class EventLoop:
         """
         self.take(ready, now)
         if self._effects.blind:
-            for link in self.selector.links():
-                self._pump(link, _NO_DESCRIPTOR, now)
+            self._hearing.look_at_all(now)
         # All of it, also what arrives meanwhile: a call posted now is decided in this round, and wakes nobody for
         # another.
         while self.inbox:
@@ -270,86 +263,7 @@ class EventLoop:
 
     def _recover(self, _: None, now: float) -> None:
         log.warning("a decision was interrupted half way; the workers that it was about are replaced")
-        worker, self._reading = self._reading, None
-        struck = self.supervisor.recover(worker, now)
-        for one, reply in struck:
-            self.supervisor.received(one, reply, now)
-        while self._unheard:
-            reply = self._unheard.popleft()
-            if self._speaker is not None and not any(reply is other for _, other in struck):
-                self.supervisor.received(self._speaker, reply, now)
-
-    def take(self, ready: list[int], now: float) -> None:
-        """Take what workers said, and deaths and noise where ``ready`` has their descriptors."""
-        for descriptor in ready:
-            link = self.selector.link_of(descriptor)
-            if link is not None:
-                self._pump(link, descriptor, now)
-            elif (template := self.selector.template_of(descriptor)) is not None:
-                self._hear_template(template, now)
-
-    def _hear_template(self, link: ProcessTemplateLink, now: float) -> None:
-        why_not, end = link.hear()
-        if end is not None:
-            self.supervisor.templates.ended(link.template, end, now)
-        elif why_not is not None:
-            self.supervisor.templates.loaded(link.template, why_not, now)
-
-    def _pump(self, link: ProcessLink, descriptor: int, now: float) -> None:
-        """Take what one worker said; see whether it is gone."""
-        process = link.process
-        if descriptor == process.replies_fd:
-            # Most wake-ups are a reply and nothing else: one read, no look at the process.
-            self._receive(link, link.read_replies, now)
-            if not (process.at_end or process.broken):
-                return
-            if threading.current_thread() is not self._thread:
-                self._leave_end_to_thread(link)
-                return
-        self._receive(link, link.pump, now)
-        if process.returncode is None:
-            self.selector.update(link)
-            if process.hung_up:
-                self.supervisor.hung_up(link.worker, now)
-            return
-        # Dead, and all that it still said is received above: only now the supervisor hears of the death.
-        self._exiting = link
-        self.selector.drop(link)
-        self.supervisor.exited(link.worker, process.returncode, describe_exit(process.returncode), now)
-        self._exiting = None
-
-    def _leave_end_to_thread(self, link: ProcessLink) -> None:
-        """Let the thread do what an end needs: a process is reaped there and descriptors are closed.
-
-        On a caller's thread a Ctrl-C could come between two of these steps, and nobody would know what was done.
-        """
-        self.post(self._hear_end, link)
-        self.selector.mute(link)  # afterwards: should an interrupt come between, it is only heard once more
-
-    def _hear_end(self, link: ProcessLink, now: float) -> None:
-        if link.watched:  # else it was dropped meanwhile
-            self._pump(link, _NO_DESCRIPTOR, now)
-
-    def _receive(self, link: ProcessLink, read: Callable[[], list[Reply]], now: float) -> None:
-        """Read what a worker said, and let the supervisor have it, reply by reply.
-
-        At every moment a reply is in ``_unheard``, or noted with its worker in the registry, or dealt with: what an
-        interrupt strikes is received again.
-        """
-        supervisor, worker, unheard = self.supervisor, link.worker, self._unheard
-        registry = supervisor.registry
-        self._speaker = self._reading = worker
-        try:
-            unheard.extend(read())
-            self._reading = None
-            while unheard:
-                registry.touch(worker, unheard[0])
-                supervisor.received(worker, unheard.popleft(), now)
-                registry.touched.clear()  # all is done: nothing would have to be restored
-        except ProtocolError as error:
-            self._reading = None
-            if worker.state is not WorkerState.LEAVING:
-                supervisor.broke_protocol(worker, error, now)
+        self._hearing.hear_again(now)
 
     # ------------------------------------------------------------------ the end
 
@@ -394,8 +308,7 @@ class EventLoop:
             if self._callers is not None:
                 self._callers.close()
             with self.deciding:
-                if self._exiting is not None:  # dropped already, and not reaped
-                    self._exiting.close()
+                self._hearing.close()
                 self.selector.close()
                 self._effects.close()
                 self.waker.close()
