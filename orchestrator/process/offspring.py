@@ -7,6 +7,7 @@ import select
 import subprocess
 from typing import Literal, Protocol
 
+from orchestrator.errors import SHORTAGES
 from orchestrator.process.fork_server import ForkServer
 
 
@@ -83,3 +84,19 @@ def _poller(descriptor: int) -> select.poll:
     poller = select.poll()
     poller.register(descriptor, select.POLLIN)
     return poller
+
+
+def open_pidfd(pid: int) -> int:
+    """Return a descriptor that is readable once the process has exited, -1 where the system has none.
+
+    Raises:
+        OSError: No descriptor is left for one.
+    """
+    try:
+        return os.pidfd_open(pid)
+    except AttributeError:
+        return -1
+    except OSError as error:
+        if error.errno in SHORTAGES:
+            raise  # without it deaths would have to be looked for
+        return -1

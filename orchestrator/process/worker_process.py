@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from orchestrator.config.model import Model
-from orchestrator.errors import SHORTAGES, ProtocolError
+from orchestrator.errors import ProtocolError
 from orchestrator.process.fork_server import ForkServer
+from orchestrator.process.offspring import open_pidfd
 from orchestrator.process.sandbox.modes import mode_of
 from orchestrator.process.sharing.channel import (
     NoDescriptorLeftError,
@@ -91,14 +92,7 @@ class WorkerProcess:
             self.late_environment |= self._confined.environ
         self.pid = self._process.pid
         self.returncode: int | None = None
-        try:
-            self._pidfd = _open_pidfd(self.pid)
-        except OSError as error:
-            self._pidfd = -1
-            self._ends.close()
-            self._reap()
-            self._leave_confined()
-            raise refusal(error, slot=slot, generation=generation, pid=self.pid) from error
+        self._pidfd = self._watched()
         self._cap = cap
         self._frames = FrameDecoder(cap)
         self._outgoing = bytearray()
@@ -115,6 +109,17 @@ class WorkerProcess:
         self._broken: ProtocolError | None = None
         self.most_shared = 0
         """Bytes that a result may have in shared memory; belongs into its Configure."""
+
+    def _watched(self) -> int:
+        """Return the descriptor by which the death is noticed. Without one a process is not kept."""
+        try:
+            return open_pidfd(self.pid)
+        except OSError as error:
+            self._pidfd = -1
+            self._ends.close()
+            self._reap()
+            self._leave_confined()
+            raise refusal(error, slot=self.slot, generation=self.generation, pid=self.pid) from error
 
     # ------------------------------------------------------------------ descriptors to wait on
 
@@ -393,14 +398,3 @@ def _confined(models: Sequence[Model], *, slot: int, generation: int) -> WorkerS
         return WorkerSandbox(models)
     except OSError as error:
         raise refusal(error, slot=slot, generation=generation) from error
-
-
-def _open_pidfd(pid: int) -> int:
-    try:
-        return os.pidfd_open(pid)
-    except AttributeError:
-        return -1
-    except OSError as error:
-        if error.errno in SHORTAGES:
-            raise  # without it deaths would have to be looked for
-        return -1

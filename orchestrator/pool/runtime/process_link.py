@@ -68,23 +68,7 @@ class ProcessLink:
         self.worker = worker
         self._greeted = False
         self._on_change = on_change
-        model = worker.model_queue.model
-        environment = engine_defaults(model.engine, model.env) | dict(model.env)
-        forks = start_method.fork_server_for(
-            environment,
-            worker.generation,
-            worker.template,
-            pass_env=model.pass_env,
-            confined=mode_of(model) != "off",
-        )
-        self.process = WorkerProcess(
-            environment,
-            slot=worker.slot.index,
-            generation=worker.generation,
-            fork_server=forks,
-            python=start_method.python,
-            models=(model,),
-        )
+        self.process = _start(worker, start_method)
         self.pid = self.process.pid
         self._groups = groups
         self._group = groups.new(worker.limits.hard_rss_bytes)
@@ -98,16 +82,8 @@ class ProcessLink:
             self.process.on_noise = self._noise.add
         self.watched: dict[int, int] = {}
         """Descriptors the loop waits on for this worker, with the events it waits for."""
-        self._reader: FamilyMemory | PrivateMemory | None = None
-        try:
-            self._reader = PrivateMemory(self.pid) if self.start == "warm" else FamilyMemory(self.pid)
-        except ProcessGoneError:
-            pass  # its death is heard of in a moment
-        except OSError as error:
-            self.close()
-            slot, generation = worker.slot.index, worker.generation
-            raise refusal(error, slot=slot, generation=generation, pid=self.pid) from error
-        for number, value in model.limit_numbers().items():
+        self._reader = self._memory_reader()
+        for number, value in worker.model_queue.model.limit_numbers().items():
             with contextlib.suppress(ProcessLookupError):
                 resource.prlimit(self.pid, number, (value, value))
         # Sent at once: it need not wait for our answer to its Hello. No heap readings: they cost a call into the
@@ -124,6 +100,18 @@ class ProcessLink:
                 most_shared=most_shared,
             )
         )
+
+    def _memory_reader(self) -> FamilyMemory | PrivateMemory | None:
+        """Return what reads its memory; None: it is gone, and its death is heard of in a moment."""
+        self._reader = None
+        try:
+            return PrivateMemory(self.pid) if self.start == "warm" else FamilyMemory(self.pid)
+        except ProcessGoneError:
+            return None
+        except OSError as error:
+            self.close()
+            slot, generation = self.worker.slot.index, self.worker.generation
+            raise refusal(error, slot=slot, generation=generation, pid=self.pid) from error
 
     @property
     def start(self) -> str:
@@ -244,3 +232,24 @@ class ProcessLink:
             self._group = None
         if self._noise is not None:
             self._noise.close()
+
+
+def _start(worker: Worker, start_method: StartMethod) -> WorkerProcess:
+    """Start a worker's process, in the way that is the quickest for it."""
+    model = worker.model_queue.model
+    environment = engine_defaults(model.engine, model.env) | dict(model.env)
+    forks = start_method.fork_server_for(
+        environment,
+        worker.generation,
+        worker.template,
+        pass_env=model.pass_env,
+        confined=mode_of(model) != "off",
+    )
+    return WorkerProcess(
+        environment,
+        slot=worker.slot.index,
+        generation=worker.generation,
+        fork_server=forks,
+        python=start_method.python,
+        models=(model,),
+    )
