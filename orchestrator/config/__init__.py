@@ -9,6 +9,7 @@ In reading order:
 - ``lenient``: a decoded document, read as far as it makes sense
 - ``model``: the class `Model`, for experiments and pools alike
 - ``method_checks``: which methods an experiment can run under, for every profile and variant of a document
+- ``fields``: what single values look like
 - ``types``: what an experiments.toml may say, as frozen types
 - ``checks``: what is wrong with the meaning of a document
 - ``schema``: the JSON Schema of experiments.toml, made from the types, for editors and other tools

@@ -17,8 +17,9 @@ from typing import Any, cast
 
 import msgspec.inspect as shapes
 
+from orchestrator.config.fields import PATTERN_WORDS
 from orchestrator.config.lenient import is_list, is_table
-from orchestrator.config.types import PATTERN_WORDS, ExperimentsFile
+from orchestrator.config.types import ExperimentsFile
 from orchestrator.config.wording import excerpt, found, key_path, name_hint
 from orchestrator.errors import ConfigProblem
 

@@ -10,19 +10,17 @@ import tempfile
 import textwrap
 import threading
 import time
-import wave
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import confined_functions
-import numpy as np
 import pytest
 from confined_functions import ACTS, ASK_YAMA
 
 from orchestrator.config.model import SandboxMode
 from orchestrator.errors import JobError, JobTimeoutError, SandboxUnavailableError, WorkerDiedError
-from orchestrator.pool.jobs import AudioArray, Call, EngineJob, Transcribe
+from orchestrator.pool.jobs import Call
 from orchestrator.pool.models import Model
 from orchestrator.pool.pool import Pool
 from orchestrator.pool.recycling import Recycle
@@ -328,46 +326,6 @@ def test_many_short_jobs() -> None:
         assert [job.result(DEADLINE_S) for job in jobs] == list(range(1, 2001))
 
 
-# ------------------------------------------------------------------ audio
-
-
-def _recording(path: Path, seed: int) -> Path:
-    samples = np.random.default_rng(seed).integers(-9000, 9000, 16_000, dtype=np.int16)
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, 16_000, 0, "NONE", ""))
-        file.writeframes(samples.tobytes())
-    return path
-
-
-@pytest.mark.parametrize("mode", ["strict", "files"])
-def test_audio_comes_as_a_descriptor_whatever_it_is(mode: SandboxMode, tmp_path: Path) -> None:
-    (tmp_path / "private").mkdir(mode=0o700)
-    recordings = [_recording(tmp_path / "private" / f"{seed}.wav", seed) for seed in range(4)]
-    floats = np.linspace(-0.5, 0.5, 16_000, dtype=np.float32)
-    audio = [*recordings, *(path.read_bytes() for path in recordings), AudioArray(floats, 16_000)]
-    heard: dict[str, list[str]] = {}
-    for sandbox in ("off", mode):
-        model = Model(name="m", engine="synthetic", options={"text": "{digest}"}, sandbox=sandbox)
-        with Pool(models=[model], workers=2, cache_dir=tmp_path / "cache") as pool:
-            jobs = [pool.submit(Transcribe("m", each)) for each in audio * 5]
-            heard[sandbox] = [job.result(DEADLINE_S).text for job in jobs]
-    assert heard["off"] == heard[mode]
-    assert len(set(heard[mode])) == len(recordings) + 1
-
-
-def test_audio_that_is_gone_is_that_jobs_error(tmp_path: Path) -> None:
-    path = _recording(tmp_path / "a.wav", 1)
-    model = Model(name="m", engine="synthetic", options={"text": "{digest}"}, sandbox="strict")
-    with Pool(models=[model, confined()], workers=1, max_attempts=1, cache_dir=tmp_path / "cache") as pool:
-        first = pool.submit(Call("time:sleep", 0.5))
-        gone = pool.submit(Transcribe("m", path))
-        path.unlink()
-        first.result(DEADLINE_S)
-        with pytest.raises(JobError, match="the audio could not be opened: No such file"):
-            gone.result(DEADLINE_S)
-        assert pool.submit(Transcribe("m", _recording(path, 2))).result(DEADLINE_S).text
-
-
 # ------------------------------------------------------------------ where it cannot be had
 
 
@@ -397,10 +355,3 @@ def test_a_worker_that_cannot_confine_itself_does_not_go_on() -> None:
     ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE_S)
     assert ended.returncode == SANDBOX_EXIT_CODE
     assert "sandbox: 1 more threads run in the new process" in ended.stderr
-
-
-def test_many_short_jobs_of_an_engine() -> None:
-    model = Model(name="m", engine="synthetic", options={"text": "fixed"}, sandbox="strict")
-    with Pool(models=[model]) as pool:
-        jobs = [pool.submit(EngineJob(task="asr", model="m")) for _ in range(200)]
-        assert {job.result(DEADLINE_S) is not None for job in jobs} == {True}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -112,32 +112,50 @@ def batch(
         timeout_s=timeout_s,
         on=_place(on),
     )
-    names = formats_of(formats)
     layout = flags.Layout(max_line_width, max_lines, max_cps, highlight_words)
-
-    def work() -> ExitCode:
-        from orchestrator.batch import BatchSettings, find_inputs, open_journal
-
-        found = find_inputs(inputs or [], list_file=list_file, manifest=manifest)
-        settings = BatchSettings(
-            folder=out.absolute(), formats=names, layout=layout.reading_speed(), max_attempts=max_attempts
-        )
-        with open_journal(settings.folder) as journal:
-            _prepare(
-                journal,
-                found,
-                settings,
-                _identity(options, names, layout),
-                redo=redo,
-                retry_failed=retry_failed,
-            )
-            if journal.counts().left:
-                _work_through(journal, settings, options, quiet=quiet)
-            return _conclude(journal, as_json=as_json)
-
+    task = Task(out.absolute(), formats_of(formats), layout, max_attempts, redo, retry_failed)
+    sources = partial(_sources, inputs or [], list_file, manifest)
+    work = partial(_batch, task, sources, options, as_json=as_json, quiet=quiet)
     raise typer.Exit(
         interruptible(work, kept="finished recordings are written, the same command does the rest")
     )
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be written where, and what is tried again."""
+
+    folder: Path
+    formats: tuple[str, ...]
+    layout: flags.Layout
+    max_attempts: int
+    redo: bool
+    retry_failed: bool
+
+
+def _sources(inputs: list[str], list_file: Path | None, manifest: Path | None) -> list[Input]:
+    from orchestrator.batch import find_inputs
+
+    return find_inputs(inputs, list_file=list_file, manifest=manifest)
+
+
+def _batch(
+    task: Task, sources: Callable[[], list[Input]], options: PipelineOptions, *, as_json: bool, quiet: bool
+) -> ExitCode:
+    from orchestrator.batch import BatchSettings, open_journal
+
+    found = sources()
+    settings = BatchSettings(
+        folder=task.folder,
+        formats=task.formats,
+        layout=task.layout.reading_speed(),
+        max_attempts=task.max_attempts,
+    )
+    with open_journal(settings.folder) as journal:
+        _prepare(journal, found, settings, task, options)
+        if journal.counts().left:
+            _work_through(journal, settings, options, quiet=quiet)
+        return _conclude(journal, as_json=as_json)
 
 
 def _place(on: str | None) -> str | None:
@@ -162,25 +180,19 @@ def _identity(options: PipelineOptions, formats: tuple[str, ...], layout: flags.
 
 
 def _prepare(
-    journal: Journal,
-    found: list[Input],
-    settings: BatchSettings,
-    identity: dict[str, str],
-    *,
-    redo: bool,
-    retry_failed: bool,
+    journal: Journal, found: list[Input], settings: BatchSettings, task: Task, options: PipelineOptions
 ) -> None:
     from orchestrator.batch import recover
     from orchestrator.batch.changes import changed_inputs, lost_outputs
 
-    journal.adopt(identity, redo=redo)
+    journal.adopt(_identity(options, task.formats, task.layout), redo=task.redo)
     added = journal.register(found)
     finished = recover(journal, settings)
     changed = changed_inputs(journal)
     lost = lost_outputs(journal)
     journal.again(changed, "the input has changed")
     journal.again(lost, "its output is gone")
-    if retry_failed:
+    if task.retry_failed:
         journal.again(journal.in_state("failed", "poisoned"), "")
     counts = journal.counts()
     if not counts.total:

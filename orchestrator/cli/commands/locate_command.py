@@ -21,40 +21,49 @@ if TYPE_CHECKING:
 KEPT = "what was traced is thrown away"
 
 
+Call = Annotated[
+    str | None,
+    typer.Option(metavar="MODULE:FUNCTION", help="Call this function instead of running experiments."),
+]
+Method = Annotated[
+    str | None,
+    typer.Option(
+        help="recreate, restart or reuse; default: those that leaked in the newest run, without one all of these."
+    ),
+]
+Iterations = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Iterations (or calls) of each of the 6 blocks; default: as many as 15 s allow."
+    ),
+]
+WarmUp = Annotated[int, typer.Option(min=1, help="Iterations before the tracer starts.")]
+MaxTrace = Annotated[str, typer.Option(help="Largest trace file, such as 500MiB.")]
+Results = Annotated[
+    Path | None,
+    typer.Option(help="Results folder, for the measured leak; default: results beside the file."),
+]
+Issue = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Write a bug report in Markdown, without paths or names of this machine."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a method on stdout.")]
+
+
 def locate(
     file: flag.File = Path("experiments.toml"),
-    call: Annotated[
-        str | None,
-        typer.Option(metavar="MODULE:FUNCTION", help="Call this function instead of running experiments."),
-    ] = None,
+    call: Call = None,
     profile: flag.Profile = "auto",
     only: flag.Only = None,
-    method: Annotated[
-        str | None,
-        typer.Option(
-            "--method",
-            help="recreate, restart or reuse; default: those that leaked in the newest run, without one all of these.",
-        ),
-    ] = None,
-    iterations: Annotated[
-        int | None,
-        typer.Option(
-            min=1, help="Iterations (or calls) of each of the 6 blocks; default: as many as 15 s allow."
-        ),
-    ] = None,
-    warm_up: Annotated[int, typer.Option(min=1, help="Iterations before the tracer starts.")] = 4,
-    max_trace: Annotated[str, typer.Option(help="Largest trace file, such as 500MiB.")] = "2GiB",
-    results: Annotated[
-        Path | None,
-        typer.Option(help="Results folder, for the measured leak; default: results beside the file."),
-    ] = None,
-    issue: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Write a bug report in Markdown, without paths or names of this machine."
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a method on stdout.")] = False,
+    method: Method = None,
+    iterations: Iterations = None,
+    warm_up: WarmUp = 4,
+    max_trace: MaxTrace = "2GiB",
+    results: Results = None,
+    issue: Issue = None,
+    as_json: AsJson = False,
 ) -> None:
     """Find the call stacks that leak: run under a tracer and see which grow with every block of iterations.
 
