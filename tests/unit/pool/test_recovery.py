@@ -56,6 +56,8 @@ class Table:
         self.pool = pool
         self.unheard: deque[Any] = deque()
         self.speaker: Worker | None = None
+        self.may_have_written = False
+        """Whether the interrupt came after the note that a write begins."""
 
     def hear(self, worker: Worker) -> None:
         """As the event loop receives what a worker said."""
@@ -73,6 +75,7 @@ class Table:
         self.pool.registry.new_decision()
         if not interrupted_at(line, call, *arguments):
             return False
+        self.may_have_written = self.pool.registry.has_written
         struck = self.pool.supervisor.recover(None, self.pool.now)
         for worker, reply in struck:
             self.pool.supervisor.received(worker, reply, self.pool.now)
@@ -182,6 +185,30 @@ def test_an_answer(prefetched: int, waiting: int) -> None:
 
     for endings in every_line(make):
         assert len(lost(endings)) <= 1, "the job that the worker had begun, at most"
+
+
+@pytest.mark.parametrize(("prefetched", "waiting"), [(0, 1), (0, 3), (1, 40)])
+def test_a_job_that_was_taken_for_a_worker_and_not_written_costs_no_attempt(
+    prefetched: int, waiting: int
+) -> None:
+    taken = 0
+    for line in range(1, MOST_LINES):
+        pool = quick_pool()
+        with_prefetched(pool, prefetched)
+        for _ in range(waiting):
+            pool.submit()
+        worker, table = pool.worker(), Table(pool)
+        pool.end_job(worker, seconds=0.0)
+        if not table.decide(line, table.hear, worker):
+            break
+        if table.may_have_written:
+            continue
+        written = {int(frame) for frame in pool._link(worker).frames}
+        taken += any(job.id not in written for job in pool.registry.in_hand)
+        table.goes_on()
+        lost_jobs = {job.id for job in pool.jobs if isinstance(pool.ending(job), WorkerDiedError)}
+        assert lost_jobs <= written, f"interrupted at line {line}"
+    assert taken, "no interrupt came between the two"
 
 
 def test_several_answers_at_once_are_all_heard() -> None:
