@@ -27,7 +27,7 @@ from orchestrator.config.model import BoundModel, Chinese, SandboxMode, StartMod
 
 SCHEMA_VERSION = 1
 
-MethodName = Literal["recreate", "restart", "reuse", "recycle"]
+MethodName = Literal["recreate", "restart", "reuse", "recycle", "warm"]
 """How an iteration treats its model; ``recycle`` is the baseline."""
 
 StopRule = Literal["settled", "never"]
@@ -38,7 +38,8 @@ Methods = Annotated[
     Meta(
         min_length=1,
         description="recreate (destroy and create), restart (keep and reset), reuse (keep, no reset), "
-        "recycle (a fresh process: the baseline); run one after the other",
+        "recycle (a fresh process: the baseline), warm (a fork of a process that has the model loaded); run one after "
+        "the other",
     ),
 ]
 
@@ -290,7 +291,7 @@ class GateConfig(Table, frozen=True):
     methods: (
         Annotated[
             list[MethodName],
-            Meta(min_length=1, description="methods that are gated; default: all but the baseline, recycle"),
+            Meta(min_length=1, description="methods that are gated; default: all but recycle and warm"),
         ]
         | None
     ) = None

@@ -22,7 +22,6 @@ from orchestrator.locating.schedule import Schedule
 from orchestrator.locating.tracers import Tracer
 from orchestrator.process.spawn import host_sys_path
 
-BASELINE = "recycle"
 CALL_TIMEOUT_S = 600.0
 
 
@@ -70,7 +69,7 @@ def locate_plan(
 
 def chosen(experiment: Experiment, methods: Collection[str] | None, known: Results | None) -> list[Series]:
     """Return the series of an experiment to locate: those named, else those that leaked, else all in one process."""
-    own = [series for series in experiment.series if series.method != BASELINE]
+    own = [series for series in experiment.series if series.method not in FRESH_METHODS]
     if methods is not None:
         return [series for series in own if series.key in methods or series.method in methods]
     leaking = [series for series in own if known is not None and _leaks(known, series.key)]

@@ -25,6 +25,7 @@ from orchestrator.errors import (
     WorkerDiedError,
 )
 from orchestrator.process.exit_status import describe_exit
+from orchestrator.process.fork_server import ForkServer
 from orchestrator.process.host.supported import refuse_patched_host
 from orchestrator.process.sandbox import removal
 from orchestrator.process.spawn import host_sys_path
@@ -70,9 +71,12 @@ class Dialogue:
         generation: int = 1,
         heap: bool = True,
         models: Sequence[Model] = (),
+        fork_server: ForkServer | None = None,
         handshake_timeout_s: float = HANDSHAKE_TIMEOUT_S,
     ) -> None:
         """Start a worker and shake hands with it; ``models`` are those it will hold and may have to be confined for.
+
+        With a ``fork_server``, or a template, of just this environment it is forked from that.
 
         Raises:
             SpawnError: It could not be started, died, or did not say hello in time.
@@ -85,7 +89,7 @@ class Dialogue:
         self._inbox: deque[Reply] = deque()
         self._asked: int | None = None
         self._hung_up_at: float | None = None
-        self.worker = WorkerProcess(env, slot=slot, generation=generation, models=models)
+        self.worker = WorkerProcess(env, slot=slot, generation=generation, models=models, fork_server=fork_server)
         try:
             self.hello, self.ready = self._shake_hands(handshake_timeout_s, heap=heap)
         except BaseException as error:

@@ -105,8 +105,10 @@ def iterations(summary: SeriesSummary) -> str:
 
 
 def outcome(summary: SeriesSummary) -> str:
-    """Return ``completed``, ``crashed (29/100)``, ``unavailable``; ``not run`` where there are no numbers."""
+    """Return ``completed``, ``crashed (29/100)``, ``unavailable``, ``not possible``; ``not run`` without numbers."""
     word, done = summary.outcome, summary.iterations
+    if summary.not_possible:
+        return "not possible"
     if word is None:
         return "not run"
     return f"{word} ({done}/{summary.iterations_planned})" if word != "completed" and done else word

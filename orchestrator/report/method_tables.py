@@ -23,6 +23,7 @@ from orchestrator.report.names import method_name
 from orchestrator.report.shape import Shape, columns_of, pairs_of, shape_of
 from orchestrator.report.summaries import NOT_RUN, SeriesSummary
 from orchestrator.report.verdict_lines import verdict_lines
+from orchestrator.report.warm_lines import warm_lines
 
 Summaries = Mapping[str, SeriesSummary]
 NamedCells = Sequence[tuple[str, Cell] | None]
@@ -52,6 +53,13 @@ _LEAK_AND_PEAK: NamedCells = (
     *_LEAK,
     ("Peak Memory (MB)", amount("max_peak_mb")),
 )
+
+_WARM: NamedCells = (
+    ("Avg Start and Load (ms)", amount("ready_ms")),
+    ("Template Memory (MB)", amount("template_mb")),
+    None,
+)
+"""Rows of experiments that measure the method warm too."""
 
 _COMPARISON: NamedCells = (
     *_MEMORY,
@@ -127,6 +135,7 @@ def _by_method(
 ) -> list[Line]:
     shown = [(series, summaries.get(series.key, NOT_RUN)) for series in columns_of(experiment)]
     unfinished = any(summary.outcome != "completed" for _, summary in shown)
+    rows = [*_WARM, *rows] if any(series.method == "warm" for series, _ in shown) else rows
     wanted = [("Outcome", outcome), *rows] if unfinished else rows
     if any(early_end(summary) for _, summary in shown):
         wanted = [("Iterations", iterations), *wanted]
@@ -142,6 +151,7 @@ def _footnotes(experiment: Experiment, summaries: Summaries) -> list[Line]:
         *remarks.sampled_peak(summaries.values()),
         *remarks.missing_rates(experiment, summaries),
         *remarks.baseline_boundary(experiment, summaries),
+        *warm_lines(experiment, summaries),
         *early_end_lines(experiment, summaries),
         *verdict_lines(experiment, summaries),
         *lever_lines(experiment, summaries),

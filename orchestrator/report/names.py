@@ -18,12 +18,14 @@ _METHODS: dict[MethodName, str] = {
     "restart": "Restart()",
     "reuse": "Reuse",
     "recycle": f"Recycle {BASELINE}",
+    "warm": "Warm",
 }
 _METHOD_SENTENCES: dict[MethodName, str] = {
     "recreate": "Destroy + Recreate {engine} each iteration",
     "restart": "Reuse {engine}, call restart() each iteration",
     "reuse": "Reuse {engine}, reset nothing",
     "recycle": "Fresh process {every} (baseline)",
+    "warm": "Fork of a process that has {engine} loaded, each iteration",
 }
 _TASKS = {"asr": "ASR", "align": "Aligner"}
 _ENGINES = {"chatllm": "ChatLLM"}

@@ -31,7 +31,7 @@ def shape_of(experiment: Experiment) -> Shape:
     if tasks == {"align"}:
         return Shape.ALIGNMENT
     methods = {series.method for series in experiment.series}
-    return Shape.COMPARISON if methods & {"restart", "reuse"} else Shape.BENCHMARK
+    return Shape.COMPARISON if methods & {"restart", "reuse", "warm"} else Shape.BENCHMARK
 
 
 def models_of(experiment: Experiment) -> dict[str, BoundModel]:
@@ -45,7 +45,7 @@ def columns_of(experiment: Experiment) -> list[Series]:
 
 
 def pairs_of(experiment: Experiment) -> list[tuple[Series, Series | None]]:
-    """Return every in-process series with its baseline: that of its own variant, else the plain one.
+    """Return every other series with its baseline: that of its own variant, else the plain one.
 
     Baselines that nothing is held against come last, alone.
     """

@@ -58,6 +58,22 @@ class SpeechNumbers(msgspec.Struct, frozen=True, kw_only=True):
     avg_exit_s: float | None = None
 
 
+class TemplateSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """The templates of one model in a warm series: means, where there was more than one.
+
+    Attributes:
+        started: How many there were.
+        memory_mb: What one holds with its model loaded, before it is forked: there once for all workers.
+        load_s: How long the engine loaded.
+        start_s: From its start until it could be forked.
+    """
+
+    started: int
+    memory_mb: float
+    load_s: float
+    start_s: float
+
+
 class ModelSummary(SpeechNumbers, frozen=True, kw_only=True):
     """The numbers of one model of a series, over all its steps.
 
@@ -82,6 +98,7 @@ class SeriesSummary(SpeechNumbers, frozen=True, kw_only=True):
     Attributes:
         method, variant: What the series' key consists of.
         outcome: How it ended: ``completed``, ``crashed`` …; ``sentence`` says the same with its place and cause.
+        not_possible: Whether it is unavailable because its models cannot be treated so, whatever is installed.
         how_to_get_it: How to get what was missing, for a series that could not run.
         stderr_tail: The last output of a worker that did not come to its end.
         unclean_exits, restarts: What was wrong with the ends of its processes; why the series was begun again.
@@ -98,6 +115,8 @@ class SeriesSummary(SpeechNumbers, frozen=True, kw_only=True):
         trim_released_mb: By how much RssAnon fell in the one heap trim after the last reading.
         models: The numbers by model; those of speech stand only there if there are several.
         net_changes: How the models' net changes add up to the growth of the process, by channel.
+        templates: By model, what a warm series' workers were forked from; memory and peaks beside it count what is
+            private to a worker.
         levers: What other series show about this one, see :mod:`orchestrator.experiments.judging.levers`.
     """
 
@@ -144,7 +163,22 @@ class SeriesSummary(SpeechNumbers, frozen=True, kw_only=True):
     trim_released_mb: float | None = None
     models: dict[str, ModelSummary] = {}
     net_changes: list[NetChanges] | None = None
+    templates: dict[str, TemplateSummary] = {}
+    not_possible: bool = False
     levers: LeverSummary = NO_LEVERS
+
+
+    @property
+    def ready_ms(self) -> float | None:
+        """Milliseconds from the order of a process until its model can be used, on average; None if not measured."""
+        if self.avg_load_s is None:
+            return None
+        return ((self.avg_spawn_s or 0.0) + self.avg_load_s) * 1000
+
+    @property
+    def template_mb(self) -> float | None:
+        """MB of all templates together; None without one."""
+        return sum(each.memory_mb for each in self.templates.values()) if self.templates else None
 
 
 NOT_RUN = SeriesSummary()

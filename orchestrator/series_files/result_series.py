@@ -18,6 +18,7 @@ from orchestrator.series_files.measured import CHANNELS, Ending, FreshProcesses,
 
 _Entries = Sequence[Mapping[str, Any]]
 _BASELINE = "recycle"
+_SINCE_THE_FORK = ("heap_live_mb", "heap_held_mb")
 
 
 def result_series(results: Results, file: str) -> list[MeasuredSeries]:
@@ -91,9 +92,19 @@ def _key(entry: Mapping[str, Any]) -> str:
 
 
 def _cell(entry: Mapping[str, Any], channel: str, boundary: str) -> float | None:
-    """Return the last step's reading, which is where a method is read."""
-    steps = entry["steps"]
-    return steps[-1].get(channel, {}).get(boundary) if steps else None
+    """Return the last step's reading, which is where a method is read; of a warm worker what is not its template's."""
+    if not entry["steps"]:
+        return None
+    step = entry["steps"][-1]
+    read = step.get(channel, {}).get(boundary)
+    if step.get("start") != "warm" or read is None:
+        return read
+    private = step.get("uss_mb", {}).get(boundary)
+    if private is None:
+        return read
+    if channel in _SINCE_THE_FORK:
+        return max(0.0, read - (step[channel].get("before_load") or 0.0))
+    return {"rss_mb": private, "rss_anon_mb": private, "rss_file_mb": 0.0, "rss_shmem_mb": 0.0}.get(channel, read)
 
 
 def _channel(entries: _Entries, channel: str, boundary: str) -> FloatArray | None:

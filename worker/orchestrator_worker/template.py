@@ -45,10 +45,14 @@ class Order(Value, frozen=True):
 
 
 class Report(Value, frozen=True):
-    """What became of the order: it can be forked, or ``why_not``. ``seconds`` is how long the engine loaded."""
+    """What became of the order: it can be forked, or ``why_not``. ``seconds`` is how long the engine loaded.
+
+    ``failed``: it is the load that failed, and not the model that cannot be forked.
+    """
 
     why_not: str = ""
     seconds: float = 0.0
+    failed: bool = False
 
 
 class Held(NamedTuple):
@@ -86,7 +90,7 @@ def _follow(order: Order) -> tuple[Report, Held | None]:
         from orchestrator_worker.exception_text import name_of, text_of
 
         said = text_of(error)[:1000]
-        return Report(f"the load failed in its template: {name_of(error)}: {said}"), None
+        return Report(f"the load failed in its template: {name_of(error)}: {said}", failed=True), None
 
 
 def _load(order: Order) -> tuple[Report, Held | None]:

@@ -53,6 +53,7 @@ METHODS: dict[str, MethodName] = {
     "restart": "restart",
     "reuse": "reuse",
     "recycle": "recycle",
+    "warm": "warm",
 }
 """Methods by their names in files and keys."""
 

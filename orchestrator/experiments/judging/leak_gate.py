@@ -25,13 +25,13 @@ from orchestrator.analysis.judging.decision import CLEAN
 from orchestrator.analysis.judging.judged import CountJudgement
 from orchestrator.analysis.judging.judgement import Judgement
 from orchestrator.config.types import GateConfig
+from orchestrator.experiments.judging.readings import FRESH_METHODS
 from orchestrator.report import judged_words as words
 
 GateWord = Literal["passed", "broken", "inconclusive"]
 About = Literal["memory", "descriptors", "threads"]
 """What a gate looks at."""
 
-_BASELINE = "recycle"
 _WORSE: tuple[GateWord, ...] = ("passed", "inconclusive", "broken")
 
 
@@ -66,11 +66,11 @@ def check_gate(gate: GateConfig, judgements: Iterable[Judgement]) -> GateResult:
 
 
 def _gated(gate: GateConfig, judgements: Iterable[Judgement]) -> Sequence[Judgement]:
-    """Return what the gate looks at: the methods named, else the in-process ones, else whatever there is."""
+    """Return what the gate looks at: the methods named, else those that keep a process, else whatever there is."""
     found = list(judgements)
     if gate.methods is not None:
         return [judged for judged in found if judged.method in gate.methods]
-    return [judged for judged in found if judged.method != _BASELINE] or found
+    return [judged for judged in found if judged.method not in FRESH_METHODS] or found
 
 
 def _check(gate: GateConfig, judged: Judgement) -> GatedSeries:

@@ -23,7 +23,7 @@ from orchestrator.analysis.planning.levers import Side, TrimEffect, split_growth
 from orchestrator.analysis.planning.net_change import Interval
 from orchestrator.config.types import Experiment, Series
 from orchestrator.experiments.judging.model_summary import mean
-from orchestrator.experiments.judging.readings import MB, boundary_readings, own_boundary
+from orchestrator.experiments.judging.readings import FRESH_METHODS, MB, boundary_readings, own_boundary
 from orchestrator.experiments.storage.records import IterationRecord, SeriesRecords
 from orchestrator.report.lever_summaries import LeverSummary, LoadSplitSummary, TrimSummary, VariantSummary
 from orchestrator.report.names import method_name
@@ -46,8 +46,8 @@ def levers(
         series.key: LeverSummary(
             variant=_variant(series, known, records, summaries),
             load_split=_load_split(series, known, summaries),
-            # The baseline's last process is as fresh as all others: what a trim gives back there is no growth.
-            trim=None if series.method == "recycle" else _trim(series, records[series.key], summaries),
+            # The last process of these is as fresh as all others: what a trim gives back there is no growth.
+            trim=None if series.method in FRESH_METHODS else _trim(series, records[series.key], summaries),
         )
         for series in known
     }

@@ -1,7 +1,8 @@
 """Which readings a series of a run is judged by, and as what the analysis gets them.
 
 ``recreate`` is read after unload, ``restart`` and ``reuse`` after infer (their model stays loaded), ``recycle`` at
-both, so that each in-process method can be compared with the baseline at its own boundary.
+both, so that each in-process method can be compared with the baseline at its own boundary. ``warm`` is read after infer
+too; of its workers the private pages count, because what they share with their template is there once for all.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from orchestrator.analysis import MemorySeries
 from orchestrator.analysis.series import FloatArray
 from orchestrator.config.types import MethodName
-from orchestrator.experiments.storage.records import Boundary, IterationRecord, Reading
+from orchestrator.experiments.storage.records import Boundary, IterationRecord, Reading, counted
 from orchestrator.process.memory import Memory
 
 MB = 1024.0**2
@@ -24,7 +25,10 @@ _BOUNDARIES: dict[MethodName, tuple[Boundary, ...]] = {
     "restart": ("after_infer",),
     "reuse": ("after_infer",),
     "recycle": ("after_unload", "after_infer"),
+    "warm": ("after_infer",),
 }
+FRESH_METHODS: frozenset[MethodName] = frozenset({"recycle", "warm"})
+"""Methods with a fresh process for each job or few: what grows in one process has no time to."""
 
 
 def own_boundary(method: MethodName) -> Boundary:
@@ -47,9 +51,9 @@ def read_boundary(method: MethodName, iterations: Sequence[IterationRecord]) -> 
 
 
 def boundary_readings(iterations: Sequence[IterationRecord], boundary: Boundary) -> list[Reading]:
-    """Return the last step's reading at ``boundary`` of every iteration that has one."""
+    """Return the last step's reading at ``boundary`` of every iteration that has one; of warm workers what is private."""
     steps = [iteration.steps[-1] for iteration in iterations if iteration.steps]
-    return [step.readings[boundary] for step in steps if boundary in step.readings]
+    return [counted(step.readings, boundary, step.start) for step in steps if boundary in step.readings]
 
 
 def seconds_an_iteration(iterations: Sequence[IterationRecord]) -> float | None:

@@ -18,10 +18,16 @@ from orchestrator.experiments.judging.judgement import Judgements, series_method
 from orchestrator.experiments.judging.levers import levers
 from orchestrator.experiments.judging.model_summary import mean, phase_means, speech_numbers, summarize_model
 from orchestrator.experiments.judging.net_changes import net_changes
-from orchestrator.experiments.judging.readings import MB, boundary_readings
-from orchestrator.experiments.storage.records import IterationRecord, Reading, SeriesRecords, StepRecord
+from orchestrator.experiments.judging.readings import FRESH_METHODS, MB, boundary_readings
+from orchestrator.experiments.storage.records import (
+    IterationRecord,
+    Reading,
+    SeriesRecords,
+    StepRecord,
+    TemplateRecord,
+)
 from orchestrator.report.lever_summaries import NO_LEVERS
-from orchestrator.report.summaries import ModelSummary, SeriesSummary
+from orchestrator.report.summaries import ModelSummary, SeriesSummary, TemplateSummary
 
 
 def summarize(judgements: Judgements, key: str) -> SeriesSummary:
@@ -43,7 +49,7 @@ def summarize(judgements: Judgements, key: str) -> SeriesSummary:
         variant=series.variant if series else None,
         **_outcome(experiment, records),
         reset=_reset(records, steps),
-        **_memory(iterations, from_before_load=len(models) > 1 and method != "recycle"),
+        **_memory(iterations, from_before_load=len(models) > 1 and method not in FRESH_METHODS),
         judgement=judged,
         leak_rate=judgements.leak_rate(key),
         leak_rate_after_infer=judgements.leak_rate(key, "after_infer"),
@@ -54,7 +60,24 @@ def summarize(judgements: Judgements, key: str) -> SeriesSummary:
         **_first_and_last(boundary_readings(iterations, judgements.boundary(key))),
         **_trim(records),
         **_models(method, judged, iterations, models),
+        templates=_templates(steps + (records.end.partial if records.end else [])),
     )
+
+
+def _templates(steps: Sequence[StepRecord]) -> dict[str, TemplateSummary]:
+    found: dict[str, list[TemplateRecord]] = {}
+    for step in steps:
+        if step.template is not None:
+            found.setdefault(step.model, []).append(step.template)
+    return {
+        role: TemplateSummary(
+            started=len(each),
+            memory_mb=sum(one.memory.rss for one in each) / len(each) / MB,
+            load_s=sum(one.load_s for one in each) / len(each),
+            start_s=sum(one.start_s for one in each) / len(each),
+        )
+        for role, each in found.items()
+    }
 
 
 def _models(
@@ -95,6 +118,7 @@ def _outcome(experiment: Experiment, records: SeriesRecords) -> dict[str, Any]:
     return {
         "outcome": end.outcome if end else "interrupted",
         "sentence": end.sentence if end else f"interrupted after {count} iterations",
+        "not_possible": end.not_possible if end else False,
         "how_to_get_it": end.how_to_get_it or None if end else None,
         "stderr_tail": end.stderr_tail or None if end and unfinished else None,
         "unclean_exits": list(end.unclean_exits) if end else [],

@@ -11,8 +11,14 @@ from typing import Any, cast
 import msgspec
 
 from orchestrator.config.types import Experiment
-from orchestrator.experiments.storage.records import IterationRecord, Reading, SeriesRecords, StepRecord
-from orchestrator.process.memory import MB, file_key, file_value
+from orchestrator.experiments.storage.records import (
+    IterationRecord,
+    Reading,
+    SeriesRecords,
+    StepRecord,
+    TemplateRecord,
+)
+from orchestrator.process.memory import MB, Memory, file_key, file_value
 
 _DIGITS = 4
 
@@ -102,7 +108,16 @@ def _step(step: StepRecord) -> dict[str, Any]:
         "skipped_words": list(step.skipped_words),
         "warnings": list(step.warnings),
         "facts": dict(step.facts),
+        **({"template": _template(step.template)} if step.template is not None else {}),
     }
+
+
+def _template(template: TemplateRecord) -> dict[str, Any]:
+    memory = {
+        file_key(field): file_value(field, getattr(template.memory, field))
+        for field in Memory.__struct_fields__
+    }
+    return {"load_s": template.load_s, "start_s": template.start_s, **memory}
 
 
 def readings_part(readings: Mapping[Any, Reading]) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from orchestrator.audio import PreparedAudio, prepare
 from orchestrator.config.model import BoundModel
 from orchestrator.config.types import Experiment, Plan, Sample, Series
@@ -23,6 +25,7 @@ from orchestrator.experiments.running.allocators import (
 )
 from orchestrator.experiments.running.how_to_get import build_library, get_model_file
 from orchestrator.process.dialogue import Dialogue
+from orchestrator.process.warm.engines import why_cold
 from orchestrator_worker.protocol import Check, Checked, Unloading
 
 CHECK_TIMEOUT_S = 120.0
@@ -30,10 +33,14 @@ CHECK_TIMEOUT_S = 120.0
 
 @dataclass(frozen=True)
 class Missing:
-    """Something that is not there: ``what``, and the command or sentence that gets it."""
+    """Something that is not there: ``what``, and the command or sentence that gets it.
+
+    ``not_possible``: nothing is missing, the model cannot be treated so.
+    """
 
     what: str
     how_to_get_it: str
+    not_possible: bool = False
 
     def __str__(self) -> str:
         return f"{self.what}; to get it: {self.how_to_get_it}" if self.how_to_get_it else self.what
@@ -45,7 +52,7 @@ class Availability:
 
     ``audio`` is prepared audio by the sample's name; ``allocators`` are the libraries that variants preload, by what
     the plan calls them, and ``missing_allocators`` those that cannot be. ``unloading`` says by :func:`identity` how a
-    model is to be unloaded.
+    model is to be unloaded, ``cold`` why one cannot be started warm.
     """
 
     audio: Mapping[str, PreparedAudio]
@@ -53,11 +60,22 @@ class Availability:
     allocators: Mapping[str, Path] = field(default_factory=dict[str, Path])
     missing_allocators: Mapping[str, Missing] = field(default_factory=dict[str, Missing])
     unloading: Mapping[str, Unloading] = field(default_factory=dict[str, Unloading])
+    cold: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def lacking(self, experiment: Experiment, series: Series) -> Missing | None:
         """Return what keeps a series from running; None when nothing does."""
         found = self.missing.get(experiment.name)
-        return found or (self.missing_allocators.get(series.allocator) if series.allocator else None)
+        if found is None and series.allocator:
+            found = self.missing_allocators.get(series.allocator)
+        return self.not_possible(experiment, series) if found is None else found
+
+    def not_possible(self, experiment: Experiment, series: Series) -> Missing | None:
+        """Return why the models of an experiment cannot be treated as a series does; None where they can."""
+        if series.method != "warm":
+            return None
+        whys = dict.fromkeys(self.cold.get(identity(step.model), "") for step in experiment.steps)
+        said = "; ".join(filter(None, whys))
+        return Missing(said, "", not_possible=True) if said else None
 
     def environment(self, series: Series) -> dict[str, str]:
         """Return the environment that the series' workers start with, beside their models' own."""
@@ -68,7 +86,8 @@ class Availability:
 def look(plan: Plan, cache_dir: Path) -> Availability:
     """Check every model and sample of the plan once. Converted audio is written to ``cache_dir``."""
     audio, bad_samples = _prepare_samples(plan.experiments, cache_dir)
-    bad_models, unloading = _check_models(plan.experiments, Path(plan.file).parent)
+    bad_models, checked = _check_models(plan.experiments, Path(plan.file).parent)
+    unloading = {key: answer.unloading for key, answer in checked.items()}
     missing: dict[str, Missing] = {}
     for experiment in plan.experiments:
         reasons = dict.fromkeys(
@@ -86,7 +105,21 @@ def look(plan: Plan, cache_dir: Path) -> Availability:
                 "\n".join(dict.fromkeys(reason.how_to_get_it for reason in reasons if reason.how_to_get_it)),
             )
     allocators, bad_allocators = _allocators(plan.experiments)
-    return Availability(audio, missing, allocators, bad_allocators, unloading)
+    return Availability(audio, missing, allocators, bad_allocators, unloading, _cold(plan.experiments, checked))
+
+
+def _cold(experiments: Iterable[Experiment], checked: Mapping[str, Checked]) -> dict[str, str]:
+    """Return why models cannot be started warm, as far as that is known before one is loaded."""
+    found: dict[str, str] = {}
+    for model in (step.model for one in experiments for step in one.steps):
+        answer = checked.get(identity(model))
+        # A fork confines itself as any worker does; only what loads the model before it is not confined.
+        why = why_cold(msgspec.structs.replace(model, start="warm", sandbox="off"))
+        if answer is not None and not answer.forks:
+            why = f"engine {model.engine} does not say that it may be forked after a load"
+        if why:
+            found[identity(model)] = f"model {model.name}: {why}"
+    return found
 
 
 def _allocators(experiments: Iterable[Experiment]) -> tuple[dict[str, Path], dict[str, Missing]]:
@@ -126,22 +159,22 @@ def _samples(experiments: Iterable[Experiment]) -> list[Sample]:
 
 def _check_models(
     experiments: Iterable[Experiment], folder: Path
-) -> tuple[dict[str, list[Missing]], dict[str, Unloading]]:
-    """Return what each distinct model lacks, and how it is to be unloaded; asked when all files are there."""
+) -> tuple[dict[str, list[Missing]], dict[str, Checked]]:
+    """Return what each distinct model lacks, and what its engine says of it; asked when all files are there."""
     models = {identity(step.model): step.model for one in experiments for step in one.steps}
     bad: dict[str, list[Missing]] = {}
-    unloading: dict[str, Unloading] = {}
+    checked: dict[str, Checked] = {}
     for key, model in models.items():
         reasons = _missing_files(model, folder)
         if not reasons:
             answer = _ask_engine(model)
             if isinstance(answer, Checked):
-                unloading[key] = answer.unloading
+                checked[key] = answer
             else:
                 reasons = [answer]
         if reasons:
             bad[key] = reasons
-    return bad, unloading
+    return bad, checked
 
 
 def identity(model: BoundModel) -> str:

@@ -12,6 +12,7 @@ from orchestrator.experiments.storage.records import (
     Phases,
     Reading,
     StepRecord,
+    TemplateRecord,
     WorkerStart,
 )
 from orchestrator.text.chinese import WrittenChinese
@@ -42,6 +43,7 @@ class StepDraft:
     tree_peak: int = 0
     peak_is_sampled: bool = False
     jobs: int = 1
+    template: TemplateRecord | None = None
 
     @property
     def text(self) -> str | None:
@@ -80,6 +82,7 @@ class StepDraft:
             facts=self.facts,
             start=self.start,
             jobs=self.jobs,
+            template=self.template,
         )
 
 

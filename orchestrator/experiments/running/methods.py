@@ -1,4 +1,4 @@
-"""The four ways to treat a model, each as the order of its phases in one iteration.
+"""The five ways to treat a model, each as the order of its phases in one iteration.
 
 ::
 
@@ -8,6 +8,9 @@
     recycle    the baseline  one process per step and per ``recycle_after`` iterations:
                              start [ load infer unload ] stop, without the unload
                              where the library does not live through it
+    warm       on request    one template per model, which loads once and does no job;
+                             one process per step and iteration, forked from it:
+                             start infer stop
 
 Where a library does not live through a destroy, ``unload`` leaves the model where it is (``abandoned``).
 
@@ -26,6 +29,7 @@ from orchestrator.errors import EngineUnavailableError, JobError, WorkerDiedErro
 from orchestrator.experiments.running.draft import StepDraft
 from orchestrator.experiments.running.stage import Stage, TrimReadings
 from orchestrator.experiments.storage.records import Boundary
+from orchestrator.process.warm.loaded_template import LoadedTemplate
 
 _FROM_THEN_ON = "from there on its processes are ended with the model loaded, and read after infer"
 Infer = Callable[[Stage, StepDraft], None]
@@ -241,11 +245,83 @@ class Recycle(Method):
         return self._try_trim(stage) if stage.alive else self._last_trim
 
 
+class Warm(Method):
+    """A fresh process for each job, forked from a template that has the model loaded.
+
+    It is read after infer and ended with the model loaded, as a pool ends its workers: an unload would write to pages
+    that it shares.
+    """
+
+    memory_boundary = "after_infer"
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        make_stage: MakeStage,
+        infer: Infer,
+        finished: Finished,
+        abandoned: Collection[str] = (),
+    ) -> None:
+        super().__init__(experiment, make_stage, infer, finished, abandoned)
+        self._stages = [make_stage([step]) for step in experiment.steps]
+        self._templates: dict[str, LoadedTemplate] = {}
+
+    @property
+    def stages(self) -> Sequence[Stage]:
+        """One a step."""
+        return self._stages
+
+    def iterate(self, drafts: Sequence[StepDraft], *, last: bool) -> None:  # noqa: ARG002
+        """Fork a process for each step, let it do the job, and stop it.
+
+        Raises:
+            NotForkableError: The model cannot be forked.
+        """
+        for stage, draft in zip(self._stages, drafts, strict=True):
+            stage.start(draft, self._template(stage, draft))
+            stage.begin_iteration()
+            stage.load(draft)
+            self._infer(stage, draft)
+            self._finished(draft)
+            self._stop(stage, draft)
+
+    def _template(self, stage: Stage, draft: StepDraft) -> LoadedTemplate:
+        """Return the template of the step's model; a new one where another language was heard."""
+        name, spec = draft.step.model.name, draft.step.model.spec()
+        known = self._templates.get(name)
+        if known is not None and known.spec == spec:
+            return known
+        if known is not None:
+            del self._templates[name]
+            known.close()
+        made = self._templates[name] = stage.load_template(draft)
+        return made
+
+    def trim(self) -> TrimReadings | None:
+        """Return nothing: a process that has done one job has nothing to show."""
+        return None
+
+    def close(self) -> None:
+        """End workers, then their templates, which alone can say how they ended."""
+        super().close()
+        self._close_templates()
+
+    def kill(self) -> None:
+        """End both at once."""
+        super().kill()
+        self._close_templates()
+
+    def _close_templates(self) -> None:
+        while self._templates:
+            self._templates.popitem()[1].close()
+
+
 METHODS: dict[MethodName, type[Method]] = {
     "recreate": Recreate,
     "restart": Restart,
     "reuse": Reuse,
     "recycle": Recycle,
+    "warm": Warm,
 }
 
-__all__ = ["METHODS", "Method", "Recreate", "Recycle", "Restart", "Reuse"]
+__all__ = ["METHODS", "Method", "Recreate", "Recycle", "Restart", "Reuse", "Warm"]

@@ -36,7 +36,7 @@ class RunObserver:
     def phase_started(
         self, experiment: Experiment, series: Series, iteration: int, step: Step | None, phase: str
     ) -> None:
-        """``phase`` is spawn, load, restart, infer, unload, exit or trim; ``step`` may be unknown yet."""
+        """``phase`` is template, spawn, load, restart, infer, unload, exit or trim; ``step`` may be unknown yet."""
 
     def chunk(self, experiment: Experiment, series: Series, step: Step, text: str, replaces: int) -> None:
         """A piece of text came; the last ``replaces`` characters sent so far are withdrawn first."""

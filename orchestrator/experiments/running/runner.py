@@ -18,6 +18,7 @@ import msgspec
 from orchestrator.config.types import Experiment, Plan, Series
 from orchestrator.errors import ResultsError
 from orchestrator.experiments.judging.judgement import Judgements
+from orchestrator.experiments.judging.readings import FRESH_METHODS
 from orchestrator.experiments.results.results_file import Results, make_results, write_results
 from orchestrator.experiments.running.availability import Availability, Missing, look
 from orchestrator.experiments.running.destroy_trials import DestroyTrials
@@ -183,6 +184,7 @@ class _Run:
         """What a reader of the numbers should know before they come: first of all, what cannot be run."""
         lacking = {**self._availability.missing, **self._availability.missing_allocators}
         notes = [f"unavailable: {name}: {missing}" for name, missing in lacking.items()]
+        notes += [f"not possible: {where}: {why}" for where, why in self._not_possible().items()]
         notes += self._manifest.warnings
         threads = {step.model.threads_note for one in self._plan.experiments for step in one.steps}
         notes += [f"inference threads: {note}" for note in sorted(filter(None, threads))]
@@ -192,6 +194,15 @@ class _Run:
             if sample.state == "modified sample":
                 notes.append(f"sample {sample.name}: {Path(sample.audio).name} is a modified sample")
         return notes
+
+    def _not_possible(self) -> dict[str, Missing]:
+        """Return the series that cannot be run whatever is installed, with the reason."""
+        return {
+            f"{one.name}/{series.key}": why
+            for one in self._plan.experiments
+            for series in one.series
+            if (why := self._availability.not_possible(one, series)) is not None
+        }
 
     # ------------------------------------------------------------------ one experiment
 
@@ -225,6 +236,7 @@ class _Run:
             iterations=0,
             cause=missing.what,
             how_to_get_it=missing.how_to_get_it,
+            not_possible=missing.not_possible,
         )
         self._run.append(end)
         self._observer.series_ended(experiment, series, end)
@@ -328,7 +340,7 @@ def continue_series(
     """Return where a series goes on in a resumed run; None when it is done.
 
     A completed series is kept whole. A cut in-process series starts again, because its process is gone; a cut
-    baseline goes on at the start of the generation it was in. A series that died by itself had its result.
+    baseline goes on at the start of the generation it was in, and so do warm processes. A series that died by itself had its result.
     """
     if records is None:
         return Continuation(1, "")
@@ -337,11 +349,13 @@ def continue_series(
     done = len(records.iterations)
     if done == 0:
         return Continuation(1, "")
-    if series.method == "recycle":
-        first = done - done % experiment.recycle_after + 1
+    if series.method in FRESH_METHODS:
+        each = experiment.recycle_after if series.method == "recycle" else 1
+        first = done - done % each + 1
         if first > experiment.iterations:
-            first = max(1, first - experiment.recycle_after)
-        return Continuation(first, f"resumed at iteration {first}: the baseline's processes are fresh anyway")
+            first = max(1, first - each)
+        whose = "the baseline's" if series.method == "recycle" else "its"
+        return Continuation(first, f"resumed at iteration {first}: {whose} processes are fresh anyway")
     return Continuation(
         1, f"started again: its process was gone after {done} of {experiment.iterations} iterations"
     )

@@ -39,10 +39,12 @@ from orchestrator.experiments.storage.records import (
     SeriesEnd,
     SeriesStart,
     abandoned_words,
+    counted,
 )
 from orchestrator.process.engine_environment import engine_defaults
 from orchestrator.process.host.usable_memory import free_budget_bytes
 from orchestrator.process.sampling.sampler import Sampler
+from orchestrator.process.warm.loaded_template import NotForkableError
 from orchestrator_worker.protocol import Audio, Chunk, Job
 from orchestrator_worker.results import Transcript
 
@@ -131,6 +133,8 @@ class SeriesRun:
             return self._explain(error, began)
         except EngineUnavailableError as error:
             return self._ended("unavailable", error.what, began, how_to_get_it=error.how_to_get_it)
+        except NotForkableError as error:
+            return self._ended("unavailable", str(error), began, not_possible=True)
         except JobError as error:
             return self._ended("failed", str(error), began, stderr_tail=error.remote_traceback)
         finally:
@@ -179,7 +183,7 @@ class SeriesRun:
             series=self._context.series.key,
             iteration=self._iteration,
             life=self._method.life,
-            memory=self._drafts[-1].readings[boundary].rss,
+            memory=counted(self._drafts[-1].readings, boundary, self._drafts[-1].start).rss,
             peak=max(draft.peak for draft in self._drafts),
             peak_source="sampled" if any(draft.peak_is_sampled for draft in self._drafts) else "VmHWM",
             tree_peak=max(draft.tree_peak for draft in self._drafts),
@@ -234,7 +238,8 @@ class SeriesRun:
 
     def _generations_before(self) -> int:
         """Processes that a resumed baseline has used up: its iterations were cut off with its last one."""
-        return (self._first - 1) // self._experiment.recycle_after
+        each = 1 if self._context.series.method == "warm" else self._experiment.recycle_after
+        return (self._first - 1) // each
 
     def _on_phase(self, stage: Stage, draft: StepDraft | None, phase: str) -> None:
         """Label the stage's own readings only: a second worker that waits for its turn is in no new phase."""
@@ -307,6 +312,7 @@ class SeriesRun:
         *,
         stderr_tail: str = "",
         how_to_get_it: str = "",
+        not_possible: bool = False,
     ) -> SeriesEnd:
         return SeriesEnd(
             experiment=self._experiment.name,
@@ -322,6 +328,7 @@ class SeriesRun:
             unclean_exits=self._method.unclean_exits,
             missed_samples=self._missed(),
             elapsed_s=time.monotonic() - began,
+            not_possible=not_possible,
         )
 
 

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 
 from orchestrator.config.model import Model
 from orchestrator.experiments.running.draft import StepDraft
-from orchestrator.experiments.storage.records import Boundary, Reading
+from orchestrator.experiments.storage.records import Boundary, Reading, TemplateRecord, counted
 from orchestrator.process.dialogue import Dialogue
 from orchestrator.process.exit_status import describe_exit
 from orchestrator.process.memory import ProcessGoneError, read_boundary, reset_peak
 from orchestrator.process.result_values import result_of
 from orchestrator.process.sampling.sampler import Sampler
 from orchestrator.process.sampling.watch import Watch
+from orchestrator.process.warm.loaded_template import LoadedTemplate
 from orchestrator_worker.protocol import (
     Chunk,
     Done,
@@ -97,11 +98,27 @@ class Stage:
 
     # ------------------------------------------------------------------ the process
 
-    def start(self, draft: StepDraft) -> None:
-        """Start the next generation. Its spawn time is booked on ``draft``, the step that loads first."""
+    def load_template(self, draft: StepDraft) -> LoadedTemplate:
+        """Load the model of ``draft`` in a template for this stage's workers; tell of it on ``draft``.
+
+        Raises what :class:`~orchestrator.process.warm.loaded_template.LoadedTemplate` does.
+        """
+        self._on_phase(self, draft, "template")
+        model = draft.step.model
+        made = LoadedTemplate(model, model.spec(), self._env, slot=self._slot, timeout_s=self._timeout_s)
+        draft.template = TemplateRecord(made.load_s, made.start_s, made.memory)
+        return made
+
+    def start(self, draft: StepDraft, template: LoadedTemplate | None = None) -> None:
+        """Start the next generation. Its spawn time is booked on ``draft``, the step that loads first.
+
+        With a ``template`` it is forked from that, or the template is found dead.
+        """
         self.generation += 1
         self.life = 0
         self._on_phase(self, draft, "spawn")
+        if template is not None:
+            template.check()
         began = time.perf_counter()
         self._dialogue = Dialogue(
             self._env,
@@ -109,8 +126,12 @@ class Stage:
             generation=self.generation,
             heap=self._heap_on,
             models=self._models,
+            fork_server=None if template is None else template.process,
         )
         self._spawn_s = time.perf_counter() - began
+        if template is not None and self._dialogue.worker.start != "warm":  # lost meanwhile, so it was executed
+            self.kill()
+            template.check()
         self._heap = self._dialogue.ready.heap
         self._peak_is_sampled = False  # VmHWM of a fresh process is its own
         with self._explaining_its_death("spawn"):
@@ -285,5 +306,9 @@ class Stage:
         sampled = self._watch.peak_bytes
         by_kernel = reading.peak is not None and not self._peak_is_sampled
         draft.peak_is_sampled = not by_kernel
-        draft.peak = reading.peak if reading.peak is not None and by_kernel else max(sampled, reading.rss)
-        draft.tree_peak = max(self._watch.tree_peak_bytes, draft.peak)
+        peak = reading.peak if reading.peak is not None and by_kernel else max(sampled, reading.rss)
+        # Pages shared with the template become private when they are written to, never the other way round: so at the
+        # peak at least as many were shared as are now.
+        shared = reading.rss - counted(draft.readings, boundary, draft.start).rss
+        draft.peak = peak - shared
+        draft.tree_peak = max(self._watch.tree_peak_bytes - shared, draft.peak)

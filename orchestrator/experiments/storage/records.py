@@ -19,7 +19,7 @@ Boundary = Literal["before_load", "after_load", "after_infer", "after_unload", "
 Outcome = Literal["completed", "crashed", "failed", "timeout", "unavailable", "interrupted"]
 PeakSource = Literal["VmHWM", "sampled"]
 WorkerStart = Literal["exec", "fork", "warm"]
-"""How a worker's process began: as a new interpreter, or as a copy of a fork server."""
+"""How a worker's process began: as a new interpreter, as a copy of a fork server, or of a template with its model."""
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -43,6 +43,32 @@ class Reading(Memory, frozen=True, kw_only=True, omit_defaults=True):
         return cls(**msgspec.structs.asdict(memory), heap_live=live, heap_held=held, heap_off=off)
 
 
+def counted(readings: Mapping[Boundary, Reading], boundary: Boundary, start: WorkerStart | None) -> Reading:
+    """Return the reading at ``boundary`` as it counts for a worker that began so.
+
+    Of a warm worker it is the pages that nobody else has, all taken for anonymous, and what its heap holds beyond what
+    was there when it was forked: the rest is its template's. Where private pages are not known, it is the reading as it
+    is.
+    """
+    reading = readings[boundary]
+    if start != "warm" or reading.uss is None:
+        return reading
+    forked = readings.get("before_load", reading)
+    return msgspec.structs.replace(
+        reading,
+        rss=reading.uss,
+        rss_anon=None if reading.rss_anon is None else reading.uss,
+        rss_file=None if reading.rss_file is None else 0,
+        rss_shmem=None if reading.rss_shmem is None else 0,
+        heap_live=_since(reading.heap_live, forked.heap_live),
+        heap_held=_since(reading.heap_held, forked.heap_held),
+    )
+
+
+def _since(now: int | None, before: int | None) -> int | None:
+    return None if now is None else max(0, now - (before or 0))
+
+
 class Phases(Record, frozen=True):
     """Seconds each phase of a step took; None: the phase did not happen in this iteration.
 
@@ -64,6 +90,18 @@ class AlignedWord(Record, frozen=True):
     end_ms: int
 
 
+class TemplateRecord(Record, frozen=True):
+    """The process that a warm step's workers are forked from, when it could be forked for the first time.
+
+    ``load_s`` is how long the engine loaded, ``start_s`` how long it was from its start until it could be forked,
+    ``memory`` what it held then: it is there once for all workers.
+    """
+
+    load_s: float
+    start_s: float
+    memory: Memory
+
+
 class StepRecord(Record, frozen=True):
     """One step of one iteration.
 
@@ -74,7 +112,8 @@ class StepRecord(Record, frozen=True):
     compared (None for other languages, see :mod:`orchestrator.text.chinese`). ``warnings`` are the engine's words
     about what speaks against the result. ``start`` is how the process of this ``generation`` was started, asked
     of each anew; None in entries from before it was kept. ``jobs`` is how many the load did: with several the times,
-    the text and the reading after infer are those of the last.
+    the text and the reading after infer are those of the last. ``template`` is told in the step before which it was
+    started.
     """
 
     model: str
@@ -101,6 +140,7 @@ class StepRecord(Record, frozen=True):
     facts: dict[str, Any] = {}
     start: WorkerStart | None = None
     jobs: int = 1
+    template: TemplateRecord | None = None
 
 
 class IterationRecord(Record, frozen=True, tag="iteration"):
@@ -108,7 +148,7 @@ class IterationRecord(Record, frozen=True, tag="iteration"):
 
     ``memory`` is the RSS at the method's own boundary (after unload for recreate and recycle, after infer for
     restart and reuse). ``peak`` is the highest RSS of the worker during the iteration, ``tree_peak`` the same with
-    its descendants. ``life`` counts iterations since the worker's start. ``machine_load`` is the system's load average
+    its descendants. Of warm workers all three count private pages, without those shared with their template. ``life`` counts iterations since the worker's start. ``machine_load`` is the system's load average
     over the last minute: how busy everybody was.
     """
 
@@ -147,7 +187,7 @@ class SeriesEnd(Record, frozen=True, tag="series-end"):
     what was missing and ``partial`` what had been read of the unfinished iteration's steps.
     ``before_trim`` and ``after_trim`` frame the one heap trim after the last reading. ``settled`` is the answer
     for which a series was stopped early, ``saved`` how many of the planned iterations that spared. ``cut_short`` says
-    why a series that could have gone on did not.
+    why a series that could have gone on did not. ``not_possible``: nothing is missing, its model cannot be treated so.
     """
 
     experiment: str
@@ -169,6 +209,7 @@ class SeriesEnd(Record, frozen=True, tag="series-end"):
     settled: Literal["leak", "clean"] | None = None
     saved: int = 0
     cut_short: str = ""
+    not_possible: bool = False
 
     @property
     def sentence(self) -> str:
@@ -184,7 +225,7 @@ class SeriesEnd(Record, frozen=True, tag="series-end"):
         if self.outcome == "completed":
             return f"completed {self.iterations} iterations"
         if self.outcome == "unavailable":
-            return f"unavailable: {self.cause}"
+            return f"{'not possible' if self.not_possible else 'unavailable'}: {self.cause}"
         where = f" at iteration {self.iteration}" if self.iteration else ""
         where += f" in phase {self.phase}" if self.phase else ""
         return f"{self.outcome}{where}" + (f": {self.cause}" if self.cause else "")

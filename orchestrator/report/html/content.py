@@ -99,7 +99,7 @@ class CalibrationContent:
 class ReportContent:
     """A whole run. ``facts`` are the manifest's, as built-in types, and the page's provenance.
 
-    ``worker_starts`` is how its worker processes began: ``exec``, ``fork``, both, or neither when none is recorded.
+    ``worker_starts`` is how its worker processes began: ``exec``, ``fork``, ``warm``; empty when none is recorded.
     """
 
     run_id: str

@@ -12,7 +12,11 @@ from orchestrator.report.html.markup import Html, bullets, element, facts, folde
 
 _GIB = 1024.0**3
 _HASH_SHOWN = 16
-_STARTS = {"exec": "exec: each a new interpreter", "fork": "fork: copied from a fork server"}
+_STARTS = {
+    "exec": "exec: each a new interpreter",
+    "fork": "fork: copied from a fork server",
+    "warm": "warm: copied from a template with its model loaded",
+}
 
 
 def provenance_part(content: ReportContent) -> Html:

@@ -54,6 +54,7 @@ _METHODS: dict[str, SeriesStyle] = {
     "restart": SeriesStyle("blue", [7, 3], "square"),
     "reuse": SeriesStyle("purple", [2, 2], "triangle-up"),
     "recycle": SeriesStyle("baseline", [10, 3, 2, 3], "diamond"),
+    "warm": SeriesStyle("green", [12, 3], "cross"),
     FRESH_AFTER_INFER: SeriesStyle("baseline", [2, 3], "triangle-down"),
 }
 _FURTHER = (
@@ -102,11 +103,13 @@ def css(name: str) -> str:
 def styles_of(keys: Sequence[tuple[str, str]]) -> list[SeriesStyle]:
     """Return a style for each (series key, method): the method's own, a further one where it is taken."""
     styles: list[SeriesStyle] = []
+    colors = {_METHODS[method].color for _, method in keys if method in _METHODS}
+    left = [each for each in _FURTHER if each.color not in colors]
     further = 0
     for _, method in keys:
         own = _METHODS.get(method)
         if own is None or own in styles:
-            own = _FURTHER[further % len(_FURTHER)]
+            own = left[further % len(left)]
             further += 1
         styles.append(own)
     return styles

@@ -1,0 +1,124 @@
+"""A template that somebody waits for: the blocking way to have one, for experiments.
+
+A pool goes on with other work while a template loads (:mod:`orchestrator.pool.runtime.template_link`); whoever measures
+waits, and takes a death for a result.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections.abc import Mapping
+
+from orchestrator.config.model import Model
+from orchestrator.errors import JobError, JobTimeoutError, WorkerDiedError
+from orchestrator.process.fork_server import ForkServerLostError
+from orchestrator.process.memory import Memory, ProcessGoneError, read_boundary
+from orchestrator.process.spawn import (
+    child_environment,
+    host_sys_path,
+    late_environment,
+    refusal,
+    start_template,
+)
+from orchestrator_worker.protocol import ModelSpec
+from orchestrator_worker.template import SHORTEST_MOVE_S, Order
+
+_MOST_POLL_S = 1.0
+"""A signal may be taken by another thread: this one wakes now and then, so that Ctrl-C need not wait for the load."""
+
+
+class NotForkableError(Exception):
+    """The model is loaded well, and its process must not be forked; the text is the reason."""
+
+
+class LoadedTemplate:
+    """One template with its model loaded, that workers are forked from.
+
+    ``load_s`` is how long its engine loaded, ``start_s`` from its start until it could be forked, ``memory`` what it
+    held then, before it was forked once.
+    """
+
+    def __init__(
+        self, model: Model, spec: ModelSpec, env: Mapping[str, str], *, slot: int, timeout_s: float
+    ) -> None:
+        """Start it with ``env`` beside what a worker gets of ours, and wait until it can be forked.
+
+        It may take ``timeout_s`` seconds for the load, and as long again for making its forks cheap.
+
+        Raises:
+            NotForkableError: The model cannot be forked; says why.
+            JobError: The load failed.
+            JobTimeoutError: It has not reported in time.
+            WorkerDiedError: It ended while it loaded.
+            SpawnError: The system refused to start it.
+        """
+        self.spec = spec
+        self._slot = slot
+        order = Order(spec, host_sys_path(), late_environment(env))
+        began = time.perf_counter()
+        try:
+            self.process = start_template(child_environment(env, model.pass_env), order)
+        except OSError as error:
+            raise refusal(error, slot=slot, generation=0) from error
+        try:
+            self.load_s = self._wait_until_ready(2 * timeout_s + SHORTEST_MOVE_S, timeout_s)
+            self.start_s = time.perf_counter() - began
+            self.memory = self._read()
+        except BaseException:
+            self.close()
+            raise
+
+    def _wait_until_ready(self, longest_s: float, limit_s: float) -> float:
+        deadline = time.monotonic() + longest_s
+        poller = select.poll()
+        poller.register(self.process.descriptor, select.POLLIN)
+        while True:
+            try:
+                report = self.process.hear()
+            except ForkServerLostError as error:
+                raise self._death(f"{error} while its template loaded") from error
+            if report is None:
+                left_s = deadline - time.monotonic()
+                if left_s <= 0:
+                    raise JobTimeoutError(limit_s, "run", slot=self._slot, generation=0, pid=self.process.pid)
+                poller.poll(max(1.0, min(left_s, _MOST_POLL_S) * 1000))
+            elif report.failed:
+                raise JobError("TemplateLoadError", report.why_not)
+            elif report.why_not:
+                raise NotForkableError(report.why_not)
+            else:
+                return report.seconds
+
+    def _read(self) -> Memory:
+        try:
+            return read_boundary(self.process.pid)
+        except ProcessGoneError as error:
+            raise self._death("it is gone, just after its model was loaded") from error
+
+    def check(self) -> None:
+        """See to it that it lives.
+
+        Raises:
+            WorkerDiedError: It has ended; its workers may live on.
+        """
+        try:
+            self.process.hear()
+        except ForkServerLostError as error:
+            raise self._death(f"its template ended: {error}") from error
+        if self.process.lost:
+            raise self._death("its template was lost: it refused a fork, or did not answer")
+
+    def _death(self, cause: str) -> WorkerDiedError:
+        return WorkerDiedError(
+            cause,
+            phase="template",
+            slot=self._slot,
+            generation=0,
+            pid=self.process.pid,
+        )
+
+    def close(self) -> None:
+        """End it; the workers that were forked from it must be gone, for it alone can say how they ended."""
+        self.process.close()
+
