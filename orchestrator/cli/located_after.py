@@ -13,12 +13,13 @@ from orchestrator.analysis.judging.judgement import Judgement
 from orchestrator.config.types import Plan
 
 LEAKING = "leak"
-BASELINE = "recycle"
+FRESH = ("recycle", "warm")
+"""Methods whose processes are too short-lived for a leak to be located in."""
 
 
 def offer(plan: Plan, results: Path, judgements: Sequence[Judgement]) -> str:
     """Return the command that locates the first leak of the run; empty where nothing in one process leaks."""
-    leak = next((each for each in judgements if each.verdict == LEAKING and each.method != BASELINE), None)
+    leak = next((each for each in judgements if each.verdict == LEAKING and each.method not in FRESH), None)
     if leak is None:
         return ""
     words = ["orchestrator", "locate", plan.file, "--profile", plan.profile]
@@ -37,7 +38,7 @@ def locate_leaks(plan: Plan, results: Path, judgements: Sequence[Judgement], *, 
     from orchestrator.locating.tracers import choose_tracer
     from orchestrator.locating.work import locate_plan
 
-    names = {each.experiment for each in judgements if each.verdict == LEAKING and each.method != BASELINE}
+    names = {each.experiment for each in judgements if each.verdict == LEAKING and each.method not in FRESH}
     if not names:
         return
     leaking = [one for one in plan.experiments if one.name in names]

@@ -10,7 +10,7 @@ import typer
 File = Annotated[Path, typer.Argument(help="The experiments file.")]
 Profile = Annotated[str, typer.Option(help="auto, qwen3, embedded, or another profile of the file.")]
 Only = Annotated[str | None, typer.Option(help="Only these experiments: exp2,exp4.")]
-Methods = Annotated[str | None, typer.Option(help="Only these methods: recreate,restart,reuse,recycle.")]
+Methods = Annotated[str | None, typer.Option(help="Only these methods: recreate,restart,reuse,recycle,warm.")]
 Iterations = Annotated[int | None, typer.Option(min=1, help="Iterations of every method.")]
 Threads = Annotated[int | None, typer.Option(min=1, help="Threads of every model (INFERENCE_THREADS).")]
 ContextLength = Annotated[int | None, typer.Option(min=1, help="Context of every model (CONTEXT_LENGTH).")]

@@ -12,6 +12,7 @@ from orchestrator.analysis.locating.site_growth import Rate
 from orchestrator.config.model import BoundModel
 from orchestrator.config.types import Experiment, Plan, Series, Step
 from orchestrator.errors import ResultsError
+from orchestrator.experiments.judging.readings import FRESH_METHODS
 from orchestrator.experiments.results.results_file import Results
 from orchestrator.experiments.results.run_results import load_run
 from orchestrator.experiments.running.availability import look
@@ -40,7 +41,7 @@ def locate_plan(
         plan: Which experiments.
         schedule: How often each method runs.
         tracer: Which tracer.
-        methods: Keys of series; None takes those that leaked in the newest run, without a run all but the baseline.
+        methods: Keys of series; None takes those that leaked in the newest run, without a run all that keep a process.
         results: The results folder whose newest run says how fast they leak.
         progress: Told what begins.
     """

@@ -18,6 +18,7 @@ In reading order:
 - ``sandbox``: the parent's part of a worker's sandbox
 - ``warm``: workers that are forked with their model loaded: the host's side
 - ``spawn``: start a worker process with its pipes
+- ``loaded_template``: a template that somebody waits for
 - ``resources``: what a process holds besides memory
 - ``worker_process``: one worker process as the parent sees it
 - ``dialogue``: ask a worker and wait for its answer: the blocking way to drive one worker process

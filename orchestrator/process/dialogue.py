@@ -89,7 +89,9 @@ class Dialogue:
         self._inbox: deque[Reply] = deque()
         self._asked: int | None = None
         self._hung_up_at: float | None = None
-        self.worker = WorkerProcess(env, slot=slot, generation=generation, models=models, fork_server=fork_server)
+        self.worker = WorkerProcess(
+            env, slot=slot, generation=generation, models=models, fork_server=fork_server
+        )
         try:
             self.hello, self.ready = self._shake_hands(handshake_timeout_s, heap=heap)
         except BaseException as error:

@@ -167,7 +167,6 @@ class SeriesSummary(SpeechNumbers, frozen=True, kw_only=True):
     not_possible: bool = False
     levers: LeverSummary = NO_LEVERS
 
-
     @property
     def ready_ms(self) -> float | None:
         """Milliseconds from the order of a process until its model can be used, on average; None if not measured."""

@@ -33,7 +33,9 @@ def warm_sentences(
         return []
     several = len(summary.templates) > 1
     said = [_template(role if several else "", one) for role, one in summary.templates.items()]
-    counts = ": memory, RSS and peak are the pages that a process has for itself; what it shares counts once, in "
+    counts = (
+        ": memory, RSS and peak are the pages that a process has for itself; what it shares counts once, in "
+    )
     counts += " and ".join(said)
     baseline = next((other for one, other in pairs_of(experiment) if one.key == series.key), None)
     cold = summaries.get(baseline.key, NOT_RUN) if baseline else NOT_RUN
@@ -54,7 +56,9 @@ def _saving(name: str, warm: SeriesSummary, cold: SeriesSummary) -> str:
     """Return what a fork takes in the place of a start and a load: time, first token, memory."""
     found: list[str] = []
     if warm.ready_ms is not None and cold.ready_ms is not None:
-        found.append(f"start and load {number(warm.ready_ms, 1)} ms in place of {number(cold.ready_ms, 1)} ms")
+        found.append(
+            f"start and load {number(warm.ready_ms, 1)} ms in place of {number(cold.ready_ms, 1)} ms"
+        )
     if warm.avg_ttft_ms is not None and cold.avg_ttft_ms is not None:
         found.append(f"TTFT {number(warm.avg_ttft_ms, 1)} ms in place of {number(cold.avg_ttft_ms, 1)} ms")
     if warm.max_peak_mb is not None and cold.max_peak_mb is not None and warm.template_mb is not None:

@@ -96,15 +96,15 @@ def _cell(entry: Mapping[str, Any], channel: str, boundary: str) -> float | None
     if not entry["steps"]:
         return None
     step = entry["steps"][-1]
-    read = step.get(channel, {}).get(boundary)
+    read: float | None = step.get(channel, {}).get(boundary)
     if step.get("start") != "warm" or read is None:
         return read
-    private = step.get("uss_mb", {}).get(boundary)
+    private: float | None = step.get("uss_mb", {}).get(boundary)
     if private is None:
         return read
     if channel in _SINCE_THE_FORK:
-        return max(0.0, read - (step[channel].get("before_load") or 0.0))
-    return {"rss_mb": private, "rss_anon_mb": private, "rss_file_mb": 0.0, "rss_shmem_mb": 0.0}.get(channel, read)
+        return max(0.0, read - float(step[channel].get("before_load") or 0.0))
+    return {"rss_mb": private, "rss_anon_mb": private, "rss_shmem_mb": 0.0}.get(channel, read)
 
 
 def _channel(entries: _Entries, channel: str, boundary: str) -> FloatArray | None:

@@ -51,7 +51,7 @@ def read_boundary(method: MethodName, iterations: Sequence[IterationRecord]) -> 
 
 
 def boundary_readings(iterations: Sequence[IterationRecord], boundary: Boundary) -> list[Reading]:
-    """Return the last step's reading at ``boundary`` of every iteration that has one; of warm workers what is private."""
+    """Return the last step's reading at ``boundary``, as it counts, of every iteration that has one."""
     steps = [iteration.steps[-1] for iteration in iterations if iteration.steps]
     return [counted(step.readings, boundary, step.start) for step in steps if boundary in step.readings]
 

@@ -28,14 +28,14 @@ from orchestrator.experiments.planning.plan_advice import (
     levers_for,
     trimmed_plan,
 )
-from orchestrator.experiments.planning.worker_figures import BASELINE, MeasuredWorker, measured_workers
+from orchestrator.experiments.planning.worker_figures import BASELINE, WARM, MeasuredWorker, measured_workers
 from orchestrator.experiments.results.results_file import Results
 from orchestrator.experiments.results.run_results import load_run
 from orchestrator.files.untrusted import content_of
 from orchestrator.process.host.cores import usable_cores
 from orchestrator.process.host.usable_memory import free_budget_bytes
 
-_INFORMS = {"reuse": 0, "restart": 1, "recreate": 2, BASELINE: 3}
+_INFORMS = {"reuse": 0, "restart": 1, "recreate": 2, BASELINE: 3, WARM: 4}
 
 
 def plan_run(

@@ -24,6 +24,7 @@ from orchestrator.experiments.planning.own_growth import OwnGrowth, own_growth
 from orchestrator.experiments.results.results_file import Results
 
 BASELINE = "recycle"
+WARM = "warm"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

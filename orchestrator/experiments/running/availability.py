@@ -87,7 +87,7 @@ def look(plan: Plan, cache_dir: Path) -> Availability:
     """Check every model and sample of the plan once. Converted audio is written to ``cache_dir``."""
     audio, bad_samples = _prepare_samples(plan.experiments, cache_dir)
     bad_models, checked = _check_models(plan.experiments, Path(plan.file).parent)
-    unloading = {key: answer.unloading for key, answer in checked.items()}
+    unloading: dict[str, Unloading] = {key: answer.unloading for key, answer in checked.items()}
     missing: dict[str, Missing] = {}
     for experiment in plan.experiments:
         reasons = dict.fromkeys(
@@ -105,7 +105,9 @@ def look(plan: Plan, cache_dir: Path) -> Availability:
                 "\n".join(dict.fromkeys(reason.how_to_get_it for reason in reasons if reason.how_to_get_it)),
             )
     allocators, bad_allocators = _allocators(plan.experiments)
-    return Availability(audio, missing, allocators, bad_allocators, unloading, _cold(plan.experiments, checked))
+    return Availability(
+        audio, missing, allocators, bad_allocators, unloading, _cold(plan.experiments, checked)
+    )
 
 
 def _cold(experiments: Iterable[Experiment], checked: Mapping[str, Checked]) -> dict[str, str]:

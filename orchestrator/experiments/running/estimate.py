@@ -15,6 +15,8 @@ from orchestrator.experiments.storage.run_folder import ResultsFolder
 SPAWN_S = 0.15
 READING_S = 0.003
 """What the readings and the record of a step take besides its phases."""
+FORK_S = 0.02
+"""Start of a warm worker, from order to ready, and its end."""
 TYPICAL_LOAD_S: Mapping[str, float] = {"moonshine": 0.2, "pocketsphinx": 0.4, "chatllm": 3.0}
 TYPICAL_JOB_S: Mapping[str, float] = {"moonshine": 0.2, "pocketsphinx": 0.5, "chatllm": 3.0}
 """Load and infer of a clip of some six seconds on two cores. Rough on purpose: the first real run counts."""
@@ -32,11 +34,12 @@ class Estimate:
 
 @dataclass(frozen=True)
 class StepTimes:
-    """Mean seconds of a model's phases."""
+    """Mean seconds of a model's phases; ``fork_s`` is the start of a warm worker."""
 
     spawn_s: float
     load_s: float
     job_s: float
+    fork_s: float = FORK_S
 
 
 class _Measured:
@@ -83,6 +86,11 @@ def _of_series(experiment: Experiment, series: Series, measured: _Measured) -> E
 def _seconds(experiment: Experiment, series: Series, times: StepTimes) -> float:
     """Return the seconds of one step over all iterations: how often a method starts, loads and infers."""
     count = experiment.iterations
+    if (
+        series.method == "warm"
+    ):  # a template is not ready with the load: it makes its forks cheap for as long again
+        template_s = times.spawn_s + 2 * times.load_s
+        return template_s + count * (times.fork_s + times.job_s + READING_S)
     starts = (
         -(-count // experiment.recycle_after) if series.method == "recycle" else 1 / len(experiment.steps)
     )
@@ -102,21 +110,29 @@ def _typical(step: Step) -> StepTimes:
 
 def _step_times(records: list[SeriesRecords]) -> dict[tuple[str, str], StepTimes]:
     spawns: dict[tuple[str, str], list[float]] = defaultdict(list)
+    forks: dict[tuple[str, str], list[float]] = defaultdict(list)
     loads: dict[tuple[str, str], list[float]] = defaultdict(list)
     jobs: dict[tuple[str, str], list[float]] = defaultdict(list)
     for one in records:
         for record in one.iterations:
             for step in record.steps:
                 key = (step.engine, step.model)
+                is_warm = step.start == "warm"
+                template_load_s = None if step.template is None else step.template.load_s
                 for found, seconds in (
-                    (spawns, step.phases.spawn_s),
-                    (loads, step.phases.load_s),
+                    (forks if is_warm else spawns, step.phases.spawn_s),
+                    (loads, template_load_s if is_warm else step.phases.load_s),
                     (jobs, step.phases.infer_s),
                 ):
                     if seconds is not None:
                         found[key].append(seconds)
     return {
-        key: StepTimes(_mean(spawns[key], SPAWN_S), _mean(loads[key], 0.0), _mean(jobs[key], 0.0))
+        key: StepTimes(
+            _mean(spawns[key], SPAWN_S),
+            _mean(loads[key], 0.0),
+            _mean(jobs[key], 0.0),
+            _mean(forks[key], FORK_S),
+        )
         for key in jobs
         if loads[key]
     }

@@ -29,7 +29,7 @@ from orchestrator.errors import EngineUnavailableError, JobError, WorkerDiedErro
 from orchestrator.experiments.running.draft import StepDraft
 from orchestrator.experiments.running.stage import Stage, TrimReadings
 from orchestrator.experiments.storage.records import Boundary
-from orchestrator.process.warm.loaded_template import LoadedTemplate
+from orchestrator.process.loaded_template import LoadedTemplate
 
 _FROM_THEN_ON = "from there on its processes are ended with the model loaded, and read after infer"
 Infer = Callable[[Stage, StepDraft], None]

@@ -340,7 +340,8 @@ def continue_series(
     """Return where a series goes on in a resumed run; None when it is done.
 
     A completed series is kept whole. A cut in-process series starts again, because its process is gone; a cut
-    baseline goes on at the start of the generation it was in, and so do warm processes. A series that died by itself had its result.
+    baseline goes on at the start of the generation it was in, and so do warm processes. A series that died by itself
+    had its result.
     """
     if records is None:
         return Continuation(1, "")

@@ -43,8 +43,8 @@ from orchestrator.experiments.storage.records import (
 )
 from orchestrator.process.engine_environment import engine_defaults
 from orchestrator.process.host.usable_memory import free_budget_bytes
+from orchestrator.process.loaded_template import NotForkableError
 from orchestrator.process.sampling.sampler import Sampler
-from orchestrator.process.warm.loaded_template import NotForkableError
 from orchestrator_worker.protocol import Audio, Chunk, Job
 from orchestrator_worker.results import Transcript
 

@@ -17,11 +17,11 @@ from orchestrator.experiments.running.draft import StepDraft
 from orchestrator.experiments.storage.records import Boundary, Reading, TemplateRecord, counted
 from orchestrator.process.dialogue import Dialogue
 from orchestrator.process.exit_status import describe_exit
+from orchestrator.process.loaded_template import LoadedTemplate
 from orchestrator.process.memory import ProcessGoneError, read_boundary, reset_peak
 from orchestrator.process.result_values import result_of
 from orchestrator.process.sampling.sampler import Sampler
 from orchestrator.process.sampling.watch import Watch
-from orchestrator.process.warm.loaded_template import LoadedTemplate
 from orchestrator_worker.protocol import (
     Chunk,
     Done,
@@ -101,7 +101,7 @@ class Stage:
     def load_template(self, draft: StepDraft) -> LoadedTemplate:
         """Load the model of ``draft`` in a template for this stage's workers; tell of it on ``draft``.
 
-        Raises what :class:`~orchestrator.process.warm.loaded_template.LoadedTemplate` does.
+        Raises what :class:`~orchestrator.process.loaded_template.LoadedTemplate` does.
         """
         self._on_phase(self, draft, "template")
         model = draft.step.model
@@ -129,7 +129,9 @@ class Stage:
             fork_server=None if template is None else template.process,
         )
         self._spawn_s = time.perf_counter() - began
-        if template is not None and self._dialogue.worker.start != "warm":  # lost meanwhile, so it was executed
+        if (
+            template is not None and self._dialogue.worker.start != "warm"
+        ):  # lost meanwhile, so it was executed
             self.kill()
             template.check()
         self._heap = self._dialogue.ready.heap

@@ -148,8 +148,9 @@ class IterationRecord(Record, frozen=True, tag="iteration"):
 
     ``memory`` is the RSS at the method's own boundary (after unload for recreate and recycle, after infer for
     restart and reuse). ``peak`` is the highest RSS of the worker during the iteration, ``tree_peak`` the same with
-    its descendants. Of warm workers all three count private pages, without those shared with their template. ``life`` counts iterations since the worker's start. ``machine_load`` is the system's load average
-    over the last minute: how busy everybody was.
+    its descendants. Of warm workers all three count private pages, without those shared with their template. ``life``
+    counts iterations since the worker's start. ``machine_load`` is the system's load average over the last minute: how
+    busy everybody was.
     """
 
     experiment: str

@@ -4,6 +4,5 @@ In reading order:
 
 - ``engines``: which models are started warm
 - ``template``: the process that loads a model and forks workers
-- ``loaded_template``: the same for somebody who waits until it is ready
 - ``private_memory``: what a worker holds besides the pages that it shares with its template
 """

@@ -24,11 +24,13 @@ from orchestrator.report.layout import Line
 from orchestrator.report.lever_lines import early_end, lever_sentences
 from orchestrator.report.summaries import NOT_RUN, SeriesSummary
 from orchestrator.report.tables import as_text, experiment_tables
+from orchestrator.report.warm_lines import warm_sentences
 from orchestrator.stderr_lines import library_first
 
 MEMORY_CAPTION = (
     "Memory (RSS) of each method over iterations, each read at the method's own boundary; fresh processes are drawn "
-    "where each method that is held against them is read. Shaded: warm-up, with a strip in the method's colour; "
+    "where each method that is held against them is read. Of warm processes it is the memory that they do not share "
+    "with their template. Shaded: warm-up, with a strip in the method's colour; "
     "thick line: the fitted slope; its fan: the slope's 95 % interval; ✕: broke off."
 )
 HEAP_CAPTION = (
@@ -47,9 +49,23 @@ def verdict_part(content: ExperimentContent) -> Html:
     """Return the verdicts of one experiment in words: one entry a method, reasons below it."""
     return element(
         "ul",
-        joined([_verdict(each, content.summaries.get(each.key, NOT_RUN)) for each in content.series]),
+        joined(
+            [
+                _verdict(each, content.summaries.get(each.key, NOT_RUN), _warm(content, each))
+                for each in content.series
+            ]
+        ),
         class_="verdicts",
     )
+
+
+def _warm(content: ExperimentContent, series: SeriesContent) -> list[str]:
+    """Return what a series' memory counts and saves, where its processes were forked with their model loaded."""
+    own = next((each for each in content.experiment.series if each.key == series.key), None)
+    if own is None:
+        return []
+    said = warm_sentences(content.experiment, own, content.summaries)
+    return [f"{series.name}{each}" for each in said]
 
 
 def experiment_part(content: ExperimentContent, profile: str, figures: Figures) -> Html:
@@ -77,11 +93,11 @@ _COUNTS = ("threads", "descriptors")
 _PHASES_CAPTION = "Seconds each phase takes: median over the iterations, and a line from shortest to longest."
 
 
-def _verdict(series: SeriesContent, summary: SeriesSummary) -> Html:
+def _verdict(series: SeriesContent, summary: SeriesSummary, warm: Sequence[str] = ()) -> Html:
     judgement = series.judgement
     meaning = element("strong", text(f"{words.meaning(series.name, judgement)}."))
     told = [line for line in words.long(judgement) if line != f"because: {judgement.sentence}"]
-    levers = list(filter(None, (early_end(summary), *lever_sentences(summary))))
+    levers = list(filter(None, (early_end(summary), *lever_sentences(summary), *warm)))
     cure = [f"What to do: {series.how_to_get_it}"] if series.how_to_get_it else []
     parts = [joined([meaning, text(words.growth_sentence(judgement))], " "), bullets([*told, *levers, *cure])]
     if stderr_tail := series.stderr_tail.strip():

@@ -30,7 +30,7 @@ def test_flags_that_cannot_be_used_are_all_named(right_text: str, resolved: Reso
         'CONTEXT_LENGTH: "x" cannot be used (allowed: an integer, at least 1)',
         '--only: there is no experiment "too" (did you mean "two"? allowed: one, two)',
         '--methods: there is no method "recicle" '
-        '(did you mean "recycle"? allowed: recreate, restart, reuse, recycle)',
+        '(did you mean "recycle"? allowed: recreate, restart, reuse, recycle, warm)',
     ]
 
 

@@ -121,4 +121,3 @@ class LoadedTemplate:
     def close(self) -> None:
         """End it; the workers that were forked from it must be gone, for it alone can say how they ended."""
         self.process.close()
-
