@@ -77,6 +77,10 @@ class ForkServer:
         ours.settimeout(ANSWER_TIMEOUT_S)
         _fork_servers.add(self)
 
+    def answer_within(self, seconds: float) -> None:
+        """Wait so long for an answer before it counts as lost: by default few, for somebody else starts it then."""
+        self._channel.settimeout(seconds)
+
     def suits(self, environment: Mapping[str, str]) -> bool:
         """Whether a worker from here has this environment and the present working directory."""
         return environment == self.environment and self.folder == _working_folder()

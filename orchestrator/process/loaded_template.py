@@ -61,6 +61,9 @@ class LoadedTemplate:
             self.process = start_template(child_environment(env, model.pass_env), order)
         except OSError as error:
             raise refusal(error, slot=slot, generation=0) from error
+        self.process.answer_within(
+            timeout_s
+        )  # on a busy machine too: nobody starts its workers in another way
         try:
             self.load_s = self._wait_until_ready(2 * timeout_s + SHORTEST_MOVE_S, timeout_s)
             self.start_s = time.perf_counter() - began

@@ -56,7 +56,6 @@ def test_each_iteration_is_a_fork_and_the_saving_is_measured(lab: Lab) -> None:
     for entry, step in zip(mine, forked, strict=True):
         assert entry["memory_mb"] == step["uss_mb"]["after_infer"]
         assert entry["memory_mb"] <= entry["peak_mb"] < BASE_MB < step["rss_mb"]["after_infer"]
-        assert step["load_s"] < 0.2, "the model was there already"
     judged = summary["judgement"]
     assert judged["boundary"] == "after_infer"
     assert judged["against_baseline"]["level"]["above_mb"] < -BASE_MB / 2
@@ -81,12 +80,9 @@ def test_other_commands_read_what_was_measured(lab: Lab) -> None:
     page = lab.folder / "page.html"
     assert lab.run("report", lab.run_folder, "--out", page).code == 0
     shown = page.read_text()
-    for words in (
-        "Warm against Recycle (baseline)",
-        "warm: copied from a template",
-        "do not share with their template",
-    ):
-        assert words in shown, words
+    assert "Warm against Recycle (baseline)" in shown
+    assert "warm: copied from a template" in shown
+    assert "do not share with their template" in shown
     compared = lab.run("compare", file, file)
     assert compared.code == 0, compared.err
     assert "warm" in compared.out

@@ -90,7 +90,9 @@ def test_of_a_warm_worker_its_own_pages_count_and_what_its_heap_got_since_the_fo
     assert (own.heap_live, own.heap_held) == (18 * MB, 0), "free memory of the template that it has used up"
     for start in ("exec", "fork", None):
         assert counted(readings, "after_infer", start) is readings["after_infer"]
-    untold = {"after_infer": msgspec.structs.replace(readings["after_infer"], uss=None)}
+    untold: dict[Boundary, Reading] = {
+        "after_infer": msgspec.structs.replace(readings["after_infer"], uss=None)
+    }
     assert counted(untold, "after_infer", "warm") is untold["after_infer"]
 
 
