@@ -13,9 +13,12 @@ import socket
 import subprocess
 import weakref
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from orchestrator_worker.fork_server import DESCRIPTOR, FORK, NUMBER, READY, REAP
+
+if TYPE_CHECKING:
+    from orchestrator.process.sandbox.worker_sandbox import TemplateSandbox
 
 ANSWER_TIMEOUT_S = 2.0
 LOST_STATUS = 255
@@ -32,6 +35,8 @@ class ForkServer:
 
     start: Literal["fork", "warm"] = "fork"
     """How its workers begin: with nothing loaded, or with their model."""
+    sandbox: TemplateSandbox | None = None
+    """What a confined template's workers have their folders in."""
 
     def __init__(
         self,
@@ -121,6 +126,10 @@ class ForkServer:
         return LOST_STATUS if status < 0 else os.waitstatus_to_exitcode(status)
 
     def _ask(self, request: bytes, descriptors: Sequence[int] = ()) -> int:
+        self._order(request, descriptors)
+        return self._answer()
+
+    def _order(self, request: bytes, descriptors: Sequence[int] = ()) -> None:
         if self.lost:
             raise ForkServerLostError("the fork_server is gone")
         try:
@@ -129,6 +138,12 @@ class ForkServer:
                 self._channel.sendmsg([request], [rights])
             else:
                 self._channel.send(request)
+        except OSError as error:
+            self._give_up()
+            raise ForkServerLostError(f"the fork_server does not answer: {error}") from error
+
+    def _answer(self) -> int:
+        try:
             answer = self._channel.recv(64)
         except OSError as error:
             self._give_up()

@@ -22,8 +22,10 @@ import subprocess
 import sys
 import weakref
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -37,6 +39,9 @@ from orchestrator.process.offspring import ExecutedChild, ForkedChild, Offspring
 from orchestrator.process.sharing.channel import open_channel
 from orchestrator.process.warm.template import TemplateProcess
 from orchestrator_worker.template import Order
+
+if TYPE_CHECKING:
+    from orchestrator.process.sandbox.worker_sandbox import TemplateSandbox
 
 _WORKER_MAIN = Path(orchestrator_worker.__file__).with_name("__main__.py")
 _PACKAGES = str(Path(msgspec.__file__).parents[1])
@@ -120,24 +125,18 @@ def spawn(
         InterpreterError: There is no interpreter for workers.
     """
     command = _command(python)
-    opened: list[int] = []
-    passing: socket.socket | None = None
+    process: tuple[Offspring, ParentEnds] | None = None
     try:
-        for _ in range(4):
-            opened += os.pipe()
-        if (channel := open_channel()) is not None:
-            passing, theirs = channel
-            opened.append(theirs)
-        process, ends = _start(opened, command, environment, fork_server)
-        ends.passing = passing
+        if fork_server is not None:
+            # Each try has pipes of its own: whatever a lost fork server may have forked holds those of the first.
+            with suppress(ForkServerLostError):
+                process = _start(command, environment, fork_server)
+        if process is None:
+            process = _start(command, environment, None)
     except (OSError, MemoryError) as error:
-        for descriptor in opened:
-            os.close(descriptor)
-        if passing is not None:
-            passing.close()
         raise refusal(error, slot=slot, generation=generation) from error
-    _lifelines.add(ends)
-    return process, ends
+    _lifelines.add(process[1])
+    return process
 
 
 def refusal(
@@ -169,32 +168,55 @@ def start_fork_server(
 
 
 def start_template(
-    environment: Mapping[str, str], order: Order, python: str | None = None
+    environment: Mapping[str, str],
+    order: Order,
+    python: str | None = None,
+    sandbox: TemplateSandbox | None = None,
 ) -> TemplateProcess:
     """Start the template of one model, with this whole environment; ``python`` as for :func:`spawn`.
+
+    ``sandbox`` is what the order names, of a confined one; it is let go with the template.
 
     Raises:
         OSError: The system refused.
         InterpreterError: There is no interpreter for workers.
     """
-    return TemplateProcess(_command(python), environment, order)
+    return TemplateProcess(_command(python), environment, order, sandbox)
 
 
 def _start(
+    command: list[str], environment: Mapping[str, str], fork_server: ForkServer | None
+) -> tuple[Offspring, ParentEnds]:
+    opened: list[int] = []
+    passing: socket.socket | None = None
+    try:
+        for _ in range(4):
+            opened += os.pipe()
+        if (channel := open_channel()) is not None:
+            passing, theirs = channel
+            opened.append(theirs)
+        process, ends = _start_with(opened, command, environment, fork_server)
+        ends.passing = passing
+    except (OSError, MemoryError, ForkServerLostError):
+        for descriptor in opened:
+            os.close(descriptor)
+        if passing is not None:
+            passing.close()
+        raise
+    return process, ends
+
+
+def _start_with(
     opened: list[int],
     command: list[str],
     environment: Mapping[str, str],
     fork_server: ForkServer | None,
 ) -> tuple[Offspring, ParentEnds]:
     commands_r, commands_w, replies_r, replies_w, noise_r, noise_w, lifeline_r, lifeline_w, *passing = opened
-    process: Offspring | None = None
     if fork_server is not None:
-        try:
-            pid = fork_server.fork((commands_r, replies_w, noise_w, lifeline_r, *passing))
-            process = ForkedChild(fork_server, pid)
-        except ForkServerLostError:
-            process = None
-    if process is None:
+        pid = fork_server.fork((commands_r, replies_w, noise_w, lifeline_r, *passing))
+        process: Offspring = ForkedChild(fork_server, pid)
+    else:
         process = _execute(command, (commands_r, replies_w, lifeline_r, *passing), noise_w, environment)
     for theirs in (commands_r, replies_w, noise_w, lifeline_r, *passing):
         os.close(theirs)

@@ -76,7 +76,7 @@ class WorkerProcess:
         self.generation = generation
         self.late_environment = late_environment(env or {})
         pass_env = [name for model in models for name in model.pass_env]
-        self._confined = _confined(models, slot=slot, generation=generation)
+        self._confined = _confined(models, fork_server, slot=slot, generation=generation)
         try:
             self._process, self._ends = spawn(
                 child_environment(env or {}, pass_env),
@@ -388,13 +388,15 @@ class WorkerProcess:
             self._confined.close()
 
 
-def _confined(models: Sequence[Model], *, slot: int, generation: int) -> WorkerSandbox | None:
+def _confined(
+    models: Sequence[Model], fork_server: ForkServer | None, *, slot: int, generation: int
+) -> WorkerSandbox | None:
     if all(mode_of(model) == "off" for model in models):
         return None
     # only who confines pays for it: it brings the room of audio with it
     from orchestrator.process.sandbox.worker_sandbox import WorkerSandbox  # noqa: PLC0415
 
     try:
-        return WorkerSandbox(models)
+        return WorkerSandbox(models, None if fork_server is None else fork_server.sandbox)
     except OSError as error:
         raise refusal(error, slot=slot, generation=generation) from error

@@ -13,15 +13,16 @@ pytestmark = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="th
 IN_TWO_FORKS = """
 import json, os, sys
 sys.path[:0] = json.loads(sys.argv[1])
-from orchestrator_worker.fork_safety import renew
+from orchestrator_worker.fork_safety import open_files, renew
 
 {before}
+files = open_files()
 found = []
 for _ in range(2):
     ours, theirs = os.pipe()
     pid = os.fork()
     if not pid:
-        renew()
+        renew(files)
         {inside}
         os.write(theirs, json.dumps(value).encode())
         os._exit(0)
@@ -154,3 +155,29 @@ def test_what_speaks_against_a_fork(tmp_path: Path, meanwhile: str, says: str) -
         [sys.executable, str(script), json.dumps(sys.path)], capture_output=True, text=True, check=True
     )
     assert (says in done.stdout) if says else done.stdout == "\n"
+
+
+def test_a_process_that_was_started_and_still_runs_is_seen_and_one_that_has_ended_is_not() -> None:
+    script = """
+import json, os, subprocess, sys
+sys.path[:0] = json.loads(sys.argv[1])
+from orchestrator_worker.fork_safety import Look
+before = Look()
+subprocess.run(["true"])
+said = [Look().differs_from(before)]
+reading, writing = os.pipe()  # before: it is not what is looked for
+before = Look()
+child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=reading)
+said.append(Look().differs_from(before))
+os.write(writing, b"\\n")
+child.wait()
+said.append(Look().differs_from(before))
+print(json.dumps(said))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, json.dumps(sys.path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    nothing, child, again = json.loads(done.stdout)
+    assert (nothing, again) == ("", "")
+    assert "still runs" in child

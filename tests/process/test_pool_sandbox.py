@@ -1,22 +1,20 @@
 """A confined worker: what a hostile one tries is refused, cell by cell, and what an honest one needs is not."""
 
-import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
 import textwrap
 import threading
 import time
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import confined_functions
 import pytest
 from confined_functions import ACTS, ASK_YAMA
+from sandbox_victim import victim
 
 from orchestrator.config.model import SandboxMode
 from orchestrator.errors import JobError, JobTimeoutError, SandboxUnavailableError, WorkerDiedError
@@ -40,56 +38,6 @@ pytestmark = [
 
 def confined(mode: SandboxMode = "strict", **more: Any) -> Model:
     return Model(name="function", engine="function", sandbox=mode, **more)
-
-
-@contextlib.contextmanager
-def victim(folder: Path) -> Generator[dict[str, Any]]:
-    """Everything that a hostile worker would like to reach."""
-    home = folder / "home"
-    (home / ".ssh").mkdir(parents=True)
-    key = home / ".ssh" / "id"
-    key.write_text("secret")
-    for other in ("spare", "doomed"):
-        (home / other).write_text(other)
-    name = f"orchestrator-test-{os.getpid()}-{time.monotonic_ns()}"
-    memfd = os.memfd_create("audio")
-    reader, writer = os.pipe()
-    with contextlib.ExitStack() as stack:
-        for descriptor in (memfd, reader, writer):
-            stack.callback(os.close, descriptor)
-        stack.callback(Path("/dev/shm", name).unlink, missing_ok=True)
-        port = stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
-        listening = stack.enter_context(socket.socket(socket.AF_UNIX))
-        abstract = stack.enter_context(socket.socket(socket.AF_UNIX))
-        receiving = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-        places = stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp"))
-        for end, address in ((listening, f"{places}/s"), (abstract, f"\0{name}"), (receiving, f"{places}/d")):
-            end.bind(address)
-        listening.listen()
-        abstract.listen()
-        sibling = subprocess.Popen(
-            [sys.executable, "-c", "import time; print(flush=True); time.sleep(600)"], stdout=-1
-        )
-        stack.callback(sibling.wait)
-        stack.callback(sibling.kill)
-        assert sibling.stdout is not None
-        stack.callback(sibling.stdout.close)
-        sibling.stdout.readline()
-        yield {
-            "host": os.getpid(),
-            "sibling": sibling.pid,
-            "maps": int(Path(f"/proc/{sibling.pid}/maps").read_text().partition("-")[0], 16),
-            "memfd": memfd,
-            "pipe": writer,
-            "home": str(home),
-            "key": str(key),
-            "spare": str(home / "spare"),
-            "doomed": str(home / "doomed"),
-            "name": name,
-            "port": port,
-            "stream": f"{places}/s",
-            "datagram": f"{places}/d",
-        }
 
 
 def attempts(mode: SandboxMode, folder: Path) -> dict[str, str]:

@@ -126,16 +126,6 @@ def test_an_engine_that_does_not_say_that_it_may_be_forked_is_cold() -> None:
     assert "warm" not in starts
 
 
-def test_a_confined_model_is_cold() -> None:
-    given = Model(name="m", engine="synthetic", start="warm", options={"may_fork": True}, sandbox="files")
-    try:
-        pool = Pool(models=[given])
-    except Exception as error:
-        pytest.skip(str(error))
-    with pool:
-        assert "is confined before it loads" in of_model(pool).cold_because
-
-
 def test_nobody_is_warm_who_was_not_asked() -> None:
     with Pool(models=[Model(name="m", engine="synthetic", options={"may_fork": True})]) as pool:
         pool.run(JOB)

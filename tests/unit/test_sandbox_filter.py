@@ -39,10 +39,10 @@ def test_numbers_are_those_of_the_kernels_headers(machine: str) -> None:
     assert [name for name, number in ours.items() if number is None and name in known] == []
 
 
-@pytest.mark.parametrize("signals", [False, True])
+@pytest.mark.parametrize(("signals", "asks"), [(False, False), (True, False), (False, True)])
 @pytest.mark.parametrize("machine", HEADERS)
-def test_every_path_through_a_filter_ends_in_a_verdict(machine: str, signals: bool) -> None:
-    program = seccomp.filter_program(machine, 4711, signals=signals)
+def test_every_path_through_a_filter_ends_in_a_verdict(machine: str, signals: bool, asks: bool) -> None:
+    program = seccomp.filter_program(machine, 4711, signals=signals, asks=asks)
     code = list(struct.iter_unpack("=HBBI", program))
     assert len(program) % 8 == 0
     assert len(code) < 4096  # the kernel's bound
@@ -80,6 +80,24 @@ def test_what_a_filter_says(machine: str) -> None:
     assert verdict(seccomp._FCNTL[column], 3, 2) == "allowed"
 
 
+@pytest.mark.parametrize("machine", HEADERS)
+def test_a_template_is_refused_the_same_and_asks_for_a_group_of_a_workers_own(machine: str) -> None:
+    column = HEADERS[machine][0]
+    verdict = Simulated(machine, pid=4711, signals=False, asks=True).verdict
+    plain = Simulated(machine, pid=4711, signals=False).verdict
+    for name, numbers in seccomp._REFUSED.items():
+        if numbers[column] is not None and name != "setpgid":
+            assert verdict(numbers[column]) == plain(numbers[column]) == "EPERM", name
+    group = seccomp._REFUSED["setpgid"][column]
+    assert [verdict(group, *pair) for pair in ((0, 0), (4712, 4712), (4712, 0), (0, 4712))] == [
+        "EPERM",
+        "EPERM",
+        "EPERM",
+        "asked",
+    ]
+    assert plain(group, 0, 4712) == "EPERM"
+
+
 def test_other_interfaces_of_the_same_machine_are_refused() -> None:
     verdict = Simulated("x86_64", pid=1, signals=False).verdict
     assert verdict(0x40000000) == "EPERM"  # x32
@@ -90,8 +108,9 @@ def test_other_interfaces_of_the_same_machine_are_refused() -> None:
 class Simulated:
     """The kernel's reading of a filter, as far as ours uses it."""
 
-    def __init__(self, machine: str, *, pid: int, signals: bool) -> None:
-        self.code = list(struct.iter_unpack("=HBBI", seccomp.filter_program(machine, pid, signals=signals)))
+    def __init__(self, machine: str, *, pid: int, signals: bool, asks: bool = False) -> None:
+        program = seccomp.filter_program(machine, pid, signals=signals, asks=asks)
+        self.code = list(struct.iter_unpack("=HBBI", program))
         self.architecture = seccomp._ARCHITECTURES[machine][1]
 
     def verdict(self, number: int | None, *arguments: int, architecture: int | None = None) -> str:
@@ -116,4 +135,4 @@ class Simulated:
                 case _:
                     assert instruction == RETURN
                     names = {seccomp._ALLOW: "allowed", seccomp._REFUSE: "EPERM", seccomp._UNKNOWN: "ENOSYS"}
-                    return names[value]
+                    return {**names, seccomp._ASK: "asked"}[value]

@@ -29,6 +29,7 @@ class Look:
         self.threads = len(os.listdir("/proc/self/task"))
         self.open = dict(_open_files())
         self.shared = _shared_memory()
+        self.child = _has_a_child()
 
     def differs_from(self, before: Look) -> str:
         """Return what there is besides what was there ``before`` that a fork cannot copy; empty: nothing."""
@@ -41,6 +42,8 @@ class Look:
                 return f"it holds {target}: what a GPU knows of a process is not forked"
             if target.startswith(_CONNECTIONS):
                 return f"it holds a connection after the load ({target}), which every fork would share"
+        if self.child and not before.child:
+            return "a process that the load has started still runs, and every fork would take it for its own"
         if new := sorted(self.shared - before.shared):
             return f"it has writable memory that every fork would share ({new[0]})"
         return ""
@@ -56,6 +59,13 @@ def _open_files() -> list[tuple[int, str]]:
     return found
 
 
+def _has_a_child() -> bool:
+    try:
+        return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+    except ChildProcessError:
+        return False
+
+
 def _shared_memory() -> set[str]:
     with open("/proc/self/maps", encoding="utf-8", errors="replace") as lines:
         fields = [line.split(maxsplit=5) for line in lines]
@@ -64,12 +74,18 @@ def _shared_memory() -> set[str]:
     }
 
 
-def renew() -> None:
+def open_files() -> list[int]:
+    """Return the descriptors of this process whose positions a fork would share."""
+    return [descriptor for descriptor, _ in _open_files() if _is_file(descriptor)]
+
+
+def renew(files: list[int]) -> None:
     """In a process that was just forked: its own positions in files, random numbers, names for temporary files.
 
-    Python's ``random`` and ``uuid`` see to themselves; the C library's ``rand`` goes on where the template stood.
+    ``files`` are those that were open in the process it was forked from. Python's ``random`` and ``uuid`` see to
+    themselves; the C library's ``rand`` goes on where the template stood.
     """
-    for descriptor, _ in _open_files():
+    for descriptor in files:
         try:
             _open_anew(descriptor)
         except OSError as error:
@@ -84,13 +100,14 @@ def renew() -> None:
         loaded["numpy.random"].seed()
 
 
-def _open_anew(descriptor: int) -> None:
+def _is_file(descriptor: int) -> bool:
     try:
-        regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        return stat.S_ISREG(os.fstat(descriptor).st_mode)
     except OSError:
-        return  # closed meanwhile
-    if not regular:
-        return
+        return False  # closed meanwhile
+
+
+def _open_anew(descriptor: int) -> None:
     flags = fcntl.fcntl(descriptor, fcntl.F_GETFL) & ~(os.O_CREAT | os.O_EXCL | os.O_TRUNC)
     inheritable = os.get_inheritable(descriptor)
     position = os.lseek(descriptor, 0, os.SEEK_CUR)

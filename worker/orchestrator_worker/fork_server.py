@@ -51,15 +51,37 @@ def _nothing() -> None:
     return
 
 
-def answer_requests(channel: _socket.socket, prepare_next: Callable[[], None] = _nothing) -> tuple[int, ...]:
+def fork() -> int:
+    """Fork; the copy has a process group of its own. Returns its number, or minus an errno; 0 in the copy."""
+    try:
+        number = os.fork()
+    except OSError as error:
+        return -(error.errno or 1)
+    # In both, so that it is so for whoever looks first: the worker may be signalled by its group at once.
+    if number == 0:
+        os.setpgid(0, 0)
+    else:
+        try:
+            os.setpgid(number, number)
+        except OSError:
+            return number  # it was quicker, and may be gone
+    return number
+
+
+def answer_requests(
+    channel: _socket.socket,
+    prepare_next: Callable[[], None] = _nothing,
+    new_process: Callable[[], int] = fork,
+) -> tuple[int, ...]:
     """Fork and reap as the host asks. Returns in each worker that was forked, with its descriptors.
 
-    ``prepare_next`` is called after each fork, when it has been answered.
+    ``prepare_next`` is called after each fork, when it has been answered. ``new_process`` does what :func:`fork` does.
     """
     while True:
         request, descriptors = _receive(channel)
         if request == FORK:
-            answer = _fork(descriptors)
+            enough = FEWEST_DESCRIPTORS <= len(descriptors) <= MOST_DESCRIPTORS
+            answer = new_process() if enough else -1
             if answer == 0:
                 channel.close()
                 return _take_over(descriptors)
@@ -114,24 +136,6 @@ def _receive(channel: _socket.socket) -> tuple[bytes, tuple[int, ...]]:
 def leave() -> NoReturn:
     """End this process, without destructors: static ones of native libraries abort."""
     os._exit(0)
-
-
-def _fork(descriptors: tuple[int, ...]) -> int:
-    if not FEWEST_DESCRIPTORS <= len(descriptors) <= MOST_DESCRIPTORS:
-        return -1
-    try:
-        number = os.fork()
-    except OSError as error:
-        return -(error.errno or 1)
-    # In both, so that it is so for whoever looks first: the worker may be signalled by its group at once.
-    if number == 0:
-        os.setpgid(0, 0)
-    else:
-        try:
-            os.setpgid(number, number)
-        except OSError:
-            return number  # it was quicker, and may be gone
-    return number
 
 
 def _take_over(descriptors: tuple[int, ...]) -> tuple[int, ...]:

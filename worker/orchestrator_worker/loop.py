@@ -121,7 +121,7 @@ def serve(
         leave(PROTOCOL_EXIT_CODE)
     sys.path.extend(entry for entry in configure.sys_path if entry not in sys.path)
     os.environ.update(configure.environ)
-    confinement = _confine(configure.sandbox)
+    confinement = _confine(configure.sandbox, forked=held is not None)
     lifeline.watch(lifeline_fd)
     if configure.beat_s is not None:
         threading.Thread(target=_beat, args=(configure.beat_s,), name="beat", daemon=True).start()
@@ -135,8 +135,11 @@ def serve(
         worker.answer(pipe.receive())
 
 
-def _confine(sandbox: Sandbox | None) -> Confinement | None:
-    """Confine this process, if it is to be; one that cannot be goes no further."""
+def _confine(sandbox: Sandbox | None, *, forked: bool = False) -> Confinement | None:
+    """Confine this process, if it is to be; one that cannot be goes no further.
+
+    ``forked``: from a template, which is confined too.
+    """
     if sandbox is None:
         prepared = sys.modules.get("orchestrator_worker.sandbox.confinement")
         if prepared is not None:
@@ -146,7 +149,7 @@ def _confine(sandbox: Sandbox | None) -> Confinement | None:
     from orchestrator_worker.sandbox.kernel import SandboxError
 
     try:
-        return Confinement(sandbox)
+        return Confinement(sandbox, forked=forked)
     except SandboxError as error:
         print(f"worker: {error}", file=sys.stderr)
         leave(SANDBOX_EXIT_CODE)

@@ -4,12 +4,17 @@ A worker forked this way shares the model's pages with the template and with its
 is ready in the time that a fork takes. The template is a fork server (:mod:`.fork_server`) that loads first::
 
     host ── order: environment, model ──▶ template: load, look at itself
+    host ◀── "asks" + descriptor ──────── template, if it is strict
     host ◀── report: ready, or why not ── template
     host ── "fork" + descriptors ───────▶ template ──▶ the worker's number
 
 A fork copies one thread and shares what is open, so the template looks at itself after the load
 (:mod:`.fork_safety`). Where that finds something, and wherever the load fails, it says why and leaves: the host then
 starts workers cold, and a failing load fails there again, with all that it prints.
+
+A template whose workers are to be confined confines itself before it loads, to what all of them may use: the engine's
+code runs here first. Each worker then confines itself further, to what is its own. What needs a right that a confined
+process must not have, a process group for each worker, a strict template asks of the host (:mod:`.sandbox.seccomp`).
 """
 
 from __future__ import annotations
@@ -18,30 +23,32 @@ import _socket
 import gc
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from orchestrator_worker import fork_server, lifeline
-from orchestrator_worker.protocol import ModelSpec, Value
+from orchestrator_worker.protocol import ModelSpec, Sandbox, Value
 
 if TYPE_CHECKING:
     from orchestrator_worker.engines.base import Engine
 
 SHORTEST_MOVE_S = 2.0
 """So long, and as long as the load took, memory is moved into huge pages."""
+ASKS = b"asks"
 LONGEST_MESSAGE = 1 << 17
 """Bytes of an order or a report: what a socket of packets takes with the kernel's usual limits."""
 
 
 class Order(Value, frozen=True):
-    """What a template loads. ``sys_path`` and ``environ`` are those of ``Configure``."""
+    """What a template loads. ``sys_path``, ``environ`` and ``sandbox`` are as those of ``Configure``."""
 
     model: ModelSpec
     sys_path: list[str]
     environ: dict[str, str]
+    sandbox: Sandbox | None = None
 
 
 class Report(Value, frozen=True):
@@ -69,23 +76,74 @@ def serve(channel_fd: int, lifeline_fd: int) -> tuple[tuple[int, ...], Held]:
     fork_server.prepare()
     channel = _socket.socket(fileno=channel_fd)
     order = msgspec.msgpack.decode(channel.recv(LONGEST_MESSAGE) or fork_server.leave(), type=Order)
-    report, held = _follow(order)
+    report, held = _follow(order, channel)
     if held is not None:
         _settle(report.seconds)
+    prepare_next = _prepared_for(order.sandbox)
     channel.send(msgspec.msgpack.encode(report))
     if held is None:
         fork_server.leave()
-    descriptors = fork_server.answer_requests(channel)
-    os.close(lifeline_fd)
-    from orchestrator_worker.fork_safety import renew
+    from orchestrator_worker.fork_safety import open_files, renew
 
-    renew()
+    files = open_files()  # here: a confined worker may not look
+    strict = order.sandbox is not None and order.sandbox.mode == "strict"
+    descriptors = fork_server.answer_requests(
+        channel, prepare_next, _fork_asking if strict else fork_server.fork
+    )
+    os.close(lifeline_fd)
+    renew(files)
     return descriptors, held
 
 
-def _follow(order: Order) -> tuple[Report, Held | None]:
+def _prepared_for(sandbox: Sandbox | None) -> Callable[[], None]:
+    if sandbox is None:
+        return _nothing
+    from orchestrator_worker.sandbox import confinement
+
+    confinement.prepare(sandbox.wide, sandbox.mode)
+    return confinement.renew
+
+
+def _nothing() -> None:
+    return
+
+
+def _fork_asking() -> int:
+    """As :func:`.fork_server.fork`, where a process asks for its group. Returns when it has that, or is gone."""
+    ended, open_until_then = os.pipe()
     try:
-        return _load(order)
+        number = os.fork()
+    except OSError as error:
+        os.close(ended)
+        os.close(open_until_then)
+        return -(error.errno or 1)
+    if number == 0:
+        os.close(ended)
+        try:
+            os.setpgid(0, os.getpid())
+        except OSError:
+            fork_server.leave()  # refused: the host knows why
+    os.close(open_until_then)
+    if number:
+        os.read(ended, 1)
+        os.close(ended)
+    return number
+
+
+def _confine(sandbox: Sandbox, channel: _socket.socket) -> None:
+    """Confine this process; whoever holds the other end of ``channel`` is asked for process groups."""
+    from orchestrator_worker.sandbox.confinement import Confinement
+
+    listener = Confinement(sandbox, forks=True).listener
+    if listener >= 0:
+        rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, fork_server.DESCRIPTOR.pack(listener))
+        channel.sendmsg([ASKS], [rights])
+        os.close(listener)  # or what is loaded could answer itself
+
+
+def _follow(order: Order, channel: _socket.socket) -> tuple[Report, Held | None]:
+    try:
+        return _load(order, channel)
     except BaseException as error:
         from orchestrator_worker.exception_text import name_of, text_of
 
@@ -93,12 +151,14 @@ def _follow(order: Order) -> tuple[Report, Held | None]:
         return Report(f"the load failed in its template: {name_of(error)}: {said}", failed=True), None
 
 
-def _load(order: Order) -> tuple[Report, Held | None]:
+def _load(order: Order, channel: _socket.socket) -> tuple[Report, Held | None]:
     from orchestrator_worker.engines import registry
     from orchestrator_worker.fork_safety import Look
 
     sys.path.extend(entry for entry in order.sys_path if entry not in sys.path)
     os.environ.update(order.environ)
+    if order.sandbox is not None:
+        _confine(order.sandbox, channel)
     found = registry.find(order.model.engine)
     if not found.may_fork(order.model):
         return Report(f"engine {found.name} does not say that it may be forked after a load"), None

@@ -14,6 +14,7 @@ from orchestrator.process.engine_environment import engine_defaults
 from orchestrator.process.fork_server import ForkServerLostError
 from orchestrator.process.memory import ProcessGoneError
 from orchestrator.process.sampling.resident import ResidentReader
+from orchestrator.process.sandbox.modes import mode_of
 from orchestrator.process.spawn import (
     child_environment,
     host_sys_path,
@@ -42,11 +43,24 @@ class ProcessTemplateLink:
         # Before the start: what changes while it is read must not be taken for what was read.
         self._files = _state_of_files(model)
         own = engine_defaults(model.engine, model.env) | dict(model.env)
-        order = Order(template.model_queue.spec, host_sys_path(), late_environment(own))
+        late, sandbox = late_environment(own), None
         try:
-            self.process = start_template(_environment(model), order, python)
-        except OSError as error:
-            raise refusal(error, slot=-1, generation=0) from error
+            if mode_of(model) != "off":
+                # only who confines pays for it: it brings the room of audio with it
+                from orchestrator.process.sandbox.worker_sandbox import TemplateSandbox  # noqa: PLC0415
+
+                sandbox = TemplateSandbox(model)
+                late |= sandbox.environ
+            order = Order(
+                template.model_queue.spec, host_sys_path(), late, None if sandbox is None else sandbox.sandbox
+            )
+            self.process = start_template(_environment(model), order, python, sandbox)
+        except BaseException as error:
+            if sandbox is not None:
+                sandbox.let_go()
+            if isinstance(error, OSError):
+                raise refusal(error, slot=-1, generation=0) from error
+            raise
         self.pid = self.process.pid
         self.descriptor = self.process.descriptor
         self._reader: ResidentReader | None = None

@@ -21,16 +21,17 @@ _swept: set[Path] = set()
 class OwnFolder(PrivateFolder):
     """Made in the folder for temporary files. What killed processes left there is removed once, by the first."""
 
-    def __init__(self) -> None:
-        """Make it.
+    def __init__(self, parent: Path | None = None) -> None:
+        """Make it; in ``parent``, which is such a folder too, where that is given.
 
         Raises:
             OSError: It cannot be made.
         """
-        parent = _place()
-        if parent not in _swept:
-            _swept.add(parent)
-            sweep(parent)
+        if parent is None:
+            parent = _place()
+            if parent not in _swept:
+                _swept.add(parent)
+                sweep(parent)
         super().__init__(parent, FOLDER_PREFIX)
 
     def close(self) -> None:

@@ -6,6 +6,8 @@ import os
 
 from orchestrator.config.model import Model
 from orchestrator.process.sandbox.modes import mode_of
+from orchestrator_worker.sandbox.kernel import landlock_abi
+from orchestrator_worker.sandbox.landlock import ABI_OF_SCOPES
 
 WARM_BY_DEFAULT: frozenset[str] = frozenset()
 """Engines whose models are warm with ``start = "auto"``; with ``"warm"`` an engine of any name is asked."""
@@ -20,6 +22,10 @@ def why_cold(model: Model) -> str | None:
         return ""
     if not hasattr(os, "pidfd_open") or not os.path.isdir("/proc/self/task"):  # noqa: PTH112
         return "the system has no pidfds or no /proc, without which forked workers cannot be watched"
-    if (mode := mode_of(model)) != "off":
-        return f'a worker with sandbox = "{mode}" is confined before it loads, each for itself'
+    if mode_of(model) == "strict" and landlock_abi() < ABI_OF_SCOPES:
+        # Its filter would allow signals to one process alone, and so to its template's instead of its own.
+        return (
+            'a model with sandbox = "strict" is started warm where Landlock keeps signals inside, which needs version '
+            f"{ABI_OF_SCOPES} of it (Linux 6.12)"
+        )
     return None

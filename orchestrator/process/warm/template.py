@@ -7,15 +7,25 @@ its load is doing.
 from __future__ import annotations
 
 import os
+import select
 import signal
+import socket
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from orchestrator.process import fork_server
 from orchestrator.process.exit_status import describe_exit
 from orchestrator.process.fork_server import ForkServer, ForkServerLostError
-from orchestrator_worker.template import LONGEST_MESSAGE, Order, Report
+from orchestrator.process.warm.own_groups import OwnGroups
+from orchestrator_worker.fork_server import DESCRIPTOR, FORK
+from orchestrator_worker.template import ASKS, LONGEST_MESSAGE, Order, Report
+
+if TYPE_CHECKING:
+    from orchestrator.process.sandbox.worker_sandbox import TemplateSandbox
 
 
 class TemplateProcess(ForkServer):
@@ -23,12 +33,20 @@ class TemplateProcess(ForkServer):
 
     start = "warm"
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], order: Order) -> None:
-        """Start it, and tell it what to load.
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        order: Order,
+        sandbox: TemplateSandbox | None = None,
+    ) -> None:
+        """Start it, and tell it what to load. ``sandbox``, of a confined one, is let go when it is closed.
 
         Raises:
             OSError: The system refused.
         """
+        self.sandbox = sandbox
+        self._groups: OwnGroups | None = None
         theirs, self._lifeline = os.pipe()
         try:
             super().__init__(command, environment, role="template", passed=(theirs,))
@@ -57,7 +75,12 @@ class TemplateProcess(ForkServer):
         if not self._has_news():
             return None
         try:
-            message = self._channel.recv(LONGEST_MESSAGE)
+            message, ancillary, _, _ = self._channel.recvmsg(
+                LONGEST_MESSAGE, socket.CMSG_SPACE(DESCRIPTOR.size), socket.MSG_CMSG_CLOEXEC
+            )
+            self._keep(ancillary)
+            if message == ASKS:
+                return None
             report = msgspec.msgpack.decode(message, type=Report) if message else None
         except (OSError, msgspec.DecodeError):
             report = None
@@ -67,11 +90,62 @@ class TemplateProcess(ForkServer):
         self._ready = True
         return report
 
+    def _keep(self, ancillary: list[tuple[int, int, bytes]]) -> None:
+        """Keep what answers its filter, which comes once; whatever else is passed is closed."""
+        for _, _, data in ancillary:
+            for (descriptor,) in DESCRIPTOR.iter_unpack(data):
+                if self._groups is None:
+                    self._groups = OwnGroups(descriptor)
+                else:
+                    os.close(descriptor)
+
+    def fork(self, descriptors: Sequence[int]) -> int:
+        """As :meth:`.ForkServer.fork`; a worker of a strict template gets its process group from here.
+
+        Raises:
+            ForkServerLostError: There is none, or it is not what was ordered.
+        """
+        if self._groups is None:
+            return super().fork(descriptors)
+        self._groups.refuse_waiting()
+        self._order(FORK, descriptors)
+        allowed = self._allow_a_group(self._groups)
+        number = self._answer()
+        if number <= 0:
+            raise ForkServerLostError(f"the template cannot fork: {os.strerror(-number)}")
+        if number != allowed:
+            # What it has loaded speaks for it: nobody is to be signalled because it says so.
+            self._give_up()
+            if allowed:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(allowed, signal.SIGKILL)
+            raise ForkServerLostError("the template named a process that it has not forked")
+        return number
+
+    def _allow_a_group(self, groups: OwnGroups) -> int:
+        """Allow one process a group of its own while the template works; return its number, 0: nobody asked."""
+        poller = select.poll()
+        poller.register(self._channel, select.POLLIN)
+        poller.register(groups.descriptor, select.POLLIN)
+        allowed, ends = 0, time.monotonic() + fork_server.ANSWER_TIMEOUT_S
+        while (left := ends - time.monotonic()) > 0:
+            ready = {descriptor for descriptor, _ in poller.poll(left * 1000)}
+            if groups.descriptor in ready:
+                allowed = groups.answer(allow=not allowed) or allowed
+            if self._channel.fileno() in ready:
+                break
+        return allowed
+
     def close(self) -> None:
         """Kill it. Its workers live on; nobody will know how they end."""
         self._end()
         self._channel.close()
         self._close_lifeline()
+        if self._groups is not None:
+            self._groups.close()
+        sandbox, self.sandbox = self.sandbox, None
+        if sandbox is not None:
+            sandbox.let_go()
         self.lost = True
 
     def _end(self) -> None:
@@ -85,6 +159,8 @@ class TemplateProcess(ForkServer):
         """Close our ends in a forked copy of the host."""
         super().forget()
         self._close_lifeline()
+        if self._groups is not None:
+            self._groups.close()
 
     def _close_lifeline(self) -> None:
         if self._lifeline >= 0:

@@ -6,12 +6,14 @@ import errno
 import os
 import sys
 from collections.abc import Iterator
+from typing import Literal
 
 from orchestrator_worker.protocol import Sandbox
 from orchestrator_worker.sandbox.kernel import (
     SandboxError,
     give_up_new_privileges,
     install_filter,
+    install_filter_that_asks,
     landlock_abi,
     why_not,
 )
@@ -20,39 +22,58 @@ from orchestrator_worker.sandbox.readable import DEVICES, SYSTEM, folders_of_mod
 from orchestrator_worker.sandbox.seccomp import filter_program
 
 _THREADS = "/proc/self/task"
+_ITSELF = "/proc/self"
+"""A rule for it is one for the process that makes the rule, not for one that is forked from that."""
 _MOST_CAUSES = 16
 
 
 class Confinement:
-    """What this process is confined to. Made once; there is no way back."""
+    """What this process is confined to. Made once; there is no way back.
 
-    def __init__(self, sandbox: Sandbox, abi: int | None = None) -> None:
+    ``listener`` is the descriptor by which a process that ``forks`` is allowed a group for each worker; else -1.
+    """
+
+    def __init__(
+        self, sandbox: Sandbox, abi: int | None = None, *, forks: bool = False, forked: bool = False
+    ) -> None:
         """Confine this process and all it will start. ``abi``: take it for a kernel of that version.
+
+        ``forks``: it will fork workers, which confine themselves further. ``forked``: it is such a worker. That has one
+        thread, and what it may do besides is within the bounds of the process it was forked from: there is no rule for
+        its own ``/proc/self``.
 
         Raises:
             SandboxError: It cannot be done here; says why.
         """
         if reason := why_not(sandbox.mode):
             raise SandboxError(f'sandbox = "{sandbox.mode}" {reason}')
-        _require_one_thread()
+        if not forked:
+            _require_one_thread()
+        itself = [] if forked else [_ITSELF]
+        self.listener = -1
         self._strict = sandbox.mode == "strict"
+        self._forked = forked
         version = landlock_abi() if abi is None else abi
         try:
             give_up_new_privileges()
             ground = _ground_for(sandbox, version)
             try:
                 modules, lists = folders_of_modules(ground.further(sys.path), ground.folders)
-                ground.rules.allow([*modules, *sandbox.reads], sandbox.writes, lists)
+                ground.rules.allow([*itself, *modules, *sandbox.reads], sandbox.writes, lists)
                 ground.rules.restrict()
             finally:
                 ground.rules.close()
             if self._strict:
                 signals = version < ABI_OF_SCOPES
-                install_filter(filter_program(os.uname().machine, os.getpid(), signals=signals))
+                program = filter_program(os.uname().machine, os.getpid(), signals=signals, asks=forks)
+                if forks:
+                    self.listener = install_filter_that_asks(program)
+                else:
+                    install_filter(program)
         except OSError as error:
             raise SandboxError(f'sandbox = "{sandbox.mode}": the kernel refused: {error}') from error
         self._writes = [*DEVICES, *sandbox.writes]
-        self._reads = [*ground.reads, *modules, *sandbox.reads, *self._writes]
+        self._reads = [*ground.reads, *itself, *modules, *sandbox.reads, *self._writes]
 
     def explain(self, error: BaseException) -> str:
         """Return what the sandbox has to do with ``error``; empty where it has nothing."""
@@ -73,6 +94,11 @@ class Confinement:
             path = os.path.realpath(os.fsdecode(name))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
         except (TypeError, ValueError):
             return None
+        if self._forked and _within(path, [f"/proc/{os.getpid()}"]):
+            return (
+                f"sandbox: access to {path} denied: a worker that was forked from a template may not look at itself in "
+                '/proc; allow it by start = "cold" of the model'
+            )
         if not _within(path, self._reads):
             return (
                 f"sandbox: access to {path} denied; allow it by sandbox_reads or sandbox_writes of the model"
@@ -90,7 +116,8 @@ class _Ground:
         self.folders = wide_folders(wide)
         self._path = frozenset(path)
         modules, self._lists = folders_of_modules(path, self.folders)
-        self.reads = [*SYSTEM, *prefixes(self.folders), *modules]
+        system = [path for path in SYSTEM if path != _ITSELF]
+        self.reads = [*system, *prefixes(self.folders), *modules]
         self.renew()
 
     def renew(self) -> None:
@@ -107,18 +134,19 @@ class _Ground:
 _prepared: _Ground | None = None
 
 
-def prepare(wide: list[str]) -> None:
-    """Do beforehand, in a process that forks ``strict`` workers, what is the same for each of them.
+def prepare(wide: list[str], mode: Literal["strict", "files"] = "strict") -> None:
+    """Do beforehand, in a process that forks workers confined in ``mode``, what is the same for each of them.
 
     ``wide`` is what each will be told. After each fork: :func:`renew`.
     """
     global _prepared  # noqa: PLW0603 - what a process is prepared for, it is for all its forks
-    if why_not("strict"):
+    if why_not(mode):
         return
-    abi = landlock_abi()
-    filter_program(os.uname().machine, os.getpid(), signals=abi < ABI_OF_SCOPES)
+    abi, strict = landlock_abi(), mode == "strict"
+    if strict:
+        filter_program(os.uname().machine, os.getpid(), signals=abi < ABI_OF_SCOPES)
     try:
-        _prepared = _Ground(wide, list(sys.path), abi, strict=True)
+        _prepared = _Ground(wide, list(sys.path), abi, strict=strict)
     except OSError:
         _prepared = None  # each worker tries by itself, and says what is the matter
 
@@ -126,8 +154,9 @@ def prepare(wide: list[str]) -> None:
 def renew() -> None:
     """In a process that has prepared: what was made has been handed to a worker; make it for the next."""
     if _prepared is not None:
+        wide, _, strict = _prepared.asked
         let_go()
-        prepare(_prepared.asked[0])
+        prepare(wide, "strict" if strict else "files")
 
 
 def let_go() -> None:

@@ -16,6 +16,8 @@ _CREATE_RULESET_VERSION = 1
 _PR_SET_NO_NEW_PRIVS = 38
 _PR_SET_SECCOMP = 22
 _SECCOMP_MODE_FILTER = 2
+_SECCOMP = {"x86_64": 317, "aarch64": 277}
+_SECCOMP_SET_MODE_FILTER, _SECCOMP_FILTER_FLAG_NEW_LISTENER = 1, 8
 MACHINES = ("x86_64", "aarch64")
 """Those whose system calls :mod:`.seccomp` knows by number."""
 
@@ -108,6 +110,24 @@ def install_filter(program: bytes) -> None:
     """
     given = _Program(len(program) // 8, program)
     _prctl(_PR_SET_SECCOMP, ctypes.c_ulong(_SECCOMP_MODE_FILTER), ctypes.byref(given))
+
+
+def install_filter_that_asks(program: bytes) -> int:
+    """As :func:`install_filter`; return the descriptor by which what the filter asks is answered.
+
+    Raises:
+        OSError: The kernel refused.
+    """
+    call = _library()["syscall"]
+    call.argtypes = [ctypes.c_long, ctypes.c_ulong, ctypes.c_ulong, ctypes.POINTER(_Program)]
+    call.restype = ctypes.c_long
+    given = _Program(len(program) // 8, program)
+    flags = _SECCOMP_FILTER_FLAG_NEW_LISTENER
+    result = call(_SECCOMP[os.uname().machine], _SECCOMP_SET_MODE_FILTER, flags, ctypes.byref(given))
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return int(result)
 
 
 def _prctl(option: int, *arguments: object) -> None:

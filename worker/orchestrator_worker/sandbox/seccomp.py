@@ -8,6 +8,9 @@ A refused call fails with EPERM, so an engine that can do without goes on. Refus
 * modes, owners, times and attributes of files: Landlock does not see these either;
 * whatever only administrators do: mounts, namespaces, modules, clocks, keys.
 
+A process that forks workers, each into a process group of its own, may not make groups as it likes: its filter puts
+``setpgid(0, PID)`` before the host, which says yes to the worker that it has asked for.
+
 The numbers are those of the kernel's tables of 64-bit system calls.
 """
 
@@ -147,6 +150,8 @@ _IOCTL_SET_OWNER = (0x8901, 0x8902)
 """FIOSETOWN, SIOCSPGRP."""
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
+_ASK = 0x7FC00000
+"""SECCOMP_RET_USER_NOTIF: whoever holds the filter's listener decides."""
 _NUMBER, _ARCHITECTURE = 0, 4
 _FEW = 3
 """Numbers that are compared one after the other."""
@@ -156,12 +161,13 @@ _REFUSE = _ERRNO | errno.EPERM
 _UNKNOWN = _ERRNO | errno.ENOSYS
 
 
-def filter_program(machine: str, pid: int, *, signals: bool) -> bytes:
+def filter_program(machine: str, pid: int, *, signals: bool, asks: bool = False) -> bytes:
     """Return the filter for a ``machine`` and for the process ``pid``.
 
-    ``signals``: also refuse those to any other process, where Landlock does not know who is outside.
+    ``signals``: also refuse those to any other process, where Landlock does not know who is outside. ``asks``: a group
+    for a process of its own is not refused but asked for; the filter is then to be installed with a listener.
     """
-    code, places = _template(machine, signals=signals)
+    code, places = _template(machine, signals=signals, asks=asks)
     program = bytearray(code)
     for place in places:
         struct.pack_into("=I", program, place, pid)
@@ -169,13 +175,18 @@ def filter_program(machine: str, pid: int, *, signals: bool) -> bytes:
 
 
 @functools.cache
-def _template(machine: str, *, signals: bool) -> tuple[bytes, list[int]]:
+def _template(machine: str, *, signals: bool, asks: bool = False) -> tuple[bytes, list[int]]:
     """Return the filter with a stand-in for the process, and where that stands; made once by whoever forks workers."""
     column, architecture = _ARCHITECTURES[machine]
     code = [_load(_ARCHITECTURE), _jump(_EQUAL, architecture, 1, 0), _give(_REFUSE), _load(_NUMBER)]
     if machine == "x86_64":
         code += [_jump(_AT_LEAST, _X32, 0, 1), _give(_REFUSE)]
-    code += _search(sorted(_blocks(column, signals=signals).items()))
+    blocks = _blocks(column, signals=signals)
+    if asks:
+        number = _REFUSED["setpgid"][column]
+        assert number is not None
+        blocks[number] = _ask_for_an_own_group()
+    code += _search(sorted(blocks.items()))
     places = [8 * at + 4 for at, each in enumerate(code) if each[4:] == struct.pack("=I", _THE_PROCESS)]
     return b"".join(code), places
 
@@ -231,6 +242,19 @@ def no_processes(machine: str, *, programs: bool) -> bytes:
     ]
     code += _when(_PRLIMIT[column], [*halves, _give(_ALLOW)])
     return b"".join(code) + _give(_ALLOW)
+
+
+def _ask_for_an_own_group() -> list[bytes]:
+    """``setpgid(0, 0)`` means the same and is refused: so no library that is loaded waits for an answer."""
+    return [
+        _load(_argument(0)),
+        _jump(_EQUAL, 0, 1, 0),
+        _give(_REFUSE),
+        _load(_argument(1)),
+        _jump(_EQUAL, 0, 0, 1),
+        _give(_REFUSE),
+        _give(_ASK),
+    ]
 
 
 def _stream_pairs_only() -> list[bytes]:
