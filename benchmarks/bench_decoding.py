@@ -30,6 +30,7 @@ from orchestrator.pool.pool import Pool
 
 TIMES = 60
 RECORDINGS = 24
+SETTLED_S = 1.0
 KINDS = (("wav", "PCM_16", 1), ("flac", "PCM_16", 1), ("mp3", "MPEG_LAYER_III", 2))
 NO_BOUNDS = messages.Bounds(3600.0, 1 << 40, 1 << 40, 1 << 40, 10_000, 100.0)
 SAMPLE = Path(__file__).resolve().parents[1] / "samples" / "jfk.wav"
@@ -51,10 +52,10 @@ class _Here:
 
 def in_host(path: Path, out: Path) -> None:
     """Decode as it was done before: by the same code, in this process."""
-    request = messages.Request("soundfile", "off", NO_BOUNDS, may_stay=True)
+    request = messages.Request("soundfile", NO_BOUNDS, may_stay=True)
     recording, output = os.open(path, os.O_RDONLY), pcm_file.new_file(out)
     try:
-        done = child._read(request, recording, _Here(output))  # type: ignore[arg-type]  # noqa: SLF001
+        done = child._read(request, recording, _Here(output), "off")  # type: ignore[arg-type]  # noqa: SLF001
         if isinstance(done, messages.Converted):
             pcm_file.write_header(output, done.samples)
     finally:
@@ -138,7 +139,13 @@ def first_file(folder: Path) -> None:
     )
     there = helper.current()
     assert there is not None
-    print(f"decoder process: {psutil.Process(there.pid).memory_info().rss / 1e6:.0f} MB resident")
+    time.sleep(SETTLED_S)
+    process = psutil.Process(there.pid)
+    (spare,) = process.children()
+    own, its = process.memory_full_info(), spare.memory_full_info()
+    print(f"decoder process: {own.rss / 1e6:.1f} MB resident")
+    print(f"its spare child: {its.uss / 1e6:.1f} MB that only it has, {own.uss / 1e6:.1f} MB only its parent")
+    print(f"both, shared memory counted once: {(own.pss + its.pss) / 1e6:.1f} MB of PSS")
 
 
 def batch(folder: Path) -> None:

@@ -27,7 +27,8 @@ from pathlib import Path
 import msgspec
 
 from orchestrator.audio.cache import PrivateFolder, make_private, prune, sweep
-from orchestrator.audio.decoder.client import Check, Output, decode, wav_header
+from orchestrator.audio.decoder.client import Output, decode, wav_header
+from orchestrator.audio.decoder.job import Check
 from orchestrator.audio.decoder.messages import Converted, Header, InPlace
 from orchestrator.audio.pcm_file import HEADER_BYTES, SAMPLE_RATE_HZ, Pcm, is_whole, new_file
 from orchestrator.errors import AudioError, NotDecodedError, reason_of

@@ -96,8 +96,15 @@ def _command(child: psutil.Process) -> str:
         return "gone meanwhile"
 
 
+def spare_decoder(pid: int) -> psutil.Process | None:
+    """Return the child that the decoder process keeps for the next recording: the youngest. Others are left over."""
+    with suppress(psutil.Error):
+        return max(psutil.Process(pid).children(), key=psutil.Process.create_time, default=None)
+    return None
+
+
 def _is_helper(child: psutil.Process) -> bool:
     own = helper.current()
-    if own is not None and child.pid == own.pid:
+    if own is not None and (child.pid == own.pid or child == spare_decoder(own.pid)):
         return True
     return any(each in _command(child) for each in HELPERS)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +17,7 @@ import psutil
 import pytest
 import soundfile
 from hostile_attempts import ATTEMPTS
+from left_over import spare_decoder
 
 from fake_ffmpeg import reads
 from orchestrator.audio import prepare
@@ -24,6 +26,7 @@ from orchestrator.errors import NotDecodedError
 from orchestrator_worker.sandbox.kernel import why_not
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
+PATIENCE_S = 60.0
 confined = pytest.mark.skipif(bool(why_not("strict")), reason=f"the sandbox {why_not('strict')}")
 
 
@@ -99,7 +102,7 @@ def test_many_short_recordings_at_once_share_one_process(tmp_path: Path) -> None
         made = list(threads.map(lambda path: prepare(path, tmp_path / "cache"), files))
     assert [each.audio.samples for each in made] == [1600 + 16 * number for number in range(48)]
     assert helper.helper().pid == first
-    assert psutil.Process(first).children() == []
+    assert psutil.Process(first).children() == [spare_decoder(first)]
 
 
 @pytest.mark.usefixtures("fresh")
@@ -123,6 +126,27 @@ def test_one_that_is_killed_meanwhile_costs_nothing(tmp_path: Path) -> None:
 
     sound(tmp_path / "a.flac")
     assert prepare(tmp_path / "a.flac", tmp_path / "cache", check=check).audio.samples == 3200
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_killed_spare_child_costs_nothing(tmp_path: Path) -> None:
+    first = helper.helper().pid
+    for number in range(4):
+        path = sound(tmp_path / f"{number}.flac", number)
+        assert prepare(path, tmp_path / "cache").audio.samples == 3200
+        there = spare_decoder(first)
+        assert there is not None
+        there.kill()
+        if number % 2:  # it is known to be dead when the next recording comes; else mostly not
+            wait_until_reaped(there)
+    assert helper.helper().pid == first
+
+
+def wait_until_reaped(process: psutil.Process) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while process.is_running():
+        assert time.monotonic() < deadline, f"{process} is there"
+        time.sleep(0.01)
 
 
 def test_what_cannot_start_says_why(tmp_path: Path, fresh: None, monkeypatch: pytest.MonkeyPatch) -> None:

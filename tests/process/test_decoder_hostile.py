@@ -15,9 +15,10 @@ from pathlib import Path
 import psutil
 import pytest
 from hostile_attempts import ATTEMPTS
+from left_over import spare_decoder
 
 from orchestrator.audio import prepare
-from orchestrator.audio.decoder import client, helper
+from orchestrator.audio.decoder import client, helper, job
 from orchestrator.audio.pcm_file import pcm_header
 from orchestrator.errors import AudioError, NotDecodedError
 from orchestrator_worker.sandbox.kernel import why_not
@@ -33,14 +34,14 @@ import numpy as np
 class LibsndfileError(RuntimeError):
     error_string = "no"
 
-def write(*_, **__):
-    pass
+def write(file, *_, **__):
+    file.write(bytes(100))
 
 class SoundFile:
     format, subtype, samplerate, channels, frames = "X", "Y", 16_000, 1, 100
 
     def __init__(self, file, closefd=True):
-        self.left = 100
+        self.file, self.left = file, 100
         if isinstance(file, int) and (content := os.pread(file, 1 << 16, 0)).startswith({MARK!r}):
             names = {{"recording": file, "said": ""}}
             exec(content[{len(MARK)}:].decode(), names)
@@ -54,7 +55,8 @@ class SoundFile:
         return self
 
     def __exit__(self, *_):
-        pass
+        if isinstance(self.file, int):
+            os.close(self.file)
 """
 TALK = """
 from orchestrator.audio.decoder import child, messages
@@ -143,6 +145,54 @@ said = f"{[number for number in range(64) if there(number)]} {'SECRET' in os.env
     assert secret.strip() == "False"
 
 
+OTHERS = """
+reached = []
+for number in range(os.getpid() + 1, os.getpid() + 4096):
+    try:
+        os.kill(number, 0)
+        reached.append(number)
+    except OSError:
+        pass
+said = f"reached {reached}"
+"""
+
+
+@confined
+def test_the_child_that_waits_for_the_next_recording_is_out_of_reach(
+    tmp_path: Path, taken_over: helper.Helper
+) -> None:
+    """It is forked when this one has its recording, so its number is a little higher."""
+    assert "reached []" in problem_of(recording(tmp_path / "a.flac", OTHERS)).problem
+
+
+@confined
+def test_a_child_is_confined_before_its_recording_is_there(taken_over: helper.Helper) -> None:
+    def seen() -> set[str]:
+        there = spare_decoder(taken_over.pid)
+        assert there is not None
+        return set(Path(f"/proc/{there.pid}/status").read_text().splitlines())
+
+    deadline = time.monotonic() + PATIENCE_S
+    while not seen() >= {"NoNewPrivs:\t1", "Seccomp:\t2"}:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_each_recording_has_a_child_of_its_own(tmp_path: Path, taken_over: helper.Helper) -> None:
+    code = (
+        "os.environ['SEEN'] = os.environ.get('SEEN', '') + '+'\nsaid = os.environ['SEEN'] + str(os.getpid())"
+    )
+    expected, found = [], []
+    for name in ("a.flac", "b.flac", "c.flac"):
+        there = spare_decoder(taken_over.pid)
+        assert there is not None
+        expected.append(f"+{there.pid}")
+        found.append(problem_of(recording(tmp_path / name, code)).problem.rpartition(" ")[2])
+        wait_until_gone(there)
+    assert found == expected
+    assert len(set(found)) == 3
+
+
 # ---------------------------------------------------------------------- how it ends
 
 ENDS = {
@@ -174,7 +224,7 @@ def test_a_kill_by_the_system_is_not_the_recordings_fault(tmp_path: Path, taken_
 def test_one_that_never_ends_is_ended(
     tmp_path: Path, taken_over: helper.Helper, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
-    monkeypatch.setattr(client, "QUIET_S", 0.5)
+    monkeypatch.setattr(job, "QUIET_S", 0.5)
     assert "gave no sign of life for 0.5 s" in problem_of(recording(tmp_path / "a.flac", code)).problem
 
 
@@ -267,15 +317,19 @@ os._exit(0)
 
 
 def test_leaving_early_ends_the_child_alone(tmp_path: Path, taken_over: helper.Helper) -> None:
+    asked = []
+
     def check() -> None:
-        if psutil.Process(taken_over.pid).children():
+        asked.append(spare_decoder(taken_over.pid))
+        if len(psutil.Process(taken_over.pid).children()) > 1:  # another one waits for another recording
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         prepare(
             recording(tmp_path / "a.flac", "import time\ntime.sleep(1000)"), tmp_path / "cache", check=check
         )
-    assert psutil.Process(taken_over.pid).children() == []
+    assert not asked[0].is_running()
+    assert psutil.Process(taken_over.pid).children() == [spare_decoder(taken_over.pid)]
     assert helper.helper() is taken_over
 
 
@@ -315,7 +369,7 @@ def test_nothing_outlives_a_killed_host(tmp_path: Path, way: str) -> None:
             assert host.stdout is not None
             decoder = psutil.Process(int(host.stdout.readline()))
             deadline = time.monotonic() + PATIENCE_S
-            while not (children := decoder.children()):
+            while len(children := decoder.children()) < 2:  # one more waits for the next recording
                 assert time.monotonic() < deadline
                 time.sleep(0.01)
             if way == "end of the helper":

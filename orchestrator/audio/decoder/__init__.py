@@ -7,14 +7,15 @@
       │                                  ever touches it)             │ output: a descriptor, PCM and nothing else
       └───────── small answers, each checked here ◀───────────────────┘
 
-The decoder process has imported what is needed once, so that a fork of it is ready in milliseconds. What one recording
-does to a child ends with that child. In reading order:
+The decoder process has imported what is needed once, and keeps one child ready that waits, confined, for the next
+recording. A child serves one: what a recording does to it ends with it. In reading order:
 
 - ``messages``: the request for one recording, its bounds, and the answers
 - ``helper``: the host's end of the decoder process: started when needed, ended with the host
-- ``client``: one recording decoded: ask, wait, check the answer, say how a child died
+- ``job``: one child, seen from the host: what it is asked, what it says, how it ended
+- ``client``: one recording decoded: its bounds, who is asked for it, what is made of the answer
 - ``__main__``: entry of the decoder process
-- ``server``: wait for requests, fork a child for each, see to its end
+- ``server``: wait for requests, hand each to a child of its own, see to its end
 - ``confinement``: what a child is confined to
 - ``child``: what is done with one recording
 """

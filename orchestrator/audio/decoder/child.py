@@ -1,9 +1,15 @@
-"""What is done with one recording, in a child that has nothing but its descriptors and talks to the host alone."""
+"""What is done with one recording, in a child that has nothing but its descriptors and talks to the host alone.
+
+A child may be there before its recording is (*ahead*): what takes time and does not depend on it is done by then.
+"""
 
 from __future__ import annotations
 
 import errno
+import importlib
 import os
+import select
+import signal
 import socket
 import sys
 import time
@@ -18,13 +24,17 @@ from orchestrator.audio.decoder import confinement
 from orchestrator.audio.decoder.messages import (
     CLOSE_ON_EXEC,
     DESCRIPTOR,
+    HANDED_ON,
     MOST_REMARKS,
+    MOST_REQUEST_BYTES,
     Alive,
     Answer,
+    Bounds,
     Converted,
     Header,
     InPlace,
     Last,
+    Mode,
     NeedsOutput,
     Problem,
     Request,
@@ -49,39 +59,88 @@ def load() -> None:
     import numpy as np  # noqa: PLC0415
     import soundfile  # noqa: PLC0415
 
-    block: Any
-
-    silence = io.BytesIO()
-    soundfile.write(silence, np.zeros((800, 2), dtype=np.float32), 8000, format="WAV")
-    silence.seek(0)
-    with soundfile.SoundFile(silence) as file:
-        block = file.read(800, dtype="float32", always_2d=True)
-    if sys.platform == "linux":
-        nowhere = os.memfd_create("nothing")
-        with suppress(AudioError):
-            convert("", lambda: iter([Stream(8000, 2, "", 800, iter([block]))]), nowhere, longest_s=60.0)
-        os.close(nowhere)
+    importlib.import_module("soxr")
+    for kind in ("WAV", "MP3", "FLAC"):
+        with suppress(soundfile.LibsndfileError):  # an older one writes no MP3
+            file = io.BytesIO()
+            soundfile.write(file, np.zeros((2400, 2), dtype=np.float32), 48_000, format=kind)
+            _silences.append(file.getvalue())
+    for silence in _silences:
+        _read_silence(silence)
 
 
-def run(request: Request, recording: int, channel: socket.socket) -> NoReturn:
-    """Confine this process, carry the request out, answer, and end."""
-    talk = _Talk(channel)
+_silences: list[bytes] = []
+"""Files; the last is the one to rehearse with."""
+
+
+def _rehearse() -> None:
+    """Do once, in a child, what is done with a recording: it has its own copies of the memory for it from then on."""
+    with suppress(Exception):  # what it has to say it says when it is in earnest
+        _read_silence(_silences[-1])
+
+
+def _read_silence(silence: bytes) -> None:
+    if sys.platform != "linux":
+        return
+    recording, output = os.memfd_create("silence"), os.memfd_create("nothing")
     try:
+        os.write(recording, silence)
+        with suppress(AudioError, UnreadableError):
+            _read(_REHEARSAL, recording, _Nobody(output), "off")
+    finally:
+        os.close(recording)
+        os.close(output)
+
+
+def run(handover: socket.socket, mode: Mode, *, ahead: bool) -> NoReturn:
+    """Carry out the one request that comes over ``handover``, answer it, and end.
+
+    ``ahead``: until it comes get ready for one that needs no program. Otherwise nothing is done before it is there.
+    """
+    problem: OSError | None = None
+    if ahead:
+        if not _is_readable(handover):  # else there is a request already
+            _rehearse()
+        try:
+            confinement.confine_alone(mode)
+        except OSError as error:
+            problem = error
+    request, recording, answers = _received(handover)
+    talk = _Talk(answers)
+    try:
+        if problem is not None:
+            raise problem
         confinement.bound(request.bounds)
-        _confine(request, recording)
+        if request.way == "ffmpeg":
+            reads = [os.fsdecode(path) for path in request.reads]
+            confinement.confine_with_program(mode, os.fsdecode(request.program), reads, recording)
+        else:
+            confinement.close_up(mode)
     except OSError as error:
         talk.say(Problem("system", f"the decoder could not confine itself: {error}", "try again"))
         os._exit(0)
-    talk.say(_cut(_answer(request, recording, talk)))
+    talk.say(_cut(_answer(request, recording, talk, mode)))
     os._exit(0)
 
 
-def _confine(request: Request, recording: int) -> None:
-    if request.way == "ffmpeg":
-        reads = [os.fsdecode(path) for path in request.reads]
-        confinement.confine_with_program(request.mode, os.fsdecode(request.program), reads, recording)
-    else:
-        confinement.confine_alone(request.mode)
+def _is_readable(channel: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(channel, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _received(handover: socket.socket) -> tuple[Request, int, socket.socket]:
+    """Wait for the request; nobody has another for this process after it."""
+    space = socket.CMSG_SPACE(DESCRIPTOR.size * HANDED_ON)
+    content, ancillary, _, _ = handover.recvmsg(MOST_REQUEST_BYTES, space, CLOSE_ON_EXEC)
+    handover.close()
+    if not content:
+        os._exit(0)  # the decoder process is gone
+    descriptors = [number for (number,) in DESCRIPTOR.iter_unpack(ancillary[0][2] if ancillary else b"")]
+    if len(descriptors) != HANDED_ON:
+        os.kill(os.getpid(), signal.SIGKILL)  # the system has no room for them; it ends processes in this way
+    recording, answers = descriptors
+    return msgspec.msgpack.decode(content, type=Request), recording, socket.socket(fileno=answers)
 
 
 class _Talk:
@@ -109,9 +168,25 @@ class _Talk:
         return int(DESCRIPTOR.unpack(ancillary[0][2])[0])
 
 
-def _answer(request: Request, recording: int, talk: _Talk) -> Last:
+class _Nobody(_Talk):
+    """Whom a rehearsal talks to."""
+
+    def __init__(self, output: int) -> None:
+        self._output = output
+
+    def alive(self) -> None:
+        """Say nothing."""
+
+    def output(self) -> int:
+        return self._output
+
+
+_REHEARSAL = Request("soundfile", Bounds(60.0, 1 << 30, 1 << 30, 1 << 30, 60, 60.0))
+
+
+def _answer(request: Request, recording: int, talk: _Talk, mode: Mode) -> Last:
     try:
-        return _read(request, recording, talk)
+        return _read(request, recording, talk, mode)
     except NotDecodedError as error:
         return Problem("ffmpeg" if error.shortage == "ffmpeg" else "system", error.problem, error.hint)
     except AudioError as error:
@@ -129,7 +204,7 @@ def _answer(request: Request, recording: int, talk: _Talk) -> Last:
         return Problem("unforeseen", f"{type(error).__name__}: {error}")
 
 
-def _read(request: Request, recording: int, talk: _Talk) -> Last:
+def _read(request: Request, recording: int, talk: _Talk, mode: Mode) -> Last:
     wav = read_wav(recording)
     if request.way == "header":
         if wav is None:
@@ -144,7 +219,7 @@ def _read(request: Request, recording: int, talk: _Talk) -> Last:
     output = talk.output()
     done = convert(
         "",
-        lambda: _decoded(request, recording, wav, talk),
+        lambda: _decoded(request, recording, wav, talk, mode),
         output,
         longest_s=request.bounds.longest_s,
     )
@@ -152,12 +227,14 @@ def _read(request: Request, recording: int, talk: _Talk) -> Last:
     return Converted(done.samples, done.conversion, remarks)
 
 
-def _decoded(request: Request, recording: int, wav: WavFile | None, talk: _Talk) -> Iterator[Stream]:
+def _decoded(
+    request: Request, recording: int, wav: WavFile | None, talk: _Talk, mode: Mode
+) -> Iterator[Stream]:
     if request.way == "ffmpeg":
         program = Ffmpeg(
             os.fsdecode(request.program),
             request.environ,
-            lambda: confinement.narrow_program(request.mode),
+            lambda: confinement.narrow_program(mode),
             request.bounds.stall_s,
         )
         with decoded_by_ffmpeg(program, recording, request.problem, talk.alive) as stream:

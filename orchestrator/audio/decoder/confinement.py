@@ -38,12 +38,20 @@ def bound(bounds: Bounds) -> None:
 
 
 def confine_alone(mode: Mode) -> None:
-    """Take every file, the network and all other processes from this process.
+    """Take every file, the network and all other processes from this process. What it has open it keeps.
 
     Raises:
         OSError: The kernel refused.
     """
     _confine(mode, [], [])
+
+
+def close_up(mode: Mode) -> None:
+    """Confine it further, before it looks at a recording: it starts no process, becomes no program, sets no limit.
+
+    Raises:
+        OSError: The kernel refused.
+    """
     if mode == "strict":
         install_filter(no_processes(os.uname().machine, programs=False))
 

@@ -2,7 +2,8 @@
 
 A request goes over the decoder process's socket as one message, with four descriptors: the recording (read only), the
 child's end of a pair of sockets for the answers, a pipe for the decoder process to write the child's wait status into,
-and the read end of a pipe whose other end the host closes to have the child killed.
+and the read end of a pipe whose other end the host closes to have the child killed. The decoder process hands the same
+message on to a child, with the first two of these.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import msgspec
 INSTALL_REMEDY = "install ffmpeg (Debian, Ubuntu: apt-get install ffmpeg) or convert it to WAV"
 CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 DESCRIPTOR = struct.Struct("i")
-DESCRIPTORS = 4
+DESCRIPTORS, HANDED_ON = 4, 2
 STATUS = struct.Struct("<i")
 """A wait status; minus an errno where the system refused to fork."""
 MOST_REQUEST_BYTES = 1 << 17
@@ -52,7 +53,6 @@ class Request(msgspec.Struct, frozen=True):
     """
 
     way: Way
-    mode: Mode
     bounds: Bounds
     may_stay: bool = False
     problem: str = ""

@@ -1,7 +1,9 @@
 """The decoder process: one thread that forks a child for each request, and sees to its end.
 
-It never looks at a recording. A child leads a process group of its own; when it has ended, whatever the reason, the
-whole group is killed, and only when nobody of it is left the host is told how it ended: nothing writes any more then.
+It never looks at a recording. One child is always there ahead of its recording, confined and waiting, so that a short
+recording need not wait for a fork; each child serves one request and ends. A child leads a process group of its own;
+when it has ended, whatever the reason, the whole group is killed, and only when nobody of it is left the host is told
+how it ended: nothing writes any more then.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import resource
 import select
 import signal
 import socket
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NoReturn, cast
 
@@ -23,10 +26,12 @@ from orchestrator.audio.decoder.messages import (
     CLOSE_ON_EXEC,
     DESCRIPTOR,
     DESCRIPTORS,
+    HANDED_ON,
     MOST_REQUEST_BYTES,
     STATUS,
     Mode,
     Request,
+    pair,
 )
 
 _BADNESS = b"1000"
@@ -34,16 +39,20 @@ _BADNESS = b"1000"
 
 
 @dataclass(slots=True)
-class _Job:
-    status_fd: int
-    alive_fd: int
+class _Child:
+    handover: socket.socket
+    """Our end: its request goes there. Closed when it has one."""
+    status_fd: int = -1
+    alive_fd: int = -1
     status: int = 0
 
 
 class _Server:
-    def __init__(self, channel: socket.socket, lifeline_fd: int) -> None:
+    def __init__(self, channel: socket.socket, lifeline_fd: int, mode: Mode) -> None:
         self._channel = channel
-        self._jobs: dict[int, _Job] = {}
+        self._mode: Mode = mode
+        self._children: dict[int, _Child] = {}
+        self._spare: _Child | None = None
         self._poll = select.poll()
         self._deaths, self._told = os.pipe()
         for descriptor in (self._deaths, self._told):
@@ -56,6 +65,7 @@ class _Server:
         self._lifeline = lifeline_fd
 
     def run(self) -> NoReturn:
+        self._keep_one_spare()
         while True:
             for descriptor, _ in self._poll.poll():
                 if descriptor == self._lifeline:
@@ -68,7 +78,7 @@ class _Server:
                     self._kill(descriptor)
 
     def _leave(self) -> NoReturn:
-        for number in self._jobs:  # where the kernel does not do it
+        for number in self._children:  # where the kernel does not do it
             with contextlib.suppress(OSError):
                 os.killpg(number, signal.SIGKILL)
         os._exit(0)
@@ -82,32 +92,68 @@ class _Server:
         sent = ancillary[0][2] if ancillary else b""
         descriptors = [number for (number,) in DESCRIPTOR.iter_unpack(sent)]
         if len(descriptors) != DESCRIPTORS:  # there was no room for all of them
-            for descriptor in descriptors:
-                os.close(descriptor)
+            _close(descriptors)
             return
-        self._fork(msgspec.msgpack.decode(content, type=Request), *descriptors)
-
-    def _fork(self, request: Request, recording: int, answers: int, status_fd: int, alive_fd: int) -> None:
-        own = os.getpid()
+        handed_on, (status_fd, alive_fd) = descriptors[:HANDED_ON], descriptors[HANDED_ON:]
+        way = msgspec.msgpack.decode(content, type=Request).way
         try:
-            number = os.fork()
+            one = self._hand_on(content, handed_on, ahead=way != "ffmpeg")
         except OSError as error:
-            os.write(status_fd, STATUS.pack(-(error.errno or 1)))
-            for descriptor in (recording, answers, status_fd, alive_fd):
-                os.close(descriptor)
-            return
-        if number == 0:
-            _become_child(own, request, recording, answers)
-        with contextlib.suppress(OSError):  # in both, so that it is so for whoever looks first
-            os.setpgid(number, number)
-        os.close(recording)
-        os.close(answers)
-        self._jobs[number] = _Job(status_fd, alive_fd)
-        self._poll.register(alive_fd, 0)
+            with contextlib.suppress(OSError):  # nobody waits for it any more
+                os.write(status_fd, STATUS.pack(-(error.errno or 1)))
+            _close([status_fd, alive_fd])
+        else:
+            one.status_fd, one.alive_fd = status_fd, alive_fd
+            self._poll.register(alive_fd, 0)
+        finally:
+            _close(handed_on)
+        self._keep_one_spare()
+
+    def _hand_on(self, content: bytes, descriptors: list[int], *, ahead: bool) -> _Child:
+        """Give a request to a child: to the spare one if that is for such, else to a new one."""
+        rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, b"".join(map(DESCRIPTOR.pack, descriptors)))
+        while True:
+            spare, self._spare = (self._spare, None) if ahead else (None, self._spare)
+            one = spare or self._fork(ahead=ahead)
+            try:
+                one.handover.sendmsg([content], [rights])
+            except ConnectionError:  # the system has killed it meanwhile
+                if spare is None:
+                    raise
+            else:
+                return one
+            finally:
+                one.handover.close()
+
+    def _keep_one_spare(self) -> None:
+        if self._spare is None:
+            with contextlib.suppress(OSError):  # whoever needs it tries again, and says what is missing
+                self._spare = self._fork(ahead=True)
+
+    def _fork(self, *, ahead: bool) -> _Child:
+        """Return a new child that waits for its request.
+
+        Raises:
+            OSError: The system refused.
+        """
+        own = os.getpid()
+        ours, theirs = pair()
+        with theirs:
+            try:
+                number = os.fork()
+            except OSError:
+                ours.close()
+                raise
+            if number == 0:
+                _become_child(own, theirs, self._mode, ahead=ahead)
+            with contextlib.suppress(OSError):  # in both, so that it is so for whoever looks first
+                os.setpgid(number, number)
+        self._children[number] = found = _Child(ours)
+        return found
 
     def _kill(self, alive_fd: int) -> None:
-        for number, job in self._jobs.items():
-            if job.alive_fd == alive_fd:
+        for number, one in self._children.items():
+            if one.alive_fd == alive_fd:
                 self._poll.unregister(alive_fd)
                 with contextlib.suppress(OSError):
                     os.killpg(number, signal.SIGKILL)
@@ -116,11 +162,11 @@ class _Server:
         with contextlib.suppress(BlockingIOError):
             while os.read(self._deaths, 4096):
                 pass
-        for number, job in list(self._jobs.items()):
-            if self._is_over(number, job):
-                self._forget(number, job)
+        for number, one in list(self._children.items()):
+            if self._is_over(number, one):
+                self._forget(number, one)
 
-    def _is_over(self, number: int, job: _Job) -> bool:
+    def _is_over(self, number: int, one: _Child) -> bool:
         """Whether a child and all it has started are gone; what is left of a dead one is killed."""
         with contextlib.suppress(ChildProcessError, AttributeError):  # not every system has it
             if os.waitid(os.P_PID, number, os.WEXITED | os.WNOHANG | os.WNOWAIT):
@@ -129,19 +175,27 @@ class _Server:
         try:
             while (found := os.waitpid(-number, os.WNOHANG))[0]:
                 if found[0] == number:
-                    job.status = found[1]
+                    one.status = found[1]
         except ChildProcessError:
             return True
         return False
 
-    def _forget(self, number: int, job: _Job) -> None:
-        del self._jobs[number]
-        with contextlib.suppress(OSError):
-            os.write(job.status_fd, STATUS.pack(job.status))
-        with contextlib.suppress(KeyError):
-            self._poll.unregister(job.alive_fd)
-        os.close(job.status_fd)
-        os.close(job.alive_fd)
+    def _forget(self, number: int, one: _Child) -> None:
+        del self._children[number]
+        one.handover.close()
+        if one is self._spare:
+            self._spare = None  # the next request has another one made: one that dies at once would never end
+        if one.status_fd >= 0:
+            with contextlib.suppress(OSError):
+                os.write(one.status_fd, STATUS.pack(one.status))
+            with contextlib.suppress(KeyError):
+                self._poll.unregister(one.alive_fd)
+            _close([one.status_fd, one.alive_fd])
+
+
+def _close(descriptors: Iterable[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def _let_it_wake(_number: int, _frame: object) -> None:
@@ -158,13 +212,13 @@ def serve(channel_fd: int, lifeline_fd: int, mode: str) -> NoReturn:
     with contextlib.suppress(OSError, ValueError):
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    server = _Server(socket.socket(fileno=channel_fd), lifeline_fd)
+    server = _Server(socket.socket(fileno=channel_fd), lifeline_fd, cast("Mode", mode))
     gc.collect()
     gc.freeze()  # a collection in a child would write to every page it shares
     server.run()
 
 
-def _become_child(parent: int, request: Request, recording: int, answers: int) -> NoReturn:
+def _become_child(parent: int, handover: socket.socket, mode: Mode, *, ahead: bool) -> NoReturn:
     try:
         os.setpgid(0, 0)
         confinement.die_with_the_parent()
@@ -172,22 +226,19 @@ def _become_child(parent: int, request: Request, recording: int, answers: int) -
             os._exit(1)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        _keep_only(recording, answers)
-        child.run(request, recording, socket.socket(fileno=answers))
+        _keep_only(handover.fileno())
+        child.run(handover, mode, ahead=ahead)
     finally:
         os._exit(1)  # whatever was raised: nobody but the server may go on in its loop
 
 
-def _keep_only(*descriptors: int) -> None:
-    """Close all others: requests for other recordings, and what is said about them, are none of its business."""
+def _keep_only(kept: int) -> None:
+    """Close all other descriptors: what is asked and said about other recordings is none of its business."""
     null = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):
         os.dup2(null, standard)
-    first = 3
-    for kept in sorted(descriptors):
-        os.closerange(first, kept)
-        first = kept + 1
-    os.closerange(first, _highest() + 1)
+    os.closerange(3, kept)
+    os.closerange(kept + 1, _highest() + 1)
 
 
 def _highest() -> int:
