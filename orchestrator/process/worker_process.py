@@ -106,7 +106,7 @@ class WorkerProcess:
         self._stderr_tail = StderrTail()
         self.on_noise: Callable[[bytes], None] | None = None
         """Called with each piece of what the worker prints, besides its being kept."""
-        self._broken: ProtocolError | None = None
+        self._broken: tuple[str, bytes] | None = None
         self.most_shared = 0
         """Bytes that a result may have in shared memory; belongs into its Configure."""
 
@@ -310,14 +310,15 @@ class WorkerProcess:
                     check_size(payload)
                     replies.append(self._decoded(payload))
             except FramingError as error:
-                self._broken = self._protocol_error(error.problem, error.excerpt)
+                self._broken = error.problem, error.excerpt
             except Exception as error:  # noqa: BLE001 - what decoding raises depends on the bytes: text, depth, memory
                 problem = f"undecodable message: {type(error).__name__}: {error}"
-                self._broken = self._protocol_error(problem, chunk[:64])
+                self._broken = problem, chunk[:64]
             if len(chunk) < READ_SIZE:
                 break  # the pipe is empty: saves the read that would only say so, once for every reply
         if self._broken is not None and not replies:
-            raise self._broken
+            # A new one each time: one that is kept would keep, by its traceback, all that it passed through.
+            raise self._protocol_error(*self._broken)
         return replies
 
     def _decoded(self, payload: bytes) -> Reply:

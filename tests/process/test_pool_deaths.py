@@ -1,5 +1,6 @@
 """Workers that die under a pool: each death touches its own job, is counted by its reason, and is survived."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -18,11 +19,14 @@ from orchestrator.errors import (
     ModelOutOfUseError,
     WorkerDiedError,
 )
+from orchestrator.pool.core.entities import Worker
 from orchestrator.pool.events import PoolEvent, WorkerLeft
 from orchestrator.pool.jobs import Call, EngineJob
 from orchestrator.pool.pool import Pool
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
+from orchestrator.pool.runtime.process_link import ProcessLink
+from orchestrator.process.worker_process import WorkerProcess
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -192,3 +196,31 @@ time.sleep(3600)
     host.wait()
     _, alive = psutil.wait_procs(workers, timeout=5.0)
     assert alive == []
+
+
+ENDS = {
+    "a crash": (EngineJob("model", "synthetic", options={"fault": "segfault"}), None),
+    "what is no message": (EngineJob("model", "synthetic", options={"fault": "garbage_frame"}), None),
+    "closed pipes": (Call("hostile_functions:close_and_live", "all", 60), None),
+    "a hang": (EngineJob("model", "synthetic", options={"fault": "hang_ignoring_sigterm"}), 0.1),
+    "its number of jobs": (EngineJob("model", "synthetic"), None),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_what_is_left_of_an_ended_worker_needs_no_garbage_collector(end: str) -> None:
+    """A pool in a long life has thousands, each with what it has printed and what was read of a frame."""
+    job, timeout_s = ENDS[end]
+    kinds = (Worker, ProcessLink, WorkerProcess)
+    gc.collect()
+    gc.disable()
+    before = [each for each in gc.get_objects() if isinstance(each, kinds)]
+    try:
+        with Pool(models=[synthetic()], recycle=Recycle(max_jobs=1)) as pool:
+            for _ in range(4):
+                pool.submit(job, timeout_s=timeout_s).exception()
+        assert pool.stats().spawns >= 4
+        left = [each for each in gc.get_objects() if isinstance(each, kinds) and each not in before]
+        assert len(left) <= len(kinds)  # of the one that was heard last
+    finally:
+        gc.enable()

@@ -193,6 +193,9 @@ class Termination:
             if reason in _UNWANTED:
                 self._keep_warm(worker)
         registry.timers.clear(worker)
+        if worker.hung_up is not None:
+            registry.timers.clear(worker.hung_up)
+            worker.hung_up = None  # each has the other: it would be freed by the collector alone
         registry.budget.release(worker)
         if reason is not ExitReason.START_FAILED:
             registry.start_pause.end()  # what it held is free: enough for another

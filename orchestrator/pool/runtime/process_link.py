@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import resource
+import weakref
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -39,10 +40,10 @@ class ProcessLink:
         "_noise",
         "_on_change",
         "_reader",
+        "_worker",
         "pid",
         "process",
         "watched",
-        "worker",
     )
 
     def __init__(
@@ -65,7 +66,8 @@ class ProcessLink:
         Raises:
             HostShortageError, SpawnError: The system refused.
         """
-        self.worker = worker
+        # A circle would keep what is left of each ended worker until the collector comes: seldom, in a long life.
+        self._worker = weakref.ref(worker)
         self._greeted = False
         self._on_change = on_change
         self.process = _start(worker, start_method)
@@ -112,6 +114,13 @@ class ProcessLink:
             self.close()
             slot, generation = self.worker.slot.index, self.worker.generation
             raise refusal(error, slot=slot, generation=generation, pid=self.pid) from error
+
+    @property
+    def worker(self) -> Worker:
+        """Whose process it is. The pool holds the worker for as long as this link is waited on."""
+        worker = self._worker()
+        assert worker is not None
+        return worker
 
     @property
     def start(self) -> str:
