@@ -33,7 +33,8 @@ def locate_leaks(plan: Plan, results: Path, judgements: Sequence[Judgement], *, 
     """Locate every leak of the run and print what was found. A tracer that is missing costs no run its exit code."""
     from orchestrator.analysis.locating.located import Located
     from orchestrator.cli.terminal.located_view import print_located
-    from orchestrator.errors import EngineUnavailableError
+    from orchestrator.errors import EngineUnavailableError, ResultsError
+    from orchestrator.locating.keeping import newest_run
     from orchestrator.locating.schedule import Schedule
     from orchestrator.locating.tracers import choose_tracer
     from orchestrator.locating.work import locate_plan
@@ -47,11 +48,22 @@ def locate_leaks(plan: Plan, results: Path, judgements: Sequence[Judgement], *, 
     except EngineUnavailableError as error:
         print(f"not located: {error.what}; to get it: {error.how_to_get_it}", file=sys.stderr)
         return
+    run = newest_run(results, plan)
     found: list[Located] = locate_plan(
         msgspec.structs.replace(plan, experiments=leaking),
         Schedule(),
         tracer,
-        results=results,
+        run=run,
         progress=lambda what: print(what, file=sys.stderr, flush=True),
     )
     print_located(found, as_json=as_json)
+    try:
+        say_kept(run.keep(found))
+    except ResultsError as error:
+        print(f"not kept: {error}", file=sys.stderr)
+
+
+def say_kept(written: Sequence[Path]) -> None:
+    """Say where the answers are kept, and that the report shows them."""
+    for path in written[:2]:
+        print(f"{'report' if path.suffix == '.html' else 'kept'}: {path}", file=sys.stderr)

@@ -9,7 +9,9 @@ In reading order:
 - ``capture``: what memray has written: its records, its marks, its stacks
 - ``modules``, ``elf_file``: the module of each native frame, its build id and its functions
 - ``reading``: have that done in a worker of its own
+- ``flame_graph``: memray's own page about a trace
 - ``locate``: from work to the answer
+- ``keeping``: beside the run whose leak it explains
 - ``work``: the methods of a plan, or one function
 - ``issue``: a bug report for a library's maintainers
 - ``schema``: the JSON Schema of the answer

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import platform
-import re
 from collections.abc import Iterable, Sequence
 from importlib import metadata
-from pathlib import PurePath
 
 from orchestrator.analysis.locating import words
-from orchestrator.analysis.locating.frames import Frame
+from orchestrator.analysis.locating.frames import PACKAGES, Frame, public_path
 from orchestrator.analysis.locating.located import Located, Site
 
 MOST_SITES = 5
-_PACKAGES = re.compile(r"(?:site|dist)-packages/(.+)$")
 
 
 def issue_report(found: Sequence[Located]) -> str:
@@ -58,12 +55,6 @@ def _frame(frame: Frame) -> str:
     return "  ".join(filter(None, (frame.function, place, module)))
 
 
-def public_path(file: str) -> str:
-    """Return a file's path inside its package; of any other file its name alone."""
-    inside = _PACKAGES.search(file)
-    return inside[1] if inside else PurePath(file).name
-
-
 def _command(found: Located) -> str:
     if words.unit_of(found) == "call":
         return f"orchestrator locate --call {found.name}"
@@ -105,7 +96,7 @@ def _packages(frames: Iterable[Frame]) -> list[str]:
     tops = {
         inside[1].partition("/")[0].removesuffix(".py")
         for frame in frames
-        if (inside := _PACKAGES.search(frame.file))
+        if (inside := PACKAGES.search(frame.file))
     }
     owners = metadata.packages_distributions()
     names = sorted({name for top in tops for name in owners.get(top, ())})

@@ -46,7 +46,7 @@ def locate(
     *,
     measured: Measured | None = None,
     name: str = "",
-    keep_trace: Path | None = None,
+    flame_graph: Path | None = None,
     progress: Progress = lambda _: None,
 ) -> Located:
     """Return where the work leaks; blocks until all is done.
@@ -57,15 +57,17 @@ def locate(
         tracer: Which tracer.
         measured: The leak of an earlier run; without it that of the untraced worker counts.
         name: What the answer calls it; by default the experiment's name.
-        keep_trace: Where the trace is to be kept; by default it is removed.
+        flame_graph: Where the tracer's own page about the trace goes, if it makes one; the trace itself is removed.
         progress: Told what begins.
     """
     one = _One(work, schedule, tracer, name or work.experiment.name, progress)
     with tempfile.TemporaryDirectory(prefix="orchestrator-locate-") as folder:
         trace = Path(folder) / "trace.bin"
         found = one.run(trace, measured)
-        if keep_trace is not None and trace.exists():
-            keep_trace.write_bytes(trace.read_bytes())
+        if flame_graph is not None and found.cost is not None:
+            progress(f"{found.name} {found.method}: the flame graph")
+            if problem := tracer.draw(trace, flame_graph):
+                found = msgspec.structs.replace(found, notes=[*found.notes, f"no flame graph: {problem}"])
     return found
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import importlib.util
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Protocol
 
 from orchestrator.errors import EngineUnavailableError
+from orchestrator.locating.flame_graph import draw_flame_graph
 from orchestrator_worker.tracing import HOW_TO_GET_IT
 
 
@@ -25,6 +27,10 @@ class Tracer(Protocol):
     @property
     def missing(self) -> str:
         """Why it cannot be used; empty when it can."""
+        ...
+
+    def draw(self, trace: Path, page: Path) -> str:
+        """Write the tracer's own page about a trace; return why it could not, empty where there is none to write."""
         ...
 
 
@@ -43,6 +49,10 @@ class Memray:
     def missing(self) -> str:
         """Why it cannot be used; empty when it can."""
         return "" if importlib.util.find_spec("memray") else "memray is not installed"
+
+    def draw(self, trace: Path, page: Path) -> str:
+        """Write memray's flame graph of what was not freed; return why it could not."""
+        return draw_flame_graph(trace, page)
 
 
 def choose_tracer() -> Tracer:

@@ -11,12 +11,11 @@ from orchestrator.analysis.locating.located import Located, Measured
 from orchestrator.analysis.locating.site_growth import Rate
 from orchestrator.config.model import BoundModel
 from orchestrator.config.types import Experiment, Plan, Series, Step
-from orchestrator.errors import ResultsError
 from orchestrator.experiments.judging.readings import FRESH_METHODS
 from orchestrator.experiments.results.results_file import Results
-from orchestrator.experiments.results.run_results import load_run
 from orchestrator.experiments.running.availability import look
 from orchestrator.experiments.running.destroy_trials import DestroyTrials
+from orchestrator.locating.keeping import NO_RUN, NewestRun
 from orchestrator.locating.locate import Progress, locate
 from orchestrator.locating.rounds import Work
 from orchestrator.locating.schedule import Schedule
@@ -32,7 +31,7 @@ def locate_plan(
     tracer: Tracer,
     *,
     methods: Collection[str] | None = None,
-    results: Path | None = None,
+    run: NewestRun = NO_RUN,
     progress: Progress = lambda _: None,
 ) -> list[Located]:
     """Locate the leaks of every experiment of the plan, one method after the other; blocks until all is done.
@@ -42,16 +41,15 @@ def locate_plan(
         schedule: How often each method runs.
         tracer: Which tracer.
         methods: Keys of series; None takes those that leaked in the newest run, without a run all that keep a process.
-        results: The results folder whose newest run says how fast they leak.
+        run: The newest run, which says how fast they leak; memray's flame graphs are written into its folder.
         progress: Told what begins.
     """
-    measured = _newest(results)
     answers: list[Located] = []
     with tempfile.TemporaryDirectory(prefix="orchestrator-locate-") as folder:
         availability = look(plan, Path(folder))
         trials = DestroyTrials(availability)
         for experiment in plan.experiments:
-            known = measured.get(experiment.name)
+            known = run.known.get(experiment.name)
             for series in chosen(experiment, methods, known):
                 if (missing := availability.lacking(experiment, series)) is not None:
                     answers.append(_unavailable(experiment, series, missing.what, missing.how_to_get_it))
@@ -64,7 +62,10 @@ def locate_plan(
                     trials.abandoned(experiment, series),
                 )
                 rate = _measured(known, series.key)
-                answers.append(locate(work, schedule, tracer, measured=rate, progress=progress))
+                flames = run.flame_graph(experiment.name, series.key)
+                answers.append(
+                    locate(work, schedule, tracer, measured=rate, flame_graph=flames, progress=progress)
+                )
     return answers
 
 
@@ -94,15 +95,6 @@ def call_work(
     series = Series("reuse")
     experiment = Experiment(target, target, [series], 1, 1, 1000, True, CALL_TIMEOUT_S, "", [step])
     return Work(experiment, series, env=dict(env or {}), calls=True)
-
-
-def _newest(results: Path | None) -> Mapping[str, Results]:
-    if results is None:
-        return {}
-    try:
-        return load_run(results)
-    except ResultsError:
-        return {}  # there is no run, or none that can be read: then the untraced worker's growth counts
 
 
 def _leaks(known: Results, key: str) -> bool:

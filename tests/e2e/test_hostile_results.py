@@ -15,7 +15,9 @@ import pytest
 from lab import Lab, experiment
 from mutations import changed_bytes, changed_json
 
+from located_builders import answer, site
 from orchestrator.cli import app
+from orchestrator.experiments.storage.stored_located import write_located
 
 SEED = 20261129
 BLOCK = 125
@@ -33,6 +35,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lab.write(experiment("any", "recreate", "recycle", iterations=6, recycle_after=2, output="any.json"))
     done = lab.run("run", "-q", "--no-report")
     assert done.code == 0, done.err
+    sites = (site(300, "get_shape", "run"), site(100, "get_type"))
+    write_located(the_run(lab.results), [answer(*sites, name="any", method="recreate")])
     rows = "".join(f"{number},{100 + number % 3}.5,{number % 7}\n" for number in range(40))
     (lab.results / "plain.csv").write_text("seconds,rss_mb,threads\n" + rows)
     return lab.results
@@ -95,6 +99,12 @@ def a_run(folder: Path, chance: random.Random) -> list[str]:
     return [str(run)]
 
 
+def a_located(folder: Path, chance: random.Random) -> list[str]:
+    run = the_run(folder)
+    change_document(run / "located.json", chance)
+    return [str(run)]
+
+
 def a_table(folder: Path, chance: random.Random) -> list[str]:
     path = folder / "plain.csv"
     path.write_bytes(changed_bytes(path.read_bytes(), chance))
@@ -112,6 +122,7 @@ TRIED: dict[str, tuple[int, Callable[[list[str], Path], list[str]], Mutate]] = {
     ),
     "compare a run": (3, lambda paths, good: ["compare", str(the_run(good)), *paths], a_run),
     "plan": (3, lambda paths, _: ["plan", *paths], a_result_file),
+    "report where it leaks": (1, lambda paths, _: ["report", *paths, "--markdown"], a_located),
     "report": (2, lambda paths, _: ["report", *paths, "--markdown"], a_run),
 }
 BLOCKS = [(name, number) for name, (blocks, _, _) in TRIED.items() for number in range(blocks)]
@@ -139,7 +150,7 @@ def test_a_stranger_gets_an_answer_or_one_sentence(name: str, number: int, run: 
         else:
             if code not in ALLOWED or (code == 2 and "orchestrator: " not in err) or "Traceback" in out + err:
                 wrong.append(f"{seed}: exit {code}: {out[-100:]}{err[-200:]}")
-            if name == "report" and "<script>alert" in page(copy):
+            if name.startswith("report") and "<script>alert" in page(copy):
                 wrong.append(f"{seed}: the page runs a script of the run")
         shutil.rmtree(copy)
     assert not wrong, "\n".join(wrong)

@@ -13,6 +13,7 @@ from lab import REPOSITORY, Finished, Lab, experiment, synthetic
 from doubles import Doubles
 from orchestrator.analysis.locating.located import Located
 from orchestrator.cli.terminal.located_view import located_lines
+from orchestrator.experiments.storage.stored_located import read_located
 
 pytest.importorskip(
     "memray", reason="the extra 'locate' is not installed: pip install 'orchestrator[locate]'"
@@ -153,3 +154,9 @@ def test_a_run_with_a_leak_offers_the_command_and_does_it_on_request(lab: Lab) -
     assert done.code == 0, done.err
     assert "Where it leaks: leaky reuse" in done.out
     assert "where it leaks: orchestrator" not in done.err
+    run = max((lab.results / "runs").iterdir())
+    assert [(each.name, each.method) for each in read_located(run)] == [("leaky", "reuse")]
+    assert "memray" in (run / "located" / "leaky-reuse.html").read_text("utf-8")
+    assert lab.run("report", str(lab.results)).code == 0
+    copy = (lab.results / "report.html").read_text("utf-8")
+    assert f'href="runs/{run.name}/located/leaky-reuse.html"' in copy

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import PurePath
 
 import msgspec
 
@@ -15,6 +16,8 @@ MOST_NATIVE = 4
 """Frames of native code by which a site is told from others; what called them is a matter of the job."""
 MOST_PYTHON = 2
 UNKNOWN = "<unknown>"
+PACKAGES = re.compile(r"(?:site|dist)-packages/(.+)$")
+"""Where an installed package's files lie; the first group is the path inside."""
 
 _RUNTIME_MODULES = re.compile(
     r"^(lib(c|m|dl|rt|pthread|stdc\+\+|c\+\+|c\+\+abi|gcc_s|ffi|python\d[\w.]*|jemalloc|mimalloc)[-.\d]*\.(so|dylib)"
@@ -86,6 +89,12 @@ _NAME_LOOKUPS = frozenset(
         "_PyObject_CallMethod_SizeT",
     ]
 )
+
+
+def public_path(file: str) -> str:
+    """Return a file's path inside its package; of any other file its name alone."""
+    inside = PACKAGES.search(file)
+    return inside[1] if inside else PurePath(file).name
 
 
 class Frame(msgspec.Struct, frozen=True, omit_defaults=True):

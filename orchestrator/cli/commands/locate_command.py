@@ -15,6 +15,7 @@ from orchestrator.cli.interrupts import interruptible
 
 if TYPE_CHECKING:
     from orchestrator.analysis.locating.located import Located
+    from orchestrator.locating.keeping import NewestRun
     from orchestrator.locating.schedule import Schedule
     from orchestrator.locating.tracers import Tracer
 
@@ -74,18 +75,22 @@ def locate(
         raise typer.BadParameter(f"--issue: there is no folder {issue.absolute().parent}")
 
     def work() -> ExitCode:
+        from orchestrator.cli.located_after import say_kept
         from orchestrator.cli.terminal.located_view import print_located
         from orchestrator.files.writing import write_atomically
         from orchestrator.locating.issue import issue_report
+        from orchestrator.locating.keeping import NO_RUN
         from orchestrator.locating.tracers import choose_tracer
 
         tracer = choose_tracer()
         schedule = _schedule(warm_up, iterations, max_trace)
+        run = NO_RUN
         if call is not None:
             found = [_call(call, schedule, tracer)]
         else:
-            found = _experiments(file, profile, only, method, results, schedule, tracer)
+            found, run = _experiments(file, profile, only, method, results, schedule, tracer)
         print_located(found, as_json=as_json)
+        say_kept(run.keep(found))
         if issue is not None:
             write_atomically(issue, issue_report(found).encode(errors="replace"))
             _say(f"bug report: {issue}")
@@ -125,10 +130,11 @@ def _experiments(
     results: Path | None,
     schedule: Schedule,
     tracer: Tracer,
-) -> list[Located]:
+) -> tuple[list[Located], NewestRun]:
     from orchestrator.config.load import load_file
     from orchestrator.config.overrides import Overrides
     from orchestrator.config.resolve import resolve
+    from orchestrator.locating.keeping import newest_run
     from orchestrator.locating.work import chosen, locate_plan
     from orchestrator.process.host.cores import physical_cores
 
@@ -148,8 +154,8 @@ def _experiments(
             f"{what}the experiments have {', '.join(known) or 'no method in one process'}; "
             "recycle starts fresh processes, in which nothing can add up"
         )
-    folder = results if results is not None else Path(plan.file).parent / "results"
-    return locate_plan(plan, schedule, tracer, methods=wanted, results=folder, progress=_say)
+    run = newest_run(results if results is not None else Path(plan.file).parent / "results", plan)
+    return locate_plan(plan, schedule, tracer, methods=wanted, run=run, progress=_say), run
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:

@@ -6,10 +6,12 @@ Here: which readings become points, which samples a timeline. How they are drawn
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import numpy as np
@@ -34,11 +36,13 @@ from orchestrator.experiments.storage.manifest import Manifest
 from orchestrator.experiments.storage.records import Boundary, IterationRecord, Phases, SeriesRecords
 from orchestrator.experiments.storage.run_folder import RunFolder
 from orchestrator.experiments.storage.stored_calibration import doubts, read_calibration
+from orchestrator.experiments.storage.stored_located import flame_graph_of, read_located
 from orchestrator.process.sampling.samples import Samples, read_samples
 from orchestrator.report.html.charts.palette import FRESH_AFTER_INFER
 from orchestrator.report.html.content import (
     CalibrationContent,
     ExperimentContent,
+    LocatedContent,
     PhaseTime,
     Point,
     ReportContent,
@@ -52,8 +56,10 @@ from orchestrator.report.summaries import SeriesSummary
 _PHASES = tuple(field.name for field in msgspec.structs.fields(Phases))
 
 
-def collect_report(run: RunFolder) -> ReportContent:
+def collect_report(run: RunFolder, page: Path | None = None) -> ReportContent:
     """Read everything of a run that a report shows; of one under way or cut off, as far as it has come.
+
+    Links of the page count from the folder of ``page``, where it is to lie; by default the run's.
 
     Raises:
         ResultsError: Manifest or entries cannot be read, or are of a newer version.
@@ -67,6 +73,7 @@ def collect_report(run: RunFolder) -> ReportContent:
     ]
     summaries = {each.experiment.name: summarize_all(each) for each in judged}
     samples, note = _samples(run.path)
+    located, located_note = located_of(run.path, page or run.path / "report.html")
     return ReportContent(
         run_id=manifest.run_id,
         created_at=manifest.created_at,
@@ -76,11 +83,29 @@ def collect_report(run: RunFolder) -> ReportContent:
         tool_version=manifest.tool_version,
         experiments=[_experiment(each, summaries[each.experiment.name], samples) for each in judged],
         facts=msgspec.to_builtins(manifest),
-        notes=[*manifest.warnings, *([note] if note else [])],
+        notes=[*manifest.warnings, *filter(None, (note, located_note))],
         plan=_recycle_plan(judged, summaries, manifest, run.path),
         calibration=calibration_beside(run.path, manifest),
         worker_starts=sorted({start for each in records.values() for start in each.worker_starts}),
+        located=located,
     )
+
+
+def located_of(run: Path, page: Path) -> tuple[list[LocatedContent], str]:
+    """Return where the run leaks, with links to the flame graphs that are there; or why that cannot be shown."""
+    try:
+        answers = read_located(run)
+    except ResultsError as error:
+        return [], f"Where it leaks cannot be shown: {error}"
+    return [
+        LocatedContent(each, _link(flame_graph_of(run, each.name, each.method), page)) for each in answers
+    ], ""
+
+
+def _link(target: Path | None, page: Path) -> str:
+    if target is None:
+        return ""
+    return quote(os.path.relpath(target.resolve(), page.resolve().parent).replace(os.sep, "/"))
 
 
 def calibration_beside(run_folder: Path, manifest: Manifest) -> CalibrationContent:

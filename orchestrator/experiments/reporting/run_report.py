@@ -10,11 +10,11 @@ The second is a whole copy, not a link, so that it can be sent on and outlives t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.errors import ResultsError
-from orchestrator.experiments.reporting.report_content import collect_report
+from orchestrator.experiments.reporting.report_content import collect_report, located_of
 from orchestrator.experiments.storage.run_files import MANIFEST_NAME
 from orchestrator.experiments.storage.run_folder import ResultsFolder, RunFolder
 from orchestrator.files.untrusted import content_of
@@ -64,16 +64,17 @@ def build_report(
     Raises:
         ResultsError: The run cannot be read, or a file cannot be written.
     """
-    with content_of(run_folder):
-        content = collect_report(RunFolder(run_folder))
-        page = make_page(content, chart_engine()).encode(errors="replace")
-        summary_words = markdown_summary(content).encode(errors="replace") if markdown else b""
     target = run_folder / REPORT_NAME if out is None else out
+    latest = _latest(run_folder) if out is None else None
+    with content_of(run_folder):
+        content = collect_report(RunFolder(run_folder), target)
+        page = make_page(content, chart_engine()).encode(errors="replace")
+        copy = _copy(content, page, run_folder, latest)
+        summary_words = markdown_summary(content).encode(errors="replace") if markdown else b""
     _make_folder(target.parent)
     write_atomically(target, page)
-    latest = _latest(run_folder) if out is None else None
     if latest is not None:
-        write_atomically(latest, page)
+        write_atomically(latest, copy)
     pictures = _pictures(content, target, png=png, svg=svg)
     summary = target.with_suffix(".md") if markdown else None
     if summary is not None:
@@ -110,6 +111,14 @@ def _latest(run_folder: Path) -> Path | None:
     """Return where the copy goes; None for a run that does not lie in a results folder."""
     runs = run_folder.resolve().parent
     return runs.parent / REPORT_NAME if runs.name == _RUNS else None
+
+
+def _copy(content: ReportContent, page: bytes, run_folder: Path, latest: Path | None) -> bytes:
+    """Return the page as it is in the results folder: links to the run's files are longer there."""
+    if latest is None or not any(each.flame_graph for each in content.located):
+        return page
+    located, _ = located_of(run_folder, latest)
+    return make_page(replace(content, located=located), chart_engine()).encode(errors="replace")
 
 
 def _pictures(content: ReportContent, page: Path, *, png: bool, svg: bool) -> dict[str, Path]:

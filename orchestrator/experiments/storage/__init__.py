@@ -8,5 +8,6 @@ In reading order:
 - ``manifest``, ``host``, ``file_hashes``, ``model_sizes``: what ran, where, on which files
 - ``sample_state``: the state recorded with each sample
 - ``stored_calibration``: the last calibration of this machine
+- ``stored_located``: where the leaks of a run are
 - ``upgrades``: files of older schemas
 """

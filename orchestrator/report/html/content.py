@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orchestrator.analysis.judging.judgement import Judgement
+from orchestrator.analysis.locating.located import Located
 from orchestrator.analysis.planning.calibration import Calibration
 from orchestrator.analysis.planning.model_plan import RunPlan
 from orchestrator.config.types import Experiment
@@ -96,6 +97,14 @@ class CalibrationContent:
 
 
 @dataclass(frozen=True, slots=True)
+class LocatedContent:
+    """Where one method leaks. ``flame_graph`` is the link to the tracer's own page, empty where there is none."""
+
+    located: Located
+    flame_graph: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ReportContent:
     """A whole run. ``facts`` are the manifest's, as built-in types, and the page's provenance.
 
@@ -114,3 +123,4 @@ class ReportContent:
     plan: RunPlan | None = None
     calibration: CalibrationContent = CalibrationContent()
     worker_starts: Sequence[str] = ()
+    located: Sequence[LocatedContent] = ()

@@ -9,6 +9,7 @@ from orchestrator.report.cells import number
 from orchestrator.report.html import verdicts
 from orchestrator.report.html.calibration_part import calibration_sentences
 from orchestrator.report.html.content import ExperimentContent, ReportContent, SeriesContent
+from orchestrator.report.html.located_part import MOST_ANSWERS, located_line
 from orchestrator.report.judged_words import count_lines
 from orchestrator.report.lever_lines import early_end, lever_sentences
 from orchestrator.report.plan_lines import plan_headline, plan_sentence
@@ -34,6 +35,9 @@ def markdown_summary(content: ReportContent) -> str:
         *(f"- {_escaped(line)}" for line in verdicts.headlines(content.experiments)),
         "",
     ]
+    if content.located:
+        lines = [f"- {_escaped(located_line(each.located))}" for each in content.located[:MOST_ANSWERS]]
+        parts += ["### Where it leaks", "", *lines, ""]
     if content.plan is not None and content.plan.models:
         plans = [f"- {_escaped(plan_sentence(plan))}" for plan in content.plan.models]
         parts += ["### What to do", "", f"{plan_headline(content.plan)}:", "", *plans, ""]

@@ -21,8 +21,9 @@ def joined(parts: Iterable[Html], between: str = "\n") -> Html:
 
 
 def element(name: str, content: Html, **attributes: str) -> Html:
-    """Return one element; attributes are escaped, ``class_`` and ``id_`` stand for ``class`` and ``id``."""
-    said = "".join(f' {key.rstrip("_")}="{html.escape(value)}"' for key, value in attributes.items())
+    """Return one element; attributes are escaped, ``class_`` is ``class``, ``aria_label`` is ``aria-label``."""
+    names = {key: key.rstrip("_").replace("_", "-") for key in attributes}
+    said = "".join(f' {names[key]}="{html.escape(value)}"' for key, value in attributes.items())
     return Html(f"<{name}{said}>{content}</{name}>")
 
 

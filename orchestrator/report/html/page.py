@@ -15,6 +15,7 @@ from orchestrator.report.html.charts.palette import variables
 from orchestrator.report.html.content import ExperimentContent, ReportContent
 from orchestrator.report.html.experiment_part import experiment_part, verdict_part
 from orchestrator.report.html.figures import Figures
+from orchestrator.report.html.located_part import located_part
 from orchestrator.report.html.markup import Html, bullets, element, joined, text
 from orchestrator.report.html.plan_part import plan_part
 from orchestrator.report.html.provenance import provenance_part
@@ -33,7 +34,8 @@ def make_page(content: ReportContent, engine: str) -> str:
     figures = Figures()
     sections = [experiment_part(each, content.profile, figures) for each in content.experiments]
     origin = [calibration_part(content.calibration), provenance_part(content)]
-    body = joined([_head(content), _verdicts(content), plan_part(content.plan), *sections, *origin])
+    where = located_part(content.located)
+    body = joined([_head(content), _verdicts(content), where, plan_part(content.plan), *sections, *origin])
     drawing = _asset("page.js")
     engine = engine.replace("</script", "<\\/script")
     return "\n".join(
