@@ -86,7 +86,9 @@ class Recycle:
         memory_budget: int | str | None = None,
         workers: int | None = None,
     ) -> Self:
-        """Return what ``orchestrator plan`` works out from measured results.
+        """Return what ``orchestrator plan`` works out from measured results, for workers that load for themselves.
+
+        A fork for every job, which the command may choose, is ``Model(start="warm")`` with ``Recycle(max_jobs=1)``.
 
         Args:
             path: A run's folder, a results folder (its newest run), or a result file.
@@ -102,7 +104,7 @@ class Recycle:
         from orchestrator.experiments.planning.recycle_plan import plan_run  # noqa: PLC0415 - brings numpy
 
         budget = None if memory_budget is None else _size("memory_budget", memory_budget)
-        plan = plan_run(Path(path), budget_bytes=budget, workers=workers, model=model)
+        plan = plan_run(Path(path), budget_bytes=budget, workers=workers, model=model, warm=False)
         each = {one.model: cls(**one.recycle) for one in plan.models}  # type: ignore[arg-type]
         return next(iter(each.values())) if len(each) == 1 else cls(models=each)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tomllib
+from pathlib import Path
 
 import pytest
 from lab import Lab, experiment, synthetic
@@ -79,3 +81,33 @@ def test_what_cannot_be_planned_is_said_and_is_exit_2(lab: Lab) -> None:
     unknown = lab.run("plan", "--model", "smal")
     assert unknown.code == 2
     assert "there are: small" in unknown.err
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="warm starts need /proc")
+def test_a_measured_fork_is_compared_and_the_command_that_measures_it_works(lab: Lab) -> None:
+    leaks = synthetic(
+        leak_kib_per_job=4096, leak_source="mmap", base_kib=40_960, load_ms=300, job_ms=50, may_fork=True
+    )
+    measure(lab, {"small": leaks}, "reuse", "recycle")
+    unknown = lab.run("plan", "--budget", "400MiB", "--workers", "2")
+    assert unknown.code == 0, unknown.err
+    command = next(line for line in unknown.err.splitlines() if "to measure it:" in line)
+    words = shlex.split(command.partition("to measure it: ")[2].rstrip("."))
+    assert words[:2] == ["orchestrator", "run"]
+    done = lab.run(*words[1:])
+    assert done.code == 0, done.err
+    planned = lab.run("plan", "--budget", "400MiB", "--workers", "2")
+    assert planned.code == 0, planned.err
+    assert '# this line into [profiles.lab.models.small]:\n# start = "warm"' in planned.out
+    assert tomllib.loads(planned.out)["recycle"]["max_jobs"] == 1
+    made = json.loads(lab.run("plan", "--budget", "400MiB", "--workers", "2", "--json").out)["models"][0]
+    warm, cold, trim = made["options"]
+    assert (warm["option"], cold["option"], trim["option"]) == ("warm", "cold", "trim")
+    assert warm["memory_mb"] < cold["memory_mb"]
+    assert warm["template_mb"] > 40
+    assert cold["max_jobs"] > 1
+    assert (made["start"], warm["chosen"]) == ("warm", True)
+    limits = Recycle.from_results(lab.results, memory_budget="400MiB", workers=2)
+    assert limits.max_jobs == cold["max_jobs"], (
+        "whoever cannot ask for a warm start is not recycled for every job"
+    )

@@ -6,9 +6,12 @@ read from that of who knows the results.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from orchestrator.analysis.planning.net_change import Interval
+from orchestrator.analysis.planning.start_options import StartOption
 
 
 class Lever(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +67,10 @@ class ModelPlan(msgspec.Struct, frozen=True, kw_only=True):
         advice: What else to know or to do, in sentences.
         levers: What variants measured.
         recycle: The keys of its ``[recycle]`` table.
+        start: How its workers are to be started where that was compared: ``warm`` or ``cold``; None where it was not.
+        template_mb: Of a warm plan the memory of the template, there once beside the workers; else None.
+        options: The ways that were compared, for a model that can be warm.
+        choice: Why one of them is chosen, in a sentence.
         net_change: What the model itself leaves behind per iteration, where models of one process, or loads and jobs,
             were told apart; else None.
     """
@@ -93,6 +100,10 @@ class ModelPlan(msgspec.Struct, frozen=True, kw_only=True):
     advice: list[str] = []
     levers: list[Lever] = []
     recycle: dict[str, int | str] = {}
+    start: Literal["warm", "cold"] | None = None
+    template_mb: float | None = None
+    options: list[StartOption] = []
+    choice: str = ""
     net_change: Interval | None = None
 
 
@@ -104,6 +115,7 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
         budget_mb: Memory for all workers together.
         workers: Workers side by side that it is made for.
         models: One plan per model.
+        profile: The profile that was measured, whose models the plans are for; empty when not known.
         left_out: Models without a plan, and why, in sentences.
     """
 
@@ -112,15 +124,23 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     workers: int
     models: list[ModelPlan]
     left_out: list[str] = []
+    profile: str = ""
 
     def table(self) -> str:
-        """Return the ``[recycle]`` table of an experiments.toml, a table each for several models; ends in a newline."""
-        parts: list[str] = []
+        """Return the ``[recycle]`` table of an experiments.toml, a table each for several models; ends in a newline.
+
+        How a model is started is a key of the model's own table, which the file has already: it is a comment here.
+        """
+        parts = [self._start(plan) for plan in self.models if plan.start == "warm"]
         for plan in self.models:
             head = "[recycle]" if len(self.models) == 1 else f"[recycle.models.{_key(plan.model)}]"
             said = [f"{key} = {_value(value)}" for key, value in plan.recycle.items()]
             parts.append("\n".join([head, *(said or ["# nothing to recycle"])]) + "\n")
         return "\n".join(parts)
+
+    def _start(self, plan: ModelPlan) -> str:
+        table = f"profiles.{_key(self.profile or 'PROFILE')}.models.{_key(plan.model)}"
+        return f'# this line into [{table}]:\n# start = "warm"\n'
 
 
 def _key(name: str) -> str:

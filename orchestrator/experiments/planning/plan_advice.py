@@ -163,8 +163,14 @@ def advice_for(
     trimmed: Trimmed | None,
     cap: int | None,
     levers: Sequence[Lever],
+    warm: bool = False,
 ) -> list[str]:
-    """Return what else there is to know or to do, the weightiest first, in sentences."""
+    """Return what else there is to know or to do, the weightiest first, in sentences.
+
+    Of a plan that forks a ``warm`` worker for every job that is what has crashed: nothing grows, and nothing is kept.
+    """
+    if warm:
+        return list(_crashes(every, None))
     return [
         *_crashes(every, cap),
         *_verdict(worker),

@@ -14,19 +14,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from orchestrator.analysis.planning.model_plan import ModelPlan, RunPlan
 from orchestrator.analysis.planning.recycling import RecyclePlan, plan_recycling
+from orchestrator.analysis.planning.start_options import StartOption, choose
 from orchestrator.errors import ResultsError
 from orchestrator.experiments.judging.readings import MB
 from orchestrator.experiments.planning.plan_advice import (
+    Trimmed,
     advice_for,
     basis,
     crash_cap,
     levers_for,
     trimmed_plan,
+)
+from orchestrator.experiments.planning.start_choice import (
+    NO_CHOICE,
+    StartChoice,
+    can_be_warm,
+    most_done,
+    start_choice,
+    warm_beside,
+    warm_plan,
 )
 from orchestrator.experiments.planning.worker_figures import BASELINE, WARM, MeasuredWorker, measured_workers
 from orchestrator.experiments.results.results_file import Results
@@ -35,11 +47,16 @@ from orchestrator.files.untrusted import content_of
 from orchestrator.process.host.cores import usable_cores
 from orchestrator.process.host.usable_memory import free_budget_bytes
 
-_INFORMS = {"reuse": 0, "restart": 1, "recreate": 2, BASELINE: 3, WARM: 4}
+_INFORMS = {"reuse": 0, "restart": 1, "recreate": 2, BASELINE: 3}
 
 
 def plan_run(
-    path: Path, *, budget_bytes: int | None = None, workers: int | None = None, model: str | None = None
+    path: Path,
+    *,
+    budget_bytes: int | None = None,
+    workers: int | None = None,
+    model: str | None = None,
+    warm: bool = True,
 ) -> RunPlan:
     """Return the plan for the models of a run.
 
@@ -49,13 +66,19 @@ def plan_run(
             moment, less a reserve.
         workers: Workers side by side; default the number that does most within the budget and the cores.
         model: Only this model.
+        warm: Whether workers may be forked for every job, which whoever follows the plan must be able to ask for.
 
     Raises:
         ResultsError: There is nothing usable; says why for every model.
     """
     with content_of(path):
         plan = plan_results(
-            load_run(path), source=str(path), budget_bytes=budget_bytes, workers=workers, model=model
+            load_run(path),
+            source=str(path),
+            budget_bytes=budget_bytes,
+            workers=workers,
+            model=model,
+            warm=warm,
         )
     if not plan.models:
         why = "\n".join(f"  {line}" for line in plan.left_out) or "  no model in it"
@@ -70,6 +93,7 @@ def plan_results(
     budget_bytes: int | None = None,
     workers: int | None = None,
     model: str | None = None,
+    warm: bool = True,
 ) -> RunPlan:
     """Return the plan for the models of results by experiment; arguments as for :func:`plan_run`.
 
@@ -85,7 +109,7 @@ def plan_results(
         raise ResultsError(f"{source}: no model {model!r} in it; there are: {known}")
     budget_mb = (budget_bytes if budget_bytes is not None else free_budget_bytes()) / MB
     left_out: list[str] = []
-    chosen: list[tuple[MeasuredWorker, list[MeasuredWorker], RecyclePlan]] = []
+    chosen: list[tuple[MeasuredWorker, list[MeasuredWorker], int]] = []
     for role, every in by_role.items():
         if model is not None and role != model:
             continue
@@ -94,30 +118,40 @@ def plan_results(
             left_out.append(_why_not(role, every))
             continue
         try:
-            chosen.append((informing, every, _arithmetic(informing, budget_mb, workers)))
+            chosen.append((informing, every, _count(informing, every, budget_mb, workers, warm=warm)))
         except ValueError as error:
             left_out.append(f"{role}: {error}")
-    count = workers if workers is not None else min((plan.workers for _, _, plan in chosen), default=1)
+    count = workers if workers is not None else min((most for _, _, most in chosen), default=1)
+    profile = next((one.profile for one in results.values()), "")
     return RunPlan(
         source=source,
         budget_mb=budget_mb,
         workers=count,
-        models=[_model_plan(informing, every, budget_mb, count) for informing, every, _ in chosen],
+        models=[
+            _model_plan(informing, every, budget_mb, count, profile if warm else None)
+            for informing, every, _ in chosen
+        ],
         left_out=left_out,
+        profile=profile,
     )
 
 
 def _informing(every: Sequence[MeasuredWorker]) -> MeasuredWorker | None:
-    """Return the series that tells most of a model: the nearest method, alone in its process, the longest."""
+    """Return the series that tells most of a model: the nearest method, alone in its process, the longest.
 
-    def rank(worker: MeasuredWorker) -> tuple[int, int, bool, int]:
+    One that the method warm stands beside is preferred to a longer one: only there forks can be compared.
+    """
+
+    def rank(worker: MeasuredWorker) -> tuple[bool, int, bool, bool, int]:
         known = worker.figures is not None and worker.figures.rate_high_mb is not None
-        return (not known, _INFORMS[worker.method], worker.sharing > 1, -worker.iterations)
+        alone = warm_beside(worker, every) is None
+        return (not known, _INFORMS[worker.method], worker.sharing > 1, alone, -worker.iterations)
 
     usable = [
         worker
         for worker in every
         if worker.figures is not None and not worker.abandoned and "@" not in worker.series
+        if worker.method != WARM  # its processes are too short-lived to show growth
     ]
     return min(usable, key=rank, default=None)
 
@@ -131,28 +165,121 @@ def _why_not(role: str, every: Sequence[MeasuredWorker]) -> str:
     return f"{role}: " + "; ".join(reasons)
 
 
+def _count(
+    worker: MeasuredWorker,
+    every: Sequence[MeasuredWorker],
+    budget_mb: float,
+    workers: int | None,
+    *,
+    warm: bool,
+) -> int:
+    """Return how many workers the better way holds, cold or forked for every job.
+
+    Raises:
+        ValueError: The budget holds neither.
+    """
+    forks = warm_beside(worker, every) if warm and can_be_warm(worker, every) else None
+    refused: list[ValueError] = []
+    found: list[StartOption] = []
+    for one in (worker, forks):
+        if one is None:
+            continue
+        try:
+            plan = _arithmetic(one, budget_mb, workers)
+        except ValueError as error:
+            refused.append(error)
+            continue
+        found.append(
+            StartOption(
+                option="cold" if one is worker else "warm",
+                words="",
+                start="cold" if one is worker else "warm",
+                workers=plan.workers,
+                jobs_per_s=most_done(one, plan),
+                memory_mb=(one.template_mb or 0.0) + plan.workers * plan.memory_per_worker_mb,
+            )
+        )
+    if not found:
+        raise refused[0]
+    return next(one.workers for one in choose(found)[0] if one.chosen)
+
+
 def _arithmetic(worker: MeasuredWorker, budget_mb: float, workers: int | None) -> RecyclePlan:
     assert worker.figures is not None
     threads = int(worker.model.get("threads") or 1)
-    return plan_recycling(
-        worker.figures,
+    most = max(1, usable_cores() // threads)
+    if worker.template_mb is not None:
+        return warm_plan(worker, budget_mb, workers=workers, most_workers=most)
+    return plan_recycling(worker.figures, budget_mb=budget_mb, workers=workers, most_workers=most)
+
+
+class _Ways(NamedTuple):
+    """How a model's workers can be kept: recycled cold (or why not), trimmed, and what was chosen."""
+
+    cold: RecyclePlan | str
+    trimmed: Trimmed | None
+    choice: StartChoice
+
+    @property
+    def used(self) -> RecyclePlan:
+        """The plan to follow."""
+        if self.choice.warm is not None:
+            return self.choice.warm
+        if self.trimmed is not None:
+            return self.trimmed.plan
+        assert isinstance(self.cold, RecyclePlan)
+        return self.cold
+
+
+def _ways(
+    worker: MeasuredWorker,
+    every: Sequence[MeasuredWorker],
+    budget_mb: float,
+    count: int,
+    profile: str | None,
+) -> _Ways:
+    cold: RecyclePlan | str
+    try:
+        cold = _arithmetic(worker, budget_mb, count)
+    except ValueError as error:
+        cold = str(error)
+    trimmed = None if isinstance(cold, str) else trimmed_plan(worker, budget_mb, count)
+    if profile is None:
+        return _Ways(cold, trimmed, NO_CHOICE)
+    choice = start_choice(
+        worker,
+        every,
+        cold=cold,
+        trimmed=trimmed,
+        cap=crash_cap(every),
         budget_mb=budget_mb,
-        workers=workers,
-        most_workers=max(1, usable_cores() // threads),
+        workers=count,
+        profile=profile,
     )
+    if choice.way not in (None, "trim"):
+        trimmed = None
+    return _Ways(cold, trimmed, choice)
 
 
 def _model_plan(
-    worker: MeasuredWorker, every: Sequence[MeasuredWorker], budget_mb: float, count: int
+    worker: MeasuredWorker,
+    every: Sequence[MeasuredWorker],
+    budget_mb: float,
+    count: int,
+    profile: str | None,
 ) -> ModelPlan:
-    figures = worker.figures
+    """Return the plan for ``count`` workers; a ``profile``: their start may be chosen too."""
+    ways = _ways(worker, every, budget_mb, count, profile)
+    used, trimmed, choice = ways.used, ways.trimmed, ways.choice
+    measured = warm_beside(worker, every) if choice.warm is not None else worker
+    assert measured is not None
+    figures, grown = measured.figures, worker.figures
     assert figures is not None
-    plan = _arithmetic(worker, budget_mb, count)
-    trimmed = trimmed_plan(worker, budget_mb, count)
-    used = trimmed.plan if trimmed else plan
-    cap = crash_cap(every)
+    assert grown is not None
+    cap = None if choice.warm is not None else crash_cap(every)
     max_jobs = min((jobs for jobs in (used.max_jobs, cap) if jobs is not None), default=None)
-    levers = levers_for(worker, every, plan, budget_mb, count)
+    alone = ways.cold if isinstance(ways.cold, RecyclePlan) else None
+    levers = [] if alone is None else levers_for(worker, every, alone, budget_mb, count)
     made = ModelPlan(
         model=worker.role,
         label=str(worker.model.get("label") or worker.role),
@@ -162,7 +289,7 @@ def _model_plan(
         verdict=worker.judgement.verdict,
         iterations=worker.judgement.iterations,
         basis=basis(worker),
-        rate_mb_per_job=figures.rate_high_mb,
+        rate_mb_per_job=grown.rate_high_mb,
         base_mb=figures.base_mb,
         peak_above_base_mb=figures.peak_above_base_mb,
         start_s=figures.start_s,
@@ -174,18 +301,22 @@ def _model_plan(
         memory_per_worker_mb=used.memory_per_worker_mb,
         workers_that_fit=used.workers_that_fit,
         throughput_cost=used.throughput_cost,
-        best_jobs=plan.best_jobs,
+        best_jobs=alone.best_jobs if alone is not None else None,
         reason=used.reason
         if trimmed is None
         else f"with the trims {used.reason[0].lower()}{used.reason[1:]}",
         levers=levers,
+        start=choice.start,
+        template_mb=measured.template_mb,
+        options=choice.options,
+        choice=choice.why,
         net_change=worker.own.per_iteration if worker.own is not None else None,
     )
-    return msgspec.structs.replace(
-        made,
-        advice=advice_for(worker, every, plan=plan, trimmed=trimmed, cap=cap, levers=levers),
-        recycle=_table(made),
-    )
+    advice: list[str] = []
+    if alone is not None:
+        is_warm = choice.warm is not None
+        advice = advice_for(worker, every, plan=alone, trimmed=trimmed, cap=cap, levers=levers, warm=is_warm)
+    return msgspec.structs.replace(made, advice=advice, recycle=_table(made))
 
 
 def _table(plan: ModelPlan) -> dict[str, int | str]:

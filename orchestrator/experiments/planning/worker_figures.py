@@ -20,7 +20,9 @@ from orchestrator.analysis.planning.job_growth import growth_spread, upper_job_g
 from orchestrator.analysis.planning.recycling import WorkerFigures
 from orchestrator.errors import ResultsError
 from orchestrator.experiments.judging.model_summary import mean
+from orchestrator.experiments.judging.readings import FRESH_METHODS
 from orchestrator.experiments.planning.own_growth import OwnGrowth, own_growth
+from orchestrator.experiments.planning.warm_figures import warm_figures
 from orchestrator.experiments.results.results_file import Results
 
 BASELINE = "recycle"
@@ -43,6 +45,8 @@ class MeasuredWorker:
         grown_mb: RSS after the last job less that after the first.
         trim_released_mb: What came back in the heap trim at the end; None without one.
         abandoned: Whether its models were left behind, which no pool does: their growth tells nothing of one.
+        template_mb: Of the method warm the memory of the model's template; ``figures`` are then of one fork of it,
+            without what it shares.
         own: The model's own part of the growth, where models of one process, or loads and jobs, can be told apart.
     """
 
@@ -61,6 +65,7 @@ class MeasuredWorker:
     trim_released_mb: float | None
     own: OwnGrowth | None = None
     abandoned: bool = False
+    template_mb: float | None = None
 
     @property
     def role(self) -> str:
@@ -121,7 +126,11 @@ def _workers(results: Results) -> Iterator[MeasuredWorker]:
         for role, model in models.items():
             own, baseline = _Steps(entries, role), _Steps(fresh, role)
             alone = own_growth(summary, role)
-            figures, lacking = _figures(own, baseline, judgement, method, alone)
+            if method == WARM:
+                figures, lacking = warm_figures(entries, role), "only forks of a template were measured"
+            else:
+                figures, lacking = _figures(own, baseline, judgement, method, alone)
+            template = summary.templates.get(role)
             sizes = own.after_infer
             yield MeasuredWorker(
                 experiment=str(results.config["experiment"]),
@@ -130,7 +139,7 @@ def _workers(results: Results) -> Iterator[MeasuredWorker]:
                 environment=_environment(settings.get(key, {}), plain.get(method, {})) if "@" in key else "",
                 model=model,
                 judgement=judgement,
-                sharing=len(models) if method != BASELINE else 1,
+                sharing=len(models) if method not in FRESH_METHODS else 1,
                 jobs_per_iteration=own.jobs_per_iteration,
                 iterations=len(sizes),
                 figures=figures,
@@ -139,6 +148,7 @@ def _workers(results: Results) -> Iterator[MeasuredWorker]:
                 trim_released_mb=summary.trim_released_mb,
                 own=alone,
                 abandoned=bool(summary.abandoned) and method != BASELINE,
+                template_mb=template.memory_mb if template else None,
             )
 
 

@@ -9,6 +9,8 @@ from orchestrator.process.sandbox.modes import mode_of
 from orchestrator_worker.sandbox.kernel import landlock_abi
 from orchestrator_worker.sandbox.landlock import ABI_OF_SCOPES
 
+FORKABLE: frozenset[str] = frozenset({"chatllm", "pocketsphinx"})
+"""Engines of ours that say they may be forked, by name: for those who have no worker to ask."""
 WARM_BY_DEFAULT: frozenset[str] = frozenset()
 """Engines whose models are warm with ``start = "auto"``; with ``"warm"`` an engine of any name is asked."""
 

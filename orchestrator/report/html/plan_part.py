@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from orchestrator.analysis.planning.model_plan import ModelPlan, RunPlan
-from orchestrator.report.html.markup import Html, bullets, element, folded, joined, text
-from orchestrator.report.plan_lines import plan_details, plan_headline, plan_sentence
+from orchestrator.report.html.markup import Html, bullets, element, folded, joined, table, text
+from orchestrator.report.plan_lines import (
+    OPTION_COLUMNS,
+    option_cells,
+    plan_details,
+    plan_headline,
+    plan_sentence,
+)
 
 
 def plan_part(plan: RunPlan | None) -> Html:
@@ -23,4 +29,13 @@ def plan_part(plan: RunPlan | None) -> Html:
 
 def _of_model(plan: ModelPlan) -> Html:
     why = folded("Why", bullets(plan_details(plan)))
-    return element("div", joined([element("p", text(plan_sentence(plan))), why]), class_="block")
+    parts = [element("p", text(plan_sentence(plan))), _options(plan), why]
+    return element("div", joined(parts), class_="block")
+
+
+def _options(plan: ModelPlan) -> Html:
+    """Return the ways that were compared; nothing for a model that cannot be warm."""
+    if not plan.options:
+        return Html("")
+    rows = [[text(each.words), *map(text, option_cells(each))] for each in plan.options]
+    return table(["Way", *OPTION_COLUMNS], rows, "numbers")
