@@ -1,0 +1,503 @@
+"""The process that samples: beside a busy host, dead, stopped, orphaned, forked, refused."""
+
+import contextlib
+import json
+import logging
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import psutil
+import pytest
+from memory_peer import MemoryChild
+
+from orchestrator.process.memory import ProcessGoneError, read_boundary, read_private, reset_peak
+from orchestrator.process.sampling import layout, proc_files
+from orchestrator.process.sampling import sampler as sampler_module
+from orchestrator.process.sampling import sampling_process as sampling_module
+from orchestrator.process.sampling.proc_files import GoneError
+from orchestrator.process.sampling.ring import RingReading
+from orchestrator.process.sampling.sample_record import Label
+from orchestrator.process.sampling.sampler import Sampler
+from orchestrator.process.sampling.sampling_process import SamplingProcess
+from orchestrator.process.sampling.watch import RssReading
+
+MB = 1024 * 1024
+PATIENCE_S = 30.0
+PACE_S = 0.005
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+
+@pytest.fixture
+def child() -> Iterator[MemoryChild]:
+    with MemoryChild() as started:
+        yield started
+
+
+@pytest.fixture
+def sampling() -> Iterator[SamplingProcess]:
+    with contextlib.closing(SamplingProcess(PACE_S, 4096)) as process:
+        assert process.start()
+        yield process
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.002)
+
+
+class Taken:
+    """All readings so far."""
+
+    def __init__(self, process: SamplingProcess) -> None:
+        self._process = process
+        self.readings: list[RingReading] = []
+
+    def first(self, wanted: Callable[[RingReading], bool]) -> RingReading:
+        """Return the first reading that is as wanted, of those that were not looked at yet."""
+        found: list[RingReading] = []
+
+        def look() -> bool:
+            came = self._process.take()
+            self.readings += came
+            found.extend(filter(wanted, came))
+            return bool(found)
+
+        wait_until(look)
+        return found[0]
+
+
+# ------------------------------------------------------------------ what it reads
+
+
+def test_it_reads_what_the_kernel_says(sampling: SamplingProcess, child: MemoryChild) -> None:
+    number = sampling.watch(child.pid)
+    child.tell("allocate", 32 * MB)
+    child.tell("share", 8 * MB)
+    before_ns = time.monotonic_ns()
+    reading = Taken(sampling).first(lambda one: one.time_ns > before_ns)
+    kernel = read_boundary(child.pid)
+    assert reading.who == number
+    assert (reading.rss, reading.rss_anon, reading.rss_shmem) == (
+        kernel.rss,
+        kernel.rss_anon,
+        kernel.rss_shmem,
+    )
+    assert reading.time_ns < time.monotonic_ns(), "times of both processes are of one clock"
+
+
+def test_private_pages_are_counted_without_those_that_others_have(
+    sampling: SamplingProcess, child: MemoryChild
+) -> None:
+    sampling.watch(child.pid, accounting=layout.PRIVATE, every=10)
+    child.tell("allocate", 24 * MB)
+    private = read_private(child.pid)
+    assert private is not None
+    near = pytest.approx(private, abs=256 * 1024)
+    reading = Taken(sampling).first(lambda one: one.private == near and one.held == near)
+    assert reading.rss > reading.held + MB, "the interpreter's own files are shared with this one's"
+    child.tell("allocate", 16 * MB)
+    grown = Taken(sampling).first(lambda one: one.held > private + 15 * MB)
+    assert grown.rss > 40 * MB
+
+
+def test_a_process_that_touches_nothing_is_not_counted_at_every_tenth_reading(
+    sampling: SamplingProcess, child: MemoryChild
+) -> None:
+    sampling.watch(child.pid, accounting=layout.PRIVATE, every=2)
+    taken = Taken(sampling)
+    taken.first(lambda one: one.private > 0)
+    before = sampling.ring[layout.LOOKS]
+    first = taken.first(lambda one: True)
+    last = taken.first(lambda one: one.time_ns - first.time_ns > 400_000_000)
+    counted = sampling.ring[layout.LOOKS] - before
+    assert counted <= 2 + (last.time_ns - first.time_ns) // 500_000_000
+
+
+def test_a_family_counts_what_it_shares_once(sampling: SamplingProcess, child: MemoryChild) -> None:
+    sampling.watch(child.pid, accounting=layout.FAMILY, every=2)
+    child.tell("child", 16 * MB)
+    # At first the child is a copy of its parent and shares everything.
+    reading = Taken(sampling).first(lambda one: one.rss + 15 * MB < one.held < one.tree_rss)
+    assert reading.tree_rss - reading.rss > 16 * MB
+    child.tell("bury", 0)
+    alone = Taken(sampling).first(lambda one: one.tree_rss == one.rss)
+    assert alone.held <= alone.rss
+
+
+def test_the_dead_are_told_once_and_the_others_are_read(
+    sampling: SamplingProcess, child: MemoryChild
+) -> None:
+    with MemoryChild() as other:
+        dying, living = sampling.watch(child.pid), sampling.watch(other.pid)
+        taken = Taken(sampling)
+        taken.first(lambda one: one.who == dying)
+        child.kill()
+        told = taken.first(lambda one: one.who == dying | layout.GONE)
+        assert told.rss == 0
+        taken.readings.clear()
+        for _ in range(3):
+            taken.first(lambda one: one.who == living)
+        assert {one.who for one in taken.readings} == {living}
+
+
+def test_a_number_that_is_another_process_by_now_is_never_read(
+    sampling: SamplingProcess, child: MemoryChild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = proc_files.start_ticks(child.pid)
+    monkeypatch.setattr(sampling_module, "start_ticks", lambda pid: start - 1)
+    reused = sampling.watch(child.pid)
+    taken = Taken(sampling)
+    assert taken.first(lambda one: True).who == reused | layout.GONE
+    monkeypatch.undo()
+    with pytest.raises(GoneError):
+        sampling.watch(child.process.wait() if child.kill() else 0)
+    assert all(one.who == reused | layout.GONE for one in taken.readings)
+
+
+def test_what_is_unwatched_or_paused_is_not_read(sampling: SamplingProcess, child: MemoryChild) -> None:
+    with MemoryChild() as other:
+        first, second = sampling.watch(child.pid), sampling.watch(other.pid)
+        taken = Taken(sampling)
+        taken.first(lambda one: one.who == first)
+        sampling.unwatch(first)
+        sampling.unwatch(first)
+        for _ in range(3):
+            taken.first(lambda one: one.who == second)
+        taken.readings.clear()
+        taken.first(lambda one: one.who == second)
+        assert {one.who for one in taken.readings} == {second}
+        sampling.pause()
+        wait_until(lambda: not settled(sampling))
+        assert sampling.serves(), "who has nothing to read is not late"
+        sampling.resume()
+        assert taken.first(lambda one: True).who == second
+
+
+def settled(sampling: SamplingProcess) -> bool:
+    """Whether readings still come: asked over several deadlines."""
+    sampling.take()
+    threading.Event().wait(5 * PACE_S)
+    return bool(sampling.take())
+
+
+# ------------------------------------------------------------------ limits
+
+
+def test_a_limit_that_is_passed_raises_the_alarm(sampling: SamplingProcess, child: MemoryChild) -> None:
+    sampling.watch(child.pid, limit=64 * MB)
+    taken = Taken(sampling)
+    taken.first(lambda one: one.rss > 0)
+    assert select.select([sampling.alarm], [], [], 0)[0] == []
+    child.tell("allocate", 80 * MB)
+    assert select.select([sampling.alarm], [], [], PATIENCE_S)[0]
+    assert any(one.held > 64 * MB for one in sampling.take()), "the reading is there when it is heard"
+
+
+def test_so_does_a_budget_of_all_together(sampling: SamplingProcess, child: MemoryChild) -> None:
+    with MemoryChild() as other:
+        sampling.keep_below(80 * MB)
+        sampling.watch(child.pid)
+        number = sampling.watch(other.pid)
+        child.tell("allocate", 40 * MB)
+        Taken(sampling).first(lambda one: one.rss > 40 * MB)
+        assert select.select([sampling.alarm], [], [], 0)[0] == []
+        other.tell("allocate", 40 * MB)
+        assert select.select([sampling.alarm], [], [], PATIENCE_S)[0]
+        sampling.unwatch(number)
+
+
+# ------------------------------------------------------------------ a busy host
+
+
+BUSY = """
+import json, sys, time
+from orchestrator.process.sampling.sampler import Sampler
+seconds, pids = float(sys.argv[1]), [int(pid) for pid in sys.argv[2:]]
+rows = []
+with Sampler(0.01, sink=lambda label, reading: rows.append((label.iteration, reading.time_ns))) as sampler:
+    watches = [sampler.watch(pid) for pid in pids]
+    while not sampler.process.serves():
+        time.sleep(0.001)
+    sampler.missed_deadlines
+    number, end = 0, time.monotonic() + seconds
+    sys.setswitchinterval(10.0)  # nobody else gets the interpreter while we work
+    missed = sampler.missed_deadlines
+    began = time.monotonic_ns()
+    watches[0].label(iteration=1)
+    while time.monotonic() < end:
+        number += sum(range(1000))
+    ended = time.monotonic_ns()
+    watches[0].label(iteration=2)
+    held = [row for row in rows if row[0] == 1]
+    sys.setswitchinterval(0.005)
+    peak = watches[0].take_peak()
+    missed = sampler.missed_deadlines - missed
+    of_it = [row for row in rows if row[0] == 1]
+print(json.dumps({"before": len(held), "after": len(of_it), "missed": missed, "s": (ended - began) / 1e9}))
+"""
+
+
+def test_a_host_that_never_gives_up_the_interpreter_misses_nothing(child: MemoryChild) -> None:
+    """Every deadline has its reading, or is counted, although no thread of the host ran; labels are of the time."""
+    command = [sys.executable, "-c", BUSY, "0.8", str(child.pid)]
+    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout)
+    assert found["before"] <= 2, "the host was not busy"
+    assert found["after"] + found["missed"] == pytest.approx(found["s"] / 0.01, abs=3)
+    assert found["after"] > 20
+
+
+def test_a_peak_between_two_looks_of_the_host_is_the_kernels(child: MemoryChild) -> None:
+    with Sampler(PACE_S) as sampler:
+        watch = sampler.watch(child.pid, private_every=10)
+        assert sampler.process is not None
+        wait_until(sampler.process.serves)
+        if not reset_peak(child.pid):
+            pytest.skip("this system does not let us reset VmHWM")
+        watch.take_peak()
+        missed = sampler.missed_deadlines
+        child.tell("flash", 60)
+        kernel, peak = read_boundary(child.pid).peak, watch.take_peak()
+        assert kernel is not None
+        if (
+            sampler.missed_deadlines - missed < 60 / 5 - 2
+        ):  # else this machine kept it from running all the while
+            assert peak.rss == pytest.approx(kernel, rel=0.01)
+        wait_until(lambda: watch.private_bytes > 0)
+
+
+def test_readings_that_nobody_takes_in_time_are_counted_as_missed(child: MemoryChild) -> None:
+    with contextlib.closing(SamplingProcess(0.001, 8)) as sampling:
+        assert sampling.start()
+        sampling.watch(child.pid)
+        wait_until(lambda: sampling.ring[layout.HEAD] > 50)
+        taken = sampling.take()
+        assert len(taken) <= 8
+        assert sampling.missed >= sampling.ring.overwritten == sampling.ring.taken - len(taken) > 40
+
+
+# ------------------------------------------------------------------ it dies, it is stopped
+
+
+def replace(sampling: SamplingProcess) -> int:
+    """Kill it, and look after it until there is another; return when it was dead."""
+    first = sampling.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
+    dead_ns = time.monotonic_ns()
+
+    def is_another() -> bool:
+        sampling.look_after()
+        return sampling.pid not in {None, first}
+
+    wait_until(is_another)
+    return dead_ns
+
+
+def test_a_killed_one_is_replaced_in_the_same_ring_and_said_once(
+    sampling: SamplingProcess, child: MemoryChild, caplog: pytest.LogCaptureFixture
+) -> None:
+    number = sampling.watch(child.pid)
+    taken = Taken(sampling)
+    taken.first(lambda one: one.rss > 0)
+    for _ in range(2):
+        before = taken.first(lambda one: True)
+        missed = sampling.missed
+        dead_ns = replace(sampling)
+        later = taken.first(lambda one: one.who == number)
+        without, longest = (later.time_ns - since for since in (dead_ns, before.time_ns))
+        interval_ns = round(PACE_S * 1e9)
+        assert without // interval_ns - 2 <= sampling.missed - missed <= longest // interval_ns + 1
+    warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == 1
+    assert "SIGKILL" in warnings[0].getMessage()
+
+
+def test_a_stopped_one_is_noticed_and_replaced(sampling: SamplingProcess, child: MemoryChild) -> None:
+    number = sampling.watch(child.pid)
+    wait_until(sampling.serves)
+    first, missed = sampling.pid, sampling.missed
+    assert first is not None
+    os.kill(first, signal.SIGSTOP)
+    wait_until(lambda: not sampling.serves())
+    sampling.look_after()
+    assert sampling.pid not in {None, first}
+    assert sampling.missed - missed >= sampling_module.LATE_NS // round(PACE_S * 1e9) - 2
+    wait_until(sampling.serves)
+    assert Taken(sampling).first(lambda one: True).who == number
+    assert not psutil.pid_exists(first)
+
+
+def test_one_that_dies_again_and_again_is_given_up(
+    sampling: SamplingProcess, child: MemoryChild, caplog: pytest.LogCaptureFixture
+) -> None:
+    sampling.watch(child.pid)
+    for _ in range(sampling_module.MOST_DEATHS + 1):
+        assert sampling.pid is not None
+        os.kill(sampling.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, sampling.pid, os.WEXITED | os.WNOWAIT)
+        sampling.look_after()
+    assert sampling.pid is None
+    assert "failed 5 times" in (sampling.given_up or "")
+    assert not sampling.serves()
+    assert "by a thread" in caplog.text
+
+
+class Rows:
+    """A sink."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[Label, RssReading]] = []
+
+    def __call__(self, label: Label, reading: RssReading) -> None:
+        self.rows.append((label, reading))
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_run_goes_on_without_its_process_and_gets_another(
+    child: MemoryChild, number: signal.Signals
+) -> None:
+    seen = Rows()
+    with Sampler(PACE_S, sink=seen) as sampler:
+        watch = sampler.watch(child.pid)
+        process = sampler.process
+        assert process is not None
+        wait_until(process.serves)
+        first = process.pid
+        assert first is not None
+        os.kill(first, number)
+        wait_until(lambda: process.pid not in {None, first} and process.serves())
+        child.tell("allocate", 32 * MB)
+        wait_until(lambda: watch.peak_bytes > 32 * MB)
+        sampler.check()
+    times = [reading.time_ns for _, reading in seen.rows]
+    assert times == sorted(times)
+
+
+def test_without_an_interpreter_the_thread_reads_and_it_is_said_once(
+    child: MemoryChild, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_PYTHON", "/there/is/none")
+    seen = Rows()
+    with Sampler(PACE_S, sink=seen) as sampler:
+        watch = sampler.watch(child.pid)
+        child.tell("allocate", 32 * MB)
+        wait_until(lambda: watch.peak_bytes > 32 * MB)
+        assert sampler.process is not None
+        assert sampler.process.pid is None
+    assert len(seen.rows) > 0
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 1
+    assert "/there/is/none" in said[0]
+
+
+def test_one_that_cannot_open_a_process_leaves_all_to_the_thread(
+    child: MemoryChild, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Sampler(PACE_S) as sampler:
+        process = sampler.process
+        assert process is not None
+        watch = sampler.watch(child.pid)
+        assert watch.number is not None
+        refused = RingReading(time.monotonic_ns(), watch.number | layout.REFUSED, 0, 0, 0, 0, 0, 0)
+        monkeypatch.setattr(process.ring, "take", lambda: [refused])
+        child.tell("allocate", 32 * MB)
+        wait_until(lambda: watch.peak_bytes > 32 * MB)
+        assert process.pid is None
+        assert not watch.gone
+    assert f"process {child.pid}" in caplog.text
+
+
+def test_systems_without_one_have_the_thread(child: MemoryChild, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampler_module, "why_not", lambda: "another system")
+    with Sampler(PACE_S) as sampler:
+        watch = sampler.watch(child.pid)
+        wait_until(lambda: watch.take_peak().readings)
+        assert sampler.process is None
+
+
+# ------------------------------------------------------------------ its host
+
+
+def test_ctrl_c_and_sigterm_are_for_the_host(sampling: SamplingProcess, child: MemoryChild) -> None:
+    number = sampling.watch(child.pid)
+    wait_until(sampling.serves)
+    first = sampling.pid
+    assert first is not None
+    assert os.getpgid(first) == first
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        os.kill(first, each)
+    sampling.look_after()
+    assert Taken(sampling).first(lambda one: True).who == number
+    assert sampling.pid == first
+
+
+def test_it_holds_nothing_of_the_host_but_what_it_needs(
+    sampling: SamplingProcess, child: MemoryChild
+) -> None:
+    sampling.watch(child.pid)
+    wait_until(sampling.serves)
+    opened = {
+        os.readlink(f"/proc/{sampling.pid}/fd/{number}") for number in os.listdir(f"/proc/{sampling.pid}/fd")
+    }
+    kinds = {name.partition(":")[0] for name in opened}
+    assert kinds == {
+        "/dev/null",
+        "/memfd",
+        "socket",
+        "pipe",
+        "anon_inode",
+        f"/proc/{child.pid}",
+        f"/proc/{child.pid}/statm",
+    }
+
+
+HOST = """
+import os, sys, time
+from orchestrator.process.sampling.sampling_process import SamplingProcess
+process = SamplingProcess(0.005, 64)
+process.start()
+process.watch(int(sys.argv[1]))
+while not process.serves():
+    time.sleep(0.001)
+print(process.pid, flush=True)
+if sys.argv[2] == "fork" and os.fork() == 0:
+    assert process.pid is None
+    sys.stdin.read()
+    os._exit(0)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("state", ["running", "stopped", "fork"])
+def test_it_dies_with_a_killed_host(child: MemoryChild, state: str) -> None:
+    """Also while it is stopped, and while a forked copy of the host lives on."""
+    command = [sys.executable, "-c", HOST, str(child.pid), state]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as host:
+        assert host.stdout is not None
+        pid = int(host.stdout.readline())
+        pidfd = os.pidfd_open(pid)
+        try:
+            if state == "stopped":
+                os.kill(pid, signal.SIGSTOP)
+            host.kill()
+            assert select.select([pidfd], [], [], 5.0)[0]
+        finally:
+            os.close(pidfd)
+
+
+def test_watching_the_dead_is_an_error_and_leaves_nothing(child: MemoryChild) -> None:
+    with Sampler(PACE_S) as sampler:
+        child.kill()
+        child.process.wait()
+        with pytest.raises(ProcessGoneError):
+            sampler.watch(child.pid)
