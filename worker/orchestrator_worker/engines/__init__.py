@@ -18,6 +18,7 @@ In reading order:
 - ``function``: the engine ``function``: runs an importable callable of the user's in the worker
 - ``heard_words``: place a given text on the times of words that a recogniser heard in the same audio
 - ``letter_sounds``: how an English word that no dictionary has is probably said, by rule
+- ``pocketsphinx_dictionary``: how many phones a word has, asked for once
 - ``pocketsphinx_aligner``: when each word of a text is said, by PocketSphinx
 - ``pocketsphinx``: PocketSphinx: recognition and forced alignment
 - ``faster_whisper``: whisper by the package ``faster-whisper`` (CTranslate2), on a model folder of the user's

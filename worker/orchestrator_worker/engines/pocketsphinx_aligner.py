@@ -40,6 +40,7 @@ from orchestrator_worker.engines.alignment_text import (
 )
 from orchestrator_worker.engines.base import Emit, EngineError, JobCancelledError
 from orchestrator_worker.engines.letter_sounds import pronounce
+from orchestrator_worker.engines.pocketsphinx_dictionary import phones_in
 from orchestrator_worker.protocol import Job
 from orchestrator_worker.results import Alignment, Phone, Word
 
@@ -184,7 +185,7 @@ class PocketsphinxAligner:
         return _marked(words, prepared, None), phones
 
     def _known(self, word: str) -> bool:
-        return word not in self._by_rule and self._decoder.lookup_word(word) is not None
+        return word not in self._by_rule and phones_in(self._decoder, word) > 0
 
     def _learn(self, word: str) -> bool:
         """Add a word to the dictionary as it is probably said; False when there is no saying it."""
@@ -204,7 +205,7 @@ class PocketsphinxAligner:
 
     def _refuse_crammed(self, prepared: AlignmentText, pcm: bytes) -> None:
         """Refuse a text that nobody can say in this time, before all of it is searched for."""
-        phones = sum(len(self._decoder.lookup_word(word).split()) for word in prepared.spoken)
+        phones = sum(self._by_rule.get(word) or phones_in(self._decoder, word) for word in prepared.spoken)
         if phones * FEWEST_FRAMES * FRAME_MS > milliseconds(pcm):
             raise EngineError(
                 f"the aligner placed 0 of {len(prepared.tokens)} words: "
