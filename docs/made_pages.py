@@ -32,6 +32,8 @@ _TABLES = {
     "VariantConfig": "experiment.variants.NAME",
     "RecycleConfig": "recycle",
     "GateConfig": "gate",
+    "ServeConfig": "serve",
+    "ServeKey": "serve.keys.NAME",
 }
 """Types of the schema by the table each describes; the two of arrays have double brackets."""
 _ARRAYS = ("experiment", "experiment.steps")

@@ -115,6 +115,19 @@ class AudioError(OrchestratorError):
         super().__init__(f"{path}: {problem}" + (f"; {hint}" if hint else ""))
 
 
+class AudioTooLongError(AudioError):
+    """A recording is longer than whoever decodes it allows: ``longest_s`` seconds."""
+
+    def __init__(self, path: str, longest_s: float) -> None:
+        self.longest_s = longest_s
+        longest = f"{longest_s / 3600:g} hours" if longest_s >= 7200 else f"{longest_s:g} s"
+        super().__init__(
+            path,
+            f"holds, or claims to hold, more than {longest}",
+            "cut it into pieces (ffmpeg -i FILE -f segment …)",
+        )
+
+
 class NotDecodedError(AudioError):
     """A recording could not be decoded here and now, and is not at fault: it can be tried again as it is.
 

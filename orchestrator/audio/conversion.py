@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestrator.audio.pcm_file import SAMPLE_RATE_HZ, PcmFile
-from orchestrator.errors import AudioError
+from orchestrator.errors import AudioError, AudioTooLongError
 
 if TYPE_CHECKING:
     from orchestrator.audio.channels import Block, Correction, Levels
@@ -113,14 +113,13 @@ class _Pass:
             out.write(_to_int16(resample.resample_chunk(mixed(block, correction))))
             self._refuse_too_long(out.samples)
         out.write(_to_int16(resample.resample_chunk(_nothing(), last=True)))
+        self._refuse_too_long(out.samples)
         if stream.frames_claimed is not None and levels.frames < stream.frames_claimed:
             raise cut_off(self._shown, stream.frames_claimed, levels.frames)
 
     def _refuse_too_long(self, samples: int) -> None:
-        if samples > self._longest_s * SAMPLE_RATE_HZ:
-            hours = self._longest_s / 3600
-            problem = f"holds, or claims to hold, more than {hours:g} hours"
-            raise AudioError(self._shown, problem, "cut it into pieces (ffmpeg -i FILE -f segment …)")
+        if samples > self._longest_s * SAMPLE_RATE_HZ + 1:  # resampling may give one more than the sound has
+            raise AudioTooLongError(self._shown, self._longest_s)
 
 
 def cut_off(shown_path: str, claimed: int, held: int) -> AudioError:

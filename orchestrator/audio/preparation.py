@@ -31,7 +31,7 @@ from orchestrator.audio.decoder.client import Output, decode, wav_header
 from orchestrator.audio.decoder.job import Check
 from orchestrator.audio.decoder.messages import Converted, Header, InPlace
 from orchestrator.audio.pcm_file import HEADER_BYTES, SAMPLE_RATE_HZ, Pcm, is_whole, new_file
-from orchestrator.errors import AudioError, NotDecodedError, reason_of
+from orchestrator.errors import AudioError, AudioTooLongError, NotDecodedError, reason_of
 from orchestrator_worker.protocol import Audio
 
 _WAY = 2
@@ -65,13 +65,16 @@ class PreparedAudio(msgspec.Struct, frozen=True):
         return Pcm(self.audio.path, self.start, self.audio.samples)
 
 
-def prepare(path: str | Path, cache_dir: Path, *, check: Check = lambda: None) -> PreparedAudio:
+def prepare(
+    path: str | Path, cache_dir: Path, *, check: Check = lambda: None, longest_s: float | None = None
+) -> PreparedAudio:
     """Make ``path`` readable for a worker. Blocks while a long file is converted for the first time.
 
     ``cache_dir`` is made when something has to be converted. ``check`` is called now and then meanwhile; what it raises
-    ends the conversion.
+    ends the conversion. Of a recording of more than ``longest_s`` seconds no more than that is converted.
 
     Raises:
+        AudioTooLongError: It is.
         NotDecodedError: There is no ffmpeg, no room for the copy, or no descriptors or memory; the file may be good.
         AudioError: The file is missing, unreadable, no audio, empty, cut off, not made of numbers, or a URL.
             Names ``path`` as given.
@@ -82,7 +85,10 @@ def prepare(path: str | Path, cache_dir: Path, *, check: Check = lambda: None) -
         copy = cache_dir / f"{sha256}-{_WAY}.wav"
         may_stay = _is_text(shown)
         found: Converted | InPlace | None = _known.get(sha256) if may_stay else None
-        found = found or _cached(copy) or _converted(shown, descriptor, copy, may_stay, check)
+        found = found or _cached(copy) or _converted(shown, descriptor, copy, may_stay, check, longest_s)
+        frames = found.frames if isinstance(found, InPlace) else found.samples
+        if longest_s is not None and frames > longest_s * SAMPLE_RATE_HZ + 1:
+            raise AudioTooLongError(shown, longest_s)
         if isinstance(found, InPlace):
             _remember(sha256, found)
             audio = Audio(str(Path(path).absolute()), found.frames)
@@ -205,11 +211,13 @@ def _cached(copy: Path) -> Converted | None:
     return converted
 
 
-def _converted(shown: str, descriptor: int, copy: Path, may_stay: bool, check: Check) -> Converted | InPlace:
+def _converted(
+    shown: str, descriptor: int, copy: Path, may_stay: bool, check: Check, longest_s: float | None
+) -> Converted | InPlace:
     try:
         with contextlib.ExitStack() as stack:
             output = Output(copy.parent, partial(_new_copy, copy.parent, stack))
-            found = decode(shown, descriptor, output, may_stay=may_stay, check=check)
+            found = decode(shown, descriptor, output, may_stay=may_stay, check=check, longest_s=longest_s)
             if isinstance(found, Converted):
                 _keep(found, output, copy)
         if isinstance(found, Converted):

@@ -32,6 +32,7 @@ SUMMARIES = {
     "align": "Find when each word of a text is spoken in a recording.",
     "batch": "Transcribe many recordings. Safe to interrupt; run the same command again to resume.",
     "subtitles": "Render JSON documents again as subtitles or text, without another run.",
+    "serve": "Serve speech recognition over HTTP, as OpenAI's clients ask for it.",
     "top": "Show a running pool: slots, models, memory, jobs, exits by reason, the queue.",
 }
 """In the order of ``--help``: each line is the first paragraph of its command's docstring, word for word."""

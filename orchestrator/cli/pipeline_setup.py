@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -84,6 +84,7 @@ def open_pool(options: PipelineOptions, *, models: int = 1) -> Pool:
         EngineUnavailableError: Ray is not installed, or no cluster answers.
     """
     from orchestrator.audio.decoder.helper import start_early
+    from orchestrator.pipeline.assembly import models_for_pieces
     from orchestrator.pool.pool import Pool
     from orchestrator.process.host.cores import default_workers
     from orchestrator.process.host.usable_memory import budget_bytes
@@ -93,6 +94,7 @@ def open_pool(options: PipelineOptions, *, models: int = 1) -> Pool:
     except ValueError as error:
         raise typer.BadParameter(f"--memory-budget: {error}") from None
     recycle, hard = recycling(options), options.memory_budget is not None
+    for_pieces = models_for_pieces(config_file(options.config), options.profile, options.workers or 1)
     others = 0 if options.exclusive else models - 1
     if options.on is not None:
         from orchestrator.cluster.ray_pool import RayPool
@@ -100,7 +102,7 @@ def open_pool(options: PipelineOptions, *, models: int = 1) -> Pool:
         return RayPool(
             config_file(options.config),
             profile=options.profile,
-            models=models_for_pieces(options),
+            models=for_pieces,
             address=None if options.on == RAY else options.on,
             workers=options.workers,
             memory_budget=options.memory_budget,
@@ -114,7 +116,7 @@ def open_pool(options: PipelineOptions, *, models: int = 1) -> Pool:
     return Pool(
         config_file(options.config),
         profile=options.profile,
-        models=models_for_pieces(options),
+        models=for_pieces,
         workers=workers,
         memory_budget=options.memory_budget,
         hard_budget=hard,
@@ -122,32 +124,6 @@ def open_pool(options: PipelineOptions, *, models: int = 1) -> Pool:
         exclusive=options.exclusive,
         recycle=recycle,
     )
-
-
-FOR_PIECES: Mapping[str, Mapping[str, Any]] = {"moonshine": {"vad_threshold": 0.0}}
-"""Options of engines whose audio has been cut at silence already; what the file says wins.
-
-Moonshine cuts once more, with a detector that goes on from where the job before ended: what it hears in a piece depends
-on the piece before (often a "You" that nobody said), and so on kills and on recycled workers.
-"""
-
-
-def models_for_pieces(options: PipelineOptions) -> list[Model]:
-    """Return the profile's models whose engines are told that they get pieces.
-
-    Raises:
-        ConfigError: The file cannot be used.
-    """
-    from msgspec.structs import replace
-
-    from orchestrator.pool.submission.model_configuration import load_models
-
-    models, _ = load_models(config_file(options.config), options.profile, options.workers or 1)
-    return [
-        replace(model, options={**FOR_PIECES[model.engine], **model.options})
-        for model in models
-        if model.engine in FOR_PIECES
-    ]
 
 
 def recycling(options: PipelineOptions) -> Recycle:
@@ -209,34 +185,19 @@ def transcribing(
 ) -> list[Step]:
     """Return the steps from audio to text and, with ``words``, to times; ``times`` alone: those of speech.
 
-    The aligner gets what the recogniser wrote: it was trained on that, and numbers in digits do not say how they
-    were spoken. Chinese is written as it is read after that, its words with it.
-
     Raises:
         EngineUnavailableError: A model that is named is none of the profile's.
     """
-    from orchestrator.pipeline import FindSpeech, Recognize
+    from orchestrator.pipeline.assembly import transcription_steps
 
-    named = [options.model, *([options.aligner] if words else [])]
-    check_models(named, models)
-    timing: list[Step] = [FindSpeech()] if times else []
-    return [
-        Recognize(options.model, options.language),
-        *(_aligning(options) if words else timing),
-        *_rewriting(options),
-    ]
-
-
-def _rewriting(options: PipelineOptions) -> list[Step]:
-    from orchestrator.pipeline import WriteChinese
-
-    return [] if options.chinese == "off" else [WriteChinese(options.chinese)]
-
-
-def _aligning(options: PipelineOptions) -> list[Step]:
-    from orchestrator.pipeline import AlignWords
-
-    return [AlignWords(options.aligner, options.language)]
+    check_models([options.model, *([options.aligner] if words else [])], models)
+    return transcription_steps(
+        options.model,
+        options.language,
+        aligner=options.aligner if words else None,
+        times=times,
+        chinese=options.chinese,
+    )
 
 
 def hearing_model(options: PipelineOptions, models: Sequence[Model]) -> str | None:

@@ -56,12 +56,21 @@ def look(found: Found) -> Snapshot:
         raise ResultsError(
             f"process {found.pid} shows nothing: its pool is ending, or belongs to another user"
         )
+    return read_snapshot(content, f"process {found.pid}")
+
+
+def read_snapshot(content: bytes, whose: str) -> Snapshot:
+    """Return the snapshot that somebody sent.
+
+    Raises:
+        ResultsError: It is none, or of another version.
+    """
     try:
         snapshot = msgspec.json.decode(content, type=Snapshot)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ResultsError(f"process {found.pid} speaks another version: {error}") from error
+        raise ResultsError(f"{whose} speaks another version: {error}") from error
     if snapshot.schema != SNAPSHOT_SCHEMA:
-        raise ResultsError(f"process {found.pid} speaks version {snapshot.schema}, this is {SNAPSHOT_SCHEMA}")
+        raise ResultsError(f"{whose} speaks version {snapshot.schema}, this is {SNAPSHOT_SCHEMA}")
     return snapshot
 
 

@@ -21,6 +21,7 @@ In reading order:
 - ``output``: where documents go
 - ``steps``: what a pipeline does, one step at a time
 - ``pipeline``: steps, one after the other, for one recording or for many
+- ``assembly``: the steps and models that commands and the server share
 - ``async_pipeline``: a pipeline for asyncio
 """
 

@@ -80,16 +80,19 @@ class Pipeline:
         cache_dir: Path | None = None,
         check: Callable[[], None] = lambda: None,
         runner: Callable[[Recording, JobRunner], JobRunner] | None = None,
+        longest_s: float | None = None,
     ) -> Work:
         """Return the work on one recording, not begun: :meth:`finish` does it, ``cancel()`` stops it.
 
         A converted copy goes to ``cache_dir``, by default to the pipeline's; ``check`` is called now and then while it
         is made, and may raise. ``runner`` makes what the recording's jobs run on: something around the pool.
+        A recording may have ``longest_s`` seconds.
 
         Raises:
+            AudioTooLongError: It has more.
             AudioError: The recording cannot be used.
         """
-        recording = Recording(Path(path), cache_dir or self._cache_dir, check)
+        recording = Recording(Path(path), cache_dir or self._cache_dir, check, longest_s)
         pool = self._pool if runner is None else runner(recording, self._pool)
         return Work(recording, pool, self._timeout_s, on_text)
 

@@ -49,14 +49,22 @@ class Recording:
         path: Any audio or video that soundfile or ffmpeg reads.
         cache_dir: Where the converted copy is kept.
         check: Called now and then while it is converted; what it raises ends that.
+        longest_s: Seconds that it may have.
 
     Raises:
+        AudioTooLongError: It has more.
         AudioError: It cannot be used; says why.
     """
 
-    def __init__(self, path: str | Path, cache_dir: Path, check: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        cache_dir: Path,
+        check: Callable[[], None] = lambda: None,
+        longest_s: float | None = None,
+    ) -> None:
         self.source = str(path)
-        self._prepared: PreparedAudio = prepare(path, cache_dir, check=check)
+        self._prepared: PreparedAudio = prepare(path, cache_dir, check=check, longest_s=longest_s)
         self.cut_so_far: list[tuple[int, int]] = []
         """Start and end in milliseconds of the pieces that the last :meth:`cut` has given so far."""
         self._speech: tuple[tuple[int, int], ...] | None = None

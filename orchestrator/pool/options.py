@@ -52,6 +52,8 @@ class Settings:
     """After so long without any of its threads having run a worker that works is frozen; None: not looked for."""
     prestart: str | None = None
     """The model to load into every slot at once, when there is only one it could be."""
+    keep_warm: tuple[str, ...] = ()
+    """Models of which a worker is loaded whenever there is room and a slot that nobody's job wants."""
     python: str | None = None
     """The interpreter of the workers; None: the one that this process would take."""
 
@@ -72,6 +74,7 @@ class PoolOptions:
     heartbeat_s: float | None = None
     standby: int = 0
     exclusive: bool = False
+    keep_warm: Iterable[str] = ()
     recycle: Recycle | Literal["auto"] | None = None
     max_queue: int = 1000
     max_attempts: int | Retry = 1

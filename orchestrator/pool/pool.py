@@ -44,6 +44,8 @@ class Pool(PoolDoor):
         standby: Workers that may stay loaded beyond ``workers``, so that jobs of several models take turns without
             unloading one for the other. Never more than ``workers`` of all of them work at a time.
         exclusive: Keep only one model loaded at a time.
+        keep_warm: Names of models of which a worker is loaded at once, and again whenever it has gone, as soon as a
+            slot is free and the budget has room. They are evicted as others are when a job needs their place.
         recycle: When workers are replaced; ``"auto"`` learns it from the pool's own workers.
         max_queue: Jobs that may wait; then ``submit`` blocks or raises.
         max_attempts: How often a job is tried whose worker dies; a :class:`Retry` also says with what pauses.

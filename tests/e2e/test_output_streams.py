@@ -55,6 +55,7 @@ CASES = {
 NOT_BY_ITSELF = {
     "locate": "traces for seconds; its --help is tried, and test_locate_command reads what it prints",
     "calibrate": "takes minutes; its --help is tried, and it prints by the same Screen as analyze",
+    "serve": "runs until a signal; its --help is tried, and test_serve_lifecycle ends its log's reader",
     "top": "needs a pool that can be looked into; its --help is tried, and test_pool_inspection runs the view",
 }
 HELPS = {f"{name} --help": [name, "--help"] for name in SUMMARIES}

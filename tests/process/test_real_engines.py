@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from orchestrator.cli.pipeline_setup import FOR_PIECES
 from orchestrator.config.model import SandboxMode
+from orchestrator.pipeline.assembly import FOR_PIECES
 from orchestrator.pool.jobs import Transcribe
 from orchestrator.pool.models import Model
 from orchestrator.pool.pool import Pool

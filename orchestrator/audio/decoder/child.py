@@ -44,7 +44,7 @@ from orchestrator.audio.decoding import Stream, UnreadableError, decoded_by_soun
 from orchestrator.audio.ffmpeg import Ffmpeg, decoded_by_ffmpeg
 from orchestrator.audio.pcm_file import SAMPLE_RATE_HZ
 from orchestrator.audio.wav_header import FLOAT, PCM, WavFile, read_wav
-from orchestrator.errors import AudioError, NotDecodedError
+from orchestrator.errors import AudioError, AudioTooLongError, NotDecodedError
 
 _ALIVE_EVERY_S = 1.0
 _MOST_TEXT = 1000
@@ -190,7 +190,8 @@ def _answer(request: Request, recording: int, talk: _Talk, mode: Mode) -> Last:
     except NotDecodedError as error:
         return Problem("ffmpeg" if error.shortage == "ffmpeg" else "system", error.problem, error.hint)
     except AudioError as error:
-        return Problem("recording", error.problem, error.hint)
+        too_long = isinstance(error, AudioTooLongError)
+        return Problem("length" if too_long else "recording", error.problem, error.hint)
     except UnreadableError as error:
         return Unreadable(str(error))
     except MemoryError:

@@ -23,7 +23,7 @@ from orchestrator.audio.decoder.messages import (
     Unreadable,
 )
 from orchestrator.audio.pcm_file import HEADER_BYTES, SAMPLE_BYTES, SAMPLE_RATE_HZ, room_in, write_header
-from orchestrator.errors import AudioError, NotDecodedError
+from orchestrator.errors import AudioError, AudioTooLongError, NotDecodedError
 
 LONGEST_S = 100 * 3600.0
 """Of one recording; a small file may claim to hold years of silence."""
@@ -56,18 +56,26 @@ class Output:
 
 
 def decode(
-    shown: str, descriptor: int, output: Output, *, may_stay: bool, check: Check
+    shown: str,
+    descriptor: int,
+    output: Output,
+    *,
+    may_stay: bool,
+    check: Check,
+    longest_s: float | None = None,
 ) -> Converted | InPlace:
     """Decode the open file ``descriptor`` into ``output``, or find that workers can read it as it is (``may_stay``).
 
-    Blocks. ``check`` is called every tenth of a second; what it raises ends the decoding. Errors name ``shown``.
+    Blocks. ``check`` is called every tenth of a second; what it raises ends the decoding. Errors name ``shown``. No
+    more than ``longest_s`` seconds of sound are converted; None: :data:`LONGEST_S`.
 
     Raises:
         NotDecodedError: There is no ffmpeg, or the system has no room for a decoder; the file may be good.
+        AudioTooLongError: It is.
         AudioError: It cannot be decoded, or the decoder crashed or met one of its bounds.
         OSError: The output could not be made or written.
     """
-    bounds = _bounds(descriptor, output)
+    bounds = _bounds(descriptor, output, longest_s)
     found = _ask(shown, descriptor, Request("soundfile", bounds, may_stay=may_stay), output, check)
     if isinstance(found, Unreadable):
         found = _ask(shown, descriptor, _for_ffmpeg(shown, found.problem, bounds), output, check)
@@ -98,15 +106,16 @@ def _size(descriptor: int) -> int:
     return os.fstat(descriptor).st_size
 
 
-def _bounds(descriptor: int, output: Output | None) -> Bounds:
+def _bounds(descriptor: int, output: Output | None, longest_s: float | None = None) -> Bounds:
     size = _size(descriptor)
-    most = int(LONGEST_S * SAMPLE_RATE_HZ) * SAMPLE_BYTES + (1 << 20)
+    longest_s = LONGEST_S if longest_s is None else longest_s
+    most = int(longest_s * SAMPLE_RATE_HZ) * SAMPLE_BYTES + (1 << 20)
     if output is not None:
         most = min(most, max(0, room_in(output.folder)))
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
     most = most if limit == resource.RLIM_INFINITY else min(most, limit)
     return Bounds(
-        LONGEST_S,
+        longest_s,
         most,
         MEMORY_BYTES,
         _ADDRESS_BYTES + size,
@@ -192,6 +201,8 @@ def _error(shown: str, found: Problem, output: Output, bounds: Bounds) -> AudioE
             return _out_of_memory(shown)
         case "unforeseen":
             return AudioError(shown, f"could not be decoded: {found.problem}", HARMFUL)
+        case "length":
+            return AudioTooLongError(shown, bounds.longest_s)
         case "recording":
             return AudioError(shown, found.problem, found.hint)
 

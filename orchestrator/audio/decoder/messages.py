@@ -103,11 +103,12 @@ class Converted(msgspec.Struct, frozen=True, tag=True):
 class Problem(msgspec.Struct, frozen=True, tag=True):
     """It was not decoded.
 
-    ``kind``: the ``recording`` is at fault; ``ffmpeg`` or something of the ``system`` is missing; the ``output`` could
-    not be written, for the reason ``number``, an errno; the bound on ``memory`` was met; or nobody foresaw it.
+    ``kind``: the ``recording`` is at fault, or its ``length``; ``ffmpeg`` or something of the ``system`` is missing;
+    the ``output`` could not be written, for the reason ``number``, an errno; the bound on ``memory`` was met; or nobody
+    foresaw it.
     """
 
-    kind: Literal["recording", "ffmpeg", "system", "output", "memory", "unforeseen"]
+    kind: Literal["recording", "length", "ffmpeg", "system", "output", "memory", "unforeseen"]
     problem: _Text = ""
     hint: _Text = ""
     number: Annotated[int, msgspec.Meta(ge=0, lt=4096)] = 0

@@ -15,6 +15,7 @@ In reading order:
 - ``report_command``: ``orchestrator report``
 - ``run_command``: ``orchestrator run``: the experiments of a file, from first check to last table
 - ``schema_command``: ``orchestrator schema``: the JSON Schema of experiments.toml, for editors
+- ``serve_command``: ``orchestrator serve``: a speech service over HTTP
 - ``top_command``: ``orchestrator top``: a live view of a pool or batch that is running
 - ``watch_command``: ``orchestrator watch``
 - ``align_command``: ``orchestrator align``: print when each word of a text is spoken in a recording

@@ -33,24 +33,45 @@ def top(
             help="Seconds to wait for a pool to look into; default: until there is one, with --once not at all.",
         ),
     ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            "--url", help="The address of an `orchestrator serve`; its key is ORCHESTRATOR_API_KEY."
+        ),
+    ] = None,
 ) -> None:
     """Show a running pool: slots, models, memory, jobs, exits by reason, the queue.
 
-    It must run as the same user. It can show every transcribe, align and batch, and a Pool that was created with
-    inspect=True.
+    It must run as the same user. It can show every transcribe, align, batch and serve, and a Pool that was created with
+    inspect=True. With --url it shows a server, on any machine.
     """
-    from orchestrator.inspection import look
-
+    if url is not None and pid is not None:
+        raise typer.BadParameter("give a process or --url, not both")
     with contextlib.suppress(KeyboardInterrupt):
-        chosen = _wait_for_one(pid, (0.0 if once else math.inf) if wait_s is None else wait_s)
+        take = _of_server(url) if url is not None else _of_process(pid, once=once, wait_s=wait_s)
         if once:
-            _print_one(look(chosen), as_json=as_json)
+            _print_one(take(), as_json=as_json)
             return
         if as_json or not sys.stdout.isatty():
             while True:
-                _print_one(look(chosen), as_json=as_json)
+                _print_one(take(), as_json=as_json)
                 time.sleep(every)
-        _live(lambda: look(chosen), every)
+        _live(take, every)
+
+
+def _of_server(url: str) -> Callable[[], Snapshot]:
+    import os
+
+    from orchestrator.inspection.over_http import look_at_url
+
+    return lambda: look_at_url(url, os.environ.get("ORCHESTRATOR_API_KEY"))
+
+
+def _of_process(pid: int | None, *, once: bool, wait_s: float | None) -> Callable[[], Snapshot]:
+    from orchestrator.inspection import look
+
+    chosen = _wait_for_one(pid, (0.0 if once else math.inf) if wait_s is None else wait_s)
+    return lambda: look(chosen)
 
 
 def _wait_for_one(pid: int | None, wait_s: float) -> Found:

@@ -211,6 +211,11 @@ class Dispatch:
             if slot.keep is not None and slot.worker is None and not slot.keep.template_loads:
                 need, most = slot.keep.need_bytes(limit), self._most_workers(slot.keep)
                 found.append(Demand(slot.keep.name, KEEP_WARM_PRIORITY, _BEHIND_ALL, _BEHIND_ALL, need, most))
+        for name in registry.settings.keep_warm:
+            model_queue = registry.model_queues[name]
+            if not model_queue.workers and model_queue.may_start() and not model_queue.template_loads:
+                need, most = model_queue.need_bytes(limit), self._most_workers(model_queue)
+                found.append(Demand(name, KEEP_WARM_PRIORITY, _BEHIND_ALL, _BEHIND_ALL, need, most))
         return found
 
     def _most_workers(self, model_queue: ModelQueue) -> int:

@@ -72,6 +72,7 @@ def check_options(options: PoolOptions) -> CheckedOptions:
         retry=tries if isinstance(tries, Retry) else Retry.up_to(tries),
         start_timeout_s=positive_s("start_timeout_s", options.start_timeout_s) or START_TIMEOUT_S,
         prestart=_prestart(known),
+        keep_warm=_kept_warm(options.keep_warm, models),
         python=worker_python(options.python),
         fast_path=os.environ.get(FAST_PATH_VARIABLE, "1") != "0",
     )
@@ -168,6 +169,18 @@ def _prestart(models: list[Model]) -> str | None:
     if not models:
         return FUNCTION_MODEL
     return models[0].name if len(models) == 1 else None
+
+
+def _kept_warm(names: Iterable[str], models: Mapping[str, Model]) -> tuple[str, ...]:
+    """Return the models that are to be kept warm, each once."""
+    if isinstance(names, str):
+        raise TypeError(f"keep_warm={names!r}: a list of names of models")
+    wanted = tuple(dict.fromkeys(names))
+    for name in wanted:
+        if name not in models:
+            known = ", ".join(each for each in models if each != FUNCTION_MODEL) or "none"
+            raise ValueError(f"keep_warm: {name!r} is none of this pool's models: {known}")
+    return wanted
 
 
 def _budget(memory_budget: int | str | None) -> int:

@@ -28,6 +28,7 @@ SAMPLES: list[errors.OrchestratorError] = [
     errors.SpawnError("no", slot=2),
     errors.ProtocolError("noise", b"\x00"),
     errors.AudioError("a.wav", "is empty"),
+    errors.AudioTooLongError("a.wav", 7200),
     errors.NotDecodedError("a.wav", "ffmpeg is missing", "install it", shortage="ffmpeg"),
     errors.HostShortageError("no descriptors", slot=1),
     errors.QueueFullError(7),
