@@ -103,7 +103,8 @@ def long(judged: Judged) -> list[str]:
 def meaning(name: str, judged: Judgement) -> str:
     """Return what the judgement says of the series called ``name`` as a sentence without numbers."""
     if judged.verdict == "unavailable":
-        return f"{name} did not run: {judged.sentence.removeprefix('unavailable: ')}"
+        said = judged.sentence.removeprefix("unavailable: ")
+        return f"{name} is {said}" if said.startswith("not possible: ") else f"{name} did not run: {said}"
     if judged.verdict == "crashed":
         return f"{name} broke off: {judged.sentence}"
     open_ = " and ".join(leaking_counts(judged))

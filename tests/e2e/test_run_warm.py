@@ -119,6 +119,7 @@ def test_an_engine_that_does_not_say_that_it_may_be_forked_is_told_before_anythi
     done = warm(lab, experiment("e", "warm", "recycle"), models={"small": synthetic()})
     said = "model small: engine synthetic does not say that it may be forked after a load"
     assert f"not possible: e/warm: {said}" in done.log
+    assert f"Warm: not possible: {said}" in done.log
     summary = lab.result("e")["summary"]
     assert summary["warm"]["sentence"] == f"not possible: {said}"
     assert summary["recycle"]["outcome"] == "completed"

@@ -18,7 +18,7 @@ from orchestrator.analysis.judging.judgement import Judgement
 from orchestrator.cli.terminal.screen import Screen
 from orchestrator.config.types import Experiment, Plan
 from orchestrator.experiments.running.observer import RunObserver
-from orchestrator.experiments.storage.records import SeriesRecords
+from orchestrator.experiments.storage.records import NOT_POSSIBLE, SeriesRecords
 from orchestrator.files.writing import to_json
 from orchestrator.report.headers import experiment_header
 from orchestrator.report.layout import BLANK, Line
@@ -83,7 +83,8 @@ class Display(RunObserver):
         if not self.wanted.quiet:
             for series in experiment.series:
                 if reason := unavailable.get(series.key):
-                    self.say(Line(f"{method_name(series)}: unavailable: {reason}", "bad"))
+                    word = "" if reason.startswith(NOT_POSSIBLE) else "unavailable: "
+                    self.say(Line(f"{method_name(series)}: {word}{reason}", "bad"))
 
     def experiment_ended(
         self,

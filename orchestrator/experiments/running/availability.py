@@ -24,6 +24,7 @@ from orchestrator.experiments.running.allocators import (
     preloaded,
 )
 from orchestrator.experiments.running.how_to_get import build_library, get_model_file
+from orchestrator.experiments.storage.records import NOT_POSSIBLE
 from orchestrator.process.dialogue import Dialogue
 from orchestrator.process.warm.engines import why_cold
 from orchestrator_worker.protocol import Check, Checked, Unloading
@@ -41,6 +42,11 @@ class Missing:
     what: str
     how_to_get_it: str
     not_possible: bool = False
+
+    @property
+    def reason(self) -> str:
+        """The same, with the word before it where nothing is missing."""
+        return f"{NOT_POSSIBLE}{self}" if self.not_possible else str(self)
 
     def __str__(self) -> str:
         return f"{self.what}; to get it: {self.how_to_get_it}" if self.how_to_get_it else self.what

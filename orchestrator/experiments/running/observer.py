@@ -26,7 +26,7 @@ class RunObserver:
         """Nothing has run yet. ``notes`` are sentences for the user, such as what was done to the audio."""
 
     def experiment_started(self, experiment: Experiment, unavailable: Mapping[str, str]) -> None:
-        """``unavailable`` has the reason for every series, by its key, that cannot run."""
+        """``unavailable`` has the reason for every series, by its key, that cannot run: what is missing, or why not."""
 
     def series_started(
         self, experiment: Experiment, series: Series, first_iteration: int, reason: str, latest: LatestRss

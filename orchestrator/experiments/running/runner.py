@@ -209,7 +209,7 @@ class _Run:
     def _run_experiment(self, experiment: Experiment, writer: SampleWriter) -> int:
         """Run all series of an experiment; return how many could run, now or before a break."""
         lacking = {series.key: self._availability.lacking(experiment, series) for series in experiment.series}
-        reasons = {key: str(missing) for key, missing in lacking.items() if missing}
+        reasons = {key: missing.reason for key, missing in lacking.items() if missing}
         self._observer.experiment_started(experiment, reasons)
         ran = 0
         sink = self._sink(writer)

@@ -21,6 +21,9 @@ PeakSource = Literal["VmHWM", "sampled"]
 WorkerStart = Literal["exec", "fork", "warm"]
 """How a worker's process began: as a new interpreter, as a copy of a fork server, or of a template with its model."""
 
+NOT_POSSIBLE = "not possible: "
+"""Words before the reason why a model cannot be treated as a method does, whatever is installed."""
+
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True):
     """Base of all records. Fields at their default are left out of the file."""
@@ -226,7 +229,7 @@ class SeriesEnd(Record, frozen=True, tag="series-end"):
         if self.outcome == "completed":
             return f"completed {self.iterations} iterations"
         if self.outcome == "unavailable":
-            return f"{'not possible' if self.not_possible else 'unavailable'}: {self.cause}"
+            return f"{NOT_POSSIBLE if self.not_possible else 'unavailable: '}{self.cause}"
         where = f" at iteration {self.iteration}" if self.iteration else ""
         where += f" in phase {self.phase}" if self.phase else ""
         return f"{self.outcome}{where}" + (f": {self.cause}" if self.cause else "")
