@@ -61,7 +61,7 @@ def missing_rates(experiment: Experiment, summaries: Summaries) -> list[Line]:
 
 def baseline_boundary(experiment: Experiment, summaries: Summaries) -> list[Line]:
     """Return the baseline's leak rate after infer, where a column beside it is read there."""
-    kept = [series for series in experiment.series if series.method in {"restart", "reuse"}]
+    kept = [series for series in experiment.series if series.method in {"restart", "reuse", "warm"}]
     lines: list[Line] = []
     for series in columns_of(experiment):
         rate = summaries.get(series.key, NOT_RUN).leak_rate_after_infer

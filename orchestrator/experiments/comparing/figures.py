@@ -14,8 +14,12 @@ Pick = Callable[[Mapping[str, Any]], float | None]
 
 
 def _load(entry: Mapping[str, Any]) -> float | None:
-    """Return the seconds of loading in one iteration, all its steps together."""
-    times = [step["load_s"] for step in entry["steps"] if step.get("load_s") is not None]
+    """Return the seconds of loading in one iteration, all its steps together; of a warm worker those of its fork."""
+    times = [
+        step["load_s"] + ((step.get("spawn_s") or 0.0) if step.get("start") == "warm" else 0.0)
+        for step in entry["steps"]
+        if step.get("load_s") is not None
+    ]
     return sum(times) if times else None
 
 
