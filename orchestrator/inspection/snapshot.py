@@ -18,9 +18,10 @@ SPARK_POINTS = 60
 
 
 class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
-    """One worker process. ``limit_bytes`` is what it may take before it is replaced or killed, where that is known.
+    """One worker process. ``sandbox`` is what it is confined to.
 
-    ``reserved_bytes`` is its part of the memory budget: what it is expected to need.
+    ``limit_bytes`` is what it may take before it is replaced or killed, where that is known; ``reserved_bytes`` its
+    part of the memory budget: what it is expected to need.
     """
 
     pid: int
@@ -33,6 +34,7 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
     jobs: int
     age_s: float
     limit_bytes: int | None = None
+    sandbox: str = "off"
 
 
 class SlotView(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,6 +174,7 @@ def _worker(worker: WorkerStats | None) -> WorkerView | None:
         jobs=worker.jobs,
         age_s=round(worker.age_s, 3),
         limit_bytes=worker.limit_bytes,
+        sandbox=worker.sandbox,
     )
 
 

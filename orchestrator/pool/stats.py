@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from orchestrator.config.model import SandboxMode
 from orchestrator.pool.core.auto_recycling import worker_best_jobs, worker_limit
 from orchestrator.pool.core.entities import ModelQueue, Sample, Slot, Template, Worker
 from orchestrator.pool.core.registry import Registry
@@ -26,6 +27,8 @@ class WorkerStats(msgspec.Struct, frozen=True, kw_only=True):
 
     ``reserved_bytes`` is its part of the memory budget; ``limit_bytes`` what it may take before it is replaced or
     killed: ``max_rss``, ``hard_rss``, a hard budget, or what is learnt, whichever is least. None: no limit.
+
+    ``sandbox`` is what the process is confined to, asked for or by default: ``strict``, ``files`` or ``off``.
     """
 
     generation: int
@@ -38,6 +41,7 @@ class WorkerStats(msgspec.Struct, frozen=True, kw_only=True):
     jobs: int
     age_s: float
     limit_bytes: int | None = None
+    sandbox: SandboxMode = "off"
 
 
 class SlotStats(msgspec.Struct, frozen=True, kw_only=True):
@@ -225,6 +229,7 @@ def _worker(worker: Worker, registry: Registry, now: float) -> WorkerStats:
         jobs=worker.jobs,
         age_s=now - worker.started_at,
         limit_bytes=_limit(worker, registry),
+        sandbox=worker.link.sandbox,
     )
 
 

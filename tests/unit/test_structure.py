@@ -15,7 +15,9 @@ PACKAGES = {
     "orchestrator_worker": TOP / "worker" / "orchestrator_worker",
 }
 MOST_CORE_MODULES = 20
-MOST_FILES = 22
+MOST_FILES = 20
+MOST_LINES = 400
+MOST_LINES_OF_A_FUNCTION = 60
 LISTED = [
     "orchestrator/pool/core",
     "orchestrator/pool/core/recycling",
@@ -33,6 +35,12 @@ def modules() -> dict[str, Path]:
             parts = [name, *path.relative_to(folder).with_suffix("").parts]
             found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found
+
+
+def python_files() -> list[Path]:
+    """Return every file of Python in the folders of the project."""
+    folders = ("orchestrator", "worker", "tests", "benchmarks", "docs", "examples")
+    return [path for name in folders for path in sorted((TOP / name).rglob("*.py"))]
 
 
 def imports(source: str, known: set[str]) -> set[str]:
@@ -107,6 +115,26 @@ def test_the_core_starts_no_process() -> None:
 )
 def test_no_folder_is_above_what_a_reader_can_hold_in_mind(folder: Path) -> None:
     assert len(list(folder.glob("*.py"))) <= MOST_FILES + 1  # with __init__
+
+
+def test_no_file_is_above_what_a_reader_takes_in_at_one_sitting() -> None:
+    long = {
+        path.relative_to(TOP).as_posix(): lines
+        for path in python_files()
+        if (lines := path.read_text().count("\n")) > MOST_LINES
+    }
+    assert long == {}
+
+
+def test_no_function_is_above_a_screen() -> None:
+    long = {
+        f"{path.relative_to(TOP).as_posix()}: {node.name}": lines
+        for path in python_files()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and (lines := (node.end_lineno or 0) - node.lineno + 1) > MOST_LINES_OF_A_FUNCTION
+    }
+    assert long == {}
 
 
 @pytest.mark.parametrize("folder", LISTED)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from orchestrator.config.model import SandboxMode
 from orchestrator_worker.protocol import Chunk, Command
 
 
@@ -51,6 +52,11 @@ class Link(Protocol):
     @property
     def start(self) -> str:
         """How the process began: ``exec`` or ``fork``."""
+        ...
+
+    @property
+    def sandbox(self) -> SandboxMode:
+        """What the process is confined to, before it loads a model."""
         ...
 
     def send(self, command: Command) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from orchestrator.config.model import SandboxMode
 from orchestrator.errors import ProtocolError
 from orchestrator.pool.core.entities import Worker
 from orchestrator.pool.runtime.output_log import OutputLog
@@ -126,6 +127,12 @@ class ProcessLink:
     def start(self) -> str:
         """How the process began: ``exec``, ``fork`` or ``warm``."""
         return self.process.start
+
+    @property
+    def sandbox(self) -> SandboxMode:
+        """What the process is confined to."""
+        confined = self.process.sandbox
+        return "off" if confined is None else confined.mode
 
     def pump(self) -> list[Reply]:
         """Read what came; look at the Hello here, hand on the rest.

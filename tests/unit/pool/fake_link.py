@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from orchestrator.config.model import SandboxMode
 from orchestrator.pool.core.entities import Worker
 from orchestrator_worker.framing import HEADER_SIZE, FrameDecoder, frame
 from orchestrator_worker.protocol import Command, Done, Failed, Reply, Returned, Shutdown
@@ -45,6 +46,7 @@ class FakeLink:
     pid: int
     rss: int = 50 * MIB
     start: str = "exec"
+    sandbox: SandboxMode = "off"
     sent: list[Command] = field(default_factory=list)
     frames: list[bytes] = field(default_factory=list)
     """Every job that was ever sent, also those recalled since."""
