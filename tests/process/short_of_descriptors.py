@@ -7,7 +7,9 @@ import sys
 import time
 from collections.abc import Callable
 
-from orchestrator.pool.jobs import Call
+from orchestrator.config.model import StartMode
+from orchestrator.pool.jobs import Call, EngineJob
+from orchestrator.pool.models import Model
 from orchestrator.pool.pool import Pool
 
 JOBS, DEADLINE_S = 16, 120.0
@@ -43,6 +45,19 @@ def main(free: int, workers: int) -> None:
     print(json.dumps({"errors": errors, "short": short, "after": after}))
 
 
+def two_models(free: int, start: StartMode) -> None:
+    """One worker of a model without further jobs stands idle; a job for another model comes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    models = [Model(name=name, engine="synthetic", start=start, options={"may_fork": True}) for name in "ab"]
+    with Pool(workers=2, models=models) as pool:
+        pool.submit(EngineJob("a", "asr")).result(DEADLINE_S)
+        limit(free)
+        pool.submit(EngineJob("b", "asr")).result(DEADLINE_S)
+        evicted = pool.stats().evictions
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    print(json.dumps({"evicted": evicted}))
+
+
 def pids(pool: Pool) -> list[int]:
     loaded = ("idle", "busy")
     return [slot.worker.pid for slot in pool.stats().slots if slot.worker and slot.worker.state in loaded]
@@ -56,4 +71,7 @@ def until(holds: Callable[[], bool]) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    if sys.argv[2] in ("cold", "warm"):
+        two_models(int(sys.argv[1]), sys.argv[2])
+    else:
+        main(int(sys.argv[1]), int(sys.argv[2]))

@@ -333,6 +333,8 @@ class Dispatch:
     def put_off_starts(self, error: HostShortageError, now: float) -> None:
         """The host is short of something: go on with the workers there are, and try again after a while."""
         registry = self._registry
+        if self._templates.make_way():
+            return  # what they held is free, and may be enough: the start is tried again at once
         if registry.start_pause.why is None:
             workers = f"{sum(1 for _ in registry.workers())} of {len(registry.slots)} workers"
             registry.effects.warn(f"{error}; going on with {workers}, trying again with growing pauses")

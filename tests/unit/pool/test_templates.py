@@ -300,3 +300,28 @@ def test_nonsense_is_refused() -> None:
         Model(name="m", engine="e", start="hot")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="template_max_age_s"):
         Model(name="m", engine="e", template_max_age_s=0)
+
+
+def test_a_template_that_nobody_works_from_makes_room_where_the_host_is_short() -> None:
+    pool = warm_pool("m", "other", workers=1)
+    working(pool)
+    pool.done(pool.worker())
+    pool.template_fails = [HostShortageError("no descriptors left")] * 2
+    other = pool.submit("other")  # the idle worker goes for it first, and then what it was forked from
+    assert [link.closed for link in pool.templates] == [0]
+    pool.reap_leaving()
+    assert [link.closed for link in pool.templates] == [1, 0], "the other's is started in its place, at once"
+    template_loads(pool)
+    pool.ready_all()
+    pool.done(pool.worker())
+    assert pool.ending(other) == "value"
+
+
+def test_a_template_stays_where_the_host_is_short_and_its_jobs_wait_or_its_workers_live() -> None:
+    pool = warm_pool("m", "other", workers=2)
+    working(pool)
+    pool.template_fails = [HostShortageError("no descriptors left")] * 3
+    pool.submit("other")
+    pool.wait(1.0)
+    assert pool.templates[0].closed == 0
+    assert take_stats(pool.registry, pool.now).shortage == "worker 0 generation 1: no descriptors left"

@@ -83,12 +83,25 @@ class Templates:
 
     def make_room(self, need_bytes: int) -> None:
         """Give up templates that nobody works from, as far as a start lacks room."""
-        registry = self._registry
-        for template in list(registry.templates):
-            if need_bytes <= registry.budget.room_bytes:
+        for template in self._unused():
+            if need_bytes <= self._registry.budget.room_bytes:
                 return
-            if not template.workers and template.model_queue not in registry.queues_with_jobs:
-                self.retire(template)
+            self.retire(template)
+
+    def make_way(self) -> bool:
+        """Give up every template that nobody works from, where the host is short of something; say whether one was."""
+        unused = self._unused()
+        for template in unused:
+            self.retire(template)
+        return bool(unused)
+
+    def _unused(self) -> list[Template]:
+        registry = self._registry
+        return [
+            template
+            for template in registry.templates
+            if not template.workers and template.model_queue not in registry.queues_with_jobs
+        ]
 
     def is_in_the_way(self, model_queue: ModelQueue, need_bytes: int) -> bool:
         """Give up a model's own template where there is no room beside it for a single worker; say whether it was."""
