@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -24,6 +24,8 @@ PATTERN_WORDS = {
 }
 """Every pattern used here, in words for people."""
 
+StopRule = Literal["settled", "never"]
+"""When a method may end before its last iteration: once its verdict is settled, or never."""
 Positive = Annotated[int, Meta(ge=1)]
 Text = Annotated[str, Meta(min_length=1, pattern=TEXT_PATTERN)]
 Name = Annotated[str, Meta(pattern=NAME_PATTERN)]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import msgspec
 
 from orchestrator.config.checks import AUTO
-from orchestrator.config.types import StopRule
+from orchestrator.config.fields import StopRule
 from orchestrator.config.wording import excerpt
 from orchestrator.errors import ConfigProblem
 

@@ -21,6 +21,7 @@ from orchestrator.config.fields import (
     Name,
     Positive,
     Size,
+    StopRule,
     Text,
 )
 from orchestrator.config.model import BoundModel, Chinese, SandboxMode, StartMode
@@ -30,9 +31,6 @@ SCHEMA_VERSION = 1
 
 MethodName = Literal["recreate", "restart", "reuse", "recycle", "warm"]
 """How an iteration treats its model; ``recycle`` is the baseline."""
-
-StopRule = Literal["settled", "never"]
-"""When a method may end before its last iteration: once its verdict is settled, or never."""
 
 Methods = Annotated[
     list[MethodName],

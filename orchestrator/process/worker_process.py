@@ -22,17 +22,15 @@ from orchestrator.process.fork_server import ForkServer
 from orchestrator.process.offspring import open_pidfd
 from orchestrator.process.sandbox.modes import mode_of
 from orchestrator.process.sharing.channel import (
-    NoDescriptorLeftError,
-    NotPassedError,
     pass_descriptor,
     pass_file,
 )
-from orchestrator.process.sharing.shared_result import take_result
+from orchestrator.process.sharing.shared_result import with_result
 from orchestrator.process.spawn import child_environment, late_environment, refusal, spawn
 from orchestrator.process.stderr_tail import StderrTail
 from orchestrator.process.uninterrupted import open_into
 from orchestrator_worker.framing import DEFAULT_CAP, FrameDecoder, FramingError, check_size, frame
-from orchestrator_worker.protocol import Command, Done, Failed, Reply, Run, Sandbox
+from orchestrator_worker.protocol import Command, Done, Reply, Run, Sandbox
 
 if TYPE_CHECKING:
     from orchestrator.process.sandbox.worker_sandbox import WorkerSandbox
@@ -323,18 +321,9 @@ class WorkerProcess:
 
     def _decoded(self, payload: bytes) -> Reply:
         reply = _decode(payload)
-        return self._with_result(reply) if type(reply) is Done and reply.shared else reply
-
-    def _with_result(self, done: Done) -> Done | Failed:
-        """Take the result that the worker has passed beside a Done."""
-        if done.result or done.kind != "plain" or self._ends.passing is None:
-            raise NotPassedError(f"a {done.kind} result in shared memory, or one in the frame beside it")
-        try:
-            result = take_result(self._ends.passing, done.id, done.shared, self.most_shared)
-        except NoDescriptorLeftError:
-            text = f"there was no descriptor left here to take its result of {done.shared:,} bytes"
-            return Failed(done.id, "error", "ResultLost", text)
-        return msgspec.structs.replace(done, result=result)
+        if type(reply) is Done and reply.shared:
+            return with_result(reply, self._ends.passing, self.most_shared)
+        return reply
 
     def _protocol_error(self, problem: str, excerpt: bytes) -> ProtocolError:
         return ProtocolError(problem, excerpt, slot=self.slot, generation=self.generation, pid=self.pid)

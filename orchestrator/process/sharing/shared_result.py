@@ -11,9 +11,12 @@ from __future__ import annotations
 import os
 import socket
 
+import msgspec
+
 from orchestrator.config.sizes import format_size
-from orchestrator.process.sharing.channel import NotPassedError, take_descriptor
+from orchestrator.process.sharing.channel import NoDescriptorLeftError, NotPassedError, take_descriptor
 from orchestrator.process.uninterrupted import close_all
+from orchestrator_worker.protocol import Done, Failed
 from orchestrator_worker.sharing.shared_memory import sealed_size
 
 MOST_AT_ONCE = 1 << 30
@@ -78,3 +81,19 @@ def _check(size: int | None, announced: int, most_bytes: int) -> None:
             f"{format_size(announced)} were announced as a result, {format_size(size)} came, "
             f"and {format_size(most_bytes)} are the bound"
         )
+
+
+def with_result(done: Done, channel: socket.socket | None, most_bytes: int) -> Done | Failed:
+    """Return a Done with the result that its worker has passed beside it, or as what the job has failed.
+
+    Raises:
+        NotPassedError: As :func:`take_result`, or the Done is not one that could have such a result.
+    """
+    if done.result or done.kind != "plain" or channel is None:
+        raise NotPassedError(f"a {done.kind} result in shared memory, or one in the frame beside it")
+    try:
+        result = take_result(channel, done.id, done.shared, most_bytes)
+    except NoDescriptorLeftError:
+        text = f"there was no descriptor left here to take its result of {done.shared:,} bytes"
+        return Failed(done.id, "error", "ResultLost", text)
+    return msgspec.structs.replace(done, result=result)
