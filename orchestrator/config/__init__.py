@@ -10,6 +10,7 @@ In reading order:
 - ``model``: the class `Model`, for experiments and pools alike
 - ``method_checks``: which methods an experiment can run under, for every profile and variant of a document
 - ``fields``: what single values look like
+- ``recycle_table``: the table ``[recycle]``
 - ``serve_table``: the table ``[serve]``
 - ``types``: what an experiments.toml may say, as frozen types
 - ``checks``: what is wrong with the meaning of a document

@@ -20,11 +20,11 @@ from orchestrator.config.fields import (
     Environment,
     Name,
     Positive,
-    Size,
     StopRule,
     Text,
 )
 from orchestrator.config.model import BoundModel, Chinese, SandboxMode, StartMode
+from orchestrator.config.recycle_table import RecycleConfig
 from orchestrator.config.serve_table import ServeConfig
 
 SCHEMA_VERSION = 1
@@ -251,33 +251,6 @@ class ProfileConfig(RunDefaults, frozen=True, kw_only=True):
     experiments: Annotated[
         dict[Name, ExperimentDefaults], Meta(description="overrides by experiment, under this profile")
     ] = {}
-
-
-class RecycleLimits(Table, frozen=True):
-    """When a pool replaces a worker; sizes in bytes or as text such as "1.5GiB"."""
-
-    max_jobs: Annotated[Positive, Meta(description="jobs a worker does")] | None = None
-    max_rss: Annotated[Size, Meta(description="replaced after the job that went past it")] | None = None
-    hard_rss: Annotated[Size, Meta(description="killed as soon as it goes past it")] | None = None
-    max_age_s: Annotated[float, Meta(gt=0, description="seconds a worker lives")] | None = None
-    max_idle_s: Annotated[float, Meta(gt=0, description="seconds a worker waits for work")] | None = None
-    jitter: (
-        Annotated[
-            float, Meta(ge=0, le=1, description="share by which limits differ between workers; default 0.1")
-        ]
-        | None
-    ) = None
-    trim_every: Annotated[Positive, Meta(description="jobs between two heap trims")] | None = None
-    auto: (
-        Annotated[bool, Meta(description="learn the growth, and recycle before the memory budget is broken")]
-        | None
-    ) = None
-
-
-class RecycleConfig(RecycleLimits, frozen=True):
-    """When a pool replaces a worker: ``[recycle]``. A model with a table of its own follows that alone."""
-
-    models: Annotated[dict[Name, RecycleLimits], Meta(description="limits of single models, by name")] = {}
 
 
 class GateConfig(Table, frozen=True):

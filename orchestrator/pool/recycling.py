@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 from orchestrator.config.sizes import parse_size
 
 if TYPE_CHECKING:
-    from orchestrator.config.types import RecycleLimits
+    from orchestrator.config.recycle_table import RecycleLimits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ import tenacity
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.config.types import RecycleConfig, RecycleLimits
+from orchestrator.config.recycle_table import RecycleConfig, RecycleLimits
 from orchestrator.pool.core.memory_budget import BARE_WORKER_BYTES, Budget, first_guess, learnt_need
 from orchestrator.pool.core.recycling.rules import (
     NO_LIMITS,
