@@ -31,7 +31,7 @@ OTHER_PROGRAMS = set(
     re.findall(
         r"\S+",
         """
-        . apt-get cd cmake ct2-transformers-converter curl docker echo export git hf kill lint-imports ls mkdir
+        . apt-get cat cd cmake ct2-transformers-converter curl docker echo export git hf kill lint-imports ls mkdir
         mmdebstrap mypy nice pip pre-commit pyright pytest python python3 ruff sphinx-build unshare uvicorn
         """,
     )

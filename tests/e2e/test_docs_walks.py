@@ -6,14 +6,18 @@ of models, the synthetic engine sits in their place.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import socket
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 from lab import SETTINGS, experiment, synthetic, toml
 
@@ -39,6 +43,8 @@ class Walk:
 
     folder: Path
     printed: str = ""
+    port: int | None = None
+    """In the place of 8000, where a page starts a server."""
 
     def step(self, snippet: Snippet) -> None:
         """Do what a block says; a block without a language is for looking at."""
@@ -49,7 +55,8 @@ class Walk:
         elif snippet.language == "toml":
             self.install(tomllib.loads(snippet.text))
         elif snippet.language == "sh" and "pip install" not in snippet.text:
-            self.printed = self.run(["bash", "-euo", "pipefail", "-c", snippet.text], snippet.place)
+            script = snippet.text if self.port is None else snippet.text.replace("8000", str(self.port))
+            self.printed = self.run(["bash", "-euo", "pipefail", "-c", script], snippet.place)
         elif snippet.language == "text":
             seen = masked(self.printed).splitlines()
             for line in masked(snippet.text).splitlines():
@@ -113,7 +120,7 @@ def masked(text: str) -> str:
 
 
 @pytest.fixture
-def walk(tmp_path: Path) -> Walk:
+def walk(tmp_path: Path) -> Iterator[Walk]:
     """A folder with recordings and an experiments.toml of the synthetic engine, and the programs on PATH."""
     folder, programs = tmp_path / "reader", tmp_path / "bin"
     (folder / "samples").mkdir(parents=True)
@@ -140,7 +147,25 @@ def walk(tmp_path: Path) -> Walk:
     (only,) = document["experiment"]  # type: ignore[misc]
     last = "".join(f"{key} = {toml(value)}\n" for key, value in only.items())
     (folder / "experiments.toml").write_text("".join(first) + "[[experiment]]\n" + last)
-    return Walk(folder)
+    yield Walk(folder)
+    if (folder / "serve.pid").exists():
+        _end(int((folder / "serve.pid").read_text()))
+
+
+def _end(pid: int) -> None:
+    """See that a server that a page has started is gone; the page itself stops it."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        try:
+            process.wait(PATIENCE_S)
+        except psutil.TimeoutExpired:
+            process.kill()
+            raise
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
 
 
 @pytest.mark.timeout(600)  # the tutorial runs, plans, serves and compares: half a minute on an idle machine
@@ -150,6 +175,8 @@ def test_a_reader_gets_what_the_page_promises(page: Path, walk: Walk) -> None:
     assert any(block.language == "sh" for block in blocks)
     if page.stem == "tutorial":
         (walk.folder / "experiments.toml").unlink()
+    if page.stem == "serve":
+        walk.port = _free_port()
     for block in blocks:
         walk.step(block)
 
