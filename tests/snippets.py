@@ -57,8 +57,7 @@ def snippets(page: Path, *languages: str) -> list[Snippet]:
 def commands(script: str) -> Iterator[list[str]]:
     """Yield each simple command of shell text as its words, without variables set before it."""
     for line in script.replace("\\\n", " ").splitlines():
-        line = re.sub(r"(?<=\s)2>", ">", line)
-        reader = shlex.shlex(line, posix=True, punctuation_chars=True)
+        reader = shlex.shlex(re.sub(r"(?<=\s)2>", ">", line), posix=True, punctuation_chars=True)
         reader.whitespace_split = True
         words: list[str] = []
         target = False  # the word after > is a file
