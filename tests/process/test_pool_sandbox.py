@@ -303,3 +303,22 @@ def test_a_worker_that_cannot_confine_itself_does_not_go_on() -> None:
     ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE_S)
     assert ended.returncode == SANDBOX_EXIT_CODE
     assert "sandbox: 1 more threads run in the new process" in ended.stderr
+
+
+def test_one_thread_is_told_from_two() -> None:
+    script = """
+        import threading
+        from orchestrator_worker.sandbox.kernel import get_ready, has_one_thread
+        get_ready()
+        alone = has_one_thread()
+        goes_on = threading.Event()
+        other = threading.Thread(target=goes_on.wait)
+        other.start()
+        beside = has_one_thread()
+        goes_on.set()
+        other.join()
+        print(alone, beside)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=DEADLINE_S)
+    assert ended.stdout in {"True False\n", "False False\n"}, ended.stderr  # some systems refuse to say

@@ -11,7 +11,9 @@ from typing import Literal
 from orchestrator_worker.protocol import Sandbox
 from orchestrator_worker.sandbox.kernel import (
     SandboxError,
+    get_ready,
     give_up_new_privileges,
+    has_one_thread,
     install_filter,
     install_filter_that_asks,
     landlock_abi,
@@ -143,6 +145,7 @@ def prepare(wide: list[str], mode: Literal["strict", "files"] = "strict") -> Non
     if why_not(mode):
         return
     abi, strict = landlock_abi(), mode == "strict"
+    get_ready()
     if strict:
         filter_program(os.uname().machine, os.getpid(), signals=abi < ABI_OF_SCOPES)
     try:
@@ -177,6 +180,8 @@ def _ground_for(sandbox: Sandbox, abi: int) -> _Ground:
 
 def _require_one_thread() -> None:
     """See that nobody is left outside: Landlock confines the thread that asks for it, and those it starts later."""
+    if has_one_thread():
+        return
     try:
         others = len(os.listdir(_THREADS)) - 1
     except OSError as error:

@@ -13,8 +13,9 @@ OLDEST_ABI = 3
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
 """The same on every machine."""
 _CREATE_RULESET_VERSION = 1
-_PR_SET_NO_NEW_PRIVS = 38
+_PR_SET_NO_NEW_PRIVS, _PR_GET_NO_NEW_PRIVS = 38, 39
 _PR_SET_SECCOMP = 22
+_CLONE_THREAD = 0x10000
 _SECCOMP_MODE_FILTER = 2
 _SECCOMP = {"x86_64": 317, "aarch64": 277}
 _SECCOMP_SET_MODE_FILTER, _SECCOMP_FILTER_FLAG_NEW_LISTENER = 1, 8
@@ -91,6 +92,23 @@ def system_call(number: int, *arguments: bytes | int | None) -> int:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
     return result
+
+
+def get_ready() -> None:
+    """Do what the first calls of a process cost, before it is forked: its forks find all that looked up."""
+    if sys.platform == "linux":
+        has_one_thread()
+        _rule_call()
+        _library().prctl(_PR_GET_NO_NEW_PRIVS, *[ctypes.c_ulong(0)] * 4)
+
+
+def has_one_thread() -> bool:
+    """Whether this process has one thread for certain; False also where the system refuses to say.
+
+    ``unshare(CLONE_THREAD)`` does nothing in a process of one thread, and fails in any other. It needs no rights, and
+    no look into /proc.
+    """
+    return bool(_library().unshare(ctypes.c_int(_CLONE_THREAD)) == 0)
 
 
 def give_up_new_privileges() -> None:
