@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestrator.config.load import load_file
+from orchestrator.config.recycle_table import RecycleLimits
 from orchestrator.config.serve_table import ServeConfig
 from orchestrator.config.sizes import parse_size
-from orchestrator.config.types import RecycleLimits
 from orchestrator.config.wording import name_hint
 from orchestrator.errors import ConfigError, ConfigProblem
 from orchestrator.pool.recycling import Recycle
