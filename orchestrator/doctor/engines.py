@@ -14,7 +14,7 @@ from orchestrator.doctor.finding import Finding
 from orchestrator.errors import EngineUnavailableError, JobError, OrchestratorError
 from orchestrator.experiments.storage.host import engine_packages
 from orchestrator.process.dialogue import Dialogue
-from orchestrator.process.warm.engines import why_cold
+from orchestrator.process.warm.engines import NOT_ALLOWED, why_cold
 from orchestrator_worker.protocol import Check, Checked, Heap
 
 CHECK_TIMEOUT_S = 60.0
@@ -131,7 +131,7 @@ def _can_load(model: BoundModel, checked: Checked) -> Finding:
     found = f"{model.engine} could load it: {', '.join(checked.tasks)}"
     why = why_cold(model)
     if why is None and not checked.forks:
-        why = f"{model.engine} does not say that it may be forked after a load"
+        why = f"{model.engine} {NOT_ALLOWED}"
     if why:
         hint = 'start = "cold" of the model; docs/explanation/warm-starts.md'
         return Finding("engines", model.name, "note", f"{found}; not started warm: {why}", hint)

@@ -126,11 +126,34 @@ def test_an_engine_that_does_not_say_that_it_may_be_forked_is_cold() -> None:
     assert "warm" not in starts
 
 
-def test_nobody_is_warm_who_was_not_asked() -> None:
-    with Pool(models=[Model(name="m", engine="synthetic", options={"may_fork": True})]) as pool:
+@pytest.mark.parametrize(
+    ("start", "may_fork", "warm_or_cold"),
+    [("auto", True, "warm"), ("auto", False, "cold"), ("cold", True, "cold"), ("warm", True, "warm")],
+)
+def test_without_a_word_a_model_is_warm_where_its_engine_allows_it(
+    start: Any, may_fork: bool, warm_or_cold: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    given = Model(name="m", engine="synthetic", start=start, options={"may_fork": may_fork})
+    with caplog.at_level(logging.INFO, "orchestrator.pool"), Pool(models=[given]) as pool:
         pool.run(JOB)
         stats = of_model(pool)
-    assert (stats.start, stats.cold_because, stats.template) == ("cold", "", None)
+    assert (stats.start, stats.cold_because, stats.template is None) == (
+        warm_or_cold,
+        "",
+        warm_or_cold == "cold",
+    )
+    said = [record.levelno for record in caplog.records if "its workers are started" in record.message]
+    assert said == ([logging.INFO] if warm_or_cold == "warm" else [])
+
+
+def test_a_hard_budget_is_kept_with_a_template() -> None:
+    with warm(model(base_kib=50 * 1024), workers=2, memory_budget=300 * MIB, hard_budget=True) as (
+        pool,
+        starts,
+    ):
+        assert len(list(pool.map([JOB] * 12))) == 12
+        assert of_model(pool).cold_because == ""
+    assert set(starts) == {"warm"}
 
 
 def test_a_template_that_is_killed_costs_no_job_and_is_replaced() -> None:

@@ -46,7 +46,13 @@ def _as_dict(info: EngineInfo) -> dict[str, Any]:
     import msgspec
 
     document: dict[str, Any] = msgspec.to_builtins(info)
-    return document
+    return {**document, "cold_because": _why_cold(info)}
+
+
+def _why_cold(info: EngineInfo) -> str:
+    from orchestrator.process.warm.engines import why_engine_cold
+
+    return "" if info.error else why_engine_cold(info.name, forks=info.forks)
 
 
 def _print_table(infos: list[EngineInfo]) -> None:
@@ -59,7 +65,8 @@ def _print_table(infos: list[EngineInfo]) -> None:
     row = "{:<18} {:<22} {:<8} {:<6} {:<5} {}"
     console.print(Text(row.format("engine", "tasks", "restart", "abort", "warm", "from"), style="bold"))
     for info in infos:
-        told = (info.restarts, info.aborts, info.forks)
+        cold = _why_cold(info)
+        told = (info.restarts, info.aborts, not cold)
         facts = ["–" if info.error else "yes" if each else "no" for each in told]
         console.print(Text(row.format(info.name, ", ".join(info.tasks) or "–", *facts, info.source)))
         words = (
@@ -68,3 +75,5 @@ def _print_table(infos: list[EngineInfo]) -> None:
             else Text(info.summary, style="dim")
         )
         console.print(Padding(words, (0, 0, 0, 2)))
+        if cold:
+            console.print(Padding(Text(f"started cold: {cold}", style="dim"), (0, 0, 0, 2)))

@@ -247,7 +247,7 @@ class ModelQueue:
 
     __slots__ = (
         "cause", "cold_because", "engine_s", "exits", "half_open", "idle", "job_s", "learner",
-        "measured_bytes", "model", "out_of_use", "recycled_as", "restart_limit", "rests", "spec",
+        "measured_bytes", "model", "out_of_use", "recycled_as", "restart_limit", "rests", "said_warm", "spec",
         "start_s", "template", "template_limit", "waiting", "warm_bytes", "workers",
     )  # fmt: skip
 
@@ -277,6 +277,7 @@ class ModelQueue:
         """Why its workers are started cold; empty where nobody asked for anything else. None: they are started warm."""
         self.template: Template | None = None
         """What they are forked from, once that is started."""
+        self.said_warm = False
         self.template_limit = RestartLimit()
         self.warm_bytes = 0
         """The most that a forked worker had for itself alone, after its start and its first job."""

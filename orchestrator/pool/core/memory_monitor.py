@@ -21,6 +21,7 @@ from orchestrator.pool.core.outcomes import identity
 from orchestrator.pool.core.registry import Registry
 from orchestrator.pool.core.states import ExitReason, WorkerState
 from orchestrator.pool.core.termination import Rung, Termination
+from orchestrator.pool.core.warm.templates import Templates
 
 LOOKS_AT_A_PULSE = 4
 """How often a heartbeat is looked for in the time after which a worker without one is frozen."""
@@ -31,10 +32,11 @@ _STARTING = {WorkerState.STARTING, WorkerState.LOADING}
 class MemoryMonitor:
     """Takes readings and acts on them."""
 
-    def __init__(self, registry: Registry, termination: Termination) -> None:
+    def __init__(self, registry: Registry, termination: Termination, templates: Templates) -> None:
         self._registry = registry
         self._termination = termination
-        self._hard_budget = HardBudget(registry, termination)
+        self._templates = templates
+        self._hard_budget = HardBudget(registry, termination, templates)
 
     def sample(self, now: float) -> None:
         """Read every worker that does something; stop sampling when none does."""
@@ -42,7 +44,8 @@ class MemoryMonitor:
         active = [worker for worker in registry.workers() if worker.state is not WorkerState.IDLE]
         hard = registry.settings.hard_budget
         leaving = [worker for worker in registry.leaving if hard or worker.limits.hard_rss_bytes is not None]
-        registry.next_sample_at = now + registry.settings.sample_interval_s if active or leaving else None
+        goes_on = active or leaving or (hard and self._templates.any_loads())
+        registry.next_sample_at = now + registry.settings.sample_interval_s if goes_on else None
         overshoot = 0
         for worker in active:
             self.read(worker)
@@ -102,9 +105,10 @@ class MemoryMonitor:
 class HardBudget:
     """Keeps one pool within its budget. Called after every round of readings."""
 
-    def __init__(self, registry: Registry, termination: Termination) -> None:
+    def __init__(self, registry: Registry, termination: Termination, templates: Templates) -> None:
         self._registry = registry
         self._termination = termination
+        self._templates = templates
 
     def keep(self, now: float) -> None:
         """Let one worker go where all together are above the budget. Those that are being killed count no more."""
@@ -114,11 +118,16 @@ class HardBudget:
             if worker.rss_bytes > budget.held_by(worker):
                 budget.adjust(worker, worker.rss_bytes)
         slow_to_go = [worker for worker in registry.leaving if worker.rung < Rung.KILL]
-        if sum(worker.rss_bytes for worker in [*workers, *slow_to_go]) <= budget.limit_bytes:
+        held = self._templates.read() + sum(worker.rss_bytes for worker in [*workers, *slow_to_go])
+        if held <= budget.limit_bytes:
             return
         if slow_to_go:
             for worker in slow_to_go:
                 self._termination.hurry(worker, now)
+        elif self._templates.give_way(
+            workers[0] if len(workers) == 1 else None, format_size(budget.limit_bytes)
+        ):
+            self.keep(now)  # one less of them
         elif workers:
             self._let_go(least_missed(workers), now, alone=len(workers) == 1)
 
@@ -134,7 +143,8 @@ class HardBudget:
         when = when if worker.jobs or worker.state in _STARTING else "when loaded"
         size = format_size(worker.rss_bytes)
         cause = f"hard-budget ({size} resident {when}, the memory budget is {format_size(limit)})"
-        hopeless = alone and fresh
+        # A warm worker has had its template beside it; the next of its model will be alone.
+        hopeless = alone and fresh and worker.template is None
         never_worked = worker.model_queue.job_s is None
         worker.spares_job = never_worked or not hopeless
         self._termination.dismiss(worker, ExitReason.HARD_RSS, now, rung=Rung.KILL, cause=cause)

@@ -62,6 +62,10 @@ class Effects(Protocol):
         """Write something into the log that somebody should know."""
         ...
 
+    def note(self, text: str) -> None:
+        """Write something into the log for who looks for it."""
+        ...
+
     def reap(self, worker: Worker) -> None:
         """Close everything that was kept of a process that has exited."""
         ...
@@ -211,11 +215,14 @@ class Registry:
 
     def _made_known(self, model_queue: ModelQueue) -> ModelQueue:
         model_queue.cold_because = self.effects.why_cold(model_queue.model)
-        if model_queue.cold_because is None and self.settings.hard_budget:
-            model_queue.cold_because = (
-                "a hard memory budget is kept by looking at every process that loads a model"
-            )
+        if model_queue.cold_because:
+            self.say_cold(model_queue)
         return model_queue
+
+    def say_cold(self, model_queue: ModelQueue, *, aloud: bool = False) -> None:
+        """Write into the log why a model's workers are started cold; ``aloud``, and where warm ones were asked for."""
+        say = self.effects.warn if aloud or model_queue.model.start == "warm" else self.effects.note
+        say(f"model {model_queue.name}: its workers are started cold: {model_queue.cold_because}")
 
     def add(self, model_queue: ModelQueue) -> None:
         """Take a further instance of a model, made for its first job; begin to learn of it where that is wanted."""

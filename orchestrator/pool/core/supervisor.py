@@ -58,7 +58,7 @@ class Supervisor:
         self.templates = Templates(self.registry)
         self._termination = Termination(self.registry, self._outcomes, self._prefetch, self.templates)
         self._recovery = Recovery(self.registry, self._outcomes, self._termination)
-        self._memory = MemoryMonitor(self.registry, self._termination)
+        self._memory = MemoryMonitor(self.registry, self._termination, self.templates)
         self._dispatch = Dispatch(
             self.registry, self._outcomes, self._termination, self._prefetch, self.templates
         )

@@ -131,6 +131,10 @@ class PoolEffects:
         """Tell whoever reads the log."""
         log.warning("%s", text)
 
+    def note(self, text: str) -> None:
+        """Tell whoever looks into the log."""
+        log.info("%s", text)
+
     def draw_ticket(self) -> int:
         """Return an id that nobody can guess."""
         return next(self._tickets)

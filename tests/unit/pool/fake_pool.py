@@ -105,6 +105,7 @@ class FakePool:
         self.spawn_fails = 0
         self.host_is_short = 0
         self.warnings: list[str] = []
+        self.notes: list[str] = []
         self.oom = False
         self.need_mib = need_mib
         self.jobs: list[JobRecord] = []
@@ -152,6 +153,9 @@ class FakePool:
 
     def warn(self, text: str) -> None:
         self.warnings.append(text)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
     def draw_ticket(self) -> int:
         return 0

@@ -63,6 +63,8 @@ class Templates:
         model_queue.template = template
         registry.templates[template] = None
         registry.timers.set(template, now + registry.settings.start_timeout_s)
+        if registry.settings.hard_budget:
+            registry.sample_soon(now)  # it loads, and may take more than the budget has
 
     def look_after(self, now: float) -> None:
         """Retire templates that are not to be forked from any more. Called before starts are planned."""
@@ -118,6 +120,40 @@ class Templates:
         self.retire(template)
         return True
 
+    def read(self) -> int:
+        """Return the bytes that all templates hold now."""
+        for template in self._registry.templates:
+            template.rss_bytes = template.link.read_rss()
+        return sum(template.rss_bytes for template in self._registry.templates)
+
+    def any_loads(self) -> bool:
+        """Whether a template is loading."""
+        return any(template.ready_at is None for template in self._registry.templates)
+
+    def give_way(self, worker: Worker | None, budget: str) -> bool:
+        """All together are above the hard ``budget``: let one template go, where no worker would be better; say so.
+
+        First one that nobody works from and no job waits for, then one that loads, then that of the only ``worker``:
+        their models are cold then, and their workers have the whole budget for themselves.
+        """
+        for template in list(self._registry.templates):
+            if not template.workers and template.model_queue not in self._registry.queues_with_jobs:
+                self.retire(template)
+                return True
+        for template in list(self._registry.templates):
+            if template.ready_at is None:
+                self._go_cold(
+                    template.model_queue, f"its template does not fit into the hard memory budget of {budget}"
+                )
+                self._close(template)
+                self._registry.replan = True
+                return True
+        if worker is not None and worker.template is not None:
+            why = f"the hard memory budget of {budget} has no room for its template and a worker beside that"
+            self._go_cold(worker.template.model_queue, why)
+            self.retire(worker.template)
+        return False
+
     # ------------------------------------------------------------------ what a template says
 
     def loaded(self, template: Template, why_not: str, now: float) -> None:
@@ -129,6 +165,11 @@ class Templates:
             self._close(template)
             self._go_cold(model_queue, why_not)
             return
+        if not model_queue.said_warm:
+            model_queue.said_warm = True
+            registry.effects.note(
+                f"model {model_queue.name}: its workers are started warm, from process {template.link.pid}"
+            )
         template.ready_at = now
         template.rss_bytes = template.loaded_bytes = template.link.read_rss()
         registry.budget.adjust(template, int(template.loaded_bytes * GROWTH))
@@ -141,7 +182,7 @@ class Templates:
         if not was_ready:
             self._go_cold(model_queue, f"its template ended while it loaded: {words}")
         elif model_queue.template_limit.start_failed(now, words):
-            self._go_cold(model_queue, f"its templates died again and again: {words}")
+            self._go_cold(model_queue, f"its templates died again and again: {words}", broke=True)
 
     def timed_out(self, template: Template) -> None:
         """It has not reported in the time that a start may take."""
@@ -160,7 +201,7 @@ class Templates:
         # The job may have done that itself. To be forked is still the one thing that is new: it gets the benefit.
         worker.spares_job = True
         said = f"{reason}: {cause}" if cause else reason
-        self._go_cold(template.model_queue, f"the first worker of its template failed ({said})")
+        self._go_cold(template.model_queue, f"the first worker of its template failed ({said})", broke=True)
         self.retire(template)
 
     def worker_left(self, worker: Worker, reason: ExitReason, cause: str) -> None:
@@ -191,7 +232,8 @@ class Templates:
             template.link.close()
             registry.budget.release(template)
 
-    def _go_cold(self, model_queue: ModelQueue, why: str) -> None:
+    def _go_cold(self, model_queue: ModelQueue, why: str, *, broke: bool = False) -> None:
+        """Start cold from now on, and say it once: aloud where it was asked for, or where something ``broke``."""
         if model_queue.cold_because is None:
             model_queue.cold_because = why
-            self._registry.effects.warn(f"model {model_queue.name}: its workers are started cold: {why}")
+            self._registry.say_cold(model_queue, aloud=broke)
