@@ -139,7 +139,7 @@ def test_a_method_that_cannot_add_up_is_refused(lab: Lab) -> None:
     lab.write(experiment("any", "reuse", "recycle", iterations=8))
     done = lab.run("locate", lab.file, "--profile", "lab", "--method", "recycle")
     assert done.code == 2
-    assert "the experiments have reuse; recycle starts fresh processes" in done.err
+    assert "the experiments have reuse; recycle and warm start fresh processes" in done.err
     assert "in which nothing can add up" in done.err
 
 

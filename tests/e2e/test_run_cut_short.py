@@ -369,3 +369,26 @@ def test_a_damaged_line_in_the_middle_is_named_on_resume(lab: Lab) -> None:
     assert done.code == 2
     assert "iterations.jsonl, line 1: damaged" in done.err
     assert "Traceback" not in done.err
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="warm starts need /proc")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_a_cut_warm_series_leaves_no_template_and_goes_on_with_another(
+    lab: Lab, number: signal.Signals
+) -> None:
+    model = synthetic(job_ms=60, may_fork=True)
+    lab.write(experiment("a", "warm", iterations=ITERATIONS), models={"small": model})
+    child = start_and_pause(lab, 4)
+    assert any("template" in " ".join(each.cmdline()) for each in lab.workers())
+    child.send_signal(number)
+    child.wait(PATIENCE_S)
+    wait_until(lambda: not lab.workers(), within_s=NO_WORKER_S, what="no worker or template left")
+    done = lab.run("run", "--resume")
+    assert done.code == 0, done.err
+    check_readable(lab)
+    records = kept(lab)["warm"]
+    assert [each.iteration for each in records] == list(range(1, ITERATIONS + 1))
+    assert [each.steps[0].generation for each in records] == list(range(1, ITERATIONS + 1))
+    told = [each.iteration for each in records if each.steps[0].template is not None]
+    assert told == [1, 4], "the template of each of the two runs"
+    assert lab.result("a")["summary"]["warm"]["templates"]["small"]["started"] == 2

@@ -152,7 +152,7 @@ def _experiments(
         what = f"--method {', '.join(unknown)}: " if unknown else ""
         raise typer.BadParameter(
             f"{what}the experiments have {', '.join(known) or 'no method in one process'}; "
-            "recycle starts fresh processes, in which nothing can add up"
+            "recycle and warm start fresh processes, in which nothing can add up"
         )
     run = newest_run(results if results is not None else Path(plan.file).parent / "results", plan)
     return locate_plan(plan, schedule, tracer, methods=wanted, run=run, progress=_say), run
