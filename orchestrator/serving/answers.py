@@ -71,6 +71,8 @@ def _verbose(document: Document, request: TranscriptRequest) -> dict[str, Any]:
         answer["segments"] = [_segment(number, each) for number, each in enumerate(document.segments)]
     if request.words:
         answer["words"] = [_word(word) for word in document.words]
+    if request.subtitles:
+        answer["subtitles"] = {name: render(document, name) for name in ("srt", "vtt")}
     return answer
 
 

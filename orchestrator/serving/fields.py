@@ -65,6 +65,7 @@ class TranscriptRequest:
     response_format: ResponseFormat
     words: bool
     segments: bool
+    subtitles: bool
     stream: bool
 
     @property
@@ -82,7 +83,7 @@ def transcript_request(form: Form, offer: Offer) -> TranscriptRequest:
     model = offer.named(form.one("model"), offer.model)
     response_format = _format(form)
     asked = _granularities(form, response_format)
-    stream = _stream(form)
+    stream = _yes(form, "stream")
     if stream and response_format not in {"json", "text"}:
         message = f"stream=true gives text as it comes, no {response_format}; leave one of them out"
         raise ApiError(400, message, code="invalid_value", param="stream")
@@ -100,6 +101,7 @@ def transcript_request(form: Form, offer: Offer) -> TranscriptRequest:
         response_format=response_format,
         words="word" in asked,
         segments="segment" in asked or not asked,
+        subtitles=response_format == "verbose_json" and _yes(form, "subtitles"),
         stream=stream,
     )
 
@@ -167,10 +169,10 @@ def _granularities(form: Form, response_format: ResponseFormat) -> list[str]:
     return asked
 
 
-def _stream(form: Form) -> bool:
-    said = form.one("stream") or "false"
+def _yes(form: Form, name: str) -> bool:
+    said = form.one(name) or "false"
     if said.lower() not in _TRUE:
-        raise ApiError(400, f"stream {said[:40]!r}: true or false", code="invalid_value", param="stream")
+        raise ApiError(400, f"{name} {said[:40]!r}: true or false", code="invalid_value", param=name)
     return _TRUE[said.lower()]
 
 

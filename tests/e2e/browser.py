@@ -1,10 +1,11 @@
-"""A headless Chromium driven through chromedriver over plain HTTP: just what the report's tests need."""
+"""A headless Chromium driven through chromedriver over plain HTTP: just what the tests of pages need."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import subprocess
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,8 +36,23 @@ class Browser:
         session = self._ask("", {"capabilities": {"alwaysMatch": capabilities}})
         self._base += f"/{session['sessionId']}"
 
-    def open(self, page: Path) -> None:
-        self._ask("/url", {"url": page.as_uri()})
+    def open(self, page: Path | str) -> None:
+        """Open a file, or an address of this machine."""
+        self._ask("/url", {"url": page if isinstance(page, str) else page.as_uri()})
+
+    def choose(self, selector: str, file: Path) -> None:
+        """Choose a file in a form, as a person does."""
+        found = self._ask("/element", {"using": "css selector", "value": selector})
+        (element,) = found.values()
+        self._ask(f"/element/{element}/value", {"text": str(file)})
+
+    def until(self, condition: str, what: str) -> Any:
+        """Wait until an expression in the page is true; return its value."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not (value := self.run(f"return {condition}")):
+            assert time.monotonic() < deadline, f"not {what}: {self.run('return document.body.innerText')}"
+            time.sleep(0.02)
+        return value
 
     def run(self, script: str) -> Any:
         """Run a function body in the page and return what it returns."""
