@@ -55,7 +55,13 @@ class ConfigProblem:
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.key_path}: {self.problem}" + (f" ({self.hint})" if self.hint else "")
+        where = "" if self.of_the_file else f"{self.key_path}: "
+        return f"{where}{self.problem}" + (f" ({self.hint})" if self.hint else "")
+
+    @property
+    def of_the_file(self) -> bool:
+        """Whether it is about the file as a whole, so that no key of it is to blame."""
+        return self.key_path == "$"
 
     def __repr__(self) -> str:
         return f"ConfigProblem({self!s})"
@@ -67,8 +73,13 @@ class ConfigError(OrchestratorError):
     def __init__(self, file: str, problems: Sequence[ConfigProblem]) -> None:
         self.file = file
         self.problems = tuple(problems)
+        super().__init__(self._words())
+
+    def _words(self) -> str:
+        if len(self.problems) == 1 and self.problems[0].of_the_file:
+            return f"{self.file}: {self.problems[0]}"
         count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
-        super().__init__("\n".join([f"{file}: {count}", *(f"  {problem}" for problem in self.problems)]))
+        return "\n".join([f"{self.file}: {count}", *(f"  {problem}" for problem in self.problems)])
 
     @property
     def key_path(self) -> str:

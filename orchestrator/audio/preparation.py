@@ -140,9 +140,7 @@ def _opened(shown: str) -> Generator[int]:
     except FileNotFoundError:
         if url := url_in(shown):
             raise AudioError(url, *url_problem(url)) from None
-        raise AudioError(
-            shown, "there is no such file", "check the path; inside experiments.toml it counts from that file"
-        ) from None
+        raise AudioError(shown, "there is no such file", "check the path") from None
     except (OSError, ValueError) as error:
         if isinstance(error, OSError) and error.errno in _SHORT:
             raise _short(shown, error) from error

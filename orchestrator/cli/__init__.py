@@ -11,7 +11,9 @@ In reading order:
 - ``looked_into``: how ``top`` sees a command that works on recordings
 - ``transcription``: one recording after the other, kept, told and shown while it grows
 - ``run_options``: the flags of ``orchestrator run``: what each takes, and what ``--help`` says of it
-- ``located_after``: what ``run`` does about leaks: offer the command that locates them, or locate them
+- ``closing``: the last screen of ``run``: collects what the run knows, and has the display write it
+- ``located_after``: what ``run --locate`` does about leaks
+- ``ci``: what ``run`` leaves for a CI system beside its exit code
 - ``gated``: what a gate makes of a finished run: words on stderr, a JUnit file, an exit code
 - ``app``: the typer application: its root, and which error leads to which exit code
 - ``interrupts``: what ends a command from outside

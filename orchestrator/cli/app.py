@@ -30,7 +30,6 @@ app = typer.Typer(
     help="Run native speech engines in worker processes, measure their memory from outside, "
     "tell a leak from a pool.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # boxes and colours of --help would cost more than everything else it does
     cls=CommandsOnDemand,

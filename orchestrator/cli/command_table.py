@@ -27,6 +27,7 @@ SUMMARIES = {
     "doctor": "Show what is there and what is missing for each profile; exit 1 if the one asked for is not ready.",
     "engines": "List the engines: their tasks, where they come from, and the error of those that do not import.",
     "schema": "Print the JSON Schema of experiments.toml.",
+    "version": "Print the version; with --json also those of Python, system, file schemas and packages.",
     "init": "Write experiments.toml and samples into an empty folder.",
     "transcribe": "Transcribe recordings: text, JSON or subtitles.",
     "align": "Find when each word of a text is spoken in a recording.",

@@ -1,8 +1,7 @@
-"""What ``run`` does about leaks it has found: it offers the command that locates them, or locates them at once."""
+"""``run --locate``: locates the leaks that the run has found, at once."""
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,18 +14,6 @@ from orchestrator.config.types import Plan
 LEAKING = "leak"
 FRESH = ("recycle", "warm")
 """Methods whose processes are too short-lived for a leak to be located in."""
-
-
-def offer(plan: Plan, results: Path, judgements: Sequence[Judgement]) -> str:
-    """Return the command that locates the first leak of the run; empty where nothing in one process leaks."""
-    leak = next((each for each in judgements if each.verdict == LEAKING and each.method not in FRESH), None)
-    if leak is None:
-        return ""
-    words = ["orchestrator", "locate", plan.file, "--profile", plan.profile]
-    words += ["--only", leak.experiment, "--method", leak.series]
-    if results != Path(plan.file).parent / "results":
-        words += ["--results", str(results)]
-    return shlex.join(words)
 
 
 def locate_leaks(plan: Plan, results: Path, judgements: Sequence[Judgement], *, as_json: bool) -> None:

@@ -216,7 +216,7 @@ def check_models(named: Sequence[str], models: Sequence[Model]) -> None:
         if name not in known:
             raise EngineUnavailableError(
                 f"the profile has no model {name!r}; it has {', '.join(known) or 'none'}",
-                "name one of them by --model or --aligner, or add it to experiments.toml",
+                "name one of them by --model or --aligner",
             )
 
 

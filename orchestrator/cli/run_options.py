@@ -41,6 +41,12 @@ Gate = Annotated[
         help="leak: exit 1 on a leak, 4 if undecided; off: no gate, even if the file has a gate table."
     ),
 ]
+Annotations = Annotated[
+    Literal["github"] | None,
+    typer.Option(
+        "--annotations", help="github: print ::error and ::warning for each method that is not clean."
+    ),
+]
 Locate = Annotated[
     bool,
     typer.Option(

@@ -31,7 +31,7 @@ def choose_profile(
     environ: Mapping[str, str],
     exists: Callable[[str], bool] = os.path.exists,
 ) -> tuple[str, str]:
-    """Return the profile's name and the reason, ``"embedded: 3 model files are missing"``.
+    """Return the profile's name and the reason, ``"embedded: qwen3 lacks 3 model files"``.
 
     ``path`` is the experiments.toml, ``requested`` a profile's name or ``auto``, ``exists`` answers for
     absolute paths.
@@ -59,7 +59,7 @@ def choose_profile(
     lacking = _lacking(profile, folder_of(path), environ, exists)
     if lacking:
         name = FALLBACK if FALLBACK in names else next(name for name in names if name != PREFERRED)
-        return name, f"{name}: {lacking}"
+        return name, f"{name}: {PREFERRED} lacks {lacking}"
     count = len(_model_files(profile, folder_of(path)))
     return PREFERRED, f"{PREFERRED}: the library and {_counted(count, 'model file')} are there"
 
@@ -90,18 +90,18 @@ def library_of(model: ModelConfig, folder: Path, environ: Mapping[str, str]) -> 
 def _lacking(
     profile: ProfileConfig, folder: Path, environ: Mapping[str, str], exists: Callable[[str], bool]
 ) -> str:
-    """Return what keeps the profile from running, as half a sentence, or nothing."""
+    """Return what the profile lacks, or nothing."""
     found = [library_of(model, folder, environ) for model in profile.models.values()]
     libraries = dict.fromkeys(library for library in found if library)
-    parts = [f"{_shown(library, folder)} is not there" for library in libraries if not exists(library)]
+    parts = [_shown(library, folder) for library in libraries if not exists(library)]
     missing = [file for file in _model_files(profile, folder) if not exists(file)]
     if len(missing) == 1:
-        parts.append(f"{_shown(missing[0], folder)} is missing")
+        parts.append(_shown(missing[0], folder))
     elif missing:
-        parts.append(f"{len(missing)} model files are missing")
+        parts.append(f"{len(missing)} model files")
     if not profile.models:
-        parts.append(f"profile {PREFERRED} binds no models")
-    return ", and ".join(parts)
+        parts.append("models")
+    return " and ".join(parts)
 
 
 def _model_files(profile: ProfileConfig, folder: Path) -> list[str]:

@@ -20,11 +20,11 @@ from orchestrator.config.profile import absolute, choose_profile, folder_of
 from orchestrator.config.types import (
     Experiment,
     ExperimentConfig,
-    ExperimentDefaults,
     ExperimentsFile,
     MethodName,
     Plan,
     ProfileConfig,
+    ProfileExperiment,
     Series,
     Step,
 )
@@ -155,8 +155,9 @@ def _experiment(
     bindings: Bindings,
     overrides: Overrides,
 ) -> Experiment:
+    of_profile = profile.experiments.get(config.name, ProfileExperiment())
     layers = (
-        profile.experiments.get(config.name, ExperimentDefaults()),
+        of_profile,
         config,
         profile,
         file.defaults,
@@ -166,12 +167,13 @@ def _experiment(
         said = (getattr(layer, key) for layer in layers)
         return next((value for value in said if value is not None), DEFAULTS[key])
 
+    steps = _steps(config, profile, bindings)
     env: dict[str, str] = {}
     for layer in reversed(layers):
         env |= layer.env or {}
     return Experiment(
         name=config.name,
-        title=config.title or config.name,
+        title=_title(of_profile.title or config.title or config.name, steps),
         series=_series(config, _methods(overrides) or effective("methods"), env, overrides, bindings.folder),
         iterations=overrides.iterations or effective("iterations"),
         recycle_after=effective("recycle_after"),
@@ -181,8 +183,15 @@ def _experiment(
         timeout_s=float(effective("timeout_s")),
         stop=overrides.stop or effective("stop"),
         output=config.output or f"{config.name}_results.json",
-        steps=_steps(config, profile, bindings),
+        steps=steps,
     )
+
+
+def _title(said: str, steps: Sequence[Step]) -> str:
+    """Return the title with ``{model}`` replaced by what runs: the models' labels, of those without one the engines."""
+    models = [step.model for step in steps]
+    names = dict.fromkeys(model.engine if model.label == model.name else model.label for model in models)
+    return said.replace("{model}", " and ".join(names))
 
 
 def _methods(overrides: Overrides) -> list[MethodName]:

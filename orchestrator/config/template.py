@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import orchestrator
+from orchestrator.config.schema import schema_text
 from orchestrator.errors import ConfigError, ConfigProblem
 
 TEMPLATE_NAMES = (
@@ -24,6 +25,12 @@ TEMPLATE_NAMES = (
     "results/README.md",
 )
 """Files of a new folder, as paths in it. pyproject.toml puts each of them into the wheel."""
+
+SCHEMA_NAME = "experiments.schema.json"
+"""The schema of experiments.toml, which a new folder gets beside it: editors find it by the first line of the file."""
+
+_CHECKOUT_LINE = f"#:schema docs/{SCHEMA_NAME}\n".encode()
+_OWN_LINE = f"#:schema ./{SCHEMA_NAME}\n".encode()
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,11 @@ def start_folder(folder: Path, *, force: bool = False) -> NewFolder:
             hint = "take another folder, or --force to add the files that are not there yet"
             raise ConfigError(str(folder), [ConfigProblem("DIR", "the folder is not empty", hint)])
         for name, file in files.items():
-            _write(folder / name, name, file.read_bytes(), started)
+            content = file.read_bytes()
+            if content.startswith(_CHECKOUT_LINE):
+                content = _OWN_LINE + content.removeprefix(_CHECKOUT_LINE)
+            _write(folder / name, name, content, started)
+        _write(folder / SCHEMA_NAME, SCHEMA_NAME, schema_text().encode(), started)
     except OSError as error:
         said = f"cannot write {error.filename or folder}: {error.strerror or error}"
         raise ConfigError(str(folder), [ConfigProblem("DIR", said, "take another folder")]) from error

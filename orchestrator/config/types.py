@@ -216,7 +216,9 @@ class ExperimentConfig(ExperimentDefaults, frozen=True, kw_only=True):
     """A list of steps, done once per iteration, under each method: ``[[experiment]]``."""
 
     name: Annotated[Name, Meta(description="what --only and the results call it")]
-    title: Annotated[str, Meta(description="heading of its tables; default: its name")] = ""
+    title: Annotated[
+        str, Meta(description="heading of its tables; {model} is what ran, by its label; default: its name")
+    ] = ""
     output: (
         Annotated[
             str,
@@ -229,6 +231,12 @@ class ExperimentConfig(ExperimentDefaults, frozen=True, kw_only=True):
     ) = None
     steps: Annotated[list[StepConfig], Meta(min_length=1, description="jobs of one iteration, in order")]
     variants: Annotated[dict[Name, VariantConfig], Meta(description="the methods in other environments")] = {}
+
+
+class ProfileExperiment(ExperimentDefaults, frozen=True):
+    """What one experiment changes under a profile: ``[profiles.P.experiments.NAME]``."""
+
+    title: Annotated[str, Meta(description="heading of its tables under this profile")] | None = None
 
 
 class RunDefaults(ExperimentDefaults, frozen=True):
@@ -249,7 +257,7 @@ class ProfileConfig(RunDefaults, frozen=True, kw_only=True):
     models: Annotated[dict[Name, ModelConfig], Meta(description="by role or name")] = {}
     samples: Annotated[dict[Name, SampleConfig], Meta(description="by the name steps use")] = {}
     experiments: Annotated[
-        dict[Name, ExperimentDefaults], Meta(description="overrides by experiment, under this profile")
+        dict[Name, ProfileExperiment], Meta(description="overrides by experiment, under this profile")
     ] = {}
 
 

@@ -122,7 +122,7 @@ class _Look:
         asked = (self._answers.findings.get(identity(model)) for model in models)
         return [
             *look_at_libraries(models, self._folder, dt.datetime.now(dt.UTC)),
-            *look_at_models(models, self._hashes, hash_files=self._hash_files),
+            *look_at_models(models, self._hashes, hash_files=self._hash_files, folder=self._folder),
             *(finding for finding in asked if finding is not None),
             *look_at_samples(_samples(plan), self._templates),
             *look_at_tools(models),

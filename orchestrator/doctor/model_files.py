@@ -15,12 +15,18 @@ HASH_CHARACTERS = 12
 """Shown to people; programs get all 64."""
 
 
-def look_at_models(models: Iterable[BoundModel], hashes: HashCache, *, hash_files: bool) -> list[Finding]:
+def look_at_models(
+    models: Iterable[BoundModel], hashes: HashCache, *, hash_files: bool, folder: Path
+) -> list[Finding]:
     """Return a finding for each model that has a file (or a folder) of its own.
 
     Files are read only with ``hash_files``; else a hash is shown where one is remembered.
     """
-    return [_model(model, hashes, hash_files=hash_files) for model in models if model.file is not None]
+    return [
+        _model(model, hashes, hash_files=hash_files, folder=folder)
+        for model in models
+        if model.file is not None
+    ]
 
 
 def size_bytes(path: Path) -> int:
@@ -34,17 +40,17 @@ def size_bytes(path: Path) -> int:
     return path.stat().st_size
 
 
-def _model(model: BoundModel, hashes: HashCache, *, hash_files: bool) -> Finding:
+def _model(model: BoundModel, hashes: HashCache, *, hash_files: bool, folder: Path) -> Finding:
     path = Path(model.file or "")
     try:
         size = size_bytes(path)
     except FileNotFoundError:
-        return Finding("models", model.name, "problem", f"{path} is not there", get_model_file(model))
+        return Finding("models", model.name, "problem", f"{path} is not there", get_model_file(model, folder))
     except OSError as error:
         found = f"{path} cannot be read: {error.strerror or error}"
         return Finding("models", model.name, "problem", found, f"make it readable: chmod -R a+rX '{path}'")
     if size == 0:
-        return Finding("models", model.name, "problem", f"{path} is empty", get_model_file(model))
+        return Finding("models", model.name, "problem", f"{path} is empty", get_model_file(model, folder))
     digest = _digest(str(path), hashes, hash_files=hash_files)
     shown = f"sha256 {digest[:HASH_CHARACTERS]}…" if digest else "not hashed (--hash does)"
     found = f"{path}, {format_size(size)}, {shown}"

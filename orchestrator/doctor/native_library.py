@@ -13,7 +13,7 @@ from orchestrator.config.profile import LIBRARY_VARIABLE
 from orchestrator.config.sizes import format_size
 from orchestrator.doctor.elf_symbols import NotAnElfFileError, exported_functions, processor
 from orchestrator.doctor.finding import Finding
-from orchestrator.experiments.running.how_to_get import BUILD_CHECKOUT, build_library
+from orchestrator.experiments.running.how_to_get import build_library
 
 NEEDED = (
     "chatllm_create",
@@ -78,8 +78,7 @@ def _destroy(*, there: bool, folder: Path) -> Finding:
 
 def _build(path: Path, folder: Path) -> str:
     """Return the command that builds a library in the checkout; filling that comes first where it is empty."""
-    filled = (folder / "chatllm.cpp" / "CMakeLists.txt").is_file()
-    command = BUILD_CHECKOUT if filled else build_library(folder)
+    command = build_library(folder)
     if path.name and not path.is_relative_to(folder):
         return f"set {LIBRARY_VARIABLE} (or `library`) to a library that is there, or: {command}"
     return command

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from orchestrator.analysis.judging.decision import CLEAN
 from orchestrator.analysis.judging.judged import AgainstBaseline
 from orchestrator.report.summaries import LeakRate, ModelSummary, SeriesSummary
 
@@ -75,9 +76,14 @@ def leak_rate(summary: SeriesSummary) -> str:
     return rate_with_interval(summary.leak_rate)
 
 
+def verdict_words(verdict: str) -> str:
+    """Return a verdict as people read it: what it says of a leak first, its kind after it, ``no leak (plateau)``."""
+    return f"no leak ({verdict})" if verdict in CLEAN else verdict
+
+
 def verdict(summary: SeriesSummary) -> str:
-    """Return the judgement in one word; a dash where nothing was judged."""
-    return summary.judgement.verdict if summary.judgement else UNKNOWN
+    """Return the judgement, ``leak`` or ``no leak (plateau)``; a dash where nothing was judged."""
+    return verdict_words(summary.judgement.verdict) if summary.judgement else UNKNOWN
 
 
 def beyond_baseline(summary: SeriesSummary) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from orchestrator.analysis.judging.decision import CLEAN
 from orchestrator.analysis.judging.judged import AgainstBaseline, BeyondBaseline, CountJudgement, Judged
 from orchestrator.analysis.judging.judgement import Judgement
-from orchestrator.report.cells import number, with_interval
+from orchestrator.report.cells import number, verdict_words, with_interval
 
 CHANNELS: Mapping[str, str] = {
     "rss": "RSS",
@@ -40,9 +40,9 @@ PARTS: Mapping[str, str] = {
 
 EXPLANATIONS: Mapping[str, str] = {
     "leak": "leak: memory grows and is not given back",
-    "plateau": "plateau: it grew at first and then came to rest; no leak",
-    "flat": "flat: it does not grow beyond what is accepted; no leak",
-    "bounded": "bounded: it goes up and down within limits; no leak",
+    "plateau": "no leak (plateau): it grew at first and then came to rest",
+    "flat": "no leak (flat): it does not grow beyond what is accepted",
+    "bounded": "no leak (bounded): it goes up and down within limits",
     "slow-growth": "slow growth: it grows, but more and more slowly, less than is accepted, or not as a leak does",
     "inconclusive": "inconclusive: the readings are not enough to decide",
     "crashed": "crashed: it did not come to its end",
@@ -50,7 +50,7 @@ EXPLANATIONS: Mapping[str, str] = {
 }
 """Verdicts with what they mean, for a reader who sees a single series."""
 
-_DECLINES = "it declines; no leak"
+_DECLINES = "it declines"
 _CAN_DECLINE = ("bounded", "flat", "plateau")
 
 
@@ -63,7 +63,7 @@ def explanation(judged: Judged) -> str:
         and judged.verdict in _CAN_DECLINE
         and (judged.verdict == "bounded" or -(rate or 0.0) > (tolerance or 0.0))
     ):
-        return f"{judged.verdict}: {_DECLINES}"
+        return f"{verdict_words(judged.verdict)}: {_DECLINES}"
     return EXPLANATIONS[judged.verdict]
 
 
@@ -83,7 +83,8 @@ _COARSE = 0.1
 def short(judged: Judged) -> str:
     """Return the verdict and the growth on one line, with that of fresh processes; the verdict alone without a rate."""
     growth = growth_words(judged)
-    return f"{judged.verdict}: {growth}{_fresh(judged)}" if growth else judged.verdict
+    verdict = verdict_words(judged.verdict)
+    return f"{verdict}: {growth}{_fresh(judged)}" if growth else verdict
 
 
 def long(judged: Judged) -> list[str]:
@@ -234,7 +235,8 @@ def worth_telling(found: CountJudgement) -> bool:
 def count_words(name: str, found: CountJudgement) -> str:
     """Return ``descriptors: leak, 1.00 ± 0.00 per iteration (12 at first, 61 at last)``."""
     rate = plus_minus(found.rate_per_iteration, found.ci_low, found.ci_high)
-    return f"{name}: {found.verdict}, {rate} per iteration ({found.first} at first, {found.last} at last)"
+    verdict = verdict_words(found.verdict)
+    return f"{name}: {verdict}, {rate} per iteration ({found.first} at first, {found.last} at last)"
 
 
 def readings_words(judged: Judged) -> str:

@@ -46,12 +46,14 @@ def early_end(summary: SeriesSummary) -> str:
     return summary.sentence if summary.stopped == "settled" else ""
 
 
-def lever_lines(experiment: Experiment, summaries: Mapping[str, SeriesSummary]) -> list[Line]:
-    """Return a line for every lever that was pulled, in the order of the columns."""
+def lever_lines(
+    experiment: Experiment, summaries: Mapping[str, SeriesSummary], *, details: bool = True
+) -> list[Line]:
+    """Return a line for every lever that was pulled, in the order of the columns; else those of variants only."""
     return [
         Line(f"{method_name(series, summaries[series.key])}: {sentence}", "note")
         for series in columns_of(experiment)
-        if series.key in summaries
+        if series.key in summaries and (details or series.variant)
         for sentence in lever_sentences(summaries[series.key])
     ]
 

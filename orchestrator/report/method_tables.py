@@ -90,7 +90,9 @@ _OVERALL: NamedCells = (
 )
 
 
-def method_table(experiment: Experiment, summaries: Summaries, width: int | None = None) -> list[Line]:
+def method_table(
+    experiment: Experiment, summaries: Summaries, width: int | None = None, *, details: bool = True
+) -> list[Line]:
     """Return the table of an experiment with one model, footnotes and endings below it."""
     shape = shape_of(experiment)
     rows = {Shape.BENCHMARK: _BENCHMARK, Shape.ALIGNMENT: _ALIGNMENT}.get(shape, _COMPARISON)
@@ -105,17 +107,19 @@ def method_table(experiment: Experiment, summaries: Summaries, width: int | None
         BLANK,
         *_by_method(experiment, summaries, rows, width),
         *remarks.text_at_once(zip(names, columns, strict=True)),
-        *_footnotes(experiment, summaries),
+        *_footnotes(experiment, summaries, details=details),
     ]
 
 
-def overall_memory(experiment: Experiment, summaries: Summaries, width: int | None = None) -> list[Line]:
+def overall_memory(
+    experiment: Experiment, summaries: Summaries, width: int | None = None, *, details: bool = True
+) -> list[Line]:
     """Return the memory of an experiment with several models, from before the first load to the end."""
     return [
         *title_block("Overall Memory", width),
         *_by_method(experiment, summaries, _OVERALL, width),
         *remarks.baseline_growth(experiment),
-        *_footnotes(experiment, summaries),
+        *_footnotes(experiment, summaries, details=details),
     ]
 
 
@@ -145,15 +149,15 @@ def _by_method(
     return table("Metric", [method_name(series, summary) for series, summary in shown], cells, width)
 
 
-def _footnotes(experiment: Experiment, summaries: Summaries) -> list[Line]:
+def _footnotes(experiment: Experiment, summaries: Summaries, *, details: bool) -> list[Line]:
     columns = columns_of(experiment)
     return [
         *remarks.sampled_peak(summaries.values()),
         *remarks.missing_rates(experiment, summaries),
         *remarks.baseline_boundary(experiment, summaries),
         *warm_lines(experiment, summaries),
-        *early_end_lines(experiment, summaries),
-        *verdict_lines(experiment, summaries),
-        *lever_lines(experiment, summaries),
+        *(early_end_lines(experiment, summaries) if details else ()),
+        *verdict_lines(experiment, summaries, details=details),
+        *lever_lines(experiment, summaries, details=details),
         *remarks.endings(columns, summaries),
     ]

@@ -13,7 +13,11 @@ from orchestrator.report.summaries import SeriesSummary
 
 
 def experiment_tables(
-    experiment: Experiment, summaries: Mapping[str, SeriesSummary], width: int | None = None
+    experiment: Experiment,
+    summaries: Mapping[str, SeriesSummary],
+    width: int | None = None,
+    *,
+    details: bool = True,
 ) -> list[Line]:
     """Return the tables of ``experiment`` in the original study's look, with the baseline's column.
 
@@ -21,13 +25,14 @@ def experiment_tables(
         experiment: What was run; its shape decides which tables there are.
         summaries: By series key. A series without a summary did not run.
         width: Cells of the terminal; None sets no limit (for files and pipes).
+        details: Also what stands behind each verdict: reasons, parts, what the levers have shown, early ends.
     """
     if not shape_of(experiment).several_models:
-        return method_table(experiment, summaries, width)
+        return method_table(experiment, summaries, width, details=details)
     return [
         *model_tables(experiment, summaries, width),
         BLANK,
-        *overall_memory(experiment, summaries, width),
+        *overall_memory(experiment, summaries, width, details=details),
     ]
 
 

@@ -31,7 +31,15 @@ END_S = 10.0
 """Five times the two seconds in which an interrupted run promises to end."""
 NO_WORKER_S = 5.0
 
-SETTINGS = ("INFERENCE_THREADS", "CONTEXT_LENGTH", "ASR_LANGUAGE", "CHATLLM_LIB", "COLUMNS", "PYTHONPATH")
+SETTINGS = (
+    "INFERENCE_THREADS",
+    "CONTEXT_LENGTH",
+    "ASR_LANGUAGE",
+    "CHATLLM_LIB",
+    "COLUMNS",
+    "PYTHONPATH",
+    "GITHUB_STEP_SUMMARY",
+)
 
 
 @dataclass(frozen=True)

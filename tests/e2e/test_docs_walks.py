@@ -49,6 +49,7 @@ class Walk:
     def step(self, snippet: Snippet) -> None:
         """Do what a block says; a block without a language is for looking at."""
         if snippet.file_name:
+            (self.folder / snippet.file_name).parent.mkdir(parents=True, exist_ok=True)
             (self.folder / snippet.file_name).write_text(snippet.text, "utf-8")
         elif snippet.language == "python":
             self.python(snippet)

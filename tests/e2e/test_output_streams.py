@@ -34,6 +34,8 @@ CASES = {
     "engines": ["engines"],
     "engines --json": ["engines", "--json"],
     "schema": ["schema"],
+    "version": ["version"],
+    "version --json": ["version", "--json"],
     "init": ["init", FRESH],
     "transcribe": ["transcribe", "tone.wav", "--profile", "lab", "--workers", "1"],
     "transcribe --format json": [

@@ -80,7 +80,7 @@ def test_a_variant_says_what_its_setting_changes(lab: Lab) -> None:
         experiment("a", "recreate", "reuse", iterations=24, variants=variants),
         models={"small": synthetic(leak_kib_per_job=512, job_ms=2)},
     )
-    done = lab.run("run")
+    done = lab.run("run", "-v")
     assert done.code == 0, done.err
     summary = lab.result("a")["summary"]
     found = summary["reuse@one-arena"]["levers"]["variant"]

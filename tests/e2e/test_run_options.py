@@ -165,7 +165,7 @@ def test_the_profile_is_the_first_thing_said_and_in_every_result_file(lab: Lab) 
     done = lab.run("run")
     assert done.code == 0, done.err
     reason = done.log[0]
-    assert reason.startswith("embedded: chatllm.cpp/bindings/libchatllm.so is not there, and models/gone.bin")
+    assert reason.startswith("embedded: qwen3 lacks chatllm.cpp/bindings/libchatllm.so and models/gone.bin")
     assert lab.result("a")["profile"] == "embedded"
     assert lab.result("a")["config"]["profile_reason"] == reason
     assert lab.manifest().profile_reason == reason

@@ -82,7 +82,7 @@ def test_the_trim_is_held_against_what_memory_had_grown_by() -> None:
     assert trim.share == pytest.approx(5 / 6)
     assert summaries["recycle"].levers.trim is None
     text = as_text(experiment_tables(about, summaries))
-    assert "Reuse: a heap trim after the last iteration gave back 50.0 MB" in text
+    assert "Reuse: 50.0 MB was the allocator's cache and came back with a trim" in text
 
 
 def test_of_a_variant_only_what_it_changes_is_told() -> None:

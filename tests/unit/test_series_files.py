@@ -286,7 +286,7 @@ def test_a_series_that_declines_is_said_to(pace, tmp_path):
     noise = np.random.default_rng(1).normal(0, 0.2, 60)
     rows = [(n, 400 - pace * n + noise[n]) for n in range(60)]
     lines = finding_lines(judge_measured(read_csv(table(tmp_path / "a.csv", rows, "iteration,rss_mb"))))
-    assert lines[1].text.endswith(": it declines; no leak")
+    assert lines[1].text.endswith("no leak (bounded): it declines")
     assert not any("up and down" in line.text or "came to rest" in line.text for line in lines)
 
 

@@ -12,22 +12,22 @@ COMPARISON = """\
 Comparison Results (10 iterations)
 ======================================================================
 
-Metric                          Destroy+Recreate     Restart()  Recycle (baseline)
-----------------------------------------------------------------------------------
-Initial Memory (MB)                      1356.05       1356.05               13.00
-Final Memory (MB)                        1418.42       1356.05               13.00
-Memory Growth (MB)                         62.37          0.00                0.00
-Growth Rate (MB/iter)                       6.24          0.00                0.00
-Avg TTFT (ms)                             400.00        400.00              400.00
-Avg Speed (chars/sec)                      50.00         50.00               50.00
-Final WER (%)                               0.00          0.00                0.00
-----------------------------------------------------------------------------------
-Leak rate (MB/iter, 95 %)            6.93 ± 0.00   0.00 ± 0.00         0.00 ± 0.00
-Beyond baseline (MB/iter)            6.93 ± 0.00   0.00 ± 0.00                   –
-Above a fresh process (MB)               1405.42       1343.05                   –
-Verdict                                     leak          flat                flat
-Peak Memory (MB)                         1418.42       1356.05               13.00
-Final CER (%)                               0.00          0.00                0.00
+Metric                          Destroy+Recreate       Restart()  Recycle (baseline)
+------------------------------------------------------------------------------------
+Initial Memory (MB)                      1356.05         1356.05               13.00
+Final Memory (MB)                        1418.42         1356.05               13.00
+Memory Growth (MB)                         62.37            0.00                0.00
+Growth Rate (MB/iter)                       6.24            0.00                0.00
+Avg TTFT (ms)                             400.00          400.00              400.00
+Avg Speed (chars/sec)                      50.00           50.00               50.00
+Final WER (%)                               0.00            0.00                0.00
+------------------------------------------------------------------------------------
+Leak rate (MB/iter, 95 %)            6.93 ± 0.00     0.00 ± 0.00         0.00 ± 0.00
+Beyond baseline (MB/iter)            6.93 ± 0.00     0.00 ± 0.00                   –
+Above a fresh process (MB)               1405.42         1343.05                   –
+Verdict                                     leak  no leak (flat)      no leak (flat)
+Peak Memory (MB)                         1418.42         1356.05               13.00
+Final CER (%)                               0.00            0.00                0.00
 Recycle (baseline) read after infer, as Restart(): 0.00 ± 0.00 MB/iter.
 Destroy+Recreate: leak: anonymous and shared memory grows by 6.93 ± 0.00 MB per iteration; fresh processes by 0.00
     beyond fresh processes: anonymous and shared memory 6.93 ± 0.00, RSS 6.93 ± 0.00 MB per iteration
@@ -57,7 +57,7 @@ Growth Rate (MB/iter)                       0.00                0.00
 Leak rate (MB/iter, 95 %)            0.00 ± 0.00         0.00 ± 0.00
 Beyond baseline (MB/iter)            0.00 ± 0.00                   –
 Above a fresh process (MB)                  0.00                   –
-Verdict                                     flat                flat
+Verdict                           no leak (flat)      no leak (flat)
 ¹ all text came at once, so there is no speed and TTFT is the total time."""
 
 ALIGNMENT = """\
@@ -65,21 +65,21 @@ ALIGNMENT = """\
 Comparison Results Summary
 ======================================================================
 
-Metric                          Destroy+Recreate     Restart()  Recycle (baseline)
-----------------------------------------------------------------------------------
-Initial Memory (MB)                       100.00        100.00              100.00
-Final Memory (MB)                         100.00        100.00              100.00
-Memory Growth (MB)                          0.00          0.00                0.00
-Growth Rate (MB/iter)                       0.00          0.00                0.00
-----------------------------------------------------------------------------------
-Avg TTFT (ms)                             400.00        400.00              400.00
-Avg Speed (chars/sec)                      50.00         50.00               50.00
-----------------------------------------------------------------------------------
-Leak rate (MB/iter, 95 %)            0.00 ± 0.00   0.00 ± 0.00         0.00 ± 0.00
-Beyond baseline (MB/iter)            0.00 ± 0.00   0.00 ± 0.00                   –
-Above a fresh process (MB)                  0.00          0.00                   –
-Verdict                                     flat          flat                flat
-Peak Memory (MB)                          100.00        100.00              100.00
+Metric                          Destroy+Recreate       Restart()  Recycle (baseline)
+------------------------------------------------------------------------------------
+Initial Memory (MB)                       100.00          100.00              100.00
+Final Memory (MB)                         100.00          100.00              100.00
+Memory Growth (MB)                          0.00            0.00                0.00
+Growth Rate (MB/iter)                       0.00            0.00                0.00
+------------------------------------------------------------------------------------
+Avg TTFT (ms)                             400.00          400.00              400.00
+Avg Speed (chars/sec)                      50.00           50.00               50.00
+------------------------------------------------------------------------------------
+Leak rate (MB/iter, 95 %)            0.00 ± 0.00     0.00 ± 0.00         0.00 ± 0.00
+Beyond baseline (MB/iter)            0.00 ± 0.00     0.00 ± 0.00                   –
+Above a fresh process (MB)                  0.00            0.00                   –
+Verdict                           no leak (flat)  no leak (flat)      no leak (flat)
+Peak Memory (MB)                          100.00          100.00              100.00
 Recycle (baseline) read after infer, as Restart(): 0.00 ± 0.00 MB/iter."""
 
 MODELS = """\

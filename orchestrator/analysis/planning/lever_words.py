@@ -105,15 +105,11 @@ def trim_sentence(found: TrimEffect) -> str:
             "memory had grown by: what is left is in use, or held where a trim cannot reach it"
         )
     if growth < _SMALLEST_RELEASE_MB:
-        return f"a heap trim after the last iteration gave back {released:.1f} MB: so much was held, but free"
-    said = f"a heap trim after the last iteration gave back {released:.1f} MB, memory had grown by {growth:.1f}: "
+        return f"{released:.1f} MB was the allocator's cache and came back with a trim; nothing had grown"
+    said = f"{released:.1f} MB was the allocator's cache and came back with a trim"
     if found.leak_mb is not None:
-        kept = "what came back was memory that the allocator had kept"
-        return (
-            said
-            + f"{kept}; {_number(found.leak_mb)} MB per iteration did not come back, and that is the leak"
-        )
-    return said + "what came back was kept for reuse, not leaked"
+        return f"{said}; {_number(found.leak_mb)} MB per iteration did not"
+    return f"{said}, where memory had grown by {growth:.1f} MB"
 
 
 def _growing(found: LoadSplit) -> str:

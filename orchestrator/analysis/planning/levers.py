@@ -130,8 +130,8 @@ class LoadSplit(msgspec.Struct, frozen=True, kw_only=True):
 class TrimEffect(msgspec.Struct, frozen=True):
     """What the one heap trim after the last reading gave back, and what memory had grown by; MB.
 
-    ``leak_mb`` is the rate per iteration of what is still in use, where the verdict is a leak. A trim gives back
-    what the allocator kept, so it says nothing against that leak.
+    ``leak_mb`` is the rate per iteration of what a trim cannot give back (the live heap, memory outside malloc), where
+    the verdict is a leak. A trim gives back what the allocator kept, so it says nothing against that leak.
     """
 
     released_mb: float

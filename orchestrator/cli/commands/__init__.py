@@ -17,6 +17,7 @@ In reading order:
 - ``schema_command``: ``orchestrator schema``: the JSON Schema of experiments.toml, for editors
 - ``serve_command``: ``orchestrator serve``: a speech service over HTTP
 - ``top_command``: ``orchestrator top``: a live view of a pool or batch that is running
+- ``version_command``: ``orchestrator version``: what a bug report needs to name
 - ``watch_command``: ``orchestrator watch``
 - ``align_command``: ``orchestrator align``: print when each word of a text is spoken in a recording
 - ``subtitles_command``: ``orchestrator subtitles``: documents in JSON, rendered again

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
+import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
@@ -40,6 +41,7 @@ def run(  # noqa: PLR0917 - typer wants one parameter a flag
     report: flag.Report = True,
     gate: flag.Gate = None,
     junit: flag.Junit = None,
+    annotations: flag.Annotations = None,
     locate: flag.Locate = False,
 ) -> None:
     """Run the experiments of FILE and print their tables."""
@@ -65,13 +67,13 @@ def run(  # noqa: PLR0917 - typer wants one parameter a flag
         if dry_run:
             from orchestrator.cli.terminal.dry_run import show_plan
 
-            show_plan(plan, folder)
-            return ExitCode.DONE
+            return ExitCode.DONE if show_plan(plan, folder) else ExitCode.NOTHING_RAN
         from orchestrator.cli.gated import Gated
         from orchestrator.cli.terminal.display import Wanted
 
         wanted, gated = Wanted(verbose, quiet, as_json), Gated(plan.gate, gate, junit)
-        return _run(plan, folder, wanted, gated, resume=resume, report=report, locate=locate)
+        after = _After(gated=gated, report=report, locate=locate, annotations=annotations)
+        return _run(plan, folder, wanted, after, resume=resume)
 
     raise typer.Exit(interruptible(work))
 
@@ -103,31 +105,44 @@ def _plan(file: Path, **flags: object) -> Plan:
     return resolve(load_file(file), file, overrides, os.environ, physical_cores())
 
 
-def _run(
-    plan: Plan, folder: Path, wanted: Wanted, gated: Gated, *, resume: bool, report: bool, locate: bool
-) -> ExitCode:
-    from orchestrator.cli.located_after import locate_leaks, offer
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _After:
+    """What is done with a run that has ended."""
+
+    gated: Gated
+    report: bool
+    locate: bool
+    annotations: Literal["github"] | None
+
+
+def _run(plan: Plan, folder: Path, wanted: Wanted, after: _After, *, resume: bool) -> ExitCode:
+    from orchestrator.cli.ci import add_step_summary, annotate
+    from orchestrator.cli.closing import closing_of
+    from orchestrator.cli.located_after import locate_leaks
     from orchestrator.cli.terminal.display_choice import make_display
+    from orchestrator.cli.terminal.progress import duration
     from orchestrator.experiments.running.runner import run_plan
     from orchestrator.experiments.storage.run_folder import ResultsFolder
     from orchestrator.process.host.interpreter import worker_python
 
     worker_python()  # without one no method could run: one sentence instead of one a method
+    began = time.monotonic()
     with make_display(wanted) as display:
         outcome = run_plan(plan, ResultsFolder(folder), display, resume=resume)
-        if report and outcome != "nothing ran":
-            _write_report(folder)
-    if outcome != "nothing ran" and not wanted.quiet:
-        print(f"plan: orchestrator plan {shlex.quote(str(folder))}", file=sys.stderr)
-    if locate:
+        took = duration(time.monotonic() - began)
+        page = _write_report(folder) if after.report and outcome != "nothing ran" else None
+    if after.locate:
         locate_leaks(plan, folder, display.judgements, as_json=wanted.json)
-    code = gated.check(display.judgements)
-    if not (locate or wanted.quiet) and (command := offer(plan, folder, display.judgements)):
-        print(f"where it leaks: {command}", file=sys.stderr)
+    code = after.gated.check(display.judgements)
+    closing = closing_of(plan, folder, display, took=took, report=page, located=after.locate)
+    add_step_summary(closing, os.environ)
+    if after.annotations is not None:
+        annotate(closing.rows, plan.file, sys.stderr if wanted.json else sys.stdout, os.environ)
+    display.close_with(closing)
     return ExitCode.NOTHING_RAN if outcome == "nothing ran" else code
 
 
-def _write_report(folder: Path) -> None:
+def _write_report(folder: Path) -> Path | None:
     """Write the page of the run that has just ended. A page that cannot be made costs no run its exit code."""
     from orchestrator.errors import ResultsError
     from orchestrator.experiments.reporting.run_report import build_report, find_run
@@ -136,5 +151,5 @@ def _write_report(folder: Path) -> None:
         paths = build_report(find_run(folder))
     except ResultsError as error:
         print(f"no report: {error}", file=sys.stderr)
-    else:
-        print(f"report: {paths.html}", file=sys.stderr)
+        return None
+    return paths.latest or paths.html

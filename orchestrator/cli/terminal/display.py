@@ -17,9 +17,12 @@ from typing import Self, TextIO
 from orchestrator.analysis.judging.judgement import Judgement
 from orchestrator.cli.terminal.screen import Screen
 from orchestrator.config.types import Experiment, Plan
+from orchestrator.experiments.judging.readings import leak_series_mb
 from orchestrator.experiments.running.observer import RunObserver
 from orchestrator.experiments.storage.records import NOT_POSSIBLE, SeriesRecords
 from orchestrator.files.writing import to_json
+from orchestrator.report.closing.last_screen import Closing, last_screen, plain
+from orchestrator.report.closing.rows import ClosingRow, closing_rows
 from orchestrator.report.headers import experiment_header
 from orchestrator.report.layout import BLANK, Line
 from orchestrator.report.names import method_name
@@ -52,6 +55,10 @@ class Display(RunObserver):
         self._profile = ""
         self.judgements: list[Judgement] = []
         """Those of the experiments that have ended, in their order."""
+        self.rows: list[ClosingRow] = []
+        """The rows of their methods on the last screen."""
+        self.missing: Mapping[tuple[str, str], Sequence[str]] = {}
+        """Each thing that is missing and how to get it, with the experiments that lack it."""
         self._for_people = not (wanted.json and wanted.quiet)
 
     def __enter__(self) -> Self:
@@ -68,6 +75,10 @@ class Display(RunObserver):
     def say(self, line: Line) -> None:
         """Write one line of log."""
         self.log.write([line])
+
+    def lacking(self, found: Mapping[tuple[str, str], Sequence[str]]) -> None:
+        """Keep it for the last screen; the notes of ``run_started`` say it first."""
+        self.missing = found
 
     def run_started(self, plan: Plan, run_dir: str, notes: Sequence[str]) -> None:
         """Say which profile was taken and why, and what else there is to know."""
@@ -96,13 +107,36 @@ class Display(RunObserver):
         """Write the tables, and with JSON the summaries as one object on a line."""
         self.close()
         self.judgements += [each.judgement for each in summaries.values() if each.judgement is not None]
+        self._keep_for_the_end(experiment, records, summaries)
         if self._for_people:
-            tables = experiment_tables(experiment, summaries, self.data.width)
+            details = self.wanted.verbose
+            tables = experiment_tables(experiment, summaries, self.data.width, details=details)
             self.data.write([*tables, BLANK, Line(f"Results saved to {output}")])
         if self._json_out is not None:
             found = {"experiment": experiment.name, "title": experiment.title, "profile": self._profile}
             report = to_json({**found, "output": output, "summary": summaries})
             self._json_out.write_json(report)
+
+    def _keep_for_the_end(
+        self,
+        experiment: Experiment,
+        records: Mapping[str, SeriesRecords],
+        summaries: Mapping[str, SeriesSummary],
+    ) -> None:
+        readings = {
+            series.key: leak_series_mb(series.method, records[series.key].iterations)
+            for series in experiment.series
+            if series.key in records
+        }
+        self.rows += closing_rows(experiment, summaries, readings)
+
+    def close_with(self, closing: Closing) -> None:
+        """Write the last screen, where the tables went; with ``--quiet`` only what came out."""
+        if not self._for_people:
+            return
+        if self.wanted.quiet:
+            closing = Closing(closing.rows, closing.took)
+        self.data.write(last_screen(closing, self.data.width), plain=plain)
 
     def run_ended(self, run_dir: str, outputs: Sequence[str], outcome: str) -> None:
         """Say how the run ended and where its raw data is."""

@@ -7,7 +7,7 @@ a character its encoding lacks becomes a question mark instead of an error.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
 
@@ -46,13 +46,25 @@ class Screen:
         """Cells of a terminal's line; None where lines may be as long as they are."""
         return self.console.width if self.is_terminal else None
 
-    def write(self, lines: Iterable[Line]) -> None:
-        """Print lines, flushed: a reader at the other end of a pipe sees them as they come."""
+    def write(self, lines: Iterable[Line], *, plain: Callable[[str], str] | None = None) -> None:
+        """Print lines, flushed: a reader at the other end of a pipe sees them as they come.
+
+        ``plain`` puts other characters in the place of those that the stream's encoding lacks.
+        """
         for line in lines:
+            if plain is not None and not self._can_encode(line.text):
+                line = line._replace(text=plain(line.text))  # noqa: PLW2901 - the same line in other letters
             if self.is_terminal:
                 self.console.print(line.text.rstrip(), style=STYLES[line.role] or None, soft_wrap=True)
             else:
                 self.write_text(line.text.rstrip())
+
+    def _can_encode(self, text: str) -> bool:
+        try:
+            text.encode(self._stream.encoding or "utf-8")
+        except UnicodeEncodeError:
+            return False
+        return True
 
     def write_text(self, text: str) -> None:
         """Print one plain line."""

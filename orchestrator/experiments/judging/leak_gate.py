@@ -27,6 +27,7 @@ from orchestrator.analysis.judging.judgement import Judgement
 from orchestrator.config.types import GateConfig
 from orchestrator.experiments.judging.readings import FRESH_METHODS
 from orchestrator.report import judged_words as words
+from orchestrator.report.cells import verdict_words
 
 GateWord = Literal["passed", "broken", "inconclusive"]
 About = Literal["memory", "descriptors", "threads"]
@@ -95,7 +96,7 @@ def _count(gate: GateConfig, judged: Judgement, about: About, found: CountJudgem
     if found is None:
         word, reason = _settled(gate, "inconclusive"), f"{about}: not counted throughout"
     elif found.verdict in CLEAN:
-        word, reason = "passed", f"{about}: {found.verdict}"
+        word, reason = "passed", f"{about}: {verdict_words(found.verdict)}"
     else:
         word = "broken" if found.verdict == "leak" else _settled(gate, "inconclusive")
         reason = words.count_words(about, found)
@@ -104,7 +105,7 @@ def _count(gate: GateConfig, judged: Judgement, about: About, found: CountJudgem
 
 def _by_verdict(judged: Judgement) -> tuple[GateWord, str]:
     if judged.verdict in CLEAN:
-        return "passed", judged.verdict
+        return "passed", verdict_words(judged.verdict)
     if judged.verdict == "leak":
         left = f"; {judged.abandoned}" if judged.abandoned else ""
         return "broken", words.short(judged) + left
@@ -114,7 +115,7 @@ def _by_verdict(judged: Judgement) -> tuple[GateWord, str]:
 def _by_rate(judged: Judgement, limit: float) -> tuple[GateWord, str]:
     """Compare both intervals with the limit; a clean verdict passes where the limit is no finer than it."""
     if judged.verdict in CLEAN and judged.tolerance is not None and judged.tolerance <= limit:
-        return "passed", judged.verdict
+        return "passed", verdict_words(judged.verdict)
     bounds = ((judged.ci_low, judged.ci_high), (judged.rss_ci_low, judged.rss_ci_high))
     said = f"{words.growth_words(judged) or 'no rate'}; the limit is {limit:g}"
     if all(high is not None and high <= limit for _, high in bounds):

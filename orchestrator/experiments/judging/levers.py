@@ -34,6 +34,8 @@ _CHANNELS: tuple[tuple[Literal["live", "rss"], Literal["heap", "rss"]], ...] = (
     ("live", "heap"),
     ("rss", "rss"),
 )
+_NOT_GIVEN_BACK = ("live", "nonmalloc")
+"""Channels that a heap trim leaves as they are."""
 _KEEP_A_MODEL = ("restart", "reuse")
 
 
@@ -162,6 +164,7 @@ def _trim(series: Series, records: SeriesRecords, summaries: Summaries) -> TrimS
     judged = summaries[series.key].judgement
     leak = None
     if judged is not None and judged.verdict == "leak":
-        leak = judged.heap_rate_mb_per_iteration
+        in_use = judged.rate_channel in _NOT_GIVEN_BACK
+        leak = judged.rate_mb_per_iteration if in_use else judged.heap_rate_mb_per_iteration
     found = TrimEffect(released, (before.rss_anon - first) / MB, leak)
     return TrimSummary(**msgspec.structs.asdict(found), share=found.share, sentence=trim_sentence(found))

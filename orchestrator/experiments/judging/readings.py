@@ -56,6 +56,13 @@ def boundary_readings(iterations: Sequence[IterationRecord], boundary: Boundary)
     return [counted(step.readings, boundary, step.start) for step in steps if boundary in step.readings]
 
 
+def leak_series_mb(method: MethodName, iterations: Sequence[IterationRecord]) -> list[float]:
+    """Return the readings that a series is judged by, in MB and in the order of its iterations; empty without any."""
+    in_order = sorted(iterations, key=lambda record: record.iteration)
+    series = memory_series(boundary_readings(in_order, read_boundary(method, in_order)))
+    return [] if series is None else series.leak_series.tolist()
+
+
 def seconds_an_iteration(iterations: Sequence[IterationRecord]) -> float | None:
     """Return the median time from the start of one iteration to that of the next; None with fewer than two.
 

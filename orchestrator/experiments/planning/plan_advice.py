@@ -214,7 +214,7 @@ def _retention(
     if held < MOST_OF * figures.growth_mb:
         return
     held = min(held, figures.growth_mb)
-    yield f"{held:.3g} of {figures.growth_mb:.3g} MB per job is free memory that the allocator holds, not a leak"
+    yield f"{held:.3g} of {figures.growth_mb:.3g} MB per job is free memory that the allocator holds, no part of a leak"
     if trimmed is None:
         if not any(TRIM_SETTING in lever.environment for lever in levers):
             yield f"A variant with {TRIM_SETTING}=131072 would show what giving it back costs"

@@ -7,7 +7,7 @@ a library that crashes on import is a reason like any other.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,6 +30,9 @@ from orchestrator.process.warm.engines import why_cold
 from orchestrator_worker.protocol import Check, Checked, Unloading
 
 CHECK_TIMEOUT_S = 120.0
+_PATHS_COUNT = (
+    "put the recording there, or correct `audio` in experiments.toml: relative paths count from that file"
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,8 @@ class Availability:
 
     ``audio`` is prepared audio by the sample's name; ``allocators`` are the libraries that variants preload, by what
     the plan calls them, and ``missing_allocators`` those that cannot be. ``unloading`` says by :func:`identity` how a
-    model is to be unloaded, ``cold`` why one cannot be started warm.
+    model is to be unloaded, ``cold`` why one cannot be started warm. ``parts`` has each missing thing once, with the
+    names of those who lack it.
     """
 
     audio: Mapping[str, PreparedAudio]
@@ -67,6 +71,7 @@ class Availability:
     missing_allocators: Mapping[str, Missing] = field(default_factory=dict[str, Missing])
     unloading: Mapping[str, Unloading] = field(default_factory=dict[str, Unloading])
     cold: Mapping[str, str] = field(default_factory=dict[str, str])
+    parts: Mapping[Missing, Sequence[str]] = field(default_factory=dict[Missing, Sequence[str]])
 
     def lacking(self, experiment: Experiment, series: Series) -> Missing | None:
         """Return what keeps a series from running; None when nothing does."""
@@ -95,6 +100,7 @@ def look(plan: Plan, cache_dir: Path) -> Availability:
     bad_models, checked = _check_models(plan.experiments, Path(plan.file).parent)
     unloading: dict[str, Unloading] = {key: answer.unloading for key, answer in checked.items()}
     missing: dict[str, Missing] = {}
+    parts: dict[Missing, list[str]] = {}
     for experiment in plan.experiments:
         reasons = dict.fromkeys(
             reason
@@ -105,15 +111,17 @@ def look(plan: Plan, cache_dir: Path) -> Availability:
             )
             if reason is not None
         )
+        for reason in reasons:
+            parts.setdefault(reason, []).append(experiment.name)
         if reasons:
             missing[experiment.name] = Missing(
                 " and ".join(reason.what for reason in reasons),
                 "\n".join(dict.fromkeys(reason.how_to_get_it for reason in reasons if reason.how_to_get_it)),
             )
     allocators, bad_allocators = _allocators(plan.experiments)
-    return Availability(
-        audio, missing, allocators, bad_allocators, unloading, _cold(plan.experiments, checked)
-    )
+    parts |= {reason: [f"allocator {name}"] for name, reason in bad_allocators.items()}
+    cold = _cold(plan.experiments, checked)
+    return Availability(audio, missing, allocators, bad_allocators, unloading, cold, parts)
 
 
 def _cold(experiments: Iterable[Experiment], checked: Mapping[str, Checked]) -> dict[str, str]:
@@ -155,7 +163,8 @@ def _prepare_samples(
         try:
             prepared[sample.name] = prepare(sample.audio, cache_dir)
         except AudioError as error:
-            bad[sample.name] = Missing(f"sample {sample.name}: {error.path}: {error.problem}", error.hint)
+            hint = error.hint if Path(sample.audio).exists() else _PATHS_COUNT
+            bad[sample.name] = Missing(f"sample {sample.name}: {error.path}: {error.problem}", hint)
     return prepared, bad
 
 
@@ -195,7 +204,9 @@ def _missing_files(model: BoundModel, folder: Path) -> list[Missing]:
     if model.library is not None and not Path(model.library).exists():
         reasons.append(Missing(f"library {model.library} is not there", build_library(folder)))
     if model.file is not None and not Path(model.file).exists():
-        reasons.append(Missing(f"model {model.name}: {model.file} is not there", get_model_file(model)))
+        reasons.append(
+            Missing(f"model {model.name}: {model.file} is not there", get_model_file(model, folder))
+        )
     return reasons
 
 

@@ -22,6 +22,9 @@ class RunObserver:
     Every call is about something that has just begun or just ended.
     """
 
+    def lacking(self, found: Mapping[tuple[str, str], Sequence[str]]) -> None:
+        """Comes first: each thing that is missing with what gets it, and the experiments that lack it."""
+
     def run_started(self, plan: Plan, run_dir: str, notes: Sequence[str]) -> None:
         """Nothing has run yet. ``notes`` are sentences for the user, such as what was done to the audio."""
 

@@ -156,6 +156,9 @@ class _Run:
         self._origin_ns = time.monotonic_ns()
 
     def run(self) -> RunOutcome:
+        self._observer.lacking(
+            {(each.what, each.how_to_get_it): names for each, names in self._availability.parts.items()}
+        )
         self._observer.run_started(self._plan, str(self._run.path), self._notes())
         ran = 0
         try:
@@ -168,7 +171,8 @@ class _Run:
         self._run.set_state("finished")
         self._results.prune(self._plan.keep_runs, self._run)
         saving = saving_words(self._records().values())
-        self._observer.run_ended(str(self._run.path), self._outputs, f"done; {saving}" if saving else "done")
+        done = "done" if ran else "nothing was measured"
+        self._observer.run_ended(str(self._run.path), self._outputs, f"{done}; {saving}" if saving else done)
         return "finished" if ran else "nothing ran"
 
     def _cut_short(self) -> None:
@@ -182,8 +186,8 @@ class _Run:
 
     def _notes(self) -> list[str]:
         """What a reader of the numbers should know before they come: first of all, what cannot be run."""
-        lacking = {**self._availability.missing, **self._availability.missing_allocators}
-        notes = [f"unavailable: {name}: {missing}" for name, missing in lacking.items()]
+        parts = self._availability.parts
+        notes = [f"unavailable: {', '.join(names)}: {missing}" for missing, names in parts.items()]
         notes += [f"not possible: {where}: {why}" for where, why in self._not_possible().items()]
         notes += self._manifest.warnings
         threads = {step.model.threads_note for one in self._plan.experiments for step in one.steps}

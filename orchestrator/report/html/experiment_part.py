@@ -8,7 +8,7 @@ import msgspec
 
 from orchestrator.analysis.judging.judgement import Judgement
 from orchestrator.report import judged_words as words
-from orchestrator.report.cells import number
+from orchestrator.report.cells import number, verdict_words
 from orchestrator.report.headers import experiment_header
 from orchestrator.report.html import verdicts
 from orchestrator.report.html.charts.composition_chart import composition_chart, highest
@@ -42,7 +42,7 @@ HEAP_CAPTION = (
 def badge(verdict: str) -> Html:
     """Return the verdict as a coloured word with its sign."""
     color, sign = VERDICTS[verdict]
-    return element("span", text(f"{sign} {verdict}"), class_=f"badge {color}")
+    return element("span", text(f"{sign} {verdict_words(verdict)}"), class_=f"badge {color}")
 
 
 def verdict_part(content: ExperimentContent) -> Html:

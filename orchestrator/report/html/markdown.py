@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from orchestrator.report.cells import number
+from orchestrator.report.cells import number, verdict_words
 from orchestrator.report.html import verdicts
 from orchestrator.report.html.calibration_part import calibration_sentences
 from orchestrator.report.html.content import ExperimentContent, ReportContent, SeriesContent
@@ -79,7 +79,7 @@ def _row(series: SeriesContent, content: ExperimentContent) -> Sequence[str]:
     summary = content.summaries.get(series.key, NOT_RUN)
     return (
         _escaped(series.name),
-        f"**{judgement.verdict}**",
+        f"**{verdict_words(judgement.verdict)}**",
         _escaped(verdicts.rss_rate(judgement)),
         _escaped(verdicts.heap_rate(judgement)),
         _escaped(verdicts.beyond_rate(judgement.against_baseline, "rss")),

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from orchestrator.analysis.judging.decision import CLEAN
 from orchestrator.analysis.judging.judged import AgainstBaseline, CountJudgement
 from orchestrator.analysis.judging.judgement import Judgement
+from orchestrator.report.cells import verdict_words
 from orchestrator.report.html.content import ExperimentContent, SeriesContent
 from orchestrator.report.judged_words import leaking_counts, worth_telling
 
@@ -67,7 +68,9 @@ def count(found: CountJudgement | None) -> str:
     """Return ``12 → 61 (leak)``; the word only where it is worth one."""
     if found is None:
         return "–"
-    return f"{found.first} → {found.last}" + (f" ({found.verdict})" if worth_telling(found) else "")
+    return f"{found.first} → {found.last}" + (
+        f" ({verdict_words(found.verdict)})" if worth_telling(found) else ""
+    )
 
 
 _GROUPS: tuple[tuple[str, frozenset[str]], ...] = (

@@ -238,23 +238,26 @@ def test_without_growth_there_is_nothing_to_say() -> None:
     [
         (
             TrimEffect(290, 310),
-            "gave back 290.0 MB, memory had grown by 310.0: what came back was kept for reuse, not leaked",
+            "290.0 MB was the allocator's cache and came back with a trim, where memory had grown by 310.0 MB",
             0.935,
         ),
         (
             TrimEffect(290, 310, 0.12),
-            "gave back 290.0 MB, memory had grown by 310.0: what came back was memory that the allocator had kept; "
-            "0.12 MB per iteration did not come back, and that is the leak",
+            "290.0 MB was the allocator's cache and came back with a trim; 0.12 MB per iteration did not",
             0.935,
         ),
-        (TrimEffect(400, 310), "gave back 400.0 MB", 1.0),
+        (TrimEffect(400, 310), "400.0 MB was the allocator's cache", 1.0),
         (
             TrimEffect(0.2, 310),
             "gave back 0.20 of the 310.0 MB that memory had grown by: what is left is in use",
             0.0,
         ),
         (TrimEffect(-3.0, 310), "gave back 0.000 of the 310.0 MB", 0.0),
-        (TrimEffect(20, 0.3), "gave back 20.0 MB: so much was held, but free", 1.0),
+        (
+            TrimEffect(20, 0.3),
+            "20.0 MB was the allocator's cache and came back with a trim; nothing had grown",
+            1.0,
+        ),
         (TrimEffect(0.1, -2.0), "", None),
     ],
 )

@@ -116,3 +116,24 @@ def test_who_says_whether_a_series_may_stop(
     text = with_stop(right_text, defaults, profile)
     flags = {} if flag is None else {"stop": flag}
     assert {one.stop for one in resolved(text, **flags).experiments} == {stop}
+
+
+@pytest.mark.parametrize(
+    ("in_file", "in_profile", "title"),
+    [
+        ("Speed of {model}", None, "Speed of moonshine and Aligner 2"),
+        ("Speed of {model}", "Fast", "Fast"),
+        ("{brace} stays", None, "{brace} stays"),
+        (None, "By {model}", "By moonshine and Aligner 2"),
+        (None, None, "two"),
+    ],
+)
+def test_a_title_names_what_runs(
+    right_text: str, resolved: Resolved, in_file: str | None, in_profile: str | None, title: str
+) -> None:
+    """By the model's label, without one by its engine; a profile may have a title of its own."""
+    text = right_text.replace('engine = "pocketsphinx"', 'engine = "pocketsphinx"\nlabel = "Aligner 2"')
+    said = {"experiment": f'"{in_file}"', "override": f'"{in_profile}"'}
+    values = {layer: said[layer] for layer, one in (("experiment", in_file), ("override", in_profile)) if one}
+    plan = resolved(with_layers(text, "title", values))
+    assert plan.experiments[1].title == title

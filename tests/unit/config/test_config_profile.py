@@ -27,10 +27,10 @@ def choose(
     ("there", "chosen", "reason"),
     [
         ((LIBRARY, *MODELS), "qwen3", "qwen3: the library and 2 model files are there"),
-        (MODELS, "embedded", f"embedded: {LIBRARY} is not there"),
-        ((LIBRARY, MODELS[0]), "embedded", "embedded: models/aligner.bin is missing"),
-        ((LIBRARY,), "embedded", "embedded: 2 model files are missing"),
-        ((), "embedded", f"embedded: {LIBRARY} is not there, and 2 model files are missing"),
+        (MODELS, "embedded", f"embedded: qwen3 lacks {LIBRARY}"),
+        ((LIBRARY, MODELS[0]), "embedded", "embedded: qwen3 lacks models/aligner.bin"),
+        ((LIBRARY,), "embedded", "embedded: qwen3 lacks 2 model files"),
+        ((), "embedded", f"embedded: qwen3 lacks {LIBRARY} and 2 model files"),
     ],
 )
 def test_auto(write: Write, right_text: str, there: tuple[str, ...], chosen: str, reason: str) -> None:
@@ -43,7 +43,7 @@ def test_the_variable_names_the_library(write: Write, right_text: str) -> None:
     assert choose(path, there=("other.so", *MODELS), CHATLLM_LIB=other)[0] == "qwen3"
     assert (
         choose(path, there=(LIBRARY, *MODELS), CHATLLM_LIB="/none/x.so")[1]
-        == "embedded: /none/x.so is not there"
+        == "embedded: qwen3 lacks /none/x.so"
     )
     assert choose(path, there=(LIBRARY, *MODELS), CHATLLM_LIB="")[0] == "qwen3"
 
@@ -51,7 +51,7 @@ def test_the_variable_names_the_library(write: Write, right_text: str) -> None:
 def test_the_models_library_key(write: Write, right_text: str) -> None:
     text = right_text.replace('engine = "chatllm"', 'engine = "chatllm"\nlibrary = "lib/x.so"')
     assert choose(write(text), there=("lib/x.so", *MODELS))[0] == "qwen3"
-    assert choose(write(text), there=(LIBRARY, *MODELS)) == ("embedded", "embedded: lib/x.so is not there")
+    assert choose(write(text), there=(LIBRARY, *MODELS)) == ("embedded", "embedded: qwen3 lacks lib/x.so")
 
 
 def test_samples_do_not_count(write: Write, right_text: str) -> None:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+import shlex
 import wave
 from pathlib import Path
 from typing import Any
@@ -117,19 +118,19 @@ def test_a_model_is_hashed_only_when_asked_and_remembered_then(tmp_path: Path) -
     file = tmp_path / "model.bin"
     file.write_bytes(b"weights" * 1000)
     hashes = HashCache(tmp_path / ".hashes.json", big_bytes=1)
-    (before,) = look_at_models([model(file=str(file))], hashes, hash_files=False)
+    (before,) = look_at_models([model(file=str(file))], hashes, hash_files=False, folder=tmp_path)
     assert before.state == "ok"
     assert before.facts["sha256"] is None
     assert "not hashed" in before.found
-    (hashed,) = look_at_models([model(file=str(file))], hashes, hash_files=True)
+    (hashed,) = look_at_models([model(file=str(file))], hashes, hash_files=True, folder=tmp_path)
     fresh = HashCache(tmp_path / ".hashes.json", big_bytes=1)
-    (after,) = look_at_models([model(file=str(file))], fresh, hash_files=False)
+    (after,) = look_at_models([model(file=str(file))], fresh, hash_files=False, folder=tmp_path)
     assert after.facts["sha256"] == hashed.facts["sha256"]
     assert len(hashed.facts["sha256"]) == 64
     assert f"sha256 {hashed.facts['sha256'][:12]}…" in after.found
     file.write_bytes(b"others!" * 1000)
     os.utime(file, (0, 0))
-    (changed,) = look_at_models([model(file=str(file))], fresh, hash_files=False)
+    (changed,) = look_at_models([model(file=str(file))], fresh, hash_files=False, folder=tmp_path)
     assert changed.facts["sha256"] is None
 
 
@@ -138,7 +139,10 @@ def test_a_folder_counts_all_its_files(tmp_path: Path) -> None:
     (tmp_path / "whisper/model.bin").write_bytes(bytes(3000))
     (tmp_path / "whisper/config.json").write_bytes(bytes(72))
     (found,) = look_at_models(
-        [model("faster-whisper", file=str(tmp_path / "whisper"))], HashCache(tmp_path / "h"), hash_files=False
+        [model("faster-whisper", file=str(tmp_path / "whisper"))],
+        HashCache(tmp_path / "h"),
+        hash_files=False,
+        folder=tmp_path,
     )
     assert found.facts["size_bytes"] == 3072
 
@@ -149,9 +153,13 @@ def test_a_folder_counts_all_its_files(tmp_path: Path) -> None:
 )
 def test_a_missing_or_empty_model_says_how_to_get_it(engine: str, hint: str, tmp_path: Path) -> None:
     file = tmp_path / "model.bin"
-    (gone,) = look_at_models([model(engine, file=str(file))], HashCache(tmp_path / "h"), hash_files=True)
+    (gone,) = look_at_models(
+        [model(engine, file=str(file))], HashCache(tmp_path / "h"), hash_files=True, folder=tmp_path
+    )
     file.touch()
-    (empty,) = look_at_models([model(engine, file=str(file))], HashCache(tmp_path / "h"), hash_files=True)
+    (empty,) = look_at_models(
+        [model(engine, file=str(file))], HashCache(tmp_path / "h"), hash_files=True, folder=tmp_path
+    )
     assert (gone.state, empty.state) == ("problem", "problem")
     assert "is not there" in gone.found
     assert "is empty" in empty.found
@@ -362,3 +370,31 @@ def test_a_file_in_the_folders_place_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "results").touch(mode=0o777)
     (found,) = look_at_results(tmp_path / "results")
     assert found.state == "problem"
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("qwen3-asr-0.6b-q4_0.bin", "Qwen/Qwen3-ASR-0.6B"),
+        ("qwen3-asr-1.7b-q8_0.bin", "Qwen/Qwen3-ASR-1.7B"),
+        ("qwen3-forced-aligner-0.6b-q4_0.bin", "Qwen/Qwen3-ForcedAligner-0.6B"),
+    ],
+)
+def test_the_commands_that_make_a_model_can_be_typed_as_they_stand(
+    name: str, source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "my study"
+    wanted = model("chatllm", file=str(folder / "models" / name))
+    said = [
+        found.hint for found in look_at_models([wanted], HashCache(tmp_path), hash_files=False, folder=folder)
+    ]
+    words = shlex.split(said[0])
+    assert words[:3] == ["cd", str(folder), "&&"]
+    assert words[words.index("download") + 1] == source
+    weights = words[words.index("--local-dir") + 1]
+    assert words[words.index("-i") + 1] == weights == f"models/{source.partition('/')[2]}"
+    assert words[-1] == f"models/{name}"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    here = look_at_models([wanted], HashCache(tmp_path), hash_files=False, folder=folder)
+    assert here[0].hint == said[0].partition(" && ")[2]

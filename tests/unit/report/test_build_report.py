@@ -85,7 +85,7 @@ def test_the_summary_has_a_row_a_method(run: Written) -> None:
     rows = [line for line in lines if line.startswith("| ")][2:]
     assert [row.split(" | ")[:2] for row in rows] == [
         ["| Destroy+Recreate", "**leak**"],
-        ["| Recycle (baseline)", "**flat**"],
+        ["| Recycle (baseline)", "**no leak (flat)**"],
     ]
 
 

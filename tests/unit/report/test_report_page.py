@@ -229,10 +229,9 @@ def test_what_a_trim_gave_back_is_told_from_the_leak(tmp_path: Path) -> None:
     run.add("recreate", iterations("recreate", 12, 1.0), **trim)
     said = words_of(page_of(run))
     assert (
-        "gave back 50.0 MB, memory had grown by 99.0: what came back was memory that the allocator had kept"
+        "50.0 MB was the allocator&#x27;s cache and came back with a trim; 1.00 MB per iteration did not"
         in said
     )
-    assert "1.00 MB per iteration did not come back, and that is the leak" in said
     assert "not leaked" not in said
 
 

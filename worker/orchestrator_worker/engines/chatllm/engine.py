@@ -57,6 +57,7 @@ from orchestrator_worker.engines.chatllm.output import (
     is_alignment,
     read_alignment,
 )
+from orchestrator_worker.engines.chatllm.sources import how_to_get
 from orchestrator_worker.engines.chatllm.windows import Cutting, units_of
 from orchestrator_worker.language_names import AUTO, WITHOUT_BLANKS, language_name, without_blanks
 from orchestrator_worker.protocol import Job, ModelSpec, Unloading
@@ -356,7 +357,7 @@ def _require_model(model: ModelSpec) -> None:
     if not os.path.isfile(model.file):
         raise EngineUnavailableError(
             f"model file {model.file} is not there",
-            "convert one with chatllm.cpp/convert.py, or copy it there",
+            how_to_get(model.file),
         )
 
 
