@@ -7,6 +7,7 @@ In reading order:
 - ``tracers``: what can trace a worker
 - ``replay``: blocks alive at each boundary, from the records of a trace in their order
 - ``capture``: what memray has written: its records, its marks, its stacks
+- ``heaptrack_file``, ``jemalloc_profile``: the same of other tracers; ``symbols``: frames from their addresses
 - ``modules``, ``elf_file``: the module of each native frame, its build id and its functions
 - ``reading``: have that done in a worker of its own
 - ``flame_graph``: memray's own page about a trace

@@ -21,9 +21,8 @@ import msgspec
 from orchestrator.analysis.locating.frames import Frame
 from orchestrator.analysis.locating.located import StackLive
 from orchestrator.locating.modules import NativeFrames, read_native_frames
-from orchestrator.locating.reading import Capture
-from orchestrator.locating.replay import Levels, Replay
-from orchestrator_worker.tracing import MARK_BYTES, MARK_STEP, MARKED
+from orchestrator.locating.replay import Capture, Levels, Replay
+from orchestrator_worker.tracing.marks import MARK_BYTES, MARK_STEP, MARKED
 
 _FREE, _MMAP, _MUNMAP = (memray.AllocatorType[name].value for name in ("FREE", "MMAP", "MUNMAP"))
 _MAPPINGS = (_MMAP, _MUNMAP)
@@ -104,7 +103,7 @@ def _stack(levels: Levels, record: Any, natives: NativeFrames) -> StackLive:
 
 def _is_mark(record: Any) -> bool:
     top = record.stack_trace(max_stacks=1)
-    return bool(top) and top[0][0] == "mark" and top[0][1].endswith("tracing.py")
+    return bool(top) and top[0][0] == "mark" and top[0][1].endswith("tracing/marks.py")
 
 
 def _known(file: str) -> str:

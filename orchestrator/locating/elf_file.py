@@ -17,6 +17,8 @@ from pathlib import Path
 _SYMTAB, _NOTE, _DYNSYM = 2, 7, 11
 _FUNCTION = 2
 _SECTION = struct.Struct("<IIQQQQIIQQ")
+_PROGRAM = struct.Struct("<IIQQQQQQ")
+_LOAD = 1
 _SYMBOL = struct.Struct("<IBBHQQ")
 _GNU_BUILD_ID = 3
 _MOST_BYTES = 1 << 30
@@ -30,6 +32,17 @@ class ElfFile:
     starts: list[int] = field(default_factory=list[int])
     ends: list[int] = field(default_factory=list[int])
     names: list[bytes] = field(default_factory=list[bytes])
+    loads: list[tuple[int, int, int]] = field(default_factory=list[tuple[int, int, int]])
+    """Parts that are loaded: where they begin in the file, their address, their length."""
+    has_lines: bool = False
+    """Whether it has debug information with lines."""
+
+    def address_of(self, place: int) -> int:
+        """Return the address of a place in the file; of one in no loaded part the place itself."""
+        for start, address, length in self.loads:
+            if start <= place < start + length:
+                return place - start + address
+        return place
 
     def function_at(self, offset: int) -> str:
         """Return the demangled name of the function at ``offset``; empty where no symbol covers it."""
@@ -66,12 +79,23 @@ def _read(content: bytes) -> ElfFile:
         elif kind in (_SYMTAB, _DYNSYM):
             _add_symbols(symbols, content, offset, length, sections[link][4])
     ordered = sorted(symbols.items())
+    (names,) = struct.unpack_from("<H", content, 62)
+    named = content[sections[names][4] : sections[names][4] + sections[names][5]] if names < count else b""
     return ElfFile(
         build_id,
         [start for start, _ in ordered],
         [end for _, (end, _) in ordered],
         [name for _, (_, name) in ordered],
+        _loads(content),
+        b".debug_line\0" in named,
     )
+
+
+def _loads(content: bytes) -> list[tuple[int, int, int]]:
+    (table,) = struct.unpack_from("<Q", content, 32)
+    size, count = struct.unpack_from("<HH", content, 54)
+    every = [_PROGRAM.unpack_from(content, table + index * size) for index in range(count)]
+    return [(part[2], part[3], part[5]) for part in every if part[0] == _LOAD]
 
 
 def _add_symbols(

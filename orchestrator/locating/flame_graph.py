@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from orchestrator.locating.reading import NO_DEBUGINFOD
-
+NO_DEBUGINFOD = {"DEBUGINFOD_URLS": ""}
+"""Memray would ask the servers named there for debug information, which nobody has told it to."""
 DRAW_TIMEOUT_S = 600.0
 """Of a trace at its bound, on a slow machine; usual ones take seconds."""
 

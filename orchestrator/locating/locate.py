@@ -30,7 +30,8 @@ from orchestrator.errors import (
     WorkerDiedError,
     WorkerError,
 )
-from orchestrator.locating.reading import Capture, read_in_a_worker
+from orchestrator.locating.reading import read_in_a_worker
+from orchestrator.locating.replay import Capture
 from orchestrator.locating.rounds import Rounds, RoundsRun, Work
 from orchestrator.locating.schedule import Schedule
 from orchestrator.locating.tracers import Tracer
@@ -93,12 +94,16 @@ class _One:
             return end
         plain = untraced.rounds
         self._progress(f"{self._answer.name} {self._answer.method}: traced by {self._tracer.name}")
-        traced = RoundsRun(self._work, self._schedule, per_block=plain.per_block, trace=trace)
+        traced = RoundsRun(
+            self._work, self._schedule, per_block=plain.per_block, tracing=(self._tracer, trace)
+        )
         if (end := self._attempt(traced, "traced")) is not None:
             return end
         self._progress(f"{self._answer.name} {self._answer.method}: reading the trace")
         try:
-            capture = read_in_a_worker(trace, traced.rounds, chunks="mallinfo2" in plain.heap_source)
+            capture = read_in_a_worker(
+                self._tracer.reader, trace, traced.rounds, chunks="mallinfo2" in plain.heap_source
+            )
         except (WorkerError, JobError, EngineUnavailableError) as error:
             return self._ended(error, traced.rounds, "reading the trace")
         return self._judge(capture, plain, traced.rounds, measured, time.perf_counter() - began)
@@ -122,7 +127,6 @@ class _One:
             cause=f"{cause} ({where}, after {done} iterations)",
             how_to_get_it=how,
             stderr_tail=_tail_of(error) or rounds.stderr_tail,
-            tracer=rounds.tracer or self._answer.tracer,
         )
 
     def _judge(
@@ -142,7 +146,7 @@ class _One:
         return msgspec.structs.replace(
             self._answer,
             outcome=_verdict(len(blocks), leaks=bool(leaks)),
-            tracer=traced.tracer,
+            tracer=max(self._tracer.name, traced.tracer, key=len),  # where it is traced more may be known
             iterations=blocks,
             sites=leaks,
             others=others,
@@ -151,7 +155,7 @@ class _One:
             passed_on_mb=passed_on(others),
             explained_percent=percent,
             cause="" if len(blocks) >= FEWEST_BLOCKS else _too_few(len(blocks)),
-            notes=_notes(capture, plain, traced, self._schedule),
+            notes=[*_notes(capture, plain, traced, self._schedule), *self._tracer.notes],
             cost=cost,
         )
 

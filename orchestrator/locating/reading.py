@@ -6,8 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from orchestrator.analysis.locating.located import StackLive
 from orchestrator.errors import ProtocolError
+from orchestrator.locating.flame_graph import NO_DEBUGINFOD
+from orchestrator.locating.replay import Capture
 from orchestrator.locating.rounds import Rounds
 from orchestrator.process.dialogue import Dialogue
 from orchestrator.process.result_values import result_of
@@ -15,33 +16,22 @@ from orchestrator.process.spawn import host_sys_path
 from orchestrator_worker.protocol import Done, Job, Load, Loaded, ModelSpec, Run
 from orchestrator_worker.results import Plain
 
-READER = "orchestrator.locating.capture:read"
 LOAD_TIMEOUT_S = 60.0
 READ_TIMEOUT_S = 1800.0
 """Of a trace at its bound, on a slow machine; usual ones take seconds."""
-NO_DEBUGINFOD = {"DEBUGINFOD_URLS": ""}
-"""Memray would ask the servers named there for debug information, which nobody has told it to."""
 
 
-class Capture(msgspec.Struct, frozen=True):
-    """What was read. ``boundaries`` is how many of the boundaries that were asked for the file reaches."""
-
-    boundaries: int
-    records: int
-    stacks: list[StackLive]
-
-
-def read_in_a_worker(trace: Path, rounds: Rounds, *, chunks: bool) -> Capture:
-    """Return what was alive at the boundaries of the rounds, by stack.
+def read_in_a_worker(reader: str, trace: Path, rounds: Rounds, *, chunks: bool) -> Capture:
+    """Return what was alive at the boundaries of the rounds, by stack; ``reader`` is the tracer's.
 
     Raises:
         WorkerError: The reading worker died or took too long.
-        JobError: Memray cannot read the file.
+        JobError: The file cannot be read.
     """
     with Dialogue(NO_DEBUGINFOD, heap=False) as dialogue:
         model = ModelSpec("function", "reader", options={"path": host_sys_path()})
         dialogue.ask(Load(1, model), Loaded, timeout_s=LOAD_TIMEOUT_S, phase="load")
-        call = {"target": READER, "args": [str(trace), rounds.marks, rounds.first_bytes, chunks]}
+        call = {"target": reader, "args": [str(trace), rounds.marks, rounds.first_bytes, chunks]}
         job = Job("call", options=call)
         done = dialogue.ask(Run(2, job), Done, timeout_s=READ_TIMEOUT_S, phase="read")
         found = result_of(done)

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from orchestrator_worker.tracing import MARKED
+import msgspec
+
+from orchestrator.analysis.locating.located import StackLive
+from orchestrator_worker.tracing.marks import MARKED
 
 PHASES: Mapping[str, str] = {"Load": "load", "Run": "infer", "Restart": "restart", "Unload": "unload"}
 """The phase that a command begins; memory of any other command is nobody's."""
@@ -18,6 +21,14 @@ _LEAST_CHUNK = 32
 
 Stack = Hashable
 """What a trace tells a stack by."""
+
+
+class Capture(msgspec.Struct, frozen=True):
+    """What a trace says. ``boundaries`` is how many of the boundaries that were asked for it reaches."""
+
+    boundaries: int
+    records: int
+    stacks: list[StackLive]
 
 
 def chunk_bytes(size: int) -> int:

@@ -28,8 +28,10 @@ from orchestrator.experiments.running.stage import Stage
 from orchestrator.experiments.running.step_texts import StepTexts
 from orchestrator.experiments.storage.records import Boundary, Reading
 from orchestrator.locating.schedule import Schedule
+from orchestrator.locating.tracers import Tracer
 from orchestrator.process.engine_environment import engine_defaults
 from orchestrator.process.sampling.sampler import Sampler
+from orchestrator.process.sandbox.modes import mode_of
 from orchestrator_worker.protocol import Job
 from orchestrator_worker.results import Transcript
 
@@ -77,12 +79,19 @@ class RoundsRun:
     """One run of it. :attr:`rounds` can be read whatever has become of it."""
 
     def __init__(
-        self, work: Work, schedule: Schedule, *, per_block: int | None = None, trace: Path | None = None
+        self,
+        work: Work,
+        schedule: Schedule,
+        *,
+        per_block: int | None = None,
+        tracing: tuple[Tracer, Path] | None = None,
     ) -> None:
-        """``per_block`` is that of the run that this one repeats; ``trace`` the file to write, which is not there."""
+        """``per_block`` is that of the run that this one repeats; ``tracing`` a tracer and the file it is to write."""
         self._work = work
         self._schedule = schedule
-        self._trace = trace
+        self._tracer: Tracer | None
+        self._trace: Path | None
+        self._tracer, self._trace = tracing or (None, None)
         self._began_at = 0
         self._calls = 1
         self.rounds = Rounds(per_block=per_block or 0)
@@ -185,15 +194,18 @@ class RoundsRun:
     def _mark_boundary(self) -> None:
         assert self._stage is not None
         self.rounds.marks.append(self._stage.commands - self._began_at)
+        if self._tracer is not None and self._trace is not None:
+            self._tracer.tidy(self._trace, self.rounds.marks[:-1])
 
     # ------------------------------------------------------------------ the trace
 
     def _begin_trace(self) -> None:
-        if self._trace is None:
+        if self._trace is None or self._tracer is None:
             return
         assert self._stage is not None
         self.rounds.phase = "trace"
-        self.rounds.tracer = self._stage.trace(str(self._trace), self._schedule.most_trace_bytes)
+        most = self._schedule.most_trace_bytes
+        self.rounds.tracer = self._stage.trace(str(self._trace), most, self._tracer.key)
         self._began_at = self._stage.commands
 
     def _end_trace(self) -> None:
@@ -206,7 +218,8 @@ class RoundsRun:
     def _look_at_the_trace(self) -> None:
         if self._trace is None:
             return
-        self.rounds.trace_bytes = self._trace.stat().st_size
+        files = self._trace.parent.glob(f"{self._trace.name}*")
+        self.rounds.trace_bytes = sum(path.stat().st_size for path in files)
         if not self.rounds.first_bytes:
             self.rounds.first_bytes = self.rounds.trace_bytes
 
@@ -217,7 +230,14 @@ class RoundsRun:
         done = len(self.rounds.iterations)
         another = 1.5 * self.rounds.trace_bytes / done
         self.rounds.bounded = self.rounds.trace_bytes + another > self._schedule.most_trace_bytes
+        if self._tracer is not None and self._tracer.lives_in_memory:
+            self.rounds.bounded |= self._grown_bytes() > self._schedule.most_trace_bytes
         return self.rounds.bounded
+
+    def _grown_bytes(self) -> int:
+        """Return how much the worker has grown since the first boundary and might grow in one more block."""
+        grown = self._latest.rss - self.rounds.readings[0].rss
+        return grown + grown // len(self.rounds.iterations)
 
     # ------------------------------------------------------------------ what the method asks for
 
@@ -225,8 +245,12 @@ class RoundsRun:
         env: dict[str, str] = {}
         for step in steps:
             env |= engine_defaults(step.model.engine, step.model.env) | dict(step.model.env)
+        env = env | dict(self._work.env) | PYTHON_OBJECTS_IN_THE_HEAP
+        if self._tracer is not None and self._trace is not None:
+            confined = any(mode_of(step.model) != "off" for step in steps)
+            env = self._tracer.environment(self._trace, env, confined=confined)
         self._stage = Stage(
-            env | dict(self._work.env) | PYTHON_OBJECTS_IN_THE_HEAP,
+            env,
             self._sampler,
             slot=0,
             heap=True,

@@ -27,6 +27,12 @@ def only_caches(n=[0]):  # noqa: B006 - counts the calls
     cache[n[0] % 3] = bytes(5000)
 
 
+def keeps_by_ctypes():
+    library = ctypes.CDLL(None)
+    library.malloc.restype = ctypes.c_void_p
+    library.malloc(65536)
+
+
 def keeps_mappings():
     maps.append(mmap.mmap(-1, 65536))
 

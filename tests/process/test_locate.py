@@ -15,8 +15,9 @@ from orchestrator.leakgate.call_session import Target
 from orchestrator.leakgate.locating import located_lines
 from orchestrator.locating.locate import locate
 from orchestrator.locating.schedule import Schedule
-from orchestrator.locating.tracers import Memray, choose_tracer
+from orchestrator.locating.tracers import NO_LINES, Memray, Tracer, choose_tracer
 from orchestrator.locating.work import call_work
+from orchestrator_worker.tracing.begin import TracerKey
 
 pytest.importorskip(
     "memray", reason="the extra 'locate' is not installed: pip install 'orchestrator[locate]'"
@@ -25,12 +26,14 @@ pytestmark = pytest.mark.usefixtures("nothing_left")
 QUICK = Schedule(warm_up=1, iterations=10)
 
 
-def found(name: str, schedule: Schedule = QUICK, *, timeout_s: float | None = None) -> Located:
+def found(
+    name: str, schedule: Schedule = QUICK, *, timeout_s: float | None = None, tracer: Tracer | None = None
+) -> Located:
     work = call_work(f"locate_functions:{name}")
     if timeout_s is not None:
         patient = msgspec.structs.replace(work.experiment, timeout_s=timeout_s)
         work = dataclasses.replace(work, experiment=patient)
-    return locate(work, schedule, Memray())
+    return locate(work, schedule, tracer or Memray())
 
 
 def test_a_python_object_has_its_type_and_its_line() -> None:
@@ -91,12 +94,14 @@ def test_a_failed_check_has_the_call_stacks() -> None:
 
 def test_a_failed_check_without_a_tracer_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(orchestrator.locating.tracers.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(orchestrator.locating.tracers, "tracers", lambda: [Memray()])
     (line,) = located_lines(Target("locate_functions:keeps_objects"))
     assert "not located: there is no tracer: memray is not installed; to get it: pip install" in line
 
 
 def test_a_tracer_that_is_not_there_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(orchestrator.locating.tracers.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(orchestrator.locating.tracers, "tracers", lambda: [Memray()])
     with pytest.raises(EngineUnavailableError, match="memray is not installed") as error:
         choose_tracer()
     assert error.value.how_to_get_it == "pip install 'orchestrator[locate]'"
@@ -142,4 +147,63 @@ def test_cxx_optimized_and_stripped_says_what_can_be_known(tmp_path: Path) -> No
     assert hidden.frames[0].function == "infer"
     assert hidden.stack[1].place.startswith("libengine.so+0x") or hidden.stack[0].place.startswith(
         "libengine.so+0x"
+    )
+
+
+def other_tracer(key: TracerKey) -> Tracer:
+    """Return heaptrack or jemalloc; skips where the system has none: CI installs both."""
+    try:
+        return choose_tracer(key)
+    except EngineUnavailableError as error:
+        pytest.skip(f"needs {key}: {error.what} ({error.how_to_get_it})")
+
+
+OTHERS = pytest.mark.parametrize("key", ["heaptrack", "jemalloc"])
+
+
+@OTHERS
+@pytest.mark.skipif(shutil.which("c++") is None, reason="needs a C++ compiler (apt-get install g++)")
+def test_other_tracers_find_the_same_sites_with_their_rates(key: TracerKey, tmp_path: Path) -> None:
+    tracer = other_tracer(key)
+    (tmp_path / "engine.cpp").write_text(SOURCE)
+    library = tmp_path / "libengine.so"
+    flags = ["-O2", "-shared", "-fPIC", "-Wl,--build-id=0xabcdef0123456789"]
+    subprocess.run(["c++", *flags, str(tmp_path / "engine.cpp"), "-o", str(library)], check=True)
+    (tmp_path / "cxx_caller.py").write_text(CALLER.format(library=str(library)))
+    located = locate(call_work("cxx_caller:job", search=[str(tmp_path)]), QUICK, tracer)
+    assert located.tracer.startswith(f"{key} ")
+    own = {site.frames[0].function: site for site in located.sites if site.frames[0].module == "libengine.so"}
+    sizes = {"hidden_keep()": 1000, "engine::Model_keep_tensor()": 240, "engine::run_layers()": 500}
+    assert own.keys() == sizes.keys()
+    for name, size in sizes.items():
+        most = 1.25 if key == "jemalloc" else 1.0  # whole size classes
+        assert size <= own[name].requested.per_iteration <= most * size
+        assert (own[name].blocks.per_iteration, own[name].phase) == (1, "infer")
+        assert own[name].frames[0].build_id == "abcdef0123456789"
+    assert NO_LINES.format(key) in located.notes
+
+
+@OTHERS
+def test_other_tracers_see_a_malloc_that_was_looked_up(key: TracerKey) -> None:
+    located = found("keeps_by_ctypes", tracer=other_tracer(key))
+    assert [
+        round(site.requested.per_iteration) for site in located.sites if site.blocks.per_iteration == 1
+    ] == [65536]
+
+
+@OTHERS
+def test_other_tracers_know_a_cache_too(key: TracerKey) -> None:
+    assert found("only_caches", tracer=other_tracer(key)).outcome == "nothing"
+
+
+@OTHERS
+def test_a_worker_without_the_preloaded_library_says_so(
+    key: TracerKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracer = other_tracer(key)
+    monkeypatch.setattr(type(tracer), "environment", lambda self, trace, env, confined: dict(env))
+    located = found("keeps_objects", tracer=tracer)
+    assert (located.outcome, located.cause.partition(" (")[0]) == (
+        "unavailable",
+        f"{key} is not loaded in the worker",
     )

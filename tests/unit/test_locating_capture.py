@@ -18,10 +18,10 @@ pytest.importorskip(
 )
 from orchestrator.locating.capture import _FREE, _MMAP, _MUNMAP, _stack, go_through
 from orchestrator.locating.replay import Levels, Replay, chunk_bytes
-from orchestrator_worker.tracing import MARK_BYTES, MARK_STEP, MARKED
+from orchestrator_worker.tracing.marks import MARK_BYTES, MARK_STEP, MARKED
 
 MALLOC = 6
-MARKER = [("mark", "/x/orchestrator_worker/tracing.py", 60)]
+MARKER = [("mark", "/x/orchestrator_worker/tracing/marks.py", 60)]
 
 
 @dataclass

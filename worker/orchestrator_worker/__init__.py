@@ -19,7 +19,7 @@ In reading order:
 - ``audio``: read the 16 kHz mono PCM that the parent prepared. Standard library only
 - ``exception_text``: an exception in words, whatever its class does when it is asked for them
 - ``pipe``: the worker's end of the two pipes: commands come in, replies go out
-- ``tracing``: a worker under the tracer: every allocation goes to a file
+- ``tracing``: a worker under a tracer: what lives when, by call stack, goes to files
 - ``emitter``: what an engine calls while it runs
 - ``whole_times``: times of an engine's words as the protocol has them
 - ``loop``: receive a command, carry it out, reply: the whole life of a worker

@@ -62,7 +62,7 @@ from orchestrator_worker.values import plain_arguments
 if TYPE_CHECKING:
     from orchestrator_worker.sandbox.confinement import Confinement
     from orchestrator_worker.template import Held
-    from orchestrator_worker.tracing import Tracing
+    from orchestrator_worker.tracing.marks import Tracing
 
 AnyCommand = TypeVar("AnyCommand", Run, Load | Restart | Unload | Trim | Trace | Check | ListEngines)
 CAPABILITIES = [
@@ -340,10 +340,10 @@ class Worker:
     def _trace(self, command: Trace) -> Traced:
         if (command.file is None) != (self._tracing is not None):
             raise Refused("a trace is already running" if self._tracing else "no trace is running")
-        from orchestrator_worker.tracing import Tracing
+        from orchestrator_worker.tracing.begin import begin
 
         if command.file is not None:
-            self._tracing = Tracing(command.file, command.most_bytes)
+            self._tracing = begin(command.tracer, command.file, command.most_bytes)
             return Traced(command.id, self._tracing.name)
         assert self._tracing is not None
         ended, self._tracing = self._tracing, None

@@ -220,6 +220,7 @@ class Trace(Message, frozen=True):
     id: int
     file: str | None = None
     most_bytes: int = 0
+    tracer: Literal["memray", "heaptrack", "jemalloc"] = "memray"
 
 
 class Check(Message, frozen=True):

@@ -20,7 +20,7 @@ PACKAGES = re.compile(r"(?:site|dist)-packages/(.+)$")
 """Where an installed package's files lie; the first group is the path inside."""
 
 _RUNTIME_MODULES = re.compile(
-    r"^(lib(c|m|dl|rt|pthread|stdc\+\+|c\+\+|c\+\+abi|gcc_s|ffi|python\d[\w.]*|jemalloc|mimalloc)[-.\d]*\.(so|dylib)"
+    r"^(lib(c|m|dl|rt|pthread|stdc\+\+|c\+\+|c\+\+abi|gcc_s|ffi|python\d[\w.]*|jemalloc|mimalloc|heaptrack_\w+)[-.\d]*\.(so|dylib)"
     r"|ld-linux|ld-musl|python\d?(\.\d+)?$|_ctypes\.|libsystem_)"
 )
 _RUNTIME_FUNCTIONS = re.compile(
@@ -118,11 +118,16 @@ class Frame(msgspec.Struct, frozen=True, omit_defaults=True):
         return bool(self.function) and self.function != UNKNOWN
 
     @property
+    def is_of_a_runtime(self) -> bool:
+        """Whether its module is the C library, the interpreter, an allocator or the like."""
+        return bool(self.module) and bool(_RUNTIME_MODULES.search(self.module))
+
+    @property
     def says_something(self) -> bool:
         """Whether it is a frame of the engine or of its caller, and not of a runtime; our own worker is one too."""
         if self.python:
             return not _is_ours(self.file)
-        if self.module and _RUNTIME_MODULES.search(self.module):
+        if self.is_of_a_runtime:
             return False
         return self.named and _RUNTIME_FUNCTIONS.match(self.function) is None
 
@@ -143,7 +148,7 @@ def telling(frames: Sequence[Frame]) -> list[Frame]:
     native = _before_python(frames)
     own = [frame for frame in native if frame.says_something]
     if not own:
-        own = [frame for frame in native if frame.offset is not None and not _is_runtime_module(frame)]
+        own = [frame for frame in native if frame.offset is not None and not frame.is_of_a_runtime]
     python = [frame for frame in frames if frame.python and frame.says_something]
     return [*own[:MOST_NATIVE], *python[:MOST_PYTHON]]
 
@@ -180,10 +185,6 @@ def python_type(frames: Iterable[Frame]) -> str:
 def _before_python(frames: Sequence[Frame]) -> Sequence[Frame]:
     first = next((index for index, frame in enumerate(frames) if frame.python), len(frames))
     return frames[:first]
-
-
-def _is_runtime_module(frame: Frame) -> bool:
-    return bool(_RUNTIME_MODULES.search(frame.module))
 
 
 def _is_ours(file: str) -> bool:

@@ -74,9 +74,17 @@ def _blind(found: Located) -> str:
     name = found.tracer or "the tracer"
     if found.measured is not None and found.measured.channel == "resident":
         return "resident memory was measured, which has whole pages and what the allocator holds, and sites are blocks"
-    if name.startswith(("heaptrack", "jemalloc")):
+    if name.startswith("jemalloc"):
         return f"{name} sees no mmap, no malloc that is linked statically, and no pool of a library's own"
-    return f"{name} sees no malloc that is linked statically, looked up by dlsym (ctypes), or a library's own"
+    if name.startswith("heaptrack"):
+        return (
+            f"{name} sees no mmap, no malloc that is linked statically or, in a confined worker, looked up by dlsym, "
+            "and no pool of a library's own"
+        )
+    return (
+        f"{name} sees no malloc that is linked statically, looked up by dlsym (ctypes), or a library's own; "
+        "--tracer heaptrack or jemalloc sees those looked up"
+    )
 
 
 def verdict_words(found: Located) -> str:

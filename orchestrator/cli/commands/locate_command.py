@@ -12,6 +12,7 @@ import typer
 from orchestrator.cli import run_options as flag
 from orchestrator.cli.exit_codes import ExitCode
 from orchestrator.cli.interrupts import interruptible
+from orchestrator_worker.tracing.begin import TracerKey
 
 if TYPE_CHECKING:
     from orchestrator.analysis.locating.located import Located
@@ -40,6 +41,10 @@ Iterations = Annotated[
 ]
 WarmUp = Annotated[int, typer.Option(min=1, help="Iterations before the tracer starts.")]
 MaxTrace = Annotated[str, typer.Option(help="Largest trace file, such as 500MiB.")]
+TracerName = Annotated[
+    TracerKey | None,
+    typer.Option("--tracer", help="Default: the first of these that is installed."),
+]
 Results = Annotated[
     Path | None,
     typer.Option(help="Results folder, for the measured leak; default: results beside the file."),
@@ -62,6 +67,7 @@ def locate(
     iterations: Iterations = None,
     warm_up: WarmUp = 4,
     max_trace: MaxTrace = "2GiB",
+    tracer: TracerName = None,
     results: Results = None,
     issue: Issue = None,
     as_json: AsJson = False,
@@ -69,7 +75,8 @@ def locate(
     """Find the call stacks that leak: run under a tracer and see which grow with every block of iterations.
 
     Each method runs twice in a worker of its own, untraced and traced. The traced one is slower, and its times and its
-    memory are not the engine's. Needs the extra locate (memray).
+    memory are not the engine's. Needs the extra locate (memray), or heaptrack, or jemalloc with its
+    profiler.
     """
     if issue is not None and not issue.absolute().parent.is_dir():
         raise typer.BadParameter(f"--issue: there is no folder {issue.absolute().parent}")
@@ -82,13 +89,13 @@ def locate(
         from orchestrator.locating.keeping import NO_RUN
         from orchestrator.locating.tracers import choose_tracer
 
-        tracer = choose_tracer()
+        chosen_tracer = choose_tracer(tracer)
         schedule = _schedule(warm_up, iterations, max_trace)
         run = NO_RUN
         if call is not None:
-            found = [_call(call, schedule, tracer)]
+            found = [_call(call, schedule, chosen_tracer)]
         else:
-            found, run = _experiments(file, profile, only, method, results, schedule, tracer)
+            found, run = _experiments(file, profile, only, method, results, schedule, chosen_tracer)
         print_located(found, as_json=as_json)
         say_kept(run.keep(found))
         if issue is not None:

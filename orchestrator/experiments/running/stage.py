@@ -39,6 +39,7 @@ from orchestrator_worker.protocol import (
     Unload,
     Unloaded,
 )
+from orchestrator_worker.tracing.begin import TracerKey
 
 TRIM_TIMEOUT_S = 60.0
 HEAP_SWITCHED_OFF = "switched off"
@@ -247,13 +248,13 @@ class Stage:
         self._heap = trimmed.heap
         return TrimReadings(before, self.read("trim"), trimmed.trimmed)
 
-    def trace(self, file: str | None, most_bytes: int = 0) -> str:
+    def trace(self, file: str | None, most_bytes: int = 0, tracer: TracerKey = "memray") -> str:
         """Have the worker write every allocation from now on to ``file``, or stop with None; return the tracer's name.
 
         What it measures from then on is the tracer's as well as the engine's, and must not be judged.
         """
         assert self._dialogue is not None
-        command = Trace(self._next_id(), file, most_bytes)
+        command = Trace(self._next_id(), file, most_bytes, tracer)
         return self._dialogue.ask(command, Traced, timeout_s=self._timeout_s, phase="trace").tracer
 
     @property
