@@ -79,11 +79,13 @@ class ForkServer:
         finally:
             theirs.close()
         self.pid = self._process.pid
-        ours.settimeout(ANSWER_TIMEOUT_S)
+        self.patience_s = ANSWER_TIMEOUT_S
+        ours.settimeout(self.patience_s)
         _fork_servers.add(self)
 
     def answer_within(self, seconds: float) -> None:
         """Wait so long for an answer before it counts as lost: by default few, for somebody else starts it then."""
+        self.patience_s = seconds
         self._channel.settimeout(seconds)
 
     def suits(self, environment: Mapping[str, str]) -> bool:

@@ -1,4 +1,4 @@
-"""A template that somebody waits for: the blocking way to have one, for experiments.
+"""How a template of a model is ordered; and one that somebody waits for, the blocking way to have one.
 
 A pool goes on with other work while a template loads (:mod:`orchestrator.pool.runtime.template_link`); whoever measures
 waits, and takes a death for a result.
@@ -14,6 +14,7 @@ from orchestrator.config.model import Model
 from orchestrator.errors import JobError, JobTimeoutError, WorkerDiedError
 from orchestrator.process.fork_server import ForkServerLostError
 from orchestrator.process.memory import Memory, ProcessGoneError, read_boundary
+from orchestrator.process.sandbox.modes import mode_of
 from orchestrator.process.spawn import (
     child_environment,
     host_sys_path,
@@ -21,6 +22,7 @@ from orchestrator.process.spawn import (
     refusal,
     start_template,
 )
+from orchestrator.process.warm.template import TemplateProcess
 from orchestrator_worker.protocol import ModelSpec
 from orchestrator_worker.template import SHORTEST_MOVE_S, Order
 
@@ -30,6 +32,37 @@ _MOST_POLL_S = 1.0
 
 class NotForkableError(Exception):
     """The model is loaded well, and its process must not be forked; the text is the reason."""
+
+
+def order_template(
+    model: Model, spec: ModelSpec, own: Mapping[str, str], python: str | None = None, *, slot: int = -1
+) -> TemplateProcess:
+    """Start the template of a model with ``own`` beside what a worker gets of our variables, confined as those are.
+
+    Returns before it has loaded anything. ``python`` is as for :func:`~orchestrator.process.spawn.spawn`, ``slot`` for
+    the words of an error.
+
+    Raises:
+        HostShortageError, SpawnError: The system refused.
+        SandboxUnavailableError: It cannot confine a process as the model asks.
+        InterpreterError: There is no interpreter for workers.
+    """
+    late, sandbox = late_environment(own), None
+    try:
+        if mode_of(model) != "off":
+            # only who confines pays for it: it brings the room of audio with it
+            from orchestrator.process.sandbox.worker_sandbox import TemplateSandbox  # noqa: PLC0415
+
+            sandbox = TemplateSandbox(model)
+            late |= sandbox.environ
+        order = Order(spec, host_sys_path(), late, None if sandbox is None else sandbox.sandbox)
+        return start_template(child_environment(own, model.pass_env), order, python, sandbox)
+    except BaseException as error:
+        if sandbox is not None:
+            sandbox.let_go()
+        if isinstance(error, OSError):
+            raise refusal(error, slot=slot, generation=0) from error
+        raise
 
 
 class LoadedTemplate:
@@ -52,15 +85,12 @@ class LoadedTemplate:
             JobTimeoutError: It has not reported in time.
             WorkerDiedError: It ended while it loaded.
             SpawnError: The system refused to start it.
+            SandboxUnavailableError: It cannot confine it as the model asks.
         """
         self.spec = spec
         self._slot = slot
-        order = Order(spec, host_sys_path(), late_environment(env))
         began = time.perf_counter()
-        try:
-            self.process = start_template(child_environment(env, model.pass_env), order)
-        except OSError as error:
-            raise refusal(error, slot=slot, generation=0) from error
+        self.process = order_template(model, spec, env, slot=slot)
         self.process.answer_within(
             timeout_s
         )  # on a busy machine too: nobody starts its workers in another way

@@ -26,7 +26,7 @@ from orchestrator.experiments.running.allocators import (
 from orchestrator.experiments.running.how_to_get import build_library, get_model_file
 from orchestrator.experiments.storage.records import NOT_POSSIBLE
 from orchestrator.process.dialogue import Dialogue
-from orchestrator.process.warm.engines import why_cold
+from orchestrator.process.warm.engines import NOT_ALLOWED, why_cold
 from orchestrator_worker.protocol import Check, Checked, Unloading
 
 CHECK_TIMEOUT_S = 120.0
@@ -129,10 +129,9 @@ def _cold(experiments: Iterable[Experiment], checked: Mapping[str, Checked]) -> 
     found: dict[str, str] = {}
     for model in (step.model for one in experiments for step in one.steps):
         answer = checked.get(identity(model))
-        # A fork confines itself as any worker does; only what loads the model before it is not confined.
-        why = why_cold(msgspec.structs.replace(model, start="warm", sandbox="off"))
+        why = why_cold(msgspec.structs.replace(model, start="warm"))
         if answer is not None and not answer.forks:
-            why = f"engine {model.engine} does not say that it may be forked after a load"
+            why = f"engine {model.engine} {NOT_ALLOWED}"
         if why:
             found[identity(model)] = f"model {model.name}: {why}"
     return found

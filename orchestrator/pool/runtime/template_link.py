@@ -12,17 +12,10 @@ from orchestrator.config.model import Model
 from orchestrator.pool.core.entities import Template
 from orchestrator.process.engine_environment import engine_defaults
 from orchestrator.process.fork_server import ForkServerLostError
+from orchestrator.process.loaded_template import order_template
 from orchestrator.process.memory import ProcessGoneError
 from orchestrator.process.sampling.resident import ResidentReader
-from orchestrator.process.sandbox.modes import mode_of
-from orchestrator.process.spawn import (
-    child_environment,
-    host_sys_path,
-    late_environment,
-    refusal,
-    start_template,
-)
-from orchestrator_worker.template import Order
+from orchestrator.process.spawn import child_environment
 
 _MOST_FILES = 256
 """Of a model that is a folder, so many of its files are looked at."""
@@ -43,24 +36,7 @@ class ProcessTemplateLink:
         # Before the start: what changes while it is read must not be taken for what was read.
         self._files = _state_of_files(model)
         own = engine_defaults(model.engine, model.env) | dict(model.env)
-        late, sandbox = late_environment(own), None
-        try:
-            if mode_of(model) != "off":
-                # only who confines pays for it: it brings the room of audio with it
-                from orchestrator.process.sandbox.worker_sandbox import TemplateSandbox  # noqa: PLC0415
-
-                sandbox = TemplateSandbox(model)
-                late |= sandbox.environ
-            order = Order(
-                template.model_queue.spec, host_sys_path(), late, None if sandbox is None else sandbox.sandbox
-            )
-            self.process = start_template(_environment(model), order, python, sandbox)
-        except BaseException as error:
-            if sandbox is not None:
-                sandbox.let_go()
-            if isinstance(error, OSError):
-                raise refusal(error, slot=-1, generation=0) from error
-            raise
+        self.process = order_template(model, template.model_queue.spec, own, python)
         self.pid = self.process.pid
         self.descriptor = self.process.descriptor
         self._reader: ResidentReader | None = None

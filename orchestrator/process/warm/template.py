@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from orchestrator.process import fork_server
 from orchestrator.process.exit_status import describe_exit
 from orchestrator.process.fork_server import ForkServer, ForkServerLostError
 from orchestrator.process.warm.own_groups import OwnGroups
@@ -127,7 +126,7 @@ class TemplateProcess(ForkServer):
         poller = select.poll()
         poller.register(self._channel, select.POLLIN)
         poller.register(groups.descriptor, select.POLLIN)
-        allowed, ends = 0, time.monotonic() + fork_server.ANSWER_TIMEOUT_S
+        allowed, ends = 0, time.monotonic() + self.patience_s
         while (left := ends - time.monotonic()) > 0:
             ready = {descriptor for descriptor, _ in poller.poll(left * 1000)}
             if groups.descriptor in ready:
