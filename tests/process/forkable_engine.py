@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +21,8 @@ from orchestrator.pool.models import Model
 from orchestrator_worker.engines.base import Emit, Engine
 from orchestrator_worker.protocol import Job, ModelSpec, Plain
 
-SUMMARY = "forked with what it has loaded"
+LOCK = threading.Lock()
+HELD_BY: list[int] = []
 
 
 class ForkableEngine(Engine):
@@ -107,6 +109,18 @@ def name_another(pid: int) -> None:
     os.fork = lambda: fork() and pid
 
 
+def be_locked_in_a_copy() -> None:
+    """Leave a lock as a thread would that is not in the copy."""
+    LOCK.acquire()
+    HELD_BY.append(os.getpid())
+
+
+def take_the_lock() -> str:
+    if [os.getpid()] != HELD_BY:
+        LOCK.acquire()
+    return "taken"
+
+
 def write_here() -> list[str]:
     """Write into the folder for temporary files; return it and what may be seen around it."""
     folder = tempfile.gettempdir()
@@ -145,6 +159,8 @@ ACTS: dict[str, Callable[..., Any]] = {
         ask_for_a_group,
         leave_a_process,
         name_another,
+        be_locked_in_a_copy,
+        take_the_lock,
         write_here,
         read,
         read_or_raise,

@@ -18,6 +18,7 @@ from sandbox_victim import victim
 
 from orchestrator.config.model import SandboxMode
 from orchestrator.errors import JobError
+from orchestrator.pool.core.warm import templates
 from orchestrator.pool.jobs import EngineJob
 from orchestrator.pool.models import Model
 from orchestrator.pool.pool import Pool
@@ -150,6 +151,21 @@ def test_a_template_that_names_a_process_it_has_not_forked_has_nobody_else_kille
         assert other.poll() is None
         other.communicate(b"\n")
     assert other.returncode == 0
+
+
+@pytest.mark.parametrize("sandbox", ["strict", "off"])
+def test_a_first_job_that_waits_for_a_lock_of_the_templates_is_done_by_a_cold_worker(
+    sandbox: SandboxMode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a pool without a time limit: nobody but the kernel knows that it will never end."""
+    monkeypatch.setattr(templates, "STUCK_S", 0.5)
+    with Pool(models=[model(sandbox, "be_locked_in_a_copy")], max_attempts=1) as pool:
+        worker, _, said = run(pool, job("take_the_lock"))
+        assert said == "taken"
+        assert psutil.Process(worker).ppid() == os.getpid()
+        stats = next(each for each in pool.stats().models if each.model == "m")
+    assert "the first worker of its template failed" in stats.cold_because
+    assert "it has waited for a lock" in stats.cold_because
 
 
 @pytest.mark.parametrize("sandbox", ["strict", "files", "off"])

@@ -103,6 +103,10 @@ class Link(Protocol):
         """Whether the kernel has killed in the process's own control group, for its limit."""
         ...
 
+    def read_standstill(self) -> int | None:
+        """Return how often its main thread has run, if it can only wait for a lock; None where that cannot be said."""
+        ...
+
     def read_pulse(self) -> tuple[int, str] | None:
         """Return how often its threads have run, and its state; None: the system does not tell, or it is gone."""
         ...

@@ -53,6 +53,8 @@ class MemoryMonitor:
             job = None if worker.job is None else worker.job.id
             worker.slot.series.append(Sample(now, worker.rss_bytes, worker.generation, worker.state, job))
             self._enforce(worker, now)
+            if worker.template is not None and not worker.template.proven:
+                self._look_at_first_job(worker, now)
             if registry.settings.heartbeat_s is not None:
                 self._feel_pulse(worker, registry.settings.heartbeat_s, now)
         registry.metrics.overshoot_peak_bytes = max(registry.metrics.overshoot_peak_bytes, overshoot)
@@ -90,6 +92,15 @@ class MemoryMonitor:
         if now - pulse.since < limit_s or pulse.looks <= LOOKS_AT_A_PULSE or read is None:
             return
         cause = f"frozen (no thread of it has run for {now - pulse.since:.3g} s; its state is {read[1]})"
+        error = SpawnError(cause, **identity(worker))
+        self._termination.terminate(worker, ExitReason.FROZEN, error, now, cause=cause)
+
+    def _look_at_first_job(self, worker: Worker, now: float) -> None:
+        """Kill a worker whose fork has left a lock locked; of its template none has yet done a job."""
+        stood_s = self._templates.stuck_for_s(worker, now)
+        if not stood_s:
+            return
+        cause = f"stuck (it has waited for a lock for {stood_s:.3g} s, and no thread of it can release that)"
         error = SpawnError(cause, **identity(worker))
         self._termination.terminate(worker, ExitReason.FROZEN, error, now, cause=cause)
 

@@ -24,6 +24,7 @@ from orchestrator.process.sampling.descendants import FamilyMemory
 from orchestrator.process.sandbox.modes import mode_of
 from orchestrator.process.spawn import host_sys_path, refusal
 from orchestrator.process.warm.private_memory import PrivateMemory
+from orchestrator.process.warm.stuck import read_standstill
 from orchestrator.process.worker_process import WorkerProcess
 from orchestrator_worker.framing import HEADER_SIZE
 from orchestrator_worker.protocol import PROTOCOL_VERSION, Command, Configure, Hello, Reply, Run
@@ -225,6 +226,10 @@ class ProcessLink:
             return self._reader.read(anew=anew)
         except ProcessGoneError:
             return 0
+
+    def read_standstill(self) -> int | None:
+        """Return how often its main thread has run, if it can only wait for a lock; None where that cannot be said."""
+        return read_standstill(self.pid)
 
     def read_pulse(self) -> tuple[int, str] | None:
         """Return how often its threads have run, and its state."""

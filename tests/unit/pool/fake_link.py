@@ -59,6 +59,7 @@ class FakeLink:
     killed_in_group: bool = False
     paused: bool = False
     pulse: tuple[int, str] | None = (0, "S")
+    standstill: int | None = None
     pipe: list[Item] = field(default_factory=list)
     """What was sent and not recalled, from the first job without an answer."""
     read: int = 0
@@ -118,6 +119,9 @@ class FakeLink:
 
     def read_rss(self, *, anew: bool = False) -> int:  # noqa: ARG002
         return self.rss
+
+    def read_standstill(self) -> int | None:
+        return self.standstill
 
     def read_pulse(self) -> tuple[int, str] | None:
         return self.pulse

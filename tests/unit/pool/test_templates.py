@@ -1,50 +1,16 @@
 """When a template is started, replaced and given up: the decisions, with no process."""
 
 import signal
-from typing import Any
 
 import pytest
-from fake_pool import MIB, FakePool, FakeTemplateLink
+from fake_pool import MIB
+from fake_templates import BUDGET, THREADS, cold_because, template_dies, template_loads, warm_pool, working
 
 from orchestrator.errors import HostShortageError, SpawnError
 from orchestrator.pool.core.states import JobState, WorkerState
 from orchestrator.pool.models import Model
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.stats import take_stats
-
-BUDGET = 200 * MIB
-THREADS = "4 threads of its own run"
-
-
-def warm_pool(*names: str, **settings: Any) -> FakePool:
-    return FakePool(*(names or ("m",)), start="warm", **settings)
-
-
-def template_loads(pool: FakePool, why_not: str = "", number: int = -1) -> FakeTemplateLink:
-    link = pool.templates[number]
-    pool.supervisor.templates.loaded(link.template, why_not, pool.now)
-    pool.settle()
-    return link
-
-
-def template_dies(pool: FakePool) -> FakeTemplateLink:
-    link = pool.templates[-1]
-    pool.supervisor.templates.ended(link.template, "SIGKILL", pool.now)
-    pool.settle()
-    return link
-
-
-def working(pool: FakePool, jobs: int = 1) -> FakePool:
-    """Have a template, and jobs under way on its workers."""
-    for _ in range(jobs):
-        pool.submit("m")
-    template_loads(pool)
-    pool.ready_all()
-    return pool
-
-
-def cold_because(pool: FakePool, name: str = "m") -> str | None:
-    return pool.registry.model_queues[name].cold_because
 
 
 def test_the_first_worker_waits_for_a_template_and_is_forked_from_it() -> None:
@@ -265,7 +231,7 @@ def test_where_there_is_no_room_beside_the_template_the_model_is_cold() -> None:
 
 
 def test_a_template_that_nobody_works_from_makes_room_for_another_model() -> None:
-    pool = FakePool("m", "other", start="warm", budget_bytes=150 * MIB, need_mib=100)
+    pool = warm_pool("m", "other", budget_bytes=150 * MIB, need_mib=100)
     pool.submit("m")
     first = template_loads(pool)
     pool.ready_all()
@@ -276,74 +242,6 @@ def test_a_template_that_nobody_works_from_makes_room_for_another_model() -> Non
     assert len(pool.templates) == 2
     template_loads(pool)
     assert pool.worker().model_queue.name == "other"
-
-
-# ------------------------------------------------------------------ a hard budget
-
-
-READING_S = 0.021
-
-
-def test_a_hard_budget_counts_a_template_once_and_keeps_to_itself() -> None:
-    pool = warm_pool(hard_budget=True, budget_bytes=BUDGET, workers=2)
-    working(pool, jobs=2)
-    pool.templates[0].rss = BUDGET - 20 * MIB
-    pool.wait(3 * READING_S)
-    assert pool.links
-    assert all(link.signals == [] for link in pool.links)
-    assert cold_because(pool) is None
-
-
-def test_a_template_that_takes_more_than_a_hard_budget_while_it_loads_is_given_up_and_said() -> None:
-    pool = warm_pool(hard_budget=True, budget_bytes=BUDGET)
-    job = pool.submit("m")
-    link = pool.templates[0]
-    link.rss = BUDGET + MIB
-    pool.wait(READING_S)
-    assert link.closed == 1
-    assert pool.warnings == [
-        "model m: its workers are started cold: its template does not fit into the hard memory budget of 200 MiB"
-    ]
-    assert pool.worker().link.start == "exec"
-    pool.ready_all()
-    pool.done(pool.worker())
-    assert pool.ending(job) == "value"
-
-
-def test_a_worker_that_its_template_leaves_no_room_beside_it_is_followed_by_a_cold_one_with_its_job() -> None:
-    pool = warm_pool(hard_budget=True, budget_bytes=BUDGET)
-    job = pool.submit("m")
-    template_loads(pool)
-    pool.ready_all()
-    template, worker = pool.templates[0], pool.links[0]
-    template.rss, worker.rss = 150 * MIB, 60 * MIB
-    pool.wait(READING_S)
-    assert worker.signals == [signal.SIGKILL]
-    assert "no room for its template and a worker beside that" in (cold_because(pool) or "")
-    pool.die(worker.worker, -9)
-    assert template.closed == 1
-    pool.wait(READING_S)
-    pool.ready_all()
-    assert (job.state, job.attempts) == (JobState.RUNNING, ())
-    assert pool.worker().link.start == "exec"
-
-
-def test_a_template_nobody_needs_goes_before_a_worker_where_a_hard_budget_is_broken() -> None:
-    pool = warm_pool("m", "other", hard_budget=True, budget_bytes=BUDGET)
-    pool.submit("other")
-    template_loads(pool)
-    pool.ready_all()
-    pool.done(pool.worker())
-    idle = pool.templates[0]
-    pool.submit("m")
-    template_loads(pool)
-    pool.reap_leaving()  # the worker of the other
-    pool.ready_all()
-    assert idle.closed == 0
-    pool.templates[1].rss = BUDGET - 6 * MIB
-    pool.wait(READING_S)
-    assert (idle.closed, pool.templates[1].closed) == (1, 0)
-    assert all(link.signals == [] for link in pool.links)
 
 
 def test_a_pool_that_closes_leaves_a_loading_template_alone() -> None:

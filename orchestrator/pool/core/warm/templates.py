@@ -14,15 +14,21 @@ or its first worker fails, workers are started cold, and the reason is said once
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 from orchestrator.errors import HostShortageError, SpawnError
-from orchestrator.pool.core.entities import ModelQueue, Template, Worker
+from orchestrator.pool.core.entities import ModelQueue, Pulse, Template, Worker
 from orchestrator.pool.core.memory_budget import GROWTH, MIB
 from orchestrator.pool.core.registry import Registry
-from orchestrator.pool.core.states import ExitReason
+from orchestrator.pool.core.states import ExitReason, WorkerState
 
 GROWN = 1.25
 GROWN_BYTES = 16 * MIB
 """A template that has so many times its first RSS and so many bytes more is replaced: it runs nothing."""
+STUCK_S = 10.0
+"""So long a forked worker may wait for nothing but a lock, in the first job after its template has loaded."""
+LOOKS_AT_A_LOCK = 4
+"""How often it is looked at in that time."""
 _OF_THE_FORK = {
     ExitReason.CRASH,
     ExitReason.TIMEOUT,
@@ -38,6 +44,7 @@ class Templates:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
+        self._first_jobs: WeakKeyDictionary[Worker, Pulse] = WeakKeyDictionary()
 
     # ------------------------------------------------------------------ a worker is wanted
 
@@ -192,6 +199,20 @@ class Templates:
         self._go_cold(template.model_queue, f"its template has not loaded within {limit_s:g} s")
 
     # ------------------------------------------------------------------ its workers
+
+    def stuck_for_s(self, worker: Worker, now: float) -> float:
+        """Return for how long a worker in its first job has waited for a lock alone; 0: not too long."""
+        pulse = self._first_jobs.get(worker)
+        if worker.state is not WorkerState.BUSY or (pulse is not None and now < pulse.look_at):
+            return 0.0
+        count = worker.link.read_standstill()
+        if pulse is None or count is None or count != pulse.count:
+            pulse = self._first_jobs[worker] = Pulse(-1 if count is None else count, now)
+        pulse.look_at = now + STUCK_S / LOOKS_AT_A_LOCK
+        pulse.looks += 1
+        # Several looks, because this process may have been stopped together with the worker.
+        stood_s = now - pulse.since
+        return stood_s if count is not None and pulse.looks > LOOKS_AT_A_LOCK and stood_s >= STUCK_S else 0.0
 
     def doubt(self, worker: Worker, reason: ExitReason, cause: str) -> None:
         """A worker is told to go, or gone: the first that was forked from a template may have failed for that."""
