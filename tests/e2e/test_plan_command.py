@@ -96,17 +96,21 @@ def test_a_measured_fork_is_compared_and_the_command_that_measures_it_works(lab:
     assert words[:2] == ["orchestrator", "run"]
     done = lab.run(*words[1:])
     assert done.code == 0, done.err
-    planned = lab.run("plan", "--budget", "400MiB", "--workers", "2")
+    # a budget that holds no three cold ones, whatever the machine's speed
+    planned = lab.run("plan", "--budget", "140MiB", "--workers", "3")
     assert planned.code == 0, planned.err
     assert '# this line into [profiles.lab.models.small]:\n# start = "warm"' in planned.out
     assert tomllib.loads(planned.out)["recycle"]["max_jobs"] == 1
+    assert "does not hold 3 workers" in planned.err
     made = json.loads(lab.run("plan", "--budget", "400MiB", "--workers", "2", "--json").out)["models"][0]
     warm, cold, trim = made["options"]
     assert (warm["option"], cold["option"], trim["option"]) == ("warm", "cold", "trim")
     assert warm["memory_mb"] < cold["memory_mb"]
     assert warm["template_mb"] > 40
     assert cold["max_jobs"] > 1
-    assert (made["start"], warm["chosen"]) == ("warm", True)
+    is_near = warm["jobs_per_s"] >= 0.9 * cold["jobs_per_s"]
+    assert warm["chosen"] is is_near
+    assert made["start"] == ("warm" if is_near else "cold")
     limits = Recycle.from_results(lab.results, memory_budget="400MiB", workers=2)
     assert limits.max_jobs == cold["max_jobs"], (
         "whoever cannot ask for a warm start is not recycled for every job"
