@@ -10,6 +10,7 @@ In reading order:
 - ``start_language``: for which language a model must be started, where its engine reads it then
 - ``fork_server``: the host's side of a fork server (``fork_server``)
 - ``stderr_tail``: keep the last of what a worker printed
+- ``orphans``: how a process ended whose parent died before it could say so
 - ``offspring``: a started worker as the system sees it
 - ``sampling``: the memory of other processes, read at a fixed pace
 - ``sharing``: descriptors and memory that parent and worker share

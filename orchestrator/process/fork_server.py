@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from orchestrator.process.sandbox.worker_sandbox import TemplateSandbox
 
 ANSWER_TIMEOUT_S = 2.0
-LOST_STATUS = 255
-"""Exit status of a worker whose fork server was lost before it could say."""
 _fork_servers: weakref.WeakSet[ForkServer] = weakref.WeakSet()
 
 
@@ -119,13 +117,16 @@ class ForkServer:
             raise ForkServerLostError(f"the fork_server cannot fork: {os.strerror(-number)}")
         return number
 
-    def reap(self, number: int) -> int:
-        """Return the exit status, as ``Popen.returncode``, of a worker that has ended; blocks until it has."""
+    def reap(self, number: int) -> int | None:
+        """Return the exit status, as ``Popen.returncode``, of a worker that has ended; blocks until it has.
+
+        None: the fork server is gone, and cannot say.
+        """
         try:
             status = self._ask(REAP + NUMBER.pack(number))
         except ForkServerLostError:
-            return LOST_STATUS
-        return LOST_STATUS if status < 0 else os.waitstatus_to_exitcode(status)
+            return None
+        return None if status < 0 else os.waitstatus_to_exitcode(status)
 
     def _ask(self, request: bytes, descriptors: Sequence[int] = ()) -> int:
         self._order(request, descriptors)
@@ -161,7 +162,7 @@ class ForkServer:
         self._process.send_signal(signal.SIGKILL)
 
     def close(self) -> None:
-        """End it. Workers that it started live on; nobody will know how they end."""
+        """End it. Workers that it started live on."""
         self._channel.close()
         try:
             self._process.wait(ANSWER_TIMEOUT_S)

@@ -9,6 +9,10 @@ from typing import Literal, Protocol
 
 from orchestrator.errors import SHORTAGES
 from orchestrator.process.fork_server import ForkServer
+from orchestrator.process.orphans import orphan_status
+
+LOST_STATUS = 255
+"""Exit status of a worker whose fork server was lost, where the system does not tell how it ended."""
 
 
 class Offspring(Protocol):
@@ -26,7 +30,7 @@ class Offspring(Protocol):
         """Block until it has ended; it stays to be reaped."""
         ...
 
-    def reap(self) -> int:
+    def reap(self, pidfd: int) -> int:
         """Return the exit status as ``Popen.returncode``; blocks until it has ended."""
         ...
 
@@ -51,7 +55,7 @@ class ExecutedChild:
         """Block until it has ended."""
         os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
 
-    def reap(self) -> int:
+    def reap(self, pidfd: int) -> int:  # noqa: ARG002
         """Return the exit status."""
         return self._process.wait()
 
@@ -75,9 +79,12 @@ class ForkedChild:
         if pidfd >= 0:
             _poller(pidfd).poll()
 
-    def reap(self) -> int:
-        """Return the exit status; that of a lost fork server's worker nobody knows."""
-        return self._fork_server.reap(self.pid)
+    def reap(self, pidfd: int) -> int:
+        """Return the exit status; that of a worker whose fork server is lost as far as the system tells."""
+        status = self._fork_server.reap(self.pid)
+        if status is None:
+            status = orphan_status(self.pid, pidfd)
+        return LOST_STATUS if status is None else status
 
 
 def _poller(descriptor: int) -> select.poll:

@@ -357,7 +357,7 @@ class WorkerProcess:
     def _reap(self) -> None:
         # The group is killed before its leader is reaped: until then its number cannot be given to another.
         self.signal_group(signal.SIGKILL)
-        self.returncode = self._process.reap()
+        self.returncode = self._process.reap(self._pidfd)
 
     def close(self) -> None:
         """Kill what is left, reap it and close every descriptor. Blocks until the process is gone."""
@@ -365,7 +365,7 @@ class WorkerProcess:
         if self.returncode is None:
             self._process.wait(self._pidfd)
             self.signal_group(signal.SIGKILL)
-            self.returncode = self._process.reap()
+            self.returncode = self._process.reap(self._pidfd)
             self._read_noise()
         self._ends.close()
         if self._pidfd >= 0:

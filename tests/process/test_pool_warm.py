@@ -171,6 +171,19 @@ def test_a_template_that_is_killed_costs_no_job_and_is_replaced() -> None:
         assert starts[-1] == "warm" or "exec" in starts
 
 
+def test_how_a_worker_ends_is_told_after_its_template_was_killed() -> None:
+    crash = EngineJob("m", "synthetic", options={"fault": "segfault"})
+    with warm(max_jobs=100) as (pool, starts):
+        pool.run(JOB)
+        template = of_model(pool).template
+        assert template is not None
+        os.kill(template.pid, signal.SIGKILL)
+        wait_until(lambda: (now := of_model(pool).template) is None or now.pid != template.pid)
+        with pytest.raises(WorkerDiedError, match="SIGSEGV"):
+            pool.run(crash)
+    assert starts[0] == "warm"
+
+
 def test_a_crash_is_told_with_its_signal_once_the_template_has_shown_that_it_works() -> None:
     crash = EngineJob("m", "synthetic", options={"fault": "segfault"})
     with warm(max_jobs=100) as (pool, starts):

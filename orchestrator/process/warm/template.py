@@ -136,7 +136,7 @@ class TemplateProcess(ForkServer):
         return allowed
 
     def close(self) -> None:
-        """Kill it. Its workers live on; nobody will know how they end."""
+        """Kill it. Its workers live on."""
         self._end()
         self._channel.close()
         self._close_lifeline()
