@@ -3,8 +3,8 @@
     python benchmarks/bench_sampling.py [--seconds 10] [--rounds 3]
 
 Prints tables and writes ``benchmarks/results/sampling.json``. Best on a quiet machine: the floor, a bare loop
-of the same system calls at the same pace, runs in turn with the sampler, so that their ratio holds on a busy
-one too.
+of the same system calls at the same pace, runs in turn with the thread that samples and the process that does, alone
+and beside a host that runs pure Python, so that their ratio holds on a busy machine too.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from orchestrator.process.sampling.descendants import descendants
 from orchestrator.process.sampling.sample_record import RECORD_SIZE
 from orchestrator.process.sampling.sampler import Sampler
 from orchestrator.process.sampling.samples import SampleWriter
+from orchestrator.process.sampling.sampling_process import SamplingProcess
 
 MB = 1024 * 1024
 KB = 1024
@@ -211,22 +212,35 @@ def _cost(what: str, read: Callable[[], object]) -> dict[str, Any]:
 
 
 def pace(seconds: float, rounds: int) -> list[dict[str, Any]]:
-    """CPU of this process while it samples idle children, in turn with the floor."""
+    """CPU of this process and of the sampling one while idle children are read, in turn with the floor."""
     rows: list[dict[str, Any]] = []
     with children(WORKERS) as started, tempfile.TemporaryDirectory() as folder:
         pids = [child.pid for child in started]
         for number in range(rounds):
-            rows.append({"round": number, "what": "floor", **_floor(pids, seconds)})
-            rows.append({"round": number, "what": "sampler", **_sampled(pids, seconds, Path(folder))})
-        busy = threading.Event()
-        spinner = threading.Thread(target=_spin, args=(busy,))
-        spinner.start()
-        rows.append(
-            {"round": 0, "what": "sampler beside pure Python work", **_sampled(pids, seconds, Path(folder))}
-        )
-        busy.set()
-        spinner.join()
+            found = {
+                "floor": _floor(pids, seconds),
+                "thread": _sampled(pids, seconds, Path(folder), apart=False),
+                "process": _sampled(pids, seconds, Path(folder)),
+                "process, private pages too": _sampled(pids, seconds, Path(folder), private_every=10),
+            }
+            for apart in (False, True):
+                with _busy():
+                    row = _sampled(pids, seconds, Path(folder), apart=apart)
+                found[f"{'process' if apart else 'thread'} beside pure Python work"] = row
+            rows += [{"round": number, "what": what, **row} for what, row in found.items()]
     return rows
+
+
+@contextlib.contextmanager
+def _busy() -> Iterator[None]:
+    until = threading.Event()
+    spinner = threading.Thread(target=_spin, args=(until,))
+    spinner.start()
+    try:
+        yield
+    finally:
+        until.set()
+        spinner.join()
 
 
 def _spin(until: threading.Event) -> None:
@@ -252,22 +266,47 @@ def _floor(pids: list[int], seconds: float) -> dict[str, Any]:
     return _share(cpu, time.monotonic() - started, readings)
 
 
-def _sampled(pids: list[int], seconds: float, folder: Path) -> dict[str, Any]:
+def _sampled(
+    pids: list[int], seconds: float, folder: Path, *, apart: bool = True, private_every: int = 0
+) -> dict[str, Any]:
     writer = SampleWriter(folder)
     size = (folder / "samples.bin").stat().st_size
-    with contextlib.closing(writer), Sampler(INTERVAL_S, sink=writer.write) as sampler:
-        for slot, pid in enumerate(pids):
-            sampler.watch(pid, slot)
-        cpu, started, missed = time.process_time(), time.monotonic(), sampler.missed_deadlines
+    with contextlib.closing(writer), Sampler(INTERVAL_S, sink=writer.write, apart=apart) as sampler:
+        watches = [sampler.watch(pid, slot, private_every=private_every) for slot, pid in enumerate(pids)]
+        process = sampler.process
+        while process is not None and not process.serves():
+            time.sleep(0.01)
+        for watch in watches:
+            watch.take_peak()
+        mine, its = time.process_time(), _processor_s(process)
+        started, missed = time.monotonic(), sampler.missed_deadlines
         time.sleep(seconds)
-        cpu, elapsed = time.process_time() - cpu, time.monotonic() - started
-        missed = sampler.missed_deadlines - missed
-    readings = ((folder / "samples.bin").stat().st_size - size) // RECORD_SIZE
+        readings = sum(watch.take_peak().readings for watch in watches)
+        mine, its = time.process_time() - mine, _processor_s(process) - its
+        elapsed, missed = time.monotonic() - started, sampler.missed_deadlines - missed
+        memory = {} if process is None else _weight(process.pid or 0)
+    assert (folder / "samples.bin").stat().st_size - size >= readings * RECORD_SIZE
     return {
-        **_share(cpu, elapsed, readings),
+        **_share(mine + its, elapsed, readings),
+        "host_percent_of_one_core": round(100 * mine / elapsed, 3),
+        "process_percent_of_one_core": round(100 * its / elapsed, 3),
         "missed_deadlines": missed,
         "deadlines": int(elapsed / INTERVAL_S),
+        **memory,
     }
+
+
+def _processor_s(process: SamplingProcess | None) -> float:
+    """Seconds of processor time that the process and its second thread have had."""
+    if process is None:
+        return 0.0
+    threads = Path(f"/proc/{process.pid}/task").glob("*/schedstat")
+    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
+
+
+def _weight(pid: int) -> dict[str, float]:
+    memory = read_boundary(pid)
+    return {"rss_mb": round(memory.rss / MB, 1), "private_mb": round((memory.uss or 0) / MB, 1)}
 
 
 def _share(cpu_s: float, elapsed_s: float, readings: int) -> dict[str, Any]:
@@ -278,10 +317,14 @@ def _share(cpu_s: float, elapsed_s: float, readings: int) -> dict[str, Any]:
     }
 
 
-def peaks(repeats: int = 50) -> dict[str, Any]:
+def peaks(*, busy: bool, repeats: int = 50) -> dict[str, Any]:
     """Error of the sampled maximum against VmHWM for 64 MB held 20 ms, with all children watched."""
-    errors = []
-    with children(WORKERS) as started, Sampler(INTERVAL_S) as sampler:
+    errors: list[float] = []
+    beside = _busy() if busy else contextlib.nullcontext()
+    with children(WORKERS) as started, Sampler(INTERVAL_S) as sampler, beside:
+        while sampler.process is not None and not sampler.process.serves():
+            time.sleep(0.01)
+        missed = sampler.missed_deadlines
         watches = [sampler.watch(child.pid, slot) for slot, child in enumerate(started)]
         for number in range(repeats):
             child, watch = started[number % WORKERS], watches[number % WORKERS]
@@ -291,11 +334,14 @@ def peaks(repeats: int = 50) -> dict[str, Any]:
             child.tell(f"flash({64 * MB}, {HOLD_S})")
             kernel = read_boundary(child.pid).peak or 1
             errors.append(100 * (watch.take_peak().rss - kernel) / kernel)
+        missed = sampler.missed_deadlines - missed
+    worst = max(errors, key=abs)
     return {
+        "host": "busy with pure Python" if busy else "idle",
         "held_ms": HOLD_S * 1e3,
         "interval_ms": INTERVAL_S * 1e3,
-        "missed_deadlines": sampler.missed_deadlines,
-        "worst_error_percent": round(max(errors, key=abs), 3),
+        "missed_deadlines": missed,
+        "worst_error_percent": round(worst, 3),
         "median_error_percent": round(statistics.median(errors), 3),
         "errors_percent": [round(error, 3) for error in errors],
     }
@@ -312,7 +358,7 @@ def main() -> None:
     document["agreement"] = agreement()
     document["costs"] = costs()
     document["pace"] = pace(options.seconds, options.rounds)
-    document["peaks"] = peaks()
+    document["peaks"] = [peaks(busy=busy) for busy in (False, True)]
     _print(document)
     print(f"\nwritten: {record('sampling', document)}")
 
@@ -322,10 +368,21 @@ def _print(document: dict[str, Any]) -> None:
     rows = document["agreement"]
     show("RSS by file, against status (KB)", list(rows[0]), [list(row.values()) for row in rows])
     show("A reading", ["what", "µs"], [[row["what"], row["us"]] for row in document["costs"]])
-    header = ["what", "CPU, % of one core", "readings/s", "CPU µs a reading", "missed", "of deadlines"]
+    header = [
+        "what",
+        "CPU, % of one core",
+        "host",
+        "process",
+        "readings/s",
+        "µs a reading",
+        "missed",
+        "of deadlines",
+    ]
     keys = [
         "what",
         "cpu_percent_of_one_core",
+        "host_percent_of_one_core",
+        "process_percent_of_one_core",
         "readings_per_s",
         "cpu_us_per_reading",
         "missed_deadlines",
@@ -333,8 +390,10 @@ def _print(document: dict[str, Any]) -> None:
     ]
     title = f"{WORKERS} idle children every {INTERVAL_S * 1e3:g} ms"
     show(title, header, [[row.get(key, "–") for key in keys] for row in document["pace"]])
-    found = {key: value for key, value in document["peaks"].items() if key != "errors_percent"}
-    show("The sampled maximum against VmHWM, 64 MB", list(found), [list(found.values())])
+    lines = [
+        {key: value for key, value in row.items() if key != "errors_percent"} for row in document["peaks"]
+    ]
+    show("The sampled maximum against VmHWM, 64 MB", list(lines[0]), [list(row.values()) for row in lines])
 
 
 if __name__ == "__main__":

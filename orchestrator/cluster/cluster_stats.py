@@ -77,6 +77,8 @@ def take_cluster_stats(dispatcher: Dispatcher) -> ClusterStats:
         budget_bytes=sum(pool.budget_bytes for pool in alive),
         reserved_bytes=sum(pool.reserved_bytes for pool in alive),
         overshoot_peak_bytes=max((pool.overshoot_peak_bytes for pool in pools), default=0),
+        sampled_by="process" if alive and all(pool.sampled_by == "process" for pool in alive) else "loop",
+        missed_readings=sum(pool.missed_readings for pool in pools),
     )
 
 

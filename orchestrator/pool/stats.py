@@ -140,6 +140,8 @@ class PoolStats(msgspec.Struct, frozen=True, kw_only=True):
     The histograms are over the pool's whole life; loads are the engine's own seconds. ``shortage`` is what the system
     said when it refused a process, while fewer workers run for that. ``cgroup`` is ``own`` where workers with
     ``hard_rss`` have control groups of their own, in which the kernel holds that limit, else ``none:`` and why.
+    ``sampled_by`` is ``process`` once workers' memory is read by a process of its own, else ``loop``;
+    ``missed_readings`` counts the times at which nothing was read while workers worked.
     """
 
     slots: tuple[SlotStats, ...]
@@ -163,6 +165,8 @@ class PoolStats(msgspec.Struct, frozen=True, kw_only=True):
     overshoot_peak_bytes: int
     shortage: str | None = None
     cgroup: str = ""
+    sampled_by: str = "loop"
+    missed_readings: int = 0
 
 
 def take_stats(registry: Registry, now: float) -> PoolStats:
@@ -198,6 +202,8 @@ def take_stats(registry: Registry, now: float) -> PoolStats:
         overshoot_peak_bytes=metrics.overshoot_peak_bytes,
         shortage=registry.start_pause.why,
         cgroup=registry.effects.groups,
+        sampled_by=registry.effects.sampled_by,
+        missed_readings=registry.effects.missed_readings,
     )
 
 

@@ -156,3 +156,26 @@ def needed_variable(name: str) -> str:
 
 def synthetic(name: str = "model", **options: Any) -> Model:
     return Model(name=name, engine="synthetic", options=options)
+
+
+def take(mib: int, path: str) -> int:
+    """Touch so much memory, say so in ``path``, and keep it until ``path``.go is there."""
+    block = bytearray(mib << 20)
+    block[::4096] = b"x" * len(range(0, len(block), 4096))
+    with open(path, "x"):
+        pass
+    wait_for(f"{path}.go")
+    return len(block)
+
+
+def flash(mib: int, seconds: float, path: str) -> int:
+    """Hold so much memory for a moment in the middle of a job; write into ``path`` when that is over."""
+    time.sleep(seconds)
+    block = bytearray(mib << 20)
+    block[::4096] = b"x" * len(range(0, len(block), 4096))
+    time.sleep(seconds)
+    del block
+    time.sleep(seconds)
+    with open(path, "r+b") as file:
+        file.write(b"x")
+    return mib

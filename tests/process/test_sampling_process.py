@@ -93,7 +93,7 @@ def test_a_family_counts_what_it_shares_once(sampling: SamplingProcess, child: M
     assert reading.tree_rss - reading.rss > 16 * MB
     child.tell("bury", 0)
     alone = Taken(sampling).first(lambda one: one.tree_rss == one.rss)
-    assert alone.held <= alone.rss
+    assert alone.held == alone.rss
 
 
 def test_the_dead_are_told_once_and_the_others_are_read(
@@ -212,7 +212,9 @@ print(json.dumps({"before": len(held), "after": len(of_it), "missed": missed, "s
 def test_a_host_that_never_gives_up_the_interpreter_misses_nothing(child: MemoryChild) -> None:
     """Every deadline has its reading, or is counted, although no thread of the host ran; labels are of the time."""
     command = [sys.executable, "-c", BUSY, "0.8", str(child.pid)]
-    found = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout)
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert ran.returncode == 0, ran.stderr
+    found = json.loads(ran.stdout)
     assert found["before"] <= 2, "the host was not busy"
     assert found["after"] + found["missed"] == pytest.approx(found["s"] / 0.01, abs=3)
     assert found["after"] > 20

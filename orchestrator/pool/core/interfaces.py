@@ -92,6 +92,17 @@ class Link(Protocol):
         """Signal the process and its group."""
         ...
 
+    def readings(self, now: float) -> list[tuple[float, int]]:
+        """Return the readings since the last call, each with its time, oldest first; the last one is of now.
+
+        ``now`` and the times are the pool's clock. Bytes as :meth:`read_rss` has them.
+        """
+        ...
+
+    def past_readings(self) -> list[tuple[float, int]]:
+        """The same without one of now; it need not be alive."""
+        ...
+
     def read_rss(self, *, anew: bool = False) -> int:
         """Return the resident bytes now, 0 when the process is gone; of one forked from a template its own alone.
 

@@ -1,7 +1,9 @@
 """The memory of a pool's workers, read from outside: series, needs learnt, the hard limit.
 
 Read while a worker does something, at a fixed pace, and at the end of a load and of a first job. An idle
-worker stands still, so nothing is read and the loop sleeps.
+worker stands still, so nothing is read and the loop sleeps. Readings are taken by a process of its own once a pool has
+worked for a moment: what it read while this loop could not run is in series and peaks all the same, and it wakes the
+loop for what is above a limit.
 
 A *hard budget* is kept in the middle of jobs too. Recycling looks between two jobs, reservations look before a start.
 What is left is a job that takes more than any before it, and models whose need was guessed too low. They are seen at
@@ -46,12 +48,14 @@ class MemoryMonitor:
         leaving = [worker for worker in registry.leaving if hard or worker.limits.hard_rss_bytes is not None]
         goes_on = active or leaving or (hard and self._templates.any_loads())
         registry.next_sample_at = now + registry.settings.sample_interval_s if goes_on else None
+        registry.effects.gather_readings(now)
         overshoot = 0
+        for worker in registry.workers():
+            if worker.state is WorkerState.IDLE:
+                self._look_back(worker, worker.idle_since)
         for worker in active:
-            self.read(worker)
+            self._follow(worker, now)
             overshoot += registry.budget.overshoot_bytes(worker, worker.rss_bytes)
-            job = None if worker.job is None else worker.job.id
-            worker.slot.series.append(Sample(now, worker.rss_bytes, worker.generation, worker.state, job))
             self._enforce(worker, now)
             if worker.template is not None and not worker.template.proven:
                 self._look_at_first_job(worker, now)
@@ -64,6 +68,38 @@ class MemoryMonitor:
                 self._termination.hurry(worker, now)
         if hard:
             self._hard_budget.keep(now)
+        if registry.next_sample_at is None:
+            registry.effects.rest_readings()
+
+    def alarm(self, now: float) -> None:
+        """A reading was above a limit: look at once, where it is looked at all."""
+        if self._registry.next_sample_at is not None:
+            self._registry.next_sample_at = now
+
+    def _follow(self, worker: Worker, now: float) -> None:
+        """Take the readings since the last look. Those of before its job are of what it did then."""
+        job, slot = worker.job, worker.slot
+        for at_s, rss_bytes in worker.link.readings(now):
+            if job is None or at_s >= job.started_at:
+                worker.saw_rss(rss_bytes)
+                number = None if job is None else job.id
+            else:
+                worker.peak_bytes = max(worker.peak_bytes, rss_bytes)
+                number = None
+            slot.series.append(Sample(at_s, rss_bytes, worker.generation, worker.state, number))
+
+    def last_look(self, worker: Worker) -> None:
+        """Its process is gone: what was read of it until then is the last there will be."""
+        self._registry.effects.collect_readings()
+        self._look_back(worker, math.inf)
+
+    def _look_back(self, worker: Worker, until: float) -> None:
+        """Take readings of a time that is over, when it worked; those after it, as idle, are dropped."""
+        state = WorkerState.BUSY if worker.jobs else WorkerState.LOADING
+        for at_s, rss_bytes in worker.link.past_readings():
+            if at_s <= until:
+                worker.peak_bytes = max(worker.peak_bytes, rss_bytes)
+                worker.slot.series.append(Sample(at_s, rss_bytes, worker.generation, state, None))
 
     def read(self, worker: Worker) -> None:
         """Take one reading."""
@@ -74,6 +110,8 @@ class MemoryMonitor:
         worker.saw_rss(worker.link.read_rss(anew=True))
         registry = self._registry
         if worker.jobs <= 1:
+            registry.effects.collect_readings()
+            self._look_back(worker, math.inf)
             worker.model_queue.learn_memory(worker, worker.peak_bytes)
         need = worker.model_queue.need_bytes(registry.budget.limit_bytes)
         registry.budget.adjust(worker, max(need, worker.rss_bytes))

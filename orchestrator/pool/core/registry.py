@@ -74,6 +74,32 @@ class Effects(Protocol):
         """Whether the kernel's count of out-of-memory kills rose since the last call."""
         ...
 
+    def gather_readings(self, now: float) -> None:
+        """Have every link's readings up to now ready; called at each look at the workers."""
+        ...
+
+    def collect_readings(self) -> None:
+        """The same out of turn."""
+        ...
+
+    def rest_readings(self) -> None:
+        """Nobody works: nothing is to be read until :meth:`resume_readings`."""
+        ...
+
+    def resume_readings(self) -> None:
+        """Somebody works again."""
+        ...
+
+    @property
+    def sampled_by(self) -> str:
+        """Who reads the workers' memory: ``process``, or ``loop``."""
+        ...
+
+    @property
+    def missed_readings(self) -> int:
+        """How many times nothing was read when it should have been."""
+        ...
+
     @property
     def groups(self) -> str:
         """Whether workers with a hard limit have control groups of their own: ``own``, or ``none:`` and why."""
@@ -288,3 +314,4 @@ class Registry:
         """Begin to read memory, unless that goes on already."""
         if self.next_sample_at is None:
             self.next_sample_at = now + self.settings.sample_interval_s
+            self.effects.resume_readings()  # now: this process may not come to its next look for long

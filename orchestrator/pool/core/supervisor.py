@@ -234,6 +234,7 @@ class Supervisor:
     def exited(self, worker: Worker, status: int, words: str, now: float) -> None:
         """A worker's process is reaped. ``words`` name its exit status (``SIGSEGV``, ``exit code 3``)."""
         self.registry.touch(worker)
+        self._memory.last_look(worker)
         self._termination.reap(worker, status, words, now)
 
     def _failed(self, worker: Worker, failed: Failed, now: float) -> None:
@@ -271,9 +272,18 @@ class Supervisor:
                 self.templates.timed_out(key)
             else:
                 self._worker_due(key, now)
+        self.look_if_due(now)
+
+    def look_if_due(self, now: float) -> None:
+        """Read the workers' memory if it is time for that; who asks how the pool stands does not wait for the tick."""
+        registry = self.registry
         if registry.next_sample_at is not None and now >= registry.next_sample_at:
             self._memory.sample(now)
             self._prefetch.look_after(now)
+
+    def memory_alarm(self, now: float) -> None:
+        """A worker's memory, or that of all, was read above a limit: :meth:`tick` is to look at once."""
+        self._memory.alarm(now)
 
     def next_due(self) -> float | None:
         """Return when :meth:`tick` must be called next."""

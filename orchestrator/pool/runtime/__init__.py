@@ -7,6 +7,7 @@ In reading order:
 - ``selector``: waits for descriptors, and can be woken
 - ``effects``: carries out what the supervisor decides
 - ``tickets``: ids of commands that nobody can guess
+- ``pool_sampling``: the workers' memory, read by a process of its own
 - ``process_link``: one worker process and its pipes
 - ``start_method``: executed or forked from a fork server
 - ``template_link``: the process that has loaded a model, from which workers are forked

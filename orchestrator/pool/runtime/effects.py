@@ -15,6 +15,7 @@ from orchestrator.pool.events import Hook, PoolEvent
 from orchestrator.pool.models import Model
 from orchestrator.pool.runtime.admission import Admission
 from orchestrator.pool.runtime.oom_kills import OomKills
+from orchestrator.pool.runtime.pool_sampling import PoolSampling
 from orchestrator.pool.runtime.process_link import ProcessLink
 from orchestrator.pool.runtime.selector import Selector
 from orchestrator.pool.runtime.start_method import StartMethod
@@ -41,6 +42,7 @@ class PoolEffects:
         linger: bool,
         beat_s: float | None,
         most_shared: int,
+        sampling: PoolSampling,
     ) -> None:
         self._admission = admission
         self._leave_queue = admission.queue.leave
@@ -53,6 +55,7 @@ class PoolEffects:
         """Told of a worker that was found to have closed its pipe when something was written to it."""
         self._kills = OomKills()
         self._groups = WorkerGroups()
+        self._sampling = sampling
         self._start_method = StartMethod(python)
         self._python = python
         self._tickets = tickets()
@@ -70,6 +73,7 @@ class PoolEffects:
             beat_s=self._beat_s,
             most_shared=self._most_shared,
             groups=self._groups,
+            sampling=self._sampling,
         )
         self.blind = self.blind or not link.process.notices_death
         try:
@@ -111,6 +115,7 @@ class PoolEffects:
     def close(self) -> None:
         """Let go what was kept for starting workers; wait until what confined ones left is removed."""
         self._start_method.close()
+        self._sampling.close()
         self._groups.close()
         removal.drain()
 
@@ -118,6 +123,39 @@ class PoolEffects:
     def groups(self) -> str:
         """Whether workers with ``hard_rss`` have control groups of their own, or why not."""
         return self._groups.state
+
+    def gather_readings(self, now: float) -> None:
+        """Have ready what was read of the workers meanwhile; wait for alarms from now on."""
+        if self._sampling.gather(now):
+            self._selector.watch_alarm(self._sampling.alarm)
+
+    def collect_readings(self) -> None:
+        """The same out of turn."""
+        self._sampling.collect()
+
+    def rest_readings(self) -> None:
+        """Nothing is to be read for a while."""
+        self._sampling.rest()
+
+    def resume_readings(self) -> None:
+        """Workers are to be read again."""
+        self._sampling.resume()
+
+    @property
+    def alarm(self) -> int:
+        """The descriptor by which passed limits are told; -1 where there is none."""
+        return self._sampling.alarm
+
+    @property
+    def sampled_by(self) -> str:
+        """Who reads: ``process`` or ``loop``."""
+        process = self._sampling.process
+        return "loop" if process is None or process.given_up is not None else "process"
+
+    @property
+    def missed_readings(self) -> int:
+        """Deadlines at which nothing was read while the pool worked."""
+        return self._sampling.missed
 
     def kernel_killed(self) -> bool:
         """Whether the kernel killed for memory since the last call."""

@@ -37,6 +37,7 @@ from orchestrator.pool.runtime.admission import Admission
 from orchestrator.pool.runtime.calling_threads import CallingThreads, may_be_a_handlers
 from orchestrator.pool.runtime.effects import PoolEffects
 from orchestrator.pool.runtime.hearing import Hearing
+from orchestrator.pool.runtime.pool_sampling import PoolSampling
 from orchestrator.pool.runtime.selector import Selector, Waker
 
 log = logging.getLogger("orchestrator.pool")
@@ -83,6 +84,12 @@ class EventLoop:
             linger=settings.fast_path,
             beat_s=None if settings.heartbeat_s is None else settings.heartbeat_s / (2 * LOOKS_AT_A_PULSE),
             most_shared=settings.max_value_bytes,
+            sampling=PoolSampling(
+                settings.sample_interval_s,
+                settings.workers + settings.standby,
+                budget_bytes=settings.budget_bytes if settings.hard_budget else 0,
+                python=settings.python,
+            ),
         )
         self._effects.hold = self.hold
         self.supervisor = Supervisor(models, settings, self._effects)
@@ -213,6 +220,8 @@ class EventLoop:
             self._arguments = ()
         supervisor = self.supervisor
         now = time.monotonic()  # starting processes may have taken a while
+        if self._effects.alarm in ready:
+            supervisor.memory_alarm(now)
         supervisor.tick(now)
         supervisor.settle(now)
 

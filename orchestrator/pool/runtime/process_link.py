@@ -15,6 +15,7 @@ from orchestrator.errors import ProtocolError
 from orchestrator.pool.core.entities import Worker
 from orchestrator.pool.runtime.output_log import OutputLog
 from orchestrator.pool.runtime.output_log import log as noise_log
+from orchestrator.pool.runtime.pool_sampling import PoolSampling, Sampled
 from orchestrator.pool.runtime.start_method import StartMethod
 from orchestrator.pool.runtime.worker_groups import WorkerGroups
 from orchestrator.process.engine_environment import engine_defaults
@@ -42,6 +43,8 @@ class ProcessLink:
         "_noise",
         "_on_change",
         "_reader",
+        "_sampled",
+        "_sampling",
         "_worker",
         "pid",
         "process",
@@ -58,12 +61,14 @@ class ProcessLink:
         beat_s: float | None,
         most_shared: int,
         groups: WorkerGroups,
+        sampling: PoolSampling,
     ) -> None:
         """Start the process and limit it.
 
         ``on_change`` is called when a command did not fit into its pipe, or nobody can read it any more. ``linger``:
         the worker may stay awake for a moment after a short job. ``beat_s``: how often it shows that it can run.
         ``most_shared``: bytes that a result may have in shared memory. ``groups`` has a control group for it, or not.
+        ``sampling`` has its memory read, or not.
 
         Raises:
             HostShortageError, SpawnError: The system refused.
@@ -79,14 +84,13 @@ class ProcessLink:
         if self._group is not None:
             self._group.take(self.pid)
         self.process.most_shared = most_shared
-        self._noise: OutputLog | None = None
-        if noise_log.isEnabledFor(logging.DEBUG):
-            whom = f"slot {worker.slot.index} generation {worker.generation} pid {self.pid}"
-            self._noise = OutputLog(whom)
-            self.process.on_noise = self._noise.add
+        self._noise = self._log_noise(worker) if noise_log.isEnabledFor(logging.DEBUG) else None
         self.watched: dict[int, int] = {}
         """Descriptors the loop waits on for this worker, with the events it waits for."""
+        self._sampling = sampling
+        self._sampled: Sampled | None = None
         self._reader = self._memory_reader()
+        self._have_sampled(worker)
         for number, value in worker.model_queue.model.limit_numbers().items():
             with contextlib.suppress(ProcessLookupError):
                 resource.prlimit(self.pid, number, (value, value))
@@ -104,6 +108,12 @@ class ProcessLink:
                 most_shared=most_shared,
             )
         )
+
+    def _log_noise(self, worker: Worker) -> OutputLog:
+        whom = f"slot {worker.slot.index} generation {worker.generation} pid {self.pid}"
+        noise = OutputLog(whom)
+        self.process.on_noise = noise.add
+        return noise
 
     def _memory_reader(self) -> FamilyMemory | PrivateMemory | None:
         """Return what reads its memory; None: it is gone, and its death is heard of in a moment."""
@@ -231,6 +241,22 @@ class ProcessLink:
         """Return how often its main thread has run, if it can only wait for a lock; None where that cannot be said."""
         return read_standstill(self.pid)
 
+    def readings(self, now: float) -> list[tuple[float, int]]:
+        """Return what was read since the last call, and read now where that is not of now; see the protocol."""
+        worker = self._worker()
+        if self._sampled is None and worker is not None:
+            self._have_sampled(worker)  # the process was started after this one
+        found = self.past_readings()
+        return found if self._sampling.is_fresh(found) else [*found, (now, self.read_rss())]
+
+    def _have_sampled(self, worker: Worker) -> None:
+        warm, limit = self.start == "warm", worker.limits.hard_rss_bytes
+        self._sampled = self._sampling.watch(self.pid, warm=warm, limit_bytes=limit)
+
+    def past_readings(self) -> list[tuple[float, int]]:
+        """The same, without one of now."""
+        return [] if self._sampled is None else self._sampled.take()
+
     def read_pulse(self) -> tuple[int, str] | None:
         """Return how often its threads have run, and its state."""
         return read_pulse(self.pid)
@@ -247,6 +273,8 @@ class ProcessLink:
         """Close everything; the process, if it lives, is killed."""
         if self._reader is not None:
             self._reader.close()
+        if self._sampled is not None:
+            self._sampling.unwatch(self._sampled)
         self.process.close()
         if self._group is not None:
             self._groups.give_back(self._group)

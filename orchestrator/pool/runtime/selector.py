@@ -78,6 +78,7 @@ class Selector:
         self.link_of = self._links.get
         """The worker a descriptor belongs to; None for what is none, and for one no longer watched."""
         self._templates: dict[int, ProcessTemplateLink] = {}
+        self._alarm = -1
         self._wakers = {threads_waker.descriptor: threads_waker}
         self._everything.register(threads_waker.descriptor, select.EPOLLIN)
         self._everything.register(self._replies.fileno(), select.EPOLLIN)
@@ -111,6 +112,9 @@ class Selector:
             found.append(descriptor)
             if descriptor in self._wakers:
                 self._wakers[descriptor].clear()
+            elif descriptor == self._alarm:
+                with suppress(OSError):
+                    os.eventfd_read(descriptor)
         return found
 
     def share(self, shared: bool) -> None:
@@ -146,6 +150,11 @@ class Selector:
         """Wait for no more replies of a process whose last one was read; its end is still waited for."""
         with suppress(OSError, ValueError):  # done before
             self._replies.unregister(link.process.replies_fd)
+
+    def watch_alarm(self, descriptor: int) -> None:
+        """Wait for an eventfd by which limits that were passed are told."""
+        self._everything.register(descriptor, select.EPOLLIN)
+        self._alarm = descriptor
 
     def watch_template(self, link: ProcessTemplateLink) -> None:
         """Wait for what a template says, and for its end."""

@@ -178,6 +178,7 @@ class Controller:
 
         def look(now: float) -> None:
             try:
+                self._supervisor.look_if_due(now)
                 answer.set_result(take_stats(registry, now))
             except Exception as error:  # noqa: BLE001 - state that an interrupt left half written
                 answer.set_exception(error)

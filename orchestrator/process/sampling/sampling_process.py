@@ -194,16 +194,16 @@ class SamplingProcess:
         """Have nothing read until :meth:`resume`; the process sleeps."""
         with self._lock:
             if not self._paused:
-                self._paused = True
                 self._send(layout.PAUSE)
+                self._paused = True
 
     def resume(self) -> None:
         """Have all read again, from an interval from now on."""
         with self._lock:
             if self._paused:
-                self._paused = False
-                self._quiet_since_ns = time.monotonic_ns()
                 self._send(layout.RESUME)
+                self._quiet_since_ns = time.monotonic_ns()
+                self._paused = False  # last: should an interrupt come between, it is sent again
 
     def keep_below(self, limit: int) -> None:
         """Raise the alarm too when all that is held together is above ``limit`` bytes."""

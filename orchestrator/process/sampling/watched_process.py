@@ -86,8 +86,13 @@ class WatchedProcess:
             tree += self._read_family()
         if rss - anonymous != self._apart and self.accounting != FAMILY:
             self._apart, self._shmem = rss - anonymous, self._files.shared_memory()
-        held = tree - self._shared
-        return rss, anonymous, tree, self._shmem, max(0, held)
+        return rss, anonymous, tree, self._shmem, self._held(rss, tree)
+
+    def _held(self, rss: int, tree: int) -> int:
+        """Take off what was found shared. That count is older than the sizes, which may have shrunk since."""
+        if self.accounting == FAMILY:
+            return max(rss, tree - self._shared)
+        return max(0, rss - self._shared) + tree - rss
 
     def _read_family(self) -> int:
         total = 0

@@ -57,6 +57,8 @@ class FakeLink:
     signals: list[int] = field(default_factory=list)
     full: bool = False
     killed_in_group: bool = False
+    read_apart: list[tuple[float, int]] = field(default_factory=list)
+    """Readings that a sampling process took since the last look."""
     paused: bool = False
     pulse: tuple[int, str] | None = (0, "S")
     standstill: int | None = None
@@ -116,6 +118,13 @@ class FakeLink:
 
     def group_killed(self) -> bool:
         return self.killed_in_group
+
+    def readings(self, now: float) -> list[tuple[float, int]]:
+        return [*self.past_readings(), (now, self.rss)]
+
+    def past_readings(self) -> list[tuple[float, int]]:
+        found, self.read_apart = self.read_apart, []
+        return found
 
     def read_rss(self, *, anew: bool = False) -> int:  # noqa: ARG002
         return self.rss

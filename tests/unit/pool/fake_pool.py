@@ -107,6 +107,9 @@ class FakePool:
         self.warnings: list[str] = []
         self.notes: list[str] = []
         self.oom = False
+        self.gathered = 0.0
+        self.resting = True
+        self.collected = 0
         self.need_mib = need_mib
         self.jobs: list[JobRecord] = []
         self.given: list[int] = []
@@ -143,6 +146,22 @@ class FakePool:
 
     def kernel_killed(self) -> bool:
         return self.oom
+
+    def gather_readings(self, now: float) -> None:
+        self.gathered = now
+
+    def collect_readings(self) -> None:
+        self.collected += 1
+
+    def rest_readings(self) -> None:
+        self.gathered = 0.0
+        self.resting = True
+
+    def resume_readings(self) -> None:
+        self.resting = False
+
+    sampled_by = "loop"
+    missed_readings = 0
 
     @property
     def groups(self) -> str:
