@@ -27,8 +27,8 @@ from orchestrator.locating.symbols import Span, Symbols
 from orchestrator_worker.tracing.marks import MARK_BYTES, MARK_STEP, MARKED, SECOND_MARK_BYTES
 
 FORMATS = (2, 3)
-_SLACK = 9
-"""Bytes that a bytearray may ask for beyond its own."""
+_SLACK = MARK_STEP
+"""Bytes that a bytearray may ask for beyond its own, fewer than this: one in one Python, a header in another."""
 _MOST_FRAMES = 512
 
 
