@@ -41,9 +41,10 @@ from orchestrator.pool.retries import Retry
 from orchestrator.pool.stats import PoolStats
 from orchestrator.pool.submission.payload import Payload
 from orchestrator.process.host.cores import default_workers
+from orchestrator.process.sharing.own_memory import own_sealed_memory
+from orchestrator.process.uninterrupted import OwnDescriptor
 from orchestrator_worker import protocol
 from orchestrator_worker.framing import HEADER_SIZE, frame
-from orchestrator_worker.sharing.shared_memory import sealed_memory
 
 GROUPS = {"take": 1, "tell": 1, "look": 2}
 """The actor's threads: jobs and cancels keep their order, polls and looks wait for nobody."""
@@ -136,16 +137,16 @@ class NodeActor:
                 self._outbox.put(Ended(order.id, error=take_apart(error)))
 
     def _take(self, order: Order, audio: Any) -> None:
-        body, descriptor = order.frame, None
+        body, memory = order.frame, None
         if order.seen is not None and not _is_there(order):
             self._outbox.put(Absent(order.id))
             return
         if audio is not None:
-            body, descriptor = _with_audio(order, audio)
+            body, memory = _with_audio(order, audio)
         future = NodeFuture(order, self._outbox.put)
         self._futures[order.id] = future
         future.add_done_callback(lambda _: self._ended(order.id, future))
-        self._pool.take(order, Payload(order.id, order.model, order.task, body, descriptor), future)
+        self._pool.take(order, Payload(order.id, order.model, order.task, body, memory), future)
 
     @_in_group("take")
     def cancel(self, numbers: Sequence[int]) -> None:
@@ -225,7 +226,7 @@ class NodePool(Pool):
         """
         if order.model not in self._controller.models:
             if payload.descriptor is not None:
-                os.close(payload.descriptor)
+                payload.descriptor.close()
             raise EngineUnavailableError(
                 f"this node has not the model {order.model!r}", "copy its file there"
             )
@@ -277,19 +278,19 @@ def _is_there(order: Order) -> bool:
     return (found.st_size, found.st_mtime_ns) == order.seen
 
 
-def _with_audio(order: Order, content: Any) -> tuple[bytes, int]:
-    """Return the frame that names a memfd of this process with the audio in it, and its descriptor.
+def _with_audio(order: Order, content: Any) -> tuple[bytes, OwnDescriptor]:
+    """Return the frame that names a memfd of this process with the audio in it, and that.
 
     Large arguments of a function are named by nothing: the pool passes the descriptor with their job.
     """
     run = _runs.decode(order.frame[HEADER_SIZE:])
     if run.job.audio is None:
-        return order.frame, sealed_memory("orchestrator-arguments", [content])
-    descriptor = sealed_memory("orchestrator-audio", [content])
+        return order.frame, own_sealed_memory("orchestrator-arguments", [content])
+    memory = own_sealed_memory("orchestrator-audio", [content])
     try:
-        there = msgspec.structs.replace(run.job.audio, path=f"/proc/{os.getpid()}/fd/{descriptor}")
+        there = msgspec.structs.replace(run.job.audio, path=f"/proc/{os.getpid()}/fd/{memory.number}")
         job = msgspec.structs.replace(run.job, audio=there)
-        return bytes(frame(msgspec.structs.replace(run, job=job), _encoder)), descriptor
+        return bytes(frame(msgspec.structs.replace(run, job=job), _encoder)), memory
     except BaseException:
-        os.close(descriptor)
+        memory.close()
         raise

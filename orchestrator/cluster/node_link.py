@@ -222,7 +222,10 @@ class NodeLink:
 def _content_path(payload: Payload) -> str:
     """Return where the bytes are that go along with a job: its audio, or the arguments in its memfd."""
     audio = _runs.decode(payload.frame[HEADER_SIZE:]).job.audio
-    return f"/proc/self/fd/{payload.descriptor}" if audio is None else audio.path
+    if audio is not None:
+        return audio.path
+    assert payload.descriptor is not None
+    return f"/proc/self/fd/{payload.descriptor.number}"
 
 
 def _cause(error: Exception) -> str:

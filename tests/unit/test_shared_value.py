@@ -14,6 +14,7 @@ from orchestrator.process.result_values import result_of
 from orchestrator.process.sharing.pieces import UnfitError
 from orchestrator.process.sharing.shared_result import SharedResult
 from orchestrator.process.sharing.shared_value import PIECE_BYTES, decode_shared
+from orchestrator.process.uninterrupted import OwnDescriptor
 from orchestrator_worker.extension_codes import Code
 from orchestrator_worker.protocol import ChunkTimes, Done
 from orchestrator_worker.sharing.shared_memory import AVAILABLE, sealed_memory, sealed_size
@@ -28,7 +29,9 @@ def shared(*pieces: bytes | memoryview) -> SharedResult:
     descriptor = sealed_memory("test", pieces)
     size = sealed_size(descriptor)
     assert size is not None
-    return SharedResult([descriptor], size)
+    own = OwnDescriptor()
+    own.adopt([descriptor])
+    return SharedResult(own, size)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.process.sampling.resident import ResidentReader
-from orchestrator.process.uninterrupted import close_all, open_into, read_small
+from orchestrator.process.uninterrupted import OwnDescriptor, close_all, open_into, read_small
 
 
 def is_open(descriptor: int) -> bool:
@@ -62,6 +62,49 @@ def test_a_small_file_is_read_whole(tmp_path: Path) -> None:
 def test_a_reader_that_nobody_kept_closes_what_it_opened() -> None:
     reader = ResidentReader(os.getpid())
     assert reader.read()[0] > 0
-    (descriptor,) = reader._opened
+    descriptor = reader._number
     del reader
     assert not is_open(descriptor)
+
+
+def test_an_own_descriptor_is_closed_once_and_never_one_that_has_its_number_since(tmp_path: Path) -> None:
+    path = tmp_path / "small"
+    path.touch()
+    own = OwnDescriptor()
+    assert not own
+    own.open(os.open, str(path), os.O_RDONLY)
+    assert own
+    number = own.number
+    own.close()
+    assert not is_open(number)
+    with pytest.raises(ValueError, match="is closed"):
+        own.number  # noqa: B018
+    other = os.open(path, os.O_RDONLY)
+    os.dup2(other, number)
+    own.close()
+    del own
+    assert is_open(number)
+    os.close(number)
+    if other != number:
+        os.close(other)
+
+
+def test_an_own_descriptor_is_closed_with_the_last_reference(tmp_path: Path) -> None:
+    path = tmp_path / "small"
+    path.touch()
+    own = OwnDescriptor()
+    own.open(os.open, str(path), os.O_RDONLY)
+    number = own.number
+    second = own
+    del own
+    assert is_open(number)
+    del second
+    assert not is_open(number)
+
+
+def test_what_cannot_be_opened_is_not_owned(tmp_path: Path) -> None:
+    own = OwnDescriptor()
+    with pytest.raises(FileNotFoundError):
+        own.open(os.open, str(tmp_path / "none"), os.O_RDONLY)
+    assert not own
+    own.close()

@@ -113,7 +113,7 @@ class Dispatch:
         frames = job.frame + self._prefetch.more_for(worker) if registry.queues_with_jobs else job.frame
         registry.has_written = True
         if job.descriptor is not None and job.brings_values:
-            worker.link.pass_descriptor(job.ticket, job.descriptor)
+            worker.link.pass_descriptor(job.ticket, job.descriptor.number)
         worker.link.send_frame(frames)
         registry.sample_soon(now)
         self._prepare_in_time(worker, now)

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import msgspec
 
 from orchestrator.errors import Attempt, ModelOutOfUseError
-from orchestrator.pool.core.interfaces import Link, Promise, TemplateLink
+from orchestrator.pool.core.interfaces import Link, Memory, Promise, TemplateLink
 from orchestrator.pool.core.job_queue import JobQueue
 from orchestrator.pool.core.memory_budget import first_guess, learnt_need
 from orchestrator.pool.core.recycling.growth_model import Learner, Trace
@@ -58,7 +58,7 @@ class JobRecord(msgspec.Struct, eq=False):
     """Its number in this process, in the order of submission. On the wire it has ``ticket``."""
     task: str
     frame: bytes
-    descriptor: int | None
+    descriptor: Memory | None
     model_queue: ModelQueue
     promise: Promise
     timeout_s: float | None = None

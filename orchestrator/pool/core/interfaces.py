@@ -41,6 +41,19 @@ class Promise(Protocol):
         ...
 
 
+class Memory(Protocol):
+    """Shared memory with a job's audio or arguments: a descriptor that its job keeps open."""
+
+    @property
+    def number(self) -> int:
+        """The descriptor."""
+        ...
+
+    def close(self) -> None:
+        """Close it; again is harmless."""
+        ...
+
+
 class Link(Protocol):
     """What the supervisor can do to one process. No call blocks."""
 

@@ -6,7 +6,6 @@ Called by the supervisor alone, on the event loop; decides nothing.
 from __future__ import annotations
 
 import logging
-import os
 import random
 from collections.abc import Callable
 
@@ -190,7 +189,7 @@ class PoolEffects:
         """Close the memfd with a job's audio or arguments."""
         descriptor, job.descriptor = job.descriptor, None
         if descriptor is not None:
-            os.close(descriptor)
+            descriptor.close()
             self._admission.arrays.leave()
 
     @property

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from orchestrator.config.sizes import format_size
+from orchestrator.process.sharing.own_memory import own_sealed_memory
+from orchestrator.process.uninterrupted import OwnDescriptor
 from orchestrator_worker.framing import DEFAULT_CAP
-from orchestrator_worker.sharing.shared_memory import sealed_memory
 from orchestrator_worker.values import UnsendableError, packed_pieces
 
 CURE = "send numbers, text, bytes, dates, lists and dicts, arrays of numbers, or the path of a file"
@@ -26,8 +27,8 @@ def pack_arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bytes:
     return b"".join(_pieces(args, kwargs, most_bytes=None))
 
 
-def share_arguments(args: Sequence[Any], kwargs: Mapping[str, Any], most_bytes: int) -> int:
-    """Return the descriptor of sealed memory with the same in it.
+def share_arguments(args: Sequence[Any], kwargs: Mapping[str, Any], most_bytes: int) -> OwnDescriptor:
+    """Return sealed memory with the same in it.
 
     Raises:
         TypeError: One cannot travel; says where in the arguments it is.
@@ -39,7 +40,7 @@ def share_arguments(args: Sequence[Any], kwargs: Mapping[str, Any], most_bytes: 
             f"the job is too large for the pipe: its arguments have more than {format_size(DEFAULT_CAP)}, and this "
             "system has no sealed memory, as Linux has; send the path of a file"
         )
-    return sealed_memory("orchestrator-arguments", _pieces(args, kwargs, most_bytes))
+    return own_sealed_memory("orchestrator-arguments", _pieces(args, kwargs, most_bytes))
 
 
 def least_size(args: Sequence[Any], kwargs: Mapping[str, Any]) -> int:

@@ -21,14 +21,15 @@ from orchestrator.audio import prepare
 from orchestrator.audio.channels import Levels, correction_of, mixed
 from orchestrator.errors import AudioError, NotDecodedError
 from orchestrator.pool.jobs import AudioArray
+from orchestrator.process.sharing.own_memory import own_sealed_memory
+from orchestrator.process.uninterrupted import OwnDescriptor
 from orchestrator_worker.protocol import Audio, Encoding
-from orchestrator_worker.sharing.shared_memory import sealed_memory
 
 RATE_HZ = 16_000
 
 
-def open_audio(audio: object, cache_dir: Path) -> tuple[Audio, int | None]:
-    """Return what the worker gets and the descriptor to close after the job (None for a file).
+def open_audio(audio: object, cache_dir: Path) -> tuple[Audio, OwnDescriptor | None]:
+    """Return what the worker gets and the memory to close after the job (None for a file).
 
     Blocks while audio is decoded, resampled and copied.
 
@@ -51,35 +52,37 @@ def open_audio(audio: object, cache_dir: Path) -> tuple[Audio, int | None]:
             )
 
 
-def _from_bytes(content: bytes | bytearray | memoryview, cache_dir: Path) -> tuple[Audio, int | None]:
-    descriptor = _memfd(content)
-    own = f"/proc/self/fd/{descriptor}"
+def _from_bytes(
+    content: bytes | bytearray | memoryview, cache_dir: Path
+) -> tuple[Audio, OwnDescriptor | None]:
+    memory = _memory(content)
+    own = f"/proc/self/fd/{memory.number}"
     try:
         prepared = prepare(own, cache_dir).audio
     except NotDecodedError as error:
-        os.close(descriptor)
+        memory.close()
         raise NotDecodedError("audio bytes", error.problem, error.hint, shortage=error.shortage) from None
     except AudioError as error:
-        os.close(descriptor)
+        memory.close()
         raise AudioError("audio bytes", error.problem, error.hint) from None
     except BaseException:
-        os.close(descriptor)
+        memory.close()
         raise
     if prepared.path != own:
-        os.close(descriptor)  # converted into a file of the cache
+        memory.close()  # converted into a file of the cache
         return prepared, None
-    return Audio(_seen_from_a_worker(descriptor), prepared.samples, prepared.encoding), descriptor
+    return Audio(_seen_from_a_worker(memory), prepared.samples, prepared.encoding), memory
 
 
-def _from_array(samples: npt.NDArray[Any], rate_hz: int) -> tuple[Audio, int]:
+def _from_array(samples: npt.NDArray[Any], rate_hz: int) -> tuple[Audio, OwnDescriptor]:
     _check(samples, rate_hz)
     mono = _mono(samples, rate_hz)
     if rate_hz != RATE_HZ:
         mono = _resampled(mono, rate_hz)
     encoding: Encoding = "s16le" if mono.dtype == np.int16 else "f32le"
     wire = np.ascontiguousarray(mono, dtype="<i2" if encoding == "s16le" else "<f4")
-    descriptor = _memfd(wire.data.cast("B"))
-    return Audio(_seen_from_a_worker(descriptor), len(wire), encoding), descriptor
+    memory = _memory(wire.data.cast("B"))
+    return Audio(_seen_from_a_worker(memory), len(wire), encoding), memory
 
 
 def _mono(samples: npt.NDArray[Any], rate_hz: int) -> npt.NDArray[Any]:
@@ -127,10 +130,10 @@ def _all_finite(samples: npt.NDArray[Any]) -> bool:
     return bool(np.isfinite(total)) or bool(np.isfinite(samples).all())
 
 
-def _memfd(content: bytes | bytearray | memoryview) -> int:
+def _memory(content: bytes | bytearray | memoryview) -> OwnDescriptor:
     # Sealed: a worker that was given audio cannot change it for the one that gets the job after it.
-    return sealed_memory("orchestrator-audio", [content])
+    return own_sealed_memory("orchestrator-audio", [content])
 
 
-def _seen_from_a_worker(descriptor: int) -> str:
-    return f"/proc/{os.getpid()}/fd/{descriptor}"
+def _seen_from_a_worker(memory: OwnDescriptor) -> str:
+    return f"/proc/{os.getpid()}/fd/{memory.number}"

@@ -7,7 +7,6 @@ supervisor's loop only hands bytes on.
 from __future__ import annotations
 
 import itertools
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from orchestrator.pool.core.interfaces import Promise
 from orchestrator.pool.models import FUNCTION_MODEL
 from orchestrator.pool.runtime.tickets import UNASSIGNED
 from orchestrator.pool.submission.arguments import CURE, least_size, pack_arguments, share_arguments
+from orchestrator.process.uninterrupted import OwnDescriptor
 from orchestrator_worker import protocol
 from orchestrator_worker.framing import LARGEST_INLINE, FramingError, frame
 from orchestrator_worker.sharing.shared_memory import DEFAULT_BOUND
@@ -40,7 +40,7 @@ class TooLargeError(ValueError):
 def close_audio(payload: Payload) -> None:
     """Close the memfd of a job that will not be submitted after all."""
     if payload.descriptor is not None:
-        os.close(payload.descriptor)
+        payload.descriptor.close()
 
 
 class Payload(msgspec.Struct, frozen=True, gc=False):
@@ -50,7 +50,7 @@ class Payload(msgspec.Struct, frozen=True, gc=False):
     model: str
     task: str
     frame: bytes
-    descriptor: int | None
+    descriptor: OwnDescriptor | None
 
 
 def job_record(
@@ -100,7 +100,7 @@ def make_payload(job: jobs.Job, *, stream: bool, cache_dir: Path, most_bytes: in
         return _encoded(job.model, body, descriptor, stream)
     except BaseException:
         if descriptor is not None:
-            os.close(descriptor)
+            descriptor.close()
         raise
 
 
@@ -117,7 +117,7 @@ def _encoded_call(job: jobs.Call, stream: bool, most_bytes: int) -> Payload:
         body = protocol.Job("call", options={"target": job.target}, shared=True)
         return _encoded(FUNCTION_MODEL, body, descriptor, stream)
     except BaseException:
-        os.close(descriptor)
+        descriptor.close()
         raise
 
 
@@ -153,7 +153,7 @@ def _check_target(job: jobs.Call) -> None:
         _good_targets.add(job.target)
 
 
-def _encoded(model: str, body: protocol.Job, descriptor: int | None, stream: bool) -> Payload:
+def _encoded(model: str, body: protocol.Job, descriptor: OwnDescriptor | None, stream: bool) -> Payload:
     number = next(_ids)
     try:
         encoded = frame(protocol.Run(UNASSIGNED, body, stream), _encoder)

@@ -11,7 +11,7 @@ import os
 from typing import Any
 
 from orchestrator.process.memory import ON_LINUX, ProcessGoneError, open_portable, read_shared
-from orchestrator.process.uninterrupted import close_all, open_into
+from orchestrator.process.uninterrupted import OwnDescriptor
 
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -24,7 +24,7 @@ class ResidentReader:
     """
 
     # Between two rounds the processor's caches fill with other work: fewer objects are fewer misses.
-    __slots__ = ("_opened", "_psutil_process", "_resident", "_shared", "_text", "pid")
+    __slots__ = ("_descriptor", "_number", "_psutil_process", "_resident", "_shared", "_text", "pid")
 
     def __init__(self, pid: int) -> None:
         """Start to read ``pid``.
@@ -33,7 +33,8 @@ class ResidentReader:
             ProcessGoneError: There is no such process.
         """
         self.pid = pid
-        self._opened: list[int] = []
+        self._descriptor = OwnDescriptor()
+        self._number = -1
         self._psutil_process: Any = None
         self._text = b""
         self._resident = (0, 0)
@@ -43,7 +44,8 @@ class ResidentReader:
         )  # resident pages that are not anonymous, and how many bytes of them are shared memory
         if ON_LINUX:
             try:
-                open_into(self._opened, f"/proc/{pid}/statm", os.O_RDONLY)
+                self._descriptor.open(os.open, f"/proc/{pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
+                self._number = self._descriptor.number
             except (FileNotFoundError, ProcessLookupError):
                 raise ProcessGoneError(pid) from None
         else:
@@ -55,10 +57,10 @@ class ResidentReader:
         Raises:
             ProcessGoneError: The process is gone or a zombie, or the reader is closed.
         """
-        if not self._opened:
+        if self._number < 0:
             return self._read_portable()
         try:
-            text = os.pread(self._opened[0], 128, 0)
+            text = os.pread(self._number, 128, 0)
         except ProcessLookupError:
             raise ProcessGoneError(self.pid) from None
         if text == self._text:  # nothing has changed: the usual case of an idle worker
@@ -80,7 +82,7 @@ class ResidentReader:
         """
         rss, anonymous = self._resident
         apart = rss - anonymous
-        if self._opened and apart != self._shared[0]:
+        if self._number >= 0 and apart != self._shared[0]:
             self._shared = (apart, read_shared(self.pid))
         return self._shared[1]
 
@@ -96,8 +98,5 @@ class ResidentReader:
     def close(self) -> None:
         """Close the descriptor; again is harmless."""
         self._psutil_process = None
-        close_all(self._opened)
-
-    def __del__(self) -> None:
-        """Close it for those who were interrupted before they could keep the reader."""
-        close_all(self._opened)
+        self._number = -1
+        self._descriptor.close()

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Iterable
 from typing import Any
 
-from orchestrator.process.uninterrupted import close_all
+from orchestrator.process.uninterrupted import OwnDescriptor
 from orchestrator_worker.framing import FramingError
 from orchestrator_worker.sharing.passing import DESCRIPTOR, MESSAGE
 from orchestrator_worker.sharing.shared_memory import AVAILABLE
@@ -72,8 +72,8 @@ def _send(channel: socket.socket, message: bytes, rights: list[tuple[int, int, b
         return  # it is dead, or does not take what it was sent: it will find nothing for this job, and say so
 
 
-def take_descriptor(channel: socket.socket, command_id: int, taken: list[int]) -> None:
-    """Put the descriptor that a worker has passed for a command into ``taken``. Never waits.
+def take_descriptor(channel: socket.socket, command_id: int, taken: OwnDescriptor) -> None:
+    """Have ``taken`` own the descriptor that a worker has passed for a command. Never waits.
 
     An interrupt (:mod:`orchestrator.process.uninterrupted`) leaves none open that is not there.
 
@@ -85,13 +85,14 @@ def take_descriptor(channel: socket.socket, command_id: int, taken: list[int]) -
     try:
         _receive(channel, received)
         message, ancillary, flags, _ = received[0]
-        taken.extend(_numbers(ancillary))
+        numbers = _numbers(ancillary)
+        taken.adopt(numbers)
         cut = bool(flags & socket.MSG_CTRUNC)
-        _check(taken, ours=message == MESSAGE.pack(command_id, 0), cut=cut)
+        _check(numbers, ours=message == MESSAGE.pack(command_id, 0), cut=cut)
     except BaseException:
         if received and not taken:
-            taken.extend(_numbers(received[0][1]))
-        close_all(taken)
+            taken.adopt(_numbers(received[0][1]))
+        taken.close()
         raise
 
 

@@ -15,7 +15,7 @@ import msgspec
 
 from orchestrator.config.sizes import format_size
 from orchestrator.process.sharing.channel import NoDescriptorLeftError, NotPassedError, take_descriptor
-from orchestrator.process.uninterrupted import close_all
+from orchestrator.process.uninterrupted import OwnDescriptor
 from orchestrator_worker.protocol import Done, Failed
 from orchestrator_worker.sharing.shared_memory import sealed_size
 
@@ -26,10 +26,10 @@ MOST_AT_ONCE = 1 << 30
 class SharedResult:
     """The packed bytes of one result. Its memory is given back with the last reference to it."""
 
-    def __init__(self, taken: list[int], size: int) -> None:
-        """Own the one descriptor in ``taken``."""
+    def __init__(self, taken: OwnDescriptor, size: int) -> None:
+        """Keep ``taken`` open, which has so many bytes."""
         self._taken = taken
-        self._descriptor = taken[0]
+        self._descriptor = taken.number
         self._size = size
 
     def __len__(self) -> int:
@@ -51,9 +51,6 @@ class SharedResult:
             done = os.preadv(self._descriptor, [target[:MOST_AT_ONCE]], start)
             target, start = target[done:], start + done
 
-    def __del__(self) -> None:
-        close_all(self._taken)
-
 
 def take_result(channel: socket.socket, command_id: int, announced: int, most_bytes: int) -> SharedResult:
     """Return the result that a worker has announced and passed.
@@ -62,14 +59,14 @@ def take_result(channel: socket.socket, command_id: int, announced: int, most_by
         NotPassedError: It is not as announced, or may not be; says what is wrong.
         NoDescriptorLeftError: This process has no descriptor left for it.
     """
-    taken: list[int] = []
+    taken = OwnDescriptor()
     try:
         take_descriptor(channel, command_id, taken)
-        size = sealed_size(taken[0])
+        size = sealed_size(taken.number)
         _check(size, announced, most_bytes)
         return SharedResult(taken, announced)
     except BaseException:
-        close_all(taken)
+        taken.close()
         raise
 
 

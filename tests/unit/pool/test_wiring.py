@@ -22,6 +22,7 @@ from orchestrator.pool.models import FUNCTION_MODEL, Model
 from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
 from orchestrator.pool.submission.payload import Payload, job_record
+from orchestrator.process.uninterrupted import OwnDescriptor
 
 
 def test_an_old_job_of_another_model_waits_for_so_many_and_no_more() -> None:
@@ -237,7 +238,7 @@ def test_a_job_that_is_withdrawn_while_it_is_submitted_gives_back_what_it_held()
     pool = FakePool()
     payload = Payload(1, FUNCTION_MODEL, "call", job_frame(1), None)
     job = job_record(payload, pool.registry.model_queues[FUNCTION_MODEL], FakePromise())
-    job.descriptor = 7
+    job.descriptor = OwnDescriptor()
     pool.places += 1
     pool.supervisor.withdraw(job, pool.now)
     assert (job.state, job.descriptor, pool.places) == (JobState.ENDED, None, 0)

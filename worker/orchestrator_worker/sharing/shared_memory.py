@@ -13,6 +13,7 @@ from collections.abc import Iterable
 SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW if hasattr(fcntl, "F_SEAL_WRITE") else 0
 AVAILABLE = hasattr(os, "memfd_create") and SEALS != 0
 """Whether this system has it: Linux."""
+MEMORY_FLAGS = os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING if AVAILABLE else 0
 DEFAULT_BOUND = 2 << 30
 """Bytes that one value may have, unless told otherwise."""
 LARGEST_BOUND = (4 << 30) - 1
@@ -25,18 +26,27 @@ def sealed_memory(name: str, pieces: Iterable[bytes | bytearray | memoryview]) -
     Raises:
         OSError: No descriptor or no memory is left, or the system has no memfd.
     """
-    descriptor = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    descriptor = os.memfd_create(name, MEMORY_FLAGS)
     try:
-        for piece in pieces:
-            view = memoryview(piece).cast("B")
-            while view:
-                view = view[os.write(descriptor, view) :]
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, SEALS)
+        fill_and_seal(descriptor, pieces)
     except BaseException:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def fill_and_seal(descriptor: int, pieces: Iterable[bytes | bytearray | memoryview]) -> None:
+    """Write these bytes into new memory of ``MEMORY_FLAGS``, and seal it.
+
+    Raises:
+        OSError: No memory is left.
+    """
+    for piece in pieces:
+        view = memoryview(piece).cast("B")
+        while view:
+            view = view[os.write(descriptor, view) :]
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, SEALS)
 
 
 def sealed_size(descriptor: int) -> int | None:
