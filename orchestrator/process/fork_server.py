@@ -56,6 +56,8 @@ class ForkServer:
         """
         self.environment = dict(environment)
         self.folder = _working_folder()
+        # Packets, not a stream: one question is one message, and the descriptors that come with it cannot be taken for
+        # those of the next.
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._channel = ours
         self._ready = False
@@ -69,13 +71,13 @@ class ForkServer:
                 stderr=subprocess.DEVNULL,
                 pass_fds=handed_over,
                 env=self.environment,
-                process_group=0,
+                process_group=0,  # Ctrl-C in the terminal is for the host, which ends it
             )
         except BaseException:
             ours.close()
             raise
         finally:
-            theirs.close()
+            theirs.close()  # or the end of the process would not be the end of the channel
         self.pid = self._process.pid
         self.patience_s = ANSWER_TIMEOUT_S
         ours.settimeout(self.patience_s)
@@ -163,7 +165,7 @@ class ForkServer:
 
     def close(self) -> None:
         """End it. Workers that it started live on."""
-        self._channel.close()
+        self._channel.close()  # by that it ends: it reads an end of file
         try:
             self._process.wait(ANSWER_TIMEOUT_S)
         except subprocess.TimeoutExpired:

@@ -83,12 +83,13 @@ def answer_requests(
             enough = FEWEST_DESCRIPTORS <= len(descriptors) <= MOST_DESCRIPTORS
             answer = new_process() if enough else -1
             if answer == 0:
-                channel.close()
+                channel.close()  # the copy would otherwise hear the host's further questions
                 return _take_over(descriptors)
+            # Closed before the answer: an end that is open here too would hide from the host that its worker is gone.
             for descriptor in descriptors:
                 os.close(descriptor)
             channel.send(NUMBER.pack(answer))
-            prepare_next()
+            prepare_next()  # after the answer, so that the host does not wait for it
         else:
             channel.send(NUMBER.pack(_reap(request)))
 
@@ -125,7 +126,7 @@ def _receive(channel: _socket.socket) -> tuple[bytes, tuple[int, ...]]:
         request, ancillary, _, _ = channel.recvmsg(
             64, _socket.CMSG_SPACE(DESCRIPTOR.size * MOST_DESCRIPTORS), _socket.MSG_CMSG_CLOEXEC
         )
-    except ConnectionError:
+    except ConnectionError:  # the host was killed in the middle of a question
         leave()
     if not request:
         leave()
@@ -140,6 +141,7 @@ def leave() -> NoReturn:
 
 def _take_over(descriptors: tuple[int, ...]) -> tuple[int, ...]:
     commands_fd, replies_fd, noise_fd, lifeline_fd, *passing_fd = descriptors
+    # Native code prints by these numbers, whatever sys.stdout is.
     os.dup2(noise_fd, 1)
     os.dup2(noise_fd, 2)
     os.close(noise_fd)

@@ -105,13 +105,16 @@ class Dispatch:
             return False
         worker.model_queue.idle.pop(worker, None)
         worker.move(WorkerEvent.JOB_GIVEN)  # idle -> busy
+        # From here on the job has a worker, and what limits it is how long it may run.
         if job.queue_timeout_s is not None:
             registry.timers.clear(job)
         self._prefetch.begin(worker, job, now)
         registry.effects.assign(job)
         # One string for one write: a system call for each frame would cost more than the jobs that prefetch is for.
         frames = job.frame + self._prefetch.more_for(worker) if registry.queues_with_jobs else job.frame
+        # Noted before it is done: whether an interrupt came before or within the write, nobody can tell afterwards.
         registry.has_written = True
+        # The descriptor first: a worker that reads a job must find there what belongs to it.
         if job.descriptor is not None and job.brings_values:
             worker.link.pass_descriptor(job.ticket, job.descriptor.number)
         worker.link.send_frame(frames)

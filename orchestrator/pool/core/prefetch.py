@@ -73,8 +73,10 @@ class Prefetch:
             and worker.model_queue.engine_s < SHORT_JOB_S
             and _unlimited(worker)
             and not (worker.model_queue.hears and worker.model_queue.model.sandbox not in (None, "off"))
+            # Between several models the scheduling decides, one by one; what lies in a pipe would be recalled first.
             and len(self._registry.queues_with_jobs) == 1
             and not worker.prefetch_is_fixed
+            # What does not fit into the pipe lies here, and would only wait here in another place.
             and not worker.link.full
         )
 

@@ -94,6 +94,7 @@ class EventLoop:
         self._effects.hold = self.hold
         self.supervisor = Supervisor(models, settings, self._effects)
         self._effects.hung_up = lambda worker: self.post(self.supervisor.hung_up, worker)
+        # A daemon: the interpreter joins all other threads before it calls ``atexit``, which is what ends this one.
         self._thread = threading.Thread(target=self._run, name="orchestrator-pool", daemon=True)
         self._hearing = Hearing(self.supervisor, self.selector, self.post, self._thread)
         self.take = self._hearing.take
@@ -146,6 +147,7 @@ class EventLoop:
 
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait for the thread's end; True when it has ended. At once in a forked copy, which has no thread."""
+        # A callback that closes its own pool would wait for itself; a forked copy for a thread that it has not got.
         if self.is_current() or os.getpid() != self.owner_pid:
             return False
         self._thread.join(timeout_s)
@@ -187,6 +189,7 @@ class EventLoop:
         ready = self.selector.wait(timeout_s)
         if self._callers is not None:
             ready += self._callers.left_unread()
+        # Whoever posts from here on need not wake us: the round that follows looks into the inbox.
         self.waker.asleep = False
         return ready
 
@@ -283,6 +286,7 @@ class EventLoop:
         self._admission.close(closed)
         with self.deciding:
             self.broken = True
+            # Three places where a job may be: in the call that broke, posted and not looked at, or in the state.
             posted = [argument for _, arguments in self.inbox for argument in arguments]
             for job in [*self._arguments, *posted, *self.supervisor.registry.jobs()]:
                 if isinstance(job, JobRecord):
@@ -322,6 +326,7 @@ class EventLoop:
                 self._effects.close()
                 self.waker.close()
         finally:
+            # In this order: whoever posts after our last look sees that it has to drain the inbox itself.
             self._drains = True
             self._drain()
 

@@ -46,6 +46,7 @@ class Hearing:
     def take(self, ready: list[int], now: float) -> None:
         """Take what workers said, and deaths and noise where ``ready`` has their descriptors."""
         for descriptor in ready:
+            # Asked anew for each: what one of them said may have made the supervisor drop another.
             link = self._selector.link_of(descriptor)
             if link is not None:
                 self._pump(link, descriptor, now)

@@ -73,6 +73,8 @@ class Selector:
     """The two sets. Any thread may wait; all else is for the one that decides."""
 
     def __init__(self, threads_waker: Waker) -> None:
+        # Two sets, one within the other, because an epoll can be waited on itself: taking all replies away from the
+        # thread, or giving them back, is then one system call, however many workers there are.
         self._everything, self._replies = select.epoll(), select.epoll()
         self._links: dict[int, ProcessLink] = {}
         self.link_of = self._links.get
@@ -82,7 +84,7 @@ class Selector:
         self._wakers = {threads_waker.descriptor: threads_waker}
         self._everything.register(threads_waker.descriptor, select.EPOLLIN)
         self._everything.register(self._replies.fileno(), select.EPOLLIN)
-        self._shared: bool | None = True
+        self._shared: bool | None = True  # None: not known
 
     def add_callers_waker(self, waker: Waker) -> None:
         """Let ``waker`` end a wait for replies; only where callers run the loop."""
@@ -94,6 +96,7 @@ class Selector:
     def wait(self, timeout_s: float | None) -> list[int]:
         """Wait on everything; return the descriptors with news, none when the time is over."""
         ready = self._poll(self._everything, timeout_s)
+        # What is ready is only said to be the inner set: which of the replies, that set must be asked.
         if self._replies.fileno() in ready:
             ready += self._poll(self._replies, 0)
         return ready
@@ -110,6 +113,7 @@ class Selector:
         found: list[int] = []
         for descriptor, _ in epoll.poll(_FOREVER_S if timeout_s is None else timeout_s):
             found.append(descriptor)
+            # An eventfd stays readable until it is read: not cleared, it would wake every further wait.
             if descriptor in self._wakers:
                 self._wakers[descriptor].clear()
             elif descriptor == self._alarm:
@@ -136,10 +140,11 @@ class Selector:
         if (outgoing := link.process.writable_fd) is not None:
             wanted[outgoing] = select.EPOLLOUT
         if wanted == link.watched:
-            return
+            return  # nearly always: a reply came, and no descriptor did
         for descriptor in link.watched.keys() - wanted.keys():
             self._forget(descriptor)
         for descriptor in wanted.keys() - link.watched.keys():
+            # A caller that runs the loop waits on the inner set alone: deaths, noise and full pipes are the thread's.
             within = self._replies if descriptor == link.process.replies_fd else self._everything
             with suppress(FileExistsError):  # an update that was interrupted half way
                 within.register(descriptor, wanted[descriptor])
