@@ -95,7 +95,7 @@ def test_a_name_that_wants_to_be_markup_is_shown_and_not_run(shown: Browser) -> 
     assert str(shown.run("return document.title")).startswith("Memory report ")
     assert shown.run("return document.querySelectorAll('script').length") == 3
     assert shown.run("return document.querySelectorAll('body img').length") == 0
-    assert "<script>document.title" in shown.run("return document.querySelector('h2 + *').textContent")
+    assert "<script>document.title" in shown.run("return document.querySelector('.small-charts').textContent")
     assert "大模型" in shown.run("return document.body.textContent")
 
 
@@ -143,3 +143,27 @@ def test_the_page_fits_its_window(shown: Browser, page: Path, width: int) -> Non
 def test_it_prints(shown: Browser) -> None:
     printed = shown.protocol("Page.printToPDF", printBackground=False)
     assert len(printed["data"]) > 50_000
+
+
+def test_the_small_charts_and_the_table_need_no_script(window: Browser, page: Path) -> None:
+    window.protocol("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        window.open(page)
+    finally:
+        window.protocol("Emulation.setScriptExecutionDisabled", value=False)
+    lines = "return [...document.querySelectorAll('svg polyline')].map((line) => line.getBoundingClientRect().width)"
+    widths = window.run(lines)
+    assert len(widths) >= 2 * len(METHODS)
+    assert min(widths) > 50
+    assert window.run("return document.querySelectorAll('.chart svg').length") == 0, "and no script has run"
+    assert window.run("return document.querySelector('button[data-copy]').hidden")
+
+
+def test_the_table_can_be_copied_with_one_press(shown: Browser) -> None:
+    shown.run("document.querySelector('button[data-copy]').click()")
+    said = "return document.querySelector('button[data-copy]').textContent"
+    for _ in range(50):
+        if not shown.run(said).startswith("Copy "):
+            break
+        shown.run("await new Promise((next) => setTimeout(next, 100))")
+    assert shown.run(said) in {"Copied", "Selected: press Ctrl-C"}

@@ -74,19 +74,25 @@ def experiment_part(content: ExperimentContent, profile: str, figures: Figures) 
     tables = experiment_tables(experiment, content.summaries)
     parts = [
         element("h2", text(content.title)),
-        _rates(content),
-        _against_fresh(content),
         figures.add(memory_chart(content.drawn), MEMORY_CAPTION, otherwise="No iteration has been measured."),
+        verdict_part(content),
+        element("div", joined(_details(content, figures)), class_="details"),
+        folded("Rates and distance from fresh processes", joined([_rates(content), _against_fresh(content)])),
+        folded("Tables", _lines([*experiment_header(experiment, profile), Line(""), *tables])),
+        folded("Judgements in full (JSON)", _judgements(content)),
+    ]
+    return element("section", joined(parts), id_=f"experiment-{experiment.name}")
+
+
+def _details(content: ExperimentContent, figures: Figures) -> list[Html]:
+    """Return the further charts, which paper leaves out."""
+    return [
         figures.add(memory_chart(content.drawn, "live", 190), HEAP_CAPTION, otherwise=_no_heap(content)),
         _compositions(content, figures),
         _timelines(content, figures),
         element("h3", text("Time of each phase")),
         figures.add(phases_chart(content.series), _PHASES_CAPTION, otherwise="Nothing has been timed."),
-        element("h3", text("Tables")),
-        _lines([*experiment_header(experiment, profile), Line(""), *tables]),
-        folded("Judgements in full (JSON)", _judgements(content)),
     ]
-    return element("section", joined(parts), id_=f"experiment-{experiment.name}")
 
 
 _COUNTS = ("threads", "descriptors")
@@ -99,7 +105,9 @@ def _verdict(series: SeriesContent, summary: SeriesSummary, warm: Sequence[str] 
     told = [line for line in words.long(judgement) if line != f"because: {judgement.sentence}"]
     levers = list(filter(None, (early_end(summary), *lever_sentences(summary), *warm)))
     cure = [f"What to do: {series.how_to_get_it}"] if series.how_to_get_it else []
-    parts = [joined([meaning, text(words.growth_sentence(judgement))], " "), bullets([*told, *levers, *cure])]
+    growth = joined([meaning, text(words.growth_sentence(judgement))], " ")
+    reasons = [*told, *levers]
+    parts = [growth, bullets(cure), folded("Why", bullets(reasons)) if reasons else Html("")]
     if stderr_tail := series.stderr_tail.strip():
         printed = element("pre", text(library_first(stderr_tail)))
         parts.append(folded("Last output of the worker", printed, open_=True))

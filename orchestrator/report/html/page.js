@@ -1,5 +1,18 @@
 // Draws every chart of the page, one after the other so that the first are there at once.
 // `vegaEmbed` comes with the script before this one; nothing is fetched.
+for (const button of document.querySelectorAll("button[data-copy]")) {
+  button.hidden = false; // without a script there is nothing to press
+  button.addEventListener("click", async () => {
+    const source = document.getElementById(button.dataset.copy);
+    try {
+      await navigator.clipboard.writeText(source.textContent);
+      button.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(source); // a page from a file may not write: then it is ready for Ctrl-C
+      button.textContent = "Selected: press Ctrl-C";
+    }
+  });
+}
 (async () => {
   const page = document.documentElement;
   const specs = JSON.parse(document.getElementById("charts").textContent);

@@ -12,13 +12,14 @@ from importlib.resources import files
 
 from orchestrator.report.html.calibration_part import calibration_part
 from orchestrator.report.html.charts.palette import variables
-from orchestrator.report.html.content import ExperimentContent, ReportContent
-from orchestrator.report.html.experiment_part import experiment_part, verdict_part
+from orchestrator.report.html.content import ReportContent
+from orchestrator.report.html.experiment_part import experiment_part
 from orchestrator.report.html.figures import Figures
 from orchestrator.report.html.located_part import located_part
 from orchestrator.report.html.markup import Html, bullets, element, joined, text
 from orchestrator.report.html.plan_part import plan_part
 from orchestrator.report.html.provenance import provenance_part
+from orchestrator.report.html.summary_part import banner, glossary_part, small_charts_part, summary_part
 from orchestrator.report.html.verdicts import headlines
 
 _STATES = {"running": "under way, or killed", "interrupted": "interrupted", "finished": "finished"}
@@ -33,9 +34,14 @@ def make_page(content: ReportContent, engine: str) -> str:
     """
     figures = Figures()
     sections = [experiment_part(each, content.profile, figures) for each in content.experiments]
-    origin = [calibration_part(content.calibration), provenance_part(content)]
-    where = located_part(content.located)
-    body = joined([_head(content), _verdicts(content), where, plan_part(content.plan), *sections, *origin])
+    origin = [calibration_part(content.calibration), provenance_part(content), glossary_part()]
+    first = [
+        _head(content),
+        summary_part(content),
+        plan_part(content.plan),
+        small_charts_part(content.experiments),
+    ]
+    body = joined([*first, *sections, located_part(content.located), *origin])
     drawing = _asset("page.js")
     engine = engine.replace("</script", "<\\/script")
     return "\n".join(
@@ -52,7 +58,8 @@ def make_page(content: ReportContent, engine: str) -> str:
             f"<style>{_style()}</style>",
             "</head>",
             f"<body>{body}",
-            "<noscript><p>The charts need JavaScript; verdicts and tables are complete without it.</p></noscript>",
+            "<noscript><p>The large charts need JavaScript; the small ones, verdicts and tables are complete without "
+            "it.</p></noscript>",
             f'<script type="application/json" id="charts">{figures.as_json()}</script>',
             f"<script>{engine}</script>",
             f"<script>{drawing}</script>",
@@ -65,25 +72,17 @@ def make_page(content: ReportContent, engine: str) -> str:
 
 def _head(content: ReportContent) -> Html:
     state = _STATES.get(content.state, content.state)
+    engines = dict.fromkeys(step.model.engine for one in content.experiments for step in one.experiment.steps)
+    words = element("p", banner(content), class_="result")
     parts = [
         element("h1", text("Memory report")),
         element("p", text(f"Run {content.run_id}, begun {content.created_at}, {state}.")),
-        element("p", text(f"Profile {content.profile_reason}.")),
-        element("div", bullets(headlines(content.experiments)), class_="headline"),
+        element("p", text(f"Engines: {', '.join(engines) or 'none'}. Profile {content.profile_reason}.")),
+        element("div", joined([words, bullets(headlines(content.experiments))]), class_="headline"),
     ]
     if content.notes:
         parts.append(element("div", bullets(content.notes), class_="notes"))
     return element("header", joined(parts))
-
-
-def _verdicts(content: ReportContent) -> Html:
-    parts = [element("h2", text("Verdicts")), *(_of_experiment(each) for each in content.experiments)]
-    return element("section", joined(parts), id_="verdicts")
-
-
-def _of_experiment(content: ExperimentContent) -> Html:
-    link = element("a", text(content.title), href=f"#experiment-{content.experiment.name}")
-    return element("div", joined([element("h3", link), verdict_part(content)]), class_="block")
 
 
 def _style() -> str:

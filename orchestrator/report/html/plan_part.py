@@ -22,7 +22,8 @@ def plan_part(plan: RunPlan | None) -> Html:
         element("p", text(f"{plan_headline(plan)}, growth taken at the upper end of its interval.")),
         *(_of_model(each) for each in plan.models),
         element("p", text("For experiments.toml (orchestrator plan makes it for another budget):")),
-        element("pre", text(plan.table())),
+        element("pre", text(plan.table()), id_="recycle-table"),
+        Html('<button type="button" data-copy="recycle-table" hidden>Copy the table</button>'),
     ]
     return element("section", joined(parts), id_="plan")
 

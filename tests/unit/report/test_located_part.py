@@ -221,4 +221,4 @@ def test_a_damaged_file_costs_the_page_nothing_but_its_section(tmp_path: Path) -
     page = build_report(run).html.read_text("utf-8")
     assert "Where it leaks cannot be shown: " in page
     assert 'id="located"' not in page
-    assert LINE.function not in page
+    assert f"← {LINE.function}" not in page

@@ -1,0 +1,118 @@
+"""The page's beginning: one table with a row a method, each a link to its experiment, and the words explained. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from orchestrator.report.closing.rows import ClosingRow, closing_rows, headline
+from orchestrator.report.html.content import ExperimentContent, ReportContent
+from orchestrator.report.html.markup import Html, element, joined, text
+from orchestrator.report.html.small_charts import Curve, small_chart, sparkline_svg
+
+GLOSSARY: Mapping[str, str] = {
+    "iteration": "one round of all the steps of an experiment; memory is read at its end, while the worker waits",
+    "leak": "memory that grows with every iteration and is not given back, as far as the readings reach",
+    "no leak": "flat (it stands still), plateau (it rose and stopped) or bounded (it goes up and down within limits)",
+    "RSS": "resident set size: the memory of a process that is in RAM, with what its allocator only keeps for reuse",
+    "live heap": "what the program has got from malloc and not freed; growth here is not a cache of the allocator",
+    "baseline": "the method recycle: a fresh process each time, which starts from nothing and so cannot leak for long",
+    "above a fresh process": "how much more memory a method has at its end than a fresh process at the same place",
+    "interval": "95 % of such intervals hold the true rate; a verdict needs the whole of it on one side of a bound",
+}
+"""Eight words that the page uses, explained."""
+
+_COLORS: Mapping[str, str] = {
+    "leak": "red",
+    "broke off": "red",
+    "undecided": "gold",
+    "no leak": "green",
+    "not run": "muted",
+}
+_SIGNS: Mapping[str, str] = {"leak": "▲", "broke off": "✕", "undecided": "?", "no leak": "▬", "not run": "–"}
+_HEADINGS = ("Experiment", "Method", "Verdict", "Lost per iteration", "Above a fresh process (MB)", "Memory")
+
+
+def rows_of(content: ExperimentContent) -> list[ClosingRow]:
+    """Return the rows of one experiment, from the points of its charts."""
+    readings = {each.key: [point.leak_series_mb for point in each.points] for each in content.series}
+    return closing_rows(content.experiment, content.summaries, readings)
+
+
+def summary_part(content: ReportContent) -> Html:
+    """Return the section: the table, and a small chart an experiment; a sentence where nothing was measured."""
+    rows = [row for each in content.experiments for row in rows_of(each)]
+    if not rows:
+        return Html("")
+    body = joined([_row(row, before) for before, row in zip((None, *rows), rows, strict=False)])
+    head = element("tr", joined([element("th", text(name), scope="col") for name in _HEADINGS], ""))
+    whole = element("table", Html(f"<thead>{head}</thead><tbody>{body}</tbody>"), class_="methods")
+    return element("section", joined([element("h2", text("Verdicts")), whole]), id_="verdicts")
+
+
+def banner(content: ReportContent) -> Html:
+    """Return the first line of the page: how many methods leak."""
+    rows = [row for each in content.experiments for row in rows_of(each)]
+    return text(headline(rows)) if rows else text("Nothing has been measured yet")
+
+
+def _row(row: ClosingRow, before: ClosingRow | None) -> Html:
+    first = before is None or before.experiment != row.experiment
+    name = f"{row.experiment} {row.work}".strip() if first else ""
+    badge = f"{_SIGNS[row.kind]} {row.verdict}"
+    link = element("a", text(row.method), href=f"#experiment-{row.experiment}")
+    cells = [
+        element("td", link),
+        element("td", element("span", text(badge), class_=f"badge {_COLORS[row.kind]}")),
+        element("td", text(row.number)),
+        element("td", text(row.above.removesuffix(" MB")), class_="right"),
+        element("td", sparkline_svg(row.readings, row.span, _COLORS[row.kind])),
+    ]
+    return element(
+        "tr", joined([element("th", text(name), scope="row"), *cells], ""), class_="first" if first else ""
+    )
+
+
+def small_charts_part(experiments: Sequence[ExperimentContent]) -> Html:
+    """Return one small chart an experiment, all on the same axes: growth since the first reading."""
+    drawn = [(each, _curves(each)) for each in experiments]
+    values = [value for _, curves in drawn for curve in curves for value in curve.values]
+    if not values:
+        return Html("")
+    low, high = min(0.0, *values), max(1.0, *values)
+    charts = [_figure(each, small_chart(curves, low, high, _alt(each))) for each, curves in drawn if curves]
+    caption = (
+        "Growth since the first iteration in MB, on the same axis for every experiment. Grey and dashed: fresh "
+        "processes, the baseline; red: leak; green: no leak; yellow: undecided."
+    )
+    grid = element("div", joined(charts), class_="small-charts")
+    return element(
+        "section", joined([element("h2", text("Growth")), grid, element("p", text(caption), class_="note")])
+    )
+
+
+def _curves(content: ExperimentContent) -> list[Curve]:
+    found: list[Curve] = []
+    for row in rows_of(content):
+        if row.readings:
+            growth = tuple(value - row.readings[0] for value in row.readings)
+            found.append(
+                Curve(row.method, growth, "baseline" if row.baseline else _COLORS[row.kind], row.baseline)
+            )
+    return found
+
+
+def _figure(content: ExperimentContent, drawn: Html) -> Html:
+    link = element("a", text(content.title), href=f"#experiment-{content.experiment.name}")
+    return element("figure", joined([element("figcaption", link), drawn]))
+
+
+def _alt(content: ExperimentContent) -> str:
+    return f"{content.title}: growth of each method over its iterations"
+
+
+def glossary_part() -> Html:
+    """Return the words of the page with their meanings."""
+    words = joined(
+        [joined([element("dt", text(word)), element("dd", text(said))]) for word, said in GLOSSARY.items()]
+    )
+    return element("section", joined([element("h2", text("Words")), element("dl", words)]), id_="words")
