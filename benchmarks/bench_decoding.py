@@ -3,7 +3,8 @@
 ``python benchmarks/bench_decoding.py`` prints, for short recordings of three kinds, wall time and processor time (of
 this process, the decoder process and its children) of one recording both ways, taken in turns; what the first one
 costs, when the decoder process has to be started; and the share of a batch: the same recordings heard by Moonshine
-(extra ``embedded``), decoded both ways in turns. On a busy machine read the smallest and the processor times.
+(extra ``embedded``), decoded both ways in turns. On a busy machine read the smallest and the processor times. Writes
+``benchmarks/results/decoding.json``.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
 import soundfile
+from recording import host, record
 
 from orchestrator.audio import pcm_file
 from orchestrator.audio.decoder import child, client, helper, messages
@@ -109,8 +112,9 @@ def make(folder: Path, ending: str, subtype: str, channels: int) -> list[Path]:
     return found
 
 
-def short_files(folder: Path) -> None:
-    """Print a row for each kind and way."""
+def short_files(folder: Path) -> list[dict[str, Any]]:
+    """Return a row for each kind and way, printed."""
+    rows = []
     for ending, subtype, channels in KINDS:
         paths = make(folder, ending, subtype, channels)
         walls: dict[str, list[float]] = {"in this process": [], "confined": []}
@@ -121,14 +125,24 @@ def short_files(folder: Path) -> None:
                 walls[name].append(measured(work, path, folder / "out.wav"))
                 used[name] += processor_s() - before
         for name, taken in walls.items():
+            row: dict[str, Any] = {
+                "kind": ending,
+                "way": name,
+                "median_ms": round(statistics.median(taken), 2),
+                "smallest_ms": round(min(taken), 2),
+                "processor_ms": round(1000 * used[name] / len(taken), 2),
+            }
+            rows.append(row)
             print(
-                f"{ending:5} {name:16} {statistics.median(taken):7.2f} ms median {min(taken):7.2f} ms smallest "
-                f"{1000 * used[name] / len(taken):7.2f} ms processor time"
+                "{kind:5} {way:16} {median_ms:7.2f} ms median {smallest_ms:7.2f} ms smallest".format(**row),
+                end="",
             )
+            print(f" {row['processor_ms']:7.2f} ms processor time")
+    return rows
 
 
-def first_file(folder: Path) -> None:
-    """Print what the start of the decoder process adds to the first recording."""
+def first_file(folder: Path) -> dict[str, float]:
+    """Return and print what the start of the decoder process adds to the first recording."""
     path = make(folder, "flac", "PCM_16", 1)[0]
     taken = []
     for _ in range(5):
@@ -143,13 +157,21 @@ def first_file(folder: Path) -> None:
     process = psutil.Process(there.pid)
     (spare,) = process.children()
     own, its = process.memory_full_info(), spare.memory_full_info()
+    found = {
+        "first_ms": round(statistics.median(taken), 1),
+        "resident_mb": round(own.rss / 1e6, 1),
+        "own_mb": round(own.uss / 1e6, 1),
+        "spare_own_mb": round(its.uss / 1e6, 1),
+        "both_pss_mb": round((own.pss + its.pss) / 1e6, 1),
+    }
     print(f"decoder process: {own.rss / 1e6:.1f} MB resident")
     print(f"its spare child: {its.uss / 1e6:.1f} MB that only it has, {own.uss / 1e6:.1f} MB only its parent")
     print(f"both, shared memory counted once: {(own.pss + its.pss) / 1e6:.1f} MB of PSS")
+    return found
 
 
-def batch(folder: Path) -> None:
-    """Print how long recordings take that are decoded and then heard, both ways, in turns."""
+def batch(folder: Path) -> dict[str, Any]:
+    """Return and print how long recordings take that are decoded and then heard, both ways, in turns."""
     samples, rate = soundfile.read(SAMPLE)
     paths = []
     for number in range(RECORDINGS):
@@ -170,7 +192,9 @@ def batch(folder: Path) -> None:
     for name, total in totals.items():
         print(f"batch of {len(paths)}, {name:16}: {total:6.2f} s, of it decoding {decoding[name]:5.2f} s")
     more = decoding["confined"] - decoding["in this process"]
-    print(f"share of the batch: {100 * more / totals['in this process']:.1f} % more")
+    share = more / totals["in this process"]
+    print(f"share of the batch: {100 * share:.1f} % more")
+    return {"seconds": totals, "of_it_decoding": decoding, "share_more": share}
 
 
 def main() -> None:
@@ -180,9 +204,15 @@ def main() -> None:
     print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     folder = Path(tempfile.mkdtemp(prefix="bench-decoding-"))
     try:
-        first_file(folder)
-        short_files(folder)
-        batch(folder)
+        document: dict[str, Any] = {
+            "command": "python benchmarks/bench_decoding.py",
+            "host": host("numpy", "soundfile"),
+            "times": TIMES,
+            "started": first_file(folder),
+            "short_files": short_files(folder),
+            "batch": batch(folder),
+        }
+        print(f"written to {record('decoding', document)}")
     finally:
         helper.drop()
         shutil.rmtree(folder)

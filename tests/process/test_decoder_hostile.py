@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -94,9 +95,19 @@ def problem_of(path: Path) -> AudioError:
 
 def wait_until_gone(process: psutil.Process) -> None:
     deadline = time.monotonic() + PATIENCE_S
-    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < deadline, f"{process} lives"
+    with suppress(psutil.NoSuchProcess):
+        while process.status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < deadline, f"{process} lives"
+            time.sleep(0.01)
+
+
+def waiting_child(decoder: helper.Helper) -> psutil.Process:
+    """Return the child for the next recording, once the decoder process has come so far."""
+    deadline = time.monotonic() + PATIENCE_S
+    while (found := spare_decoder(decoder.pid)) is None:
+        assert time.monotonic() < deadline
         time.sleep(0.01)
+    return found
 
 
 # ---------------------------------------------------------------------- what a recording cannot reach
@@ -168,8 +179,7 @@ def test_the_child_that_waits_for_the_next_recording_is_out_of_reach(
 @confined
 def test_a_child_is_confined_before_its_recording_is_there(taken_over: helper.Helper) -> None:
     def seen() -> set[str]:
-        there = spare_decoder(taken_over.pid)
-        assert there is not None
+        there = waiting_child(taken_over)
         return set(Path(f"/proc/{there.pid}/status").read_text().splitlines())
 
     deadline = time.monotonic() + PATIENCE_S
@@ -184,8 +194,7 @@ def test_each_recording_has_a_child_of_its_own(tmp_path: Path, taken_over: helpe
     )
     expected, found = [], []
     for name in ("a.flac", "b.flac", "c.flac"):
-        there = spare_decoder(taken_over.pid)
-        assert there is not None
+        there = waiting_child(taken_over)
         expected.append(f"+{there.pid}")
         found.append(problem_of(recording(tmp_path / name, code)).problem.rpartition(" ")[2])
         wait_until_gone(there)
@@ -317,10 +326,9 @@ os._exit(0)
 
 
 def test_leaving_early_ends_the_child_alone(tmp_path: Path, taken_over: helper.Helper) -> None:
-    asked = []
+    first = waiting_child(taken_over)
 
     def check() -> None:
-        asked.append(spare_decoder(taken_over.pid))
         if len(psutil.Process(taken_over.pid).children()) > 1:  # another one waits for another recording
             raise KeyboardInterrupt
 
@@ -328,7 +336,7 @@ def test_leaving_early_ends_the_child_alone(tmp_path: Path, taken_over: helper.H
         prepare(
             recording(tmp_path / "a.flac", "import time\ntime.sleep(1000)"), tmp_path / "cache", check=check
         )
-    assert not asked[0].is_running()
+    wait_until_gone(first)
     assert psutil.Process(taken_over.pid).children() == [spare_decoder(taken_over.pid)]
     assert helper.helper() is taken_over
 

@@ -46,6 +46,8 @@ from orchestrator.audio.pcm_file import SAMPLE_RATE_HZ
 from orchestrator.audio.wav_header import FLOAT, PCM, WavFile, read_wav
 from orchestrator.errors import AudioError, AudioTooLongError, NotDecodedError
 
+HAS_CONVERTED = 64
+"""The exit status after a conversion. Nothing but a guess about the next recording hangs on it."""
 _ALIVE_EVERY_S = 1.0
 _MOST_TEXT = 1000
 _TEXT_PROBE_BYTES = 512
@@ -63,7 +65,7 @@ def load() -> None:
     for kind in ("WAV", "MP3", "FLAC"):
         with suppress(soundfile.LibsndfileError):  # an older one writes no MP3
             file = io.BytesIO()
-            soundfile.write(file, np.zeros((2400, 2), dtype=np.float32), 48_000, format=kind)
+            soundfile.write(file, np.zeros((480, 2), dtype=np.float32), 48_000, format=kind)
             _silences.append(file.getvalue())
     for silence in _silences:
         _read_silence(silence)
@@ -92,14 +94,15 @@ def _read_silence(silence: bytes) -> None:
         os.close(output)
 
 
-def run(handover: socket.socket, mode: Mode, *, ahead: bool) -> NoReturn:
-    """Carry out the one request that comes over ``handover``, answer it, and end.
+def run(handover: socket.socket, mode: Mode, *, ahead: bool, rehearse: bool) -> NoReturn:
+    """Carry out the one request that comes over ``handover``, answer it, and end: with :data:`HAS_CONVERTED` or 0.
 
     ``ahead``: until it comes get ready for one that needs no program. Otherwise nothing is done before it is there.
+    ``rehearse``: the request is likely to be for a conversion.
     """
     problem: OSError | None = None
     if ahead:
-        if not _is_readable(handover):  # else there is a request already
+        if rehearse and not _is_readable(handover):  # else there is a request already
             _rehearse()
         try:
             confinement.confine_alone(mode)
@@ -119,8 +122,9 @@ def run(handover: socket.socket, mode: Mode, *, ahead: bool) -> NoReturn:
     except OSError as error:
         talk.say(Problem("system", f"the decoder could not confine itself: {error}", "try again"))
         os._exit(0)
-    talk.say(_cut(_answer(request, recording, talk, mode)))
-    os._exit(0)
+    answer = _answer(request, recording, talk, mode)
+    talk.say(_cut(answer))
+    os._exit(HAS_CONVERTED if isinstance(answer, Converted) else 0)
 
 
 def _is_readable(channel: socket.socket) -> bool:

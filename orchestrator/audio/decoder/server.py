@@ -53,6 +53,8 @@ class _Server:
         self._mode: Mode = mode
         self._children: dict[int, _Child] = {}
         self._spare: _Child | None = None
+        self._rehearse = True
+        """Whether the last recording was converted: then the next is likely to be."""
         self._poll = select.poll()
         self._deaths, self._told = os.pipe()
         for descriptor in (self._deaths, self._told):
@@ -145,7 +147,7 @@ class _Server:
                 ours.close()
                 raise
             if number == 0:
-                _become_child(own, theirs, self._mode, ahead=ahead)
+                _become_child(own, theirs, self._mode, ahead=ahead, rehearse=self._rehearse)
             with contextlib.suppress(OSError):  # in both, so that it is so for whoever looks first
                 os.setpgid(number, number)
         self._children[number] = found = _Child(ours)
@@ -186,6 +188,7 @@ class _Server:
         if one is self._spare:
             self._spare = None  # the next request has another one made: one that dies at once would never end
         if one.status_fd >= 0:
+            self._rehearse = os.waitstatus_to_exitcode(one.status) == child.HAS_CONVERTED
             with contextlib.suppress(OSError):
                 os.write(one.status_fd, STATUS.pack(one.status))
             with contextlib.suppress(KeyError):
@@ -218,7 +221,9 @@ def serve(channel_fd: int, lifeline_fd: int, mode: str) -> NoReturn:
     server.run()
 
 
-def _become_child(parent: int, handover: socket.socket, mode: Mode, *, ahead: bool) -> NoReturn:
+def _become_child(
+    parent: int, handover: socket.socket, mode: Mode, *, ahead: bool, rehearse: bool
+) -> NoReturn:
     try:
         os.setpgid(0, 0)
         confinement.die_with_the_parent()
@@ -227,7 +232,7 @@ def _become_child(parent: int, handover: socket.socket, mode: Mode, *, ahead: bo
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         _keep_only(handover.fileno())
-        child.run(handover, mode, ahead=ahead)
+        child.run(handover, mode, ahead=ahead, rehearse=rehearse)
     finally:
         os._exit(1)  # whatever was raised: nobody but the server may go on in its loop
 
