@@ -71,6 +71,9 @@ def log_to_stderr(log_format: LogFormat) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     LOG.setLevel(logging.INFO)
+    logging.getLogger("python_multipart").setLevel(
+        logging.ERROR
+    )  # what a client sends wrong is in its answer
     logging.captureWarnings(capture=True)
 
 

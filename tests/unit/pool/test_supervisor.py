@@ -19,6 +19,7 @@ from orchestrator.pool.core import supervisor
 from orchestrator.pool.core.states import JobState, WorkerState
 from orchestrator.pool.events import JobEnded, WorkerLeft
 from orchestrator.pool.models import FUNCTION_MODEL
+from orchestrator.pool.recycling import Recycle
 from orchestrator.pool.retries import Retry
 from orchestrator_worker.protocol import Cancel, Chunk, Load, Ready, Unloaded
 
@@ -324,3 +325,38 @@ def test_text_that_nobody_will_read_ends_its_job_and_says_how_much(monkeypatch: 
     pool.receive(pool.worker(), Chunk(1, "x"))
     assert "2,001 characters of its text were never read; read the stream" in str(pool.ending(job))
     assert pool.links[0].sent[-1] == Cancel(1)
+
+
+def loaded(pool: FakePool) -> list[str]:
+    return [worker.model_queue.name for worker in pool.registry.workers()]
+
+
+def test_a_model_that_is_kept_warm_is_loaded_at_once_and_again_whenever_there_is_room() -> None:
+    recycle = Recycle(models={"other": Recycle(max_idle_s=5.0)})
+    pool = FakePool("kept", "other", workers=1, keep_warm=("kept",), recycle=recycle)
+    assert loaded(pool) == ["kept"], "though nobody asked"
+    pool.ready_all()
+    job = pool.submit("other")
+    pool.reap_leaving()
+    pool.ready_all()
+    assert job.state is JobState.RUNNING, "it makes way for a job"
+    pool.done(pool.worker())
+    assert loaded(pool) == ["other"], "and evicts nobody to come back"
+    pool.wait(6.0)
+    pool.reap_leaving()
+    assert loaded(pool) == ["kept"], "once the other has been idle for so long as it may"
+
+
+def test_a_model_that_is_kept_warm_has_one_worker_and_not_one_a_slot() -> None:
+    pool = FakePool("kept", "other", workers=3, keep_warm=("kept",))
+    pool.ready_all()
+    assert loaded(pool) == ["kept"]
+
+
+def test_a_model_that_is_kept_warm_and_cannot_be_started_is_not_tried_for_ever() -> None:
+    pool = FakePool("kept", workers=2, keep_warm=("kept",))
+    for _ in range(20):
+        for worker in list(pool.registry.workers()):
+            pool.die(worker, 1)
+    assert loaded(pool) == []
+    assert pool.exits() == {"start-failed": 3}, "as often as a model may fail to start"

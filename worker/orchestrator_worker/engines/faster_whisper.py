@@ -172,10 +172,25 @@ class FasterWhisperEngine(Engine):
                 vad_filter=self._options.vad_filter,
                 condition_on_previous_text=self._options.condition_on_previous_text,
                 word_timestamps=words,
+                **_prompt(job),
             )
         except ValueError as error:  # a language it does not know, with the list of those it does
             raise EngineError(f"faster-whisper: {error}") from error
         return iter(segments), info
+
+
+def _prompt(job: Job) -> dict[str, str]:
+    """Return what the job says was said before, as the library takes it.
+
+    Raises:
+        EngineError: It is no text.
+    """
+    prompt = job.options.get("prompt")
+    if prompt is None:
+        return {}
+    if not isinstance(prompt, str):
+        raise EngineError(f"faster-whisper: the job's option 'prompt' is a text, found {prompt!r}")
+    return {"initial_prompt": prompt}
 
 
 def _until_cancelled(segments: Iterator[Any], emit: Emit) -> Iterator[Any]:
