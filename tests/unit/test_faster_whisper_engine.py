@@ -123,7 +123,17 @@ def test_each_segment_is_a_chunk_and_they_add_up_to_the_text(folder: Path, audio
         "vad_filter": False,
         "condition_on_previous_text": True,
         "word_timestamps": False,
+        "initial_prompt": None,
     }
+
+
+def test_what_was_said_before_is_the_librarys_initial_prompt(folder: Path, audio: Audio) -> None:
+    engine = loaded(folder)
+    engine.run(Job("asr", audio, options={"prompt": "Ask not."}), Emit())
+    asked = next(call for call in calls(folder) if call["call"] == "transcribe")
+    assert asked["initial_prompt"] == "Ask not."
+    with pytest.raises(EngineError, match="'prompt' is a text, found 3"):
+        engine.run(Job("asr", audio, options={"prompt": 3}), Emit())
 
 
 def test_chunks_come_while_the_library_works(folder: Path, audio: Audio) -> None:

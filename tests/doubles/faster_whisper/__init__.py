@@ -118,6 +118,7 @@ class WhisperModel:
             vad_filter=vad_filter,
             condition_on_previous_text=condition_on_previous_text,
             word_timestamps=word_timestamps,
+            initial_prompt=initial_prompt,
         )
         heard = next(entry for entry in self.script if entry["samples"] in {None, len(audio)})
         info = TranscriptionInfo(language or heard["language"], 0.99, len(audio) / 16_000)
