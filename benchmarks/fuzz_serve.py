@@ -3,8 +3,9 @@
     python benchmarks/fuzz_serve.py [--requests 5000] [--seed 1] [--most-s 600]
 
 A whole request (a form with a recording, for each endpoint and format) is taken, and one to four things are done to
-its bytes: flipped, cut out, doubled, put in, cut off, or a header or field is replaced by something nasty. It is sent,
-the writing side is closed, and the status is read. In the end a plain request must be answered as at the beginning.
+its bytes: flipped, cut out, doubled, put in, cut off, or a header or field is replaced by something nasty. It is sent
+and the status is read; a server that still waits for the rest after some seconds (``waits``) is told that there is
+none. In the end a plain request must be answered as at the beginning.
 Writes ``benchmarks/results/fuzz_serve.json``.
 """
 
@@ -15,6 +16,8 @@ import random
 import socket
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -35,6 +38,8 @@ max_upload = "2MiB"
 upload_timeout_s = 5
 """
 TIMEOUT_S = 30.0
+WAIT_S = 3.0
+AT_A_TIME = 32
 NASTY = [
     b"\x00", b"\r\n", b"\r\n\r\n", b"--b", b"--b--", b"%00", b"../../etc/passwd", b"\xff\xfe", b"A" * 9000,
     b"-1", b"99999999999999999999", b"chunked", b"http://127.0.0.1/", "大".encode(), b"'\"<>", b"NaN", b"{}",
@@ -99,12 +104,18 @@ def sent(server: ServeProcess, request: bytes) -> str:
     with socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT_S) as connection:
         try:
             connection.sendall(request)
-            connection.shutdown(socket.SHUT_WR)
-            answer = connection.recv(64)
-        except (ConnectionError, BrokenPipeError):
-            return "closed"
+            connection.settimeout(WAIT_S)
+            try:
+                answer = connection.recv(64)
+            except TimeoutError:
+                connection.settimeout(TIMEOUT_S)
+                connection.shutdown(socket.SHUT_WR)
+                connection.recv(64)
+                return "waits"
         except TimeoutError:
             return "silent"
+        except OSError:
+            return "closed"
     return answer[9:12].decode("ascii", "replace") if answer.startswith(b"HTTP/") else "closed"
 
 
@@ -130,12 +141,15 @@ def main() -> None:
         before = asked(server)
         descriptors = server.seen.num_fds()
         began = time.monotonic()
-        while statuses.total() < options.requests and time.monotonic() - began < options.most_s:
-            request = changed(whole(draw), draw)
-            status = sent(server, request)
-            statuses[status] += 1
-            if status in {"500", "silent"}:
-                print(f"{status} for {request[:400]!r}")
+        with ThreadPoolExecutor(AT_A_TIME) as threads:
+            while statuses.total() < options.requests and time.monotonic() - began < options.most_s:
+                requests = [changed(whole(draw), draw) for _ in range(AT_A_TIME)]
+                for request, status in zip(
+                    requests, threads.map(partial(sent, server), requests), strict=True
+                ):
+                    statuses[status] += 1
+                    if status in {"500", "silent"}:
+                        print(f"{status} for {request[:400]!r}")
         seconds = time.monotonic() - began
         after = asked(server)
         time.sleep(1)
