@@ -43,7 +43,7 @@ def made_model(engine: str, start: str, folder: Path, megabytes: int) -> Any:
     from orchestrator.pool.models import Model  # noqa: PLC0415
 
     if engine == "pocketsphinx":
-        return Model(name="model", engine=engine, start=start, sandbox="off")  # type: ignore[arg-type]
+        return Model(name="model", engine=engine, start=start)  # type: ignore[arg-type]
     sys.path.insert(0, str(TESTS / "native"))
     from doubles import Doubles  # noqa: PLC0415  # type: ignore[import-not-found]
 
@@ -59,7 +59,6 @@ def made_model(engine: str, start: str, folder: Path, megabytes: int) -> Any:
         language="English",
         env={**checkout.environment, "CHATLLM_DOUBLE": f"weights=1 chunk_ms={CHUNK_MS}"},
         start=start,  # type: ignore[arg-type]
-        sandbox="off",
     )
 
 

@@ -107,7 +107,8 @@ class MemoryMonitor:
 
     def learn(self, worker: Worker) -> None:
         """A load or a job has shown what the model needs; the reservation follows, as far as there is room."""
-        worker.saw_rss(worker.link.read_rss(anew=True))
+        # A process that was just forked is like its siblings; after a job each is looked at for itself.
+        worker.saw_rss(worker.link.read_rss(anew=worker.template is None or worker.jobs > 0))
         registry = self._registry
         if worker.jobs <= 1:
             registry.effects.collect_readings()

@@ -17,6 +17,7 @@ from orchestrator.pool.runtime.output_log import OutputLog
 from orchestrator.pool.runtime.output_log import log as noise_log
 from orchestrator.pool.runtime.pool_sampling import PoolSampling, Sampled
 from orchestrator.pool.runtime.start_method import StartMethod
+from orchestrator.pool.runtime.template_link import ProcessTemplateLink
 from orchestrator.pool.runtime.worker_groups import WorkerGroups
 from orchestrator.process.engine_environment import engine_defaults
 from orchestrator.process.memory import ProcessGoneError
@@ -119,7 +120,11 @@ class ProcessLink:
         """Return what reads its memory; None: it is gone, and its death is heard of in a moment."""
         self._reader = None
         try:
-            return PrivateMemory(self.pid) if self.start == "warm" else FamilyMemory(self.pid)
+            template = self.worker.template
+            if self.start != "warm" or template is None:
+                return FamilyMemory(self.pid)
+            assert isinstance(template.link, ProcessTemplateLink)
+            return PrivateMemory(self.pid, template.link.process)
         except ProcessGoneError:
             return None
         except OSError as error:

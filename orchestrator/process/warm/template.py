@@ -45,6 +45,8 @@ class TemplateProcess(ForkServer):
             OSError: The system refused.
         """
         self.sandbox = sandbox
+        self.shared_bytes = 0
+        """What its first worker was found to share with it; 0 before."""
         self._groups: OwnGroups | None = None
         theirs, self._lifeline = os.pipe()
         try:
