@@ -152,7 +152,7 @@ class StandIn:
         """Block until it has ended."""
         self.of.status_of(self.number, wait=True)
 
-    def reap(self) -> int:
+    def reap(self, pidfd: int) -> int:  # noqa: ARG002
         """Return its exit status."""
         return self.of.forget(self.number)
 
