@@ -35,6 +35,8 @@ _GAP = "  "
 _WIDE_HEADINGS = ("verdict", "lost per iteration", "above a fresh process")
 _NARROW_HEADINGS = ("verdict", "lost per iteration", "above fresh")
 _LEAST_METHOD = 8
+_SPARKS = (8, 6, 5)
+"""Blocks of a sparkline, from wide to narrow; fewer would show no shape."""
 _ROLES: dict[Kind, Role] = {"leak": "bad", "broke off": "bad", "not run": "note", "undecided": "note"}
 
 
@@ -81,8 +83,13 @@ def result_lines(closing: Closing, cells: int) -> list[Line]:
 
 def _table(rows: Sequence[ClosingRow], cells: int) -> list[Line]:
     """Return the table as rich as the width allows: first the kind of work goes, then the sparkline."""
-    for with_work, headings in ((True, _WIDE_HEADINGS), (True, _NARROW_HEADINGS), (False, _NARROW_HEADINGS)):
-        table = _all_texts(rows, with_work=with_work, spark=len(BLOCKS))
+    wide, narrow = (True, _WIDE_HEADINGS, len(BLOCKS)), (True, _NARROW_HEADINGS, len(BLOCKS))
+    for with_work, headings, spark in (
+        wide,
+        narrow,
+        *((False, _NARROW_HEADINGS, count) for count in _SPARKS),
+    ):
+        table = _all_texts(rows, with_work=with_work, spark=spark)
         if _width(table, headings) <= cells:
             return _drawn(rows, table, headings)
     bare = _shortened(_all_texts(rows, with_work=False, spark=0), _NARROW_HEADINGS, cells)

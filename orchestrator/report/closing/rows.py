@@ -121,7 +121,8 @@ def merged(rows: Sequence[ClosingRow]) -> list[ClosingRow]:
     one = fresh[0]
     if len(names) > 1:
         count = _COUNTED[len(names) - 2] if len(names) <= len(_COUNTED) + 1 else str(len(names))
-        name = f"all {count}" if every else ", ".join(names)
+        everyone = "both" if len(names) == 2 else f"all {count}"
+        name = everyone if every else ", ".join(names)
         one = ClosingRow(name, "", FRESH, "no leak", "no leak", stands_for=len(fresh), baseline=True)
     kept = [row for row in rows if row not in fresh]
     return [*kept, replace(one, method=FRESH, readings=(), number="", above="")]

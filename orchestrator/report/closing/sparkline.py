@@ -17,14 +17,20 @@ _SMALLEST_SHARE = 0.01
 def sparkline(values: Sequence[float], span: float, width: int = len(BLOCKS)) -> str:
     """Return at most ``width`` blocks: how far the readings stand above the lowest of them, as parts of ``span``.
 
-    Several readings in the place of one block are averaged. Empty without readings, and with a ``width`` below 1.
+    Several readings in the place of one block are averaged; the ends are the first and the last reading. Empty
+    without readings, and with a ``width`` below 1.
     """
     if not values or width < 1:
         return ""
     lowest = min(values)
     count = min(width, len(values))
     cut = [round(at * len(values) / count) for at in range(count + 1)]
-    heights = [(fmean(values[first:last]) - lowest) / span for first, last in pairwise(cut)]
+    levels = [fmean(values[first:last]) for first, last in pairwise(cut)]
+    levels[0], levels[-1] = (
+        values[0],
+        values[-1],
+    )  # where it began and ended: a mean would hide a jump at the start
+    heights = [(level - lowest) / span for level in levels]
     return "".join(BLOCKS[min(int(height * len(BLOCKS)), len(BLOCKS) - 1)] for height in heights)
 
 
