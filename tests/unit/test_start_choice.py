@@ -12,6 +12,7 @@ from orchestrator.analysis.planning.model_plan import ModelPlan, RunPlan
 from orchestrator.analysis.planning.start_options import NEAR, StartOption, choose
 from orchestrator.experiments.planning.recycle_plan import plan_results
 from orchestrator.process.warm.engines import FORKABLE
+from orchestrator.report.closing.what_to_do import plan_line
 from orchestrator.report.html.plan_part import plan_part
 from orchestrator.report.plan_lines import option_lines, plan_report, plan_sentence
 from orchestrator_worker.engines import registry
@@ -203,6 +204,7 @@ def test_the_report_shows_the_ways_and_the_one_that_is_chosen() -> None:
     page = plan_part(made)
     assert ">warm, every job<" in page
     assert "start warm, a fresh fork for every job" in plan_sentence(only(made))
+    assert plan_line(only(made)) == "asr: start warm, a fork for every job (costs 0.5 % of the time)"
 
 
 def test_choosing() -> None:

@@ -29,23 +29,23 @@ Growth Rate (MB/iter)                       0.00              0.00
 Leak rate (MB/iter, 95 %)            0.00 ± 0.00       0.00 ± 0.00
 Beyond baseline (MB/iter)            0.00 ± 0.00       0.00 ± 0.00
 Above a fresh process (MB)                  0.00              0.00
-Verdict                                     flat              flat
+Verdict                           no leak (flat)    no leak (flat)
 
-                                     Recycle
-Metric                            (baseline)
+                                       Recycle
+Metric                              (baseline)
 ----------------------------------------------------------------------
-Avg TTFT (ms)                         400.00
-Avg Speed (chars/sec)                  50.00
-Avg Memory RSS (MB, peak)             100.00
-Avg WER (%)                             0.00
+Avg TTFT (ms)                           400.00
+Avg Speed (chars/sec)                    50.00
+Avg Memory RSS (MB, peak)               100.00
+Avg WER (%)                               0.00
 ----------------------------------------------------------------------
-Avg CER (%)                             0.00
-Max Memory RSS (MB, peak)             100.00
-Growth Rate (MB/iter)                   0.00
-Leak rate (MB/iter, 95 %)        0.00 ± 0.00
-Beyond baseline (MB/iter)                  –
-Above a fresh process (MB)                 –
-Verdict                                 flat
+Avg CER (%)                               0.00
+Max Memory RSS (MB, peak)               100.00
+Growth Rate (MB/iter)                     0.00
+Leak rate (MB/iter, 95 %)          0.00 ± 0.00
+Beyond baseline (MB/iter)                    –
+Above a fresh process (MB)                   –
+Verdict                         no leak (flat)
 Destroy+Recreate @one-arena: one-arena has nothing to take away: RSS grows by 0.000 MB per iteration without it, 0.000 \
 with it; peak memory stays at 100 MB"""
 

@@ -50,6 +50,9 @@ def what_to_do(
 
 def plan_line(plan: ModelPlan) -> str:
     """Return ``asr-small: recycle after 254 jobs or at 319 MB (costs 1.0 % of the time)``; empty for nothing to do."""
+    if plan.start == "warm":
+        forks = f"start warm, a fork for every job (costs {plan.throughput_cost:.1%} of the time)"
+        return f"{plan.model}: {forks}".replace("%", " %")
     when = [f"after {plan.max_jobs} jobs"] if plan.max_jobs is not None else []
     when += [f"at {plan.max_rss_mb:.0f} MB"] if plan.max_rss_mb is not None else []
     parts = [f"recycle {' or '.join(when)} (costs {plan.throughput_cost:.1%} of the time)"] if when else []
