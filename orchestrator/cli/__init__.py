@@ -3,6 +3,7 @@
 In reading order:
 
 - ``command_table``: the commands by name
+- ``examples``: example lines at the end of each command's ``--help``
 - ``exit_codes``: what the exit codes mean, and which error leads to which
 - ``streams``: the standard streams of a command
 - ``pipeline_flags``: the flags that ``transcribe``, ``align``, ``subtitles`` and ``batch`` share

@@ -14,6 +14,8 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from orchestrator.cli.examples import epilog
+
 SUMMARIES = {
     "run": "Run the experiments of FILE and print their tables.",
     "analyze": "Judge memory series: leak, plateau, flat, bounded, slow-growth or inconclusive, with rate and "
@@ -62,7 +64,7 @@ def _load(name: str) -> Any:
         raise KeyError(name)
     module = import_module(f"orchestrator.cli.commands.{name}_command")
     alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-    alone.command(name, cls=getattr(module, "COMMAND", None))(getattr(module, name))
+    alone.command(name, cls=getattr(module, "COMMAND", None), epilog=epilog(name))(getattr(module, name))
     return get_command(alone)
 
 

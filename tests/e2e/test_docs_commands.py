@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 import typer.main
 
 from orchestrator.cli.app import app
+from orchestrator.cli.examples import EXAMPLES
 from snippets import PAGES, ROOT, Snippet, commands, mentions, orchestrator_commands, snippets
 
 ROOT_COMMAND: Any = typer.main.get_command(app)
@@ -111,3 +113,16 @@ def test_a_line_of_shell_is_read_as_a_shell_does() -> None:
         ["echo", "$?"],
     ]
     assert list(commands("a 'b c' \\\n  d && e")) == [["a", "b c", "d"], ["e"]]
+
+
+@pytest.mark.parametrize("name", list(ROOT_COMMAND.commands))
+def test_each_help_ends_with_examples_that_are_taken(name: str) -> None:
+    command = ROOT_COMMAND.commands[name]
+    shown = command.get_help(command.context_class(command, info_name=name)).split("Examples:")
+    assert len(shown) == 2, "one list of examples, at the end"
+    lines = [line.strip() for line in shown[1].strip().splitlines()]
+    assert lines == list(EXAMPLES[name])
+    for line in lines:
+        program, said, *arguments = shlex.split(re.sub(r">.*", "", line))
+        assert (program, said) == ("orchestrator", name)
+        command.make_context(name, arguments)  # raises a usage error that names what is wrong
