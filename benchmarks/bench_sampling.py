@@ -322,10 +322,10 @@ def peaks(*, busy: bool, repeats: int = 50) -> dict[str, Any]:
     errors: list[float] = []
     beside = _busy() if busy else contextlib.nullcontext()
     with children(WORKERS) as started, Sampler(INTERVAL_S) as sampler, beside:
+        watches = [sampler.watch(child.pid, slot) for slot, child in enumerate(started)]
         while sampler.process is not None and not sampler.process.serves():
             time.sleep(0.01)
         missed = sampler.missed_deadlines
-        watches = [sampler.watch(child.pid, slot) for slot, child in enumerate(started)]
         for number in range(repeats):
             child, watch = started[number % WORKERS], watches[number % WORKERS]
             if not reset_peak(child.pid):
