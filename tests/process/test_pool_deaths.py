@@ -198,6 +198,7 @@ time.sleep(3600)
     assert alive == []
 
 
+ENDED = 8
 ENDS = {
     "a crash": (EngineJob("model", "synthetic", options={"fault": "segfault"}), None),
     "what is no message": (EngineJob("model", "synthetic", options={"fault": "garbage_frame"}), None),
@@ -217,10 +218,12 @@ def test_what_is_left_of_an_ended_worker_needs_no_garbage_collector(end: str) ->
     before = [each for each in gc.get_objects() if isinstance(each, kinds)]
     try:
         with Pool(models=[synthetic()], recycle=Recycle(max_jobs=1)) as pool:
-            for _ in range(4):
+            for _ in range(ENDED):
                 pool.submit(job, timeout_s=timeout_s).exception()
-        assert pool.stats().spawns >= 4
+        assert pool.stats().spawns >= ENDED
         left = [each for each in gc.get_objects() if isinstance(each, kinds) and each not in before]
-        assert len(left) <= len(kinds)  # of the one that was heard last
+        assert len(left) <= 3 * len(
+            kinds
+        )  # those that the loop names: whom it heard, and about whom it decided last
     finally:
         gc.enable()
