@@ -43,6 +43,7 @@ schema = 1
 engine = "moonshine"
 [serve]
 workers = {workers}
+memory_budget = "600MiB"
 max_queue = 64
 keep_warm = ["asr-small"]
 """

@@ -12,9 +12,11 @@ Writes ``benchmarks/results/fuzz_serve.json``.
 from __future__ import annotations
 
 import argparse
+import io
 import random
 import socket
 import time
+import wave
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -37,6 +39,19 @@ workers = 2
 max_upload = "2MiB"
 upload_timeout_s = 5
 """
+
+
+def clip() -> bytes:
+    """Return a recording of a third of a second."""
+    with io.BytesIO() as file:
+        with wave.open(file, "wb") as made:
+            made.setnchannels(1)
+            made.setsampwidth(2)
+            made.setframerate(16_000)
+            made.writeframes(bytes(10_666))
+        return file.getvalue()
+
+
 TIMEOUT_S = 30.0
 WAIT_S = 3.0
 AT_A_TIME = 32
@@ -44,6 +59,7 @@ NASTY = [
     b"\x00", b"\r\n", b"\r\n\r\n", b"--b", b"--b--", b"%00", b"../../etc/passwd", b"\xff\xfe", b"A" * 9000,
     b"-1", b"99999999999999999999", b"chunked", b"http://127.0.0.1/", "大".encode(), b"'\"<>", b"NaN", b"{}",
 ]  # fmt: skip
+CLIP = clip()
 PATHS = [
     b"/v1/audio/transcriptions",
     b"/v1/align",
@@ -57,13 +73,13 @@ PATHS = [
 def whole(draw: random.Random) -> bytes:
     """Return a request as a client would send it."""
     fields = [
-        (b"model", draw.choice([b"asr-small", b"whisper-1", b"none"])),
-        (b"response_format", draw.choice([b"json", b"text", b"srt", b"vtt", b"verbose_json"])),
-        (b"stream", draw.choice([b"true", b"false"])),
+        (b"model", draw.choice([b"asr-small", b"whisper-1", b"aligner"])),
+        (b"response_format", draw.choice([b"json", b"json", b"text", b"srt", b"vtt", b"verbose_json"])),
+        (b"stream", draw.choice([b"true", b"false", b"false"])),
         (b"text", b"one two"),
         (b"language", draw.choice([b"en", b"zh-TW", b""])),
     ]
-    recording = SAMPLE.read_bytes()[: draw.choice([0, 44, 3000, 40_000])]
+    recording = CLIP if draw.random() < 0.8 else CLIP[: draw.choice([0, 44, 3000])]
     parts = [b'--b\r\ncontent-disposition: form-data; name="%s"\r\n\r\n%s\r\n' % each for each in fields]
     draw.shuffle(parts)
     file = (
