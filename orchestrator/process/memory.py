@@ -4,17 +4,17 @@ All numbers are bytes. ``None`` means that the system does not tell; nothing is 
 
 Which file is read when (figures: ``benchmarks/results/sampling.json``, made by ``bench_sampling.py``):
 
-================  =========  ==========================================================================
+================  =========  ===============================================================================
 file              a read     what for
-================  =========  ==========================================================================
-``statm``         1.6 µs     the time series (:mod:`.sampling.resident`). Gives RSS and its anonymous part
+================  =========  ===============================================================================
+``statm``         1.2 µs     the time series (:mod:`.sampling.resident`). Gives RSS and its anonymous part
                              (resident − shared), equal to ``status`` to the page
 ``status``        9 µs       boundaries: anonymous, file and shared parts, swap, VmHWM, threads
 ``smaps_rollup``  1 ms a     boundaries only: USS and PSS. The kernel walks every page table, so it takes
                   100 MB     longer the larger the process is
-``stat``          4 µs       never: its RSS is the kernel's running counter, in which each CPU may still
-                             hold back changes; it lay 64 to 224 KB below the others on two CPUs
-================  =========  ==========================================================================
+``stat``          3 µs       page faults; its RSS never: it is the kernel's running counter, in which each CPU
+                             may still hold back changes; it lay 56 to 156 KB below the others on two CPUs
+================  =========  ===============================================================================
 
 VmHWM rests on the same running counter once memory has been given back, so it too may lie that much below the
 true peak, and more on more CPUs. That ``statm`` is exact was measured on Linux 6.18; other kernels may sum
