@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import sys
 import time
 from typing import Any, Literal
@@ -52,15 +53,18 @@ class _TextLines(logging.Formatter):
 
 
 class _Stderr(logging.Handler):
-    """Writes whole lines. A log that nobody takes any more ends no request."""
+    """Writes whole lines. A log that nobody takes any more ends no request, and is no failure of the server.
+
+    Past the stream's buffer: what could not be written would stay there, and fail once more when the server ends.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
         with contextlib.suppress(Exception):
             text = self.format(record)
-            encoding = sys.stderr.encoding or "utf-8"
-            sys.stderr.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-            sys.stderr.flush()
+            line = f"{text}\n".encode(sys.stderr.encoding or "utf-8", "backslashreplace")
+            while line:
+                line = line[os.write(sys.stderr.fileno(), line) :]
 
 
 def log_to_stderr(log_format: LogFormat) -> None:
@@ -71,9 +75,8 @@ def log_to_stderr(log_format: LogFormat) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     LOG.setLevel(logging.INFO)
-    logging.getLogger("python_multipart").setLevel(
-        logging.ERROR
-    )  # what a client sends wrong is in its answer
+    # What a client sends wrong is in its answer.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
     logging.captureWarnings(capture=True)
 
 
