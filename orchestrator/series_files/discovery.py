@@ -16,6 +16,7 @@ import msgspec
 
 from orchestrator.errors import ResultsError
 from orchestrator.experiments.storage.run_files import ENTRIES_NAME, is_run_folder
+from orchestrator.files.reading import read_named, read_regular
 from orchestrator.files.untrusted import UNREADABLE, content_of
 from orchestrator.series_files.measured import MeasuredSeries
 from orchestrator.series_files.seed_series import KEY, read_plain
@@ -76,7 +77,7 @@ def _guarded(path: Path, asked: Asked, *, named: bool = True) -> Iterator[Measur
     loose = not named and path.suffix.lower() in _LOOSE
     try:
         with content_of(path):
-            found = _read_run(path) if path.is_dir() else read_file(path, asked)
+            found = _read_run(path) if path.is_dir() else read_file(path, asked, named=named)
     except NoSeriesError as error:
         if named or path.suffix.lower() == ".csv":
             yield Trouble(str(error))
@@ -89,14 +90,16 @@ def _guarded(path: Path, asked: Asked, *, named: bool = True) -> Iterator[Measur
     yield from found
 
 
-def read_file(path: Path, asked: Asked | None = None) -> list[MeasuredSeries]:
+def read_file(path: Path, asked: Asked | None = None, *, named: bool = True) -> list[MeasuredSeries]:
     """Return the series of one file: ours, or what any tool wrote.
+
+    A file that the user has ``named`` may also be a pipe that a shell has made.
 
     Raises:
         NoSeriesError: It holds no column or list of memory.
         ResultsError: It cannot be read, or what it holds is no series; says where and what to do.
     """
-    text = _text(path)
+    text = _text(path, named=named)
     asked = asked or Asked()
     if not begins_json(text):
         return series_of(table_of(text, asked.column), str(path), asked)
@@ -130,9 +133,9 @@ def _keys_of(document: object) -> dict[str, Any]:
     return msgspec.convert(document, dict[str, Any]) if isinstance(document, dict) else {}
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, *, named: bool) -> str:
     try:
-        content = path.read_bytes()
+        content = read_named(path) if named else read_regular(path, follow=True)
     except OSError as error:
         raise ResultsError(f"cannot read {path}: {error.strerror}") from error
     if content.startswith(_UTF16):

@@ -20,6 +20,7 @@ from orchestrator.experiments.results.results_config import config_part
 from orchestrator.experiments.results.results_iterations import iterations_part, rounded
 from orchestrator.experiments.storage.manifest import Manifest
 from orchestrator.experiments.storage.upgrades import ERROR_WORDS, Chain, upgrade
+from orchestrator.files.reading import read_regular
 from orchestrator.files.untrusted import UNREADABLE
 from orchestrator.files.writing import to_readable_json, write_atomically
 from orchestrator.report.summaries import SeriesSummary
@@ -127,7 +128,7 @@ def read_results(path: Path, *, chain: Chain = RESULTS_UPGRADES) -> Results:
         ResultsError: It is missing, unreadable, damaged, no result file of ours, or of a newer schema.
     """
     try:
-        document = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        document = msgspec.json.decode(read_regular(path, follow=True), type=dict[str, Any])
     except OSError as error:
         raise ResultsError(f"cannot read {path}: {error.strerror}") from error
     except UNREADABLE as error:

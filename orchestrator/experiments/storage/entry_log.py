@@ -26,6 +26,7 @@ from orchestrator.experiments.storage.records import (
     SeriesStart,
 )
 from orchestrator.experiments.storage.upgrades import ERROR_WORDS, Chain, Document, upgrade
+from orchestrator.files.reading import read_regular
 from orchestrator.files.untrusted import UNREADABLE
 from orchestrator.files.writing import to_json, write_problem
 
@@ -96,7 +97,7 @@ def read_entries(
         ResultsError: A whole line is no entry (names file and line), or the schema is refused.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except FileNotFoundError:
         return []
     except OSError as error:

@@ -16,6 +16,7 @@ import msgspec
 
 from orchestrator.config.types import Plan
 from orchestrator.errors import ResultsError
+from orchestrator.files.reading import read_regular
 from orchestrator.files.untrusted import UNREADABLE
 from orchestrator.files.writing import to_readable_json, write_atomically
 
@@ -129,6 +130,6 @@ class HashCache:
 
 def _read_remembered(path: Path) -> dict[str, _Remembered]:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=dict[str, _Remembered])
+        return msgspec.json.decode(read_regular(path), type=dict[str, _Remembered])
     except (OSError, *UNREADABLE):
         return {}

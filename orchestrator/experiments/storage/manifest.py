@@ -27,6 +27,7 @@ from orchestrator.experiments.storage.host import (
 from orchestrator.experiments.storage.records import RECORDS_SCHEMA, SampleFile
 from orchestrator.experiments.storage.stored_calibration import CalibrationStamp
 from orchestrator.experiments.storage.upgrades import Chain, upgrade
+from orchestrator.files.reading import read_regular
 from orchestrator.files.untrusted import UNREADABLE
 from orchestrator.files.writing import to_readable_json, write_atomically
 from orchestrator_worker import __version__
@@ -126,7 +127,7 @@ def read_manifest(path: Path, *, chain: Mapping[int, Any] = MANIFEST_UPGRADES) -
         ResultsError: It is missing, unreadable, damaged, no manifest of ours, or of a newer schema.
     """
     try:
-        document = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        document = msgspec.json.decode(read_regular(path), type=dict[str, Any])
         upgraded = upgrade(
             document, document.get("schema"), current=RECORDS_SCHEMA, chain=chain, where=str(path)
         )

@@ -17,6 +17,7 @@ import msgspec
 from orchestrator.analysis.planning.calibration import CALIBRATION_SCHEMA, Calibration
 from orchestrator.errors import ResultsError
 from orchestrator.experiments.storage.upgrades import Chain, upgrade
+from orchestrator.files.reading import read_regular
 from orchestrator.files.untrusted import UNREADABLE
 from orchestrator.files.writing import to_readable_json, write_atomically
 
@@ -58,7 +59,7 @@ def read_calibration(results: Path) -> Calibration | None:
     """
     path = results / CALIBRATION_NAME
     try:
-        document = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+        document = msgspec.json.decode(read_regular(path), type=dict[str, Any])
         upgraded = upgrade(
             document,
             document.get("schema"),

@@ -22,6 +22,8 @@ import msgspec
 
 from orchestrator.analysis.locating.located import Located
 from orchestrator.errors import ResultsError
+from orchestrator.files.reading import read_regular
+from orchestrator.files.safe_places import folder_below
 from orchestrator.files.untrusted import UNREADABLE
 from orchestrator.files.writing import to_readable_json, write_atomically, write_problem
 
@@ -51,8 +53,7 @@ def read_located(run: Path) -> list[Located]:
     """
     path = run / LOCATED_NAME
     try:
-        with open(path, "rb") as file:
-            content = file.read(MOST_BYTES + 1)
+        content = read_regular(path, most_bytes=MOST_BYTES + 1)
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -95,12 +96,14 @@ def make_flames_folder(run: Path) -> None:
     """Make the folder of flame graphs.
 
     Raises:
-        ResultsError: It cannot be made.
+        ResultsError: It cannot be made, or is a link to another.
     """
+    folder = run / FLAMES_FOLDER
     try:
-        (run / FLAMES_FOLDER).mkdir(exist_ok=True)
+        with folder_below(run, folder, make=True):
+            return
     except OSError as error:
-        raise write_problem(run / FLAMES_FOLDER, error) from error
+        raise write_problem(folder, error) from error
 
 
 def flame_graph_of(run: Path, experiment: str, method: str) -> Path | None:

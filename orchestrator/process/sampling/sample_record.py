@@ -14,6 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from orchestrator.errors import ResultsError
+from orchestrator.files.reading import read_regular
 
 SCHEMA_VERSION = 1
 RECORDS_FILE = "samples.bin"
@@ -123,6 +124,7 @@ def write_names(folder: Path, names: SampleNames) -> None:
         OSError: The folder cannot be written.
     """
     temporary = folder / (NAMES_FILE + ".new")
+    temporary.unlink(missing_ok=True)  # a link that stands there is not followed
     temporary.write_bytes(msgspec.json.format(msgspec.json.encode(names), indent=1) + b"\n")
     temporary.replace(folder / NAMES_FILE)
 
@@ -135,7 +137,7 @@ def read_names(folder: Path) -> SampleNames:
     """
     path = folder / NAMES_FILE
     try:
-        document = path.read_bytes()
+        document = read_regular(path)
     except OSError as error:
         raise ResultsError(f"{path} cannot be read: {error.strerror}; the run has no time series") from error
     try:

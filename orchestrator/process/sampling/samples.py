@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from orchestrator.errors import ResultsError
+from orchestrator.files.reading import open_regular
 from orchestrator.process.sampling.sample_record import (
     NAMES_FILE,
     PHASES,
@@ -66,7 +67,7 @@ class SampleWriter:
                 f"{self._folder / NAMES_FILE} has other records than ours; choose a new --results DIR"
             )
         self._record, self._has_shared = layout.record, layout.has_shared
-        self._descriptor = os.open(self._folder / RECORDS_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        self._descriptor = open_regular(self._folder / RECORDS_FILE, os.O_RDWR | os.O_CREAT)
         try:
             self._offset_ns = self._go_on()
         except BaseException:
@@ -200,9 +201,10 @@ def read_samples(folder: str | Path) -> Samples:
         )
     dtype = np.dtype(msgspec.to_builtins(layout.dtype))
     try:
-        count = path.stat().st_size // dtype.itemsize
-        if not count:
-            return Samples(np.empty(0, dtype), names)  # an empty file cannot be mapped
-        return Samples(np.memmap(path, dtype=dtype, mode="r", shape=(count,)), names)
+        with open(open_regular(path), "rb") as file:
+            count = os.fstat(file.fileno()).st_size // dtype.itemsize
+            if not count:
+                return Samples(np.empty(0, dtype), names)  # an empty file cannot be mapped
+            return Samples(np.memmap(file, dtype=dtype, mode="r", shape=(count,)), names)
     except OSError as error:
         raise ResultsError(f"{path} cannot be read: {error.strerror}; the run has no time series") from error
