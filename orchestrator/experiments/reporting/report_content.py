@@ -33,7 +33,13 @@ from orchestrator.experiments.planning.recycle_plan import plan_results
 from orchestrator.experiments.results.results_file import make_results
 from orchestrator.experiments.storage.entry_log import series_records
 from orchestrator.experiments.storage.manifest import Manifest
-from orchestrator.experiments.storage.records import Boundary, IterationRecord, Phases, SeriesRecords
+from orchestrator.experiments.storage.records import (
+    Boundary,
+    IterationRecord,
+    Phases,
+    SeriesEnd,
+    SeriesRecords,
+)
 from orchestrator.experiments.storage.run_folder import RunFolder
 from orchestrator.experiments.storage.stored_calibration import doubts, read_calibration
 from orchestrator.experiments.storage.stored_located import flame_graph_of, read_located
@@ -53,6 +59,8 @@ from orchestrator.report.names import experiment_title, method_name
 from orchestrator.report.shape import columns_of, pairs_of
 from orchestrator.report.summaries import SeriesSummary
 
+NOT_REACHED = "the run has not come to it"
+"""Why a method has no numbers where a run goes on, was interrupted or killed before it."""
 _PHASES = tuple(field.name for field in msgspec.structs.fields(Phases))
 
 
@@ -173,7 +181,8 @@ def _experiment(
 
 
 def _no_records(experiment: Experiment, key: str) -> SeriesRecords:
-    return SeriesRecords(experiment.name, key, iterations=[], end=None)
+    end = SeriesEnd(experiment.name, key, "unavailable", 0, cause=NOT_REACHED)
+    return SeriesRecords(experiment.name, key, iterations=[], end=end)
 
 
 def _fresh_after_infer(judgements: Judgements) -> list[SeriesContent]:

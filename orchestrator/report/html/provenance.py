@@ -37,7 +37,6 @@ def provenance_part(content: ReportContent) -> Html:
         "schema": known.get("schema"),
     }
     parts = [
-        element("h2", text("Provenance")),
         facts(run),
         element("h3", text("Host")),
         facts({_words(key): _value(key, value) for key, value in host.items()}),
@@ -57,7 +56,10 @@ def provenance_part(content: ReportContent) -> Html:
         folded("Effective configuration (JSON)", _json(known.get("plan"))),
         folded("Manifest (JSON)", _json({key: value for key, value in known.items() if key != "plan"})),
     ]
-    return element("section", joined(parts), id_="provenance")
+    whole = folded("Host, versions, threads, samples, files and configuration", joined(parts))
+    return element(
+        "section", joined([element("h2", text("Machine and provenance")), whole]), id_="provenance"
+    )
 
 
 def _heap(content: ReportContent) -> str:

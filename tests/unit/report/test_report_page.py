@@ -40,7 +40,7 @@ def test_verdicts_stand_before_everything_else_in_words(tmp_path: Path) -> None:
     assert "beyond fresh processes: the live heap 2.00 ± 0.00" in words
     assert "RSS stands 80 MB above a fresh process after 40 iterations" in words
     assert "made of: live heap 2.00 MB per iteration" in words
-    assert words.index("Verdicts") < words.index("Time series") < words.index("Provenance")
+    assert words.index("Verdicts") < words.index("Time series") < words.index("Machine and provenance")
 
 
 def test_what_to_do_follows_the_verdicts(tmp_path: Path) -> None:
@@ -112,11 +112,17 @@ def test_a_short_series_makes_a_page_and_no_claim(tmp_path: Path, count: int) ->
     assert "leaks" not in words
 
 
-def test_a_run_under_way_has_a_page(tmp_path: Path) -> None:
-    words = words_of(page_of(Written(tmp_path, experiment("recreate", "restart"))))
-    assert "under way, or killed" in words
-    assert "Not settled: 2 of 2" in words
-    assert words.count("interrupted after 0 iterations") >= 2
+def test_a_method_that_the_run_has_not_come_to_is_said_not_to_have_run(tmp_path: Path) -> None:
+    run = Written(tmp_path, experiment("recreate", "restart", "recycle"))
+    run.add("recreate", iterations("recreate", 40, 0.5))
+    page = words_of(page_of(run))
+    assert "under way, or killed" in page
+    assert "Did not run: 2 of 3 (exp2: Restart(), " in page
+    assert "Not settled" not in page
+    assert "Restart() did not run: the run has not come to it." in page
+    told = markdown_summary(collect_report(run.run))
+    assert "Did not run: 2 of 3" in told
+    assert told.count("**unavailable**") == 2
 
 
 def test_without_samples_the_rest_is_there(tmp_path: Path) -> None:
@@ -177,7 +183,11 @@ def test_the_page_may_fetch_nothing(tmp_path: Path) -> None:
 
 def test_provenance_has_host_versions_configuration_and_fingerprints(tmp_path: Path) -> None:
     run = Written(tmp_path, experiment("recreate", model=MODEL))
-    words = words_of(page_of(run))
+    page = page_of(run)
+    words = words_of(page)
+    assert '<section id="provenance"><h2>Machine and provenance</h2>\n<details><summary>' in page, (
+        "it is folded"
+    )
     for fact in (
         "kernel",
         "libc",
