@@ -7,6 +7,7 @@ import re
 from orchestrator.analysis.judging.judged import CountJudgement
 from orchestrator.experiments.storage.records import SeriesEnd
 from orchestrator.leakgate.result import LeakCheckResult
+from orchestrator.report.cells import verdict_words
 from orchestrator.report.judged_words import CHANNELS, growth_sentence, made_of
 from orchestrator.stderr_lines import own_line
 
@@ -29,7 +30,7 @@ def message(
             [f"leak_check({name}): {judged.sentence}", *_stderr_lines(end), *_how_to_get_it(end)]
         )
     limit = "" if limit_mb is None else f"; let through: {limit_mb:g} MB per iteration"
-    lines = [f"leak_check({name}): {failed or judged.verdict}{limit}"]
+    lines = [f"leak_check({name}): {failed or verdict_words(judged.verdict)}{limit}"]
     lines += [
         f"  {count_sentence(each, found)}"
         for each, found in judged.resources.items()
@@ -49,7 +50,7 @@ def message(
 
 def passed_words(name: str, judged: LeakCheckResult) -> str:
     """Return what a check that passed says: the verdict, and how small a leak would have failed it."""
-    return f"leak_check({name}): {judged.verdict}; {calls_words(judged)}"
+    return f"leak_check({name}): {verdict_words(judged.verdict)}; {calls_words(judged)}"
 
 
 def calls_words(judged: LeakCheckResult) -> str:
@@ -67,7 +68,8 @@ def count_sentence(name: str, found: CountJudgement) -> str:
     """Return ``descriptors: leak, 1 more every call (12 at first, 61 at last)``."""
     rate = found.rate_per_iteration or 0.0
     pace = "none more" if rate <= 0 else _pace(rate)
-    return f"{name.replace('_', ' ')}: {found.verdict}, {pace} ({found.first} at first, {found.last} at last)"
+    verdict = f"{name.replace('_', ' ')}: {verdict_words(found.verdict)}"
+    return f"{verdict}, {pace} ({found.first} at first, {found.last} at last)"
 
 
 def _pace(rate: float) -> str:

@@ -81,6 +81,12 @@ def verdict_words(verdict: str) -> str:
     return f"no leak ({verdict})" if verdict in CLEAN else verdict
 
 
+def counted_verdicts(verdicts: str) -> str:
+    """Return verdicts of several runs, ``flat 4, leak 1``, as people read them: ``no leak (flat) 4, leak 1``."""
+    parts = (part.partition(" ") for part in verdicts.split(", "))
+    return ", ".join(f"{verdict_words(word)}{space}{count}" for word, space, count in parts)
+
+
 def verdict(summary: SeriesSummary) -> str:
     """Return the judgement, ``leak`` or ``no leak (plateau)``; a dash where nothing was judged."""
     return verdict_words(summary.judgement.verdict) if summary.judgement else UNKNOWN

@@ -190,7 +190,9 @@ def test_growth_that_is_open_but_within_what_is_accepted_passes(session, monkeyp
 def test_what_a_passed_check_would_have_found_is_in_its_report(session):
     result = session("def test_it(leak_check): leak_check(clean)", "-rP")
     result.stdout.fnmatch_lines(
-        ["leak_check(test_jobs:clean): flat; * the smallest leak it would have found: 64 bytes per call"]
+        [
+            "leak_check(test_jobs:clean): no leak (flat); * the smallest leak it would have found: 64 bytes per call"
+        ]
     )
 
 

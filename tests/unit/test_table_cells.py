@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.report.cells import number, rate_with_interval, with_interval
+from orchestrator.report.cells import counted_verdicts, number, rate_with_interval, with_interval
 from orchestrator.report.summaries import LeakRate
 
 
@@ -26,3 +26,16 @@ def test_an_interval_that_is_not_about_its_rate_shows_its_ends() -> None:
     assert with_interval(1.81, 0.21, 6.63) == "1.81 (0.21 to 6.63)"
     assert with_interval(1.81, 1.69, 1.93) == "1.81 ± 0.12"
     assert with_interval(1.81, None, None) == "1.81"
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "read"),
+    [
+        ("flat", "no leak (flat)"),
+        ("leak", "leak"),
+        ("plateau 3, leak 1, inconclusive 2", "no leak (plateau) 3, leak 1, inconclusive 2"),
+        ("not judged", "not judged"),
+    ],
+)
+def test_verdicts_of_several_runs_say_first_that_there_is_no_leak(verdicts: str, read: str) -> None:
+    assert counted_verdicts(verdicts) == read

@@ -109,6 +109,7 @@ def _repeated(args: list[str]) -> list[str]:
 
 
 def _lines(compared: Comparison, width: int | None) -> list[Line]:
+    from orchestrator.report.cells import counted_verdicts
     from orchestrator.report.layout import BLANK, Line, Row, table
 
     lines: list[Line] = []
@@ -116,7 +117,12 @@ def _lines(compared: Comparison, width: int | None) -> list[Line]:
         own = [row for row in compared.rows if (row.experiment, row.series) == (experiment, series)]
         rows = [Row(f"{row.metric} ({row.unit})", _cells(row)) for row in own]
         lines += [BLANK] if lines else []
-        lines.append(Line(f"{experiment}  {series}: {before} before, {now} now", "title"))
+        lines.append(
+            Line(
+                f"{experiment}  {series}: {counted_verdicts(before)} before, {counted_verdicts(now)} now",
+                "title",
+            )
+        )
         lines += (
             table("Metric", ("first", "second", "difference", "95 % together", "is"), rows, width)
             if rows

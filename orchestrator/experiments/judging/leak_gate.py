@@ -128,7 +128,7 @@ def _by_rate(judged: Judgement, limit: float) -> tuple[GateWord, str]:
 
 def _undecided(judged: Judgement, why: str) -> tuple[GateWord, str]:
     settle = "".join(f"; {line}" for line in words.settle_lines(judged)[:1])
-    said = why if why.startswith(judged.verdict) else f"{judged.verdict}: {why}"
+    said = why if why.startswith(judged.verdict) else f"{verdict_words(judged.verdict)}: {why}"
     return "inconclusive", said + settle
 
 
