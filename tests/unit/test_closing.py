@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import msgspec
 import pytest
 from record_builders import aligning, ended, experiment, growing, records, summarized_all, switching
 from rich.cells import cell_len
 
+from orchestrator.analysis.judging.judged import CountJudgement
 from orchestrator.analysis.planning.model_plan import ModelPlan, RunPlan
 from orchestrator.config.types import Experiment, Series
 from orchestrator.experiments.judging.readings import leak_series_mb
 from orchestrator.experiments.storage.records import SeriesRecords
+from orchestrator.report.closing.github import annotation_lines
 from orchestrator.report.closing.last_screen import Closing, last_screen, plain
 from orchestrator.report.closing.rows import ClosingRow, closing_rows, headline, merged
 from orchestrator.report.closing.sparkline import BLOCKS, common_span, sparkline
@@ -89,6 +92,27 @@ def test_what_crashed_and_what_could_not_run_have_their_own_words() -> None:
         ("not run", ""),
     ]
     assert headline(rows) == "0 of 3 methods leak · 0 do not · 0 undecided · 1 broke off · 2 did not run"
+
+
+@pytest.mark.parametrize("verdict", ["flat", "slow-growth", "inconclusive"])
+def test_where_descriptors_leak_the_number_is_theirs(verdict: str) -> None:
+    """An interval of memory that holds zero would stand beside a leak."""
+    about = experiment("restart", iterations=COUNT)
+    made = growing("restart", COUNT)
+    summaries = summarized_all(about, [made])
+    counted = CountJudgement(
+        verdict="leak", first=11, last=91, rate_per_iteration=2.0, ci_low=2.0, ci_high=2.0
+    )
+    measured = summaries["restart"].judgement
+    assert measured is not None
+    judged = msgspec.structs.replace(
+        measured, verdict=verdict, rate_mb_per_iteration=0.1, descriptors=counted
+    )
+    leaking = {"restart": msgspec.structs.replace(summaries["restart"], judgement=judged)}
+    (row,) = closing_rows(about, leaking, {"restart": leak_series_mb("restart", made.iterations)})
+    assert (row.kind, row.verdict, row.number) == ("leak", "LEAK", "2.00 descriptors")
+    (line,) = annotation_lines([row], "f.toml")
+    assert line.partition("::descriptors: leak, 2.00 ± 0.00 per iteration (11 at first, 91 at last)%0A")[2]
 
 
 def test_every_method_is_counted_once() -> None:

@@ -89,7 +89,9 @@ def _said(row: ClosingRow) -> str:
         return f"{row.method} did not run"
     if judged.verdict in {"crashed", "unavailable"}:
         return judged.sentence
-    return "\n".join([words.short(judged), *_settling(judged.settle)])
+    memory, counts = words.short(judged), words.count_lines(judged)
+    found = [memory, *counts] if judged.verdict == "leak" else [*counts, memory]
+    return "\n".join([*found, *_settling(judged.settle)])
 
 
 def _settling(settle: Sequence[str]) -> list[str]:

@@ -159,7 +159,7 @@ _ENDINGS: Mapping[Kind, str] = {"broke off": "broke off", "not run": "did not ru
 
 
 def _number(judged: Judgement | None, summary: SeriesSummary, readings: Sequence[float]) -> str:
-    """Return the one number; the channel that decided, because that is what the verdict speaks of."""
+    """Return the one number: of what leaks, else of the channel that decided; that is what the verdict speaks of."""
     if judged is None or judged.verdict == "unavailable":
         return ""
     if judged.verdict == "crashed":
@@ -168,9 +168,10 @@ def _number(judged: Judgement | None, summary: SeriesSummary, readings: Sequence
             f"after {done} of {summary.iterations_planned}" if summary.iterations_planned else f"after {done}"
         )
     rate, low, high = judged.rate_mb_per_iteration, judged.ci_low, judged.ci_high
+    if judged.verdict != "leak" and (counts := leaking_counts(judged)):
+        return _lost_counts(judged, counts[0])
     if judged.verdict in CLEAN:
-        counts = leaking_counts(judged)
-        return _lost_counts(judged, counts[0]) if counts else _at_rest(judged, readings)
+        return _at_rest(judged, readings)
     if rate is None:
         return ""
     if judged.verdict == "inconclusive" and low is not None and high is not None:

@@ -84,18 +84,25 @@ _GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
 
 
 def headlines(experiments: Sequence[ExperimentContent]) -> list[str]:
-    """Return the whole run in a few lines: what leaks, what broke off, what is open, what does not leak."""
+    """Return the whole run in a few lines: what leaks, what broke off, what is open, what does not leak.
+
+    A method whose descriptors or threads leak is under these: it is neither open nor without a leak.
+    """
     every = [(content.experiment.name, series) for content in experiments for series in content.series]
     if not every:
         return ["Nothing has been measured yet."]
     lines = [
-        _headline(words, [each for each in every if each[1].judgement.verdict in verdicts], len(every))
+        _headline(words, [each for each in every if _belongs(each[1].judgement, verdicts)], len(every))
         for words, verdicts in _GROUPS
     ]
     for counted in ("descriptors", "threads"):
         found = [each for each in every if counted in leaking_counts(each[1].judgement)]
         lines.append(_headline(f"{counted.capitalize()} leak", found, len(every)))
     return [line for line in lines if line]
+
+
+def _belongs(judged: Judgement, verdicts: frozenset[str]) -> bool:
+    return judged.verdict in verdicts and ("leak" in verdicts or not leaking_counts(judged))
 
 
 def _headline(words: str, found: Sequence[tuple[str, SeriesContent]], total: int) -> str:

@@ -284,7 +284,9 @@ def test_descriptors_that_leak_stand_in_the_headline_and_beside_the_verdict(tmp_
     run.add("restart", opened)
     run.add("recycle", iterations("recycle", 40, 0.0))
     words = words_of(page_of(run))
+    assert "1 of 2 methods leaks · 1 does not" in words
     assert "Descriptors leak: 1 of 2 (exp2: Restart())" in words
+    assert "No leak: 1 of 2 (exp2: Recycle" in words
     assert "Threads leak" not in words
     assert "▲ descriptors" in words
     assert "Restart() does not leak memory, but leaks descriptors." in words
