@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Iterable, Sequence
 from importlib import metadata
 
@@ -11,6 +12,7 @@ from orchestrator.analysis.locating.frames import PACKAGES, Frame, public_path
 from orchestrator.analysis.locating.located import Located, Site
 
 MOST_SITES = 5
+_SIGNAL = re.compile(r"\bSIG[A-Z0-9]+\b")
 
 
 def issue_report(found: Sequence[Located]) -> str:
@@ -26,7 +28,7 @@ def issue_report(found: Sequence[Located]) -> str:
 
 def _answer(found: Located) -> list[str]:
     unit = words.unit_of(found)
-    lines = [f"## {found.name}, {found.method}", "", f"{words.outcome_words(found)}."]
+    lines = [f"## {found.name}, {found.method}", "", f"{_outcome(found)}."]
     if found.measured is not None and found.sites:
         rate = found.measured.rate
         lines.append(
@@ -39,6 +41,14 @@ def _answer(found: Located) -> list[str]:
     if unit == "call":
         lines += ["Or without any tool:", "", "```python", *_script(found.name), "```", ""]
     return lines
+
+
+def _outcome(found: Located) -> str:
+    """Return what became of it. Of a worker that has ended it is the signal alone: its last words may have any path."""
+    if found.outcome in {"located", "nothing", "inconclusive"}:
+        return words.outcome_words(found)
+    signal = _SIGNAL.search(found.cause)
+    return f"not located: {found.outcome}{f' by {signal[0]}' if signal else ''}"
 
 
 def _stack(site: Site) -> list[str]:

@@ -108,7 +108,7 @@ def test_the_terminal_shows_sites_and_says_that_it_was_traced(
     found = msgspec.convert(located[0], Located)
     lines = [line.text for line in located_lines(found, None)]
     assert "Where it leaks: leaky recreate" in lines
-    at = lines.index("1. 4,016 bytes per iteration, 1 blocks, in load")
+    at = lines.index("1. 4,016 bytes per iteration, 1 block, in load")
     assert lines[at + 1].strip().startswith("keep_weights  [libchatllm.so")
     assert [line.role for line in located_lines(found, None)][at + 1] == "heading"
     assert any(line.startswith("they explain ") and "(the same untraced)" in line for line in lines)

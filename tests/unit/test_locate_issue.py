@@ -1,6 +1,9 @@
 """A bug report tells the maintainers all they need, and nothing about the machine of whoever sends it."""
 
 import platform
+from typing import Any
+
+import pytest
 
 from orchestrator.analysis.locating.frames import Frame
 from orchestrator.analysis.locating.located import Located, Measured, StackLive
@@ -60,6 +63,24 @@ def test_nothing_tells_whose_machine_it_was() -> None:
     assert HOME not in text
     assert "secret-project" not in text
     assert "_run" not in text
+
+
+@pytest.mark.parametrize(
+    ("outcome", "cause", "said"),
+    [
+        ("unavailable", f"model small: {HOME}/models/small.bin is not there", "not located: unavailable."),
+        ("crashed", f"SIGSEGV: {HOME}/my files/x.c:3: assert (traced)", "not located: crashed by SIGSEGV."),
+        ("failed", f"FileNotFoundError: '{HOME}/a.wav' (untraced, in phase infer)", "not located: failed."),
+    ],
+)
+def test_nor_does_a_worker_that_has_ended(outcome: Any, cause: str, said: str) -> None:
+    found = Located(
+        name="exp2", method="reuse", outcome=outcome, cause=cause, how_to_get_it=f"cd {HOME} && make"
+    )
+    text = issue_report([found])
+    assert said in text
+    assert "secret-project" not in text
+    assert "my files" not in text
 
 
 def test_a_path_is_that_inside_its_package() -> None:

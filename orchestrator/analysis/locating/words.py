@@ -137,7 +137,8 @@ def size_words(size: float) -> str:
 
 def site_heading(site: Site, unit: str) -> str:
     """Return the first line of a site: how fast, how many blocks, in which phase."""
-    blocks = f"{site.blocks.per_iteration:,.4g} blocks"
+    many = f"{site.blocks.per_iteration:,.4g}"
+    blocks = "1 block" if many == "1" else f"{many} blocks"
     kind = f", {site.python_type}" if site.python_type else ""
     return f"{rate_words(site.held, unit)}, {blocks}, in {site.phase}{kind}"
 

@@ -44,8 +44,9 @@ def located_line(found: Located) -> str:
         return _cut(f"{found.name} {found.method}: {said}")
     first = found.sites[0]
     place = words.short_name(first.frames[0].place) if first.frames else words.short_name("unknown")
+    many = "1 site" if len(found.sites) == 1 else f"{len(found.sites)} sites"
     return _cut(
-        f"{found.name} {found.method}: {place} keeps {words.rate_words(first.held, unit)}; {len(found.sites)} sites, "
+        f"{found.name} {found.method}: {place} keeps {words.rate_words(first.held, unit)}; {many}, "
         f"{words.explained_words(found)}"
     )
 
