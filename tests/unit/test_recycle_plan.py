@@ -173,6 +173,7 @@ def test_what_is_clean_need_not_be_recycled(verdict: str) -> None:
     assert (plan.max_jobs, plan.max_rss_mb, plan.hard_rss_mb) == (None, None, 230 + 128)
     assert plan.recycle == {"hard_rss": "358MiB"}
     assert "Nothing need be recycled" in " ".join(plan.advice)
+    assert plan.basis == f"e/reuse does not leak ({verdict}): no growth"
     assert "nothing to recycle" in plan_sentence(plan)
 
 

@@ -47,7 +47,7 @@ def basis(worker: MeasuredWorker) -> str:
     if figures is None or figures.rate_high_mb is None:
         return f"{where} is {judgement.verdict} after {judgement.iterations} iterations: growth is not known"
     if judgement.verdict in CLEAN:
-        return f"{where} is {judgement.verdict}: no growth"
+        return f"{where} does not leak ({judgement.verdict}): no growth"
     source = f"{where} is {judgement.verdict}: RSS grows by at most {figures.rate_high_mb:.3g} MB per job"
     if worker.method == "recreate":
         source += ", loads and jobs together, which is more than jobs alone" if worker.sharing == 1 else ""
