@@ -161,9 +161,6 @@ def test_the_small_charts_and_the_table_need_no_script(window: Browser, page: Pa
 
 def test_the_table_can_be_copied_with_one_press(shown: Browser) -> None:
     shown.run("document.querySelector('button[data-copy]').click()")
-    said = "return document.querySelector('button[data-copy]').textContent"
-    for _ in range(50):
-        if not shown.run(said).startswith("Copy "):
-            break
-        shown.run("await new Promise((next) => setTimeout(next, 100))")
-    assert shown.run(said) in {"Copied", "Selected: press Ctrl-C"}
+    said = "document.querySelector('button[data-copy]').textContent"
+    shown.until(f"!{said}.startsWith('Copy ')", "answered")
+    assert shown.run(f"return {said}") in {"Copied", "Selected: press Ctrl-C"}
