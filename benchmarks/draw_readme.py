@@ -4,18 +4,22 @@
     python benchmarks/draw_readme.py results/comparison_results.json          # keep it as the record, and draw it
     python benchmarks/draw_readme.py                                          # draw the record again
 
-The picture has its own colours for light and dark screens, and no script.
+Style and colours are those of all drawings (docs/pictures/canvas.py); ``python docs/draw.py`` draws this one too.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from html import escape
 from pathlib import Path
 from typing import Any
 
-TOP = Path(__file__).parents[1]
+TOP = Path(__file__).resolve().parents[1]
+if str(TOP / "docs") not in sys.path:
+    sys.path.insert(0, str(TOP / "docs"))
+
+from pictures.canvas import Canvas  # noqa: E402 (a folder of the pages, not a package that is installed)
+
 RECORD = TOP / "benchmarks/results/readme_exp2.json"
 PICTURE = TOP / "docs/exp2.svg"
 COMMAND = "orchestrator run experiments.toml --profile embedded --only exp2,exp4"
@@ -26,16 +30,9 @@ NAMES = {
     "restart": "kept, restart()",
     "recycle": "a fresh process each time",
 }
-STYLE = """
-text{font:14px system-ui,sans-serif;fill:#1b1f24}.quiet{fill:#59636e;font-size:12px}line{stroke:#d5dae0}
-polyline{fill:none;stroke-width:2.5;stroke-linejoin:round}.recreate{stroke:#c44e00}.restart{stroke:#0069a8}
-.recycle{stroke:#4b5563;stroke-dasharray:7 4}text.recreate{fill:#c44e00;stroke:none}
-text.restart{fill:#0069a8;stroke:none}
-text.recycle{fill:#4b5563;stroke:none}
-@media(prefers-color-scheme:dark){text{fill:#e8eaed}.quiet{fill:#a3acb8}line{stroke:#3a4049}.recreate{stroke:#ff9a56}
-.restart{stroke:#62b8ee}.recycle{stroke:#c3cad4}text.recreate{fill:#ff9a56}text.restart{fill:#62b8ee}
-text.recycle{fill:#c3cad4}}
-"""
+COLORS = {"recreate": "orange", "restart": "blue", "recycle": "grey dashed"}
+"""Of each method's line and name, in the words of docs/pictures/canvas.py."""
+TITLE = "Memory over iterations: two ways in one process grow, fresh processes do not"
 
 
 def record_of(results: dict[str, Any]) -> dict[str, Any]:
@@ -60,30 +57,31 @@ def picture(record: dict[str, Any]) -> str:
     def y(size_mb: float) -> float:
         return HEIGHT - BOTTOM - (HEIGHT - BOTTOM - TOP_EDGE) * size_mb / top
 
-    marks = [
-        f'<text x="{LEFT}" y="24">Memory of a Moonshine process (RSS, MB), transcribing the same clip</text>'
-    ]
+    canvas = Canvas(WIDTH, HEIGHT, TITLE, _described(memory))
+    canvas.words(LEFT, 24, "Memory of a Moonshine process (RSS, MB), transcribing the same clip")
     for at in range(0, int(top) + 1, 100):
-        marks.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(at):.1f}" y2="{y(at):.1f}"/>')
-        marks.append(f'<text class="quiet" x="{LEFT - 8}" y="{y(at) + 4:.1f}" text-anchor="end">{at}</text>')
-    marks += [
-        f'<text class="quiet" x="{x(at):.1f}" y="{HEIGHT - 22}" text-anchor="middle">{at}</text>'
-        for at in (1, longest)
-    ]
-    marks.append(
-        f'<text class="quiet" x="{(LEFT + WIDTH) / 2}" y="{HEIGHT - 6}" text-anchor="middle">iteration</text>'
-    )
-    lines: list[str] = []
+        canvas.line(LEFT, y(at), WIDTH - RIGHT, y(at), "rule")
+        canvas.words(LEFT - 8, y(at) + 4, str(at), "quiet small", "end")
+    for at in (1, longest):
+        canvas.words(x(at), HEIGHT - 22, str(at), "quiet small", "middle")
+    canvas.words((LEFT + WIDTH) / 2, HEIGHT - 8, "iteration", "quiet small", "middle")
+    across = LEFT
     for method, values in memory.items():
-        points = " ".join(f"{x(at):.1f},{y(value):.1f}" for at, value in enumerate(values, 1))
-        lines.append(f'<polyline class="{method}" points="{points}"/>')
-    for at, method in enumerate(memory):
-        words = escape(NAMES.get(method, method))
-        across = LEFT + 10 + at * (WIDTH - LEFT - RIGHT) / len(memory)
-        lines.append(f'<text class="{method}" x="{across:.0f}" y="46">{words}</text>')
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">'
-    title = "<title>Memory over iterations: two ways in one process grow, fresh processes do not</title>"
-    return "\n".join([head, title, f"<style>{STYLE}</style>", *marks, *lines, "</svg>", ""])
+        color = COLORS.get(method, "grey")
+        canvas.curve([(x(n), y(value)) for n, value in enumerate(values, 1)], f"{color} thick {method}")
+        name = NAMES.get(method, method)
+        canvas.words(across, 46, name, color.removesuffix(" dashed"))
+        across += round(7.5 * len(name)) + 24
+    return canvas.svg()
+
+
+def _described(memory: dict[str, list[float]]) -> str:
+    """Return the picture in words: where each line begins and ends."""
+    ends = [
+        f"{NAMES.get(method, method)}, from {values[0]:.0f} to {values[-1]:.0f} MB in {len(values)} iterations"
+        for method, values in memory.items()
+    ]
+    return f"Resident memory over iterations, one line for each method: {'; '.join(ends)}."
 
 
 def main() -> None:

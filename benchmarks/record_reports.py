@@ -1,0 +1,75 @@
+"""Runs docs/reports/kinds.toml and keeps its last screen and its report page for the gallery of the site.
+
+    python benchmarks/record_reports.py       # writes docs/reports/kinds.txt and docs/reports/kinds.html
+
+The engine is `synthetic`, so no model is needed; it takes about a minute. The page that is kept is the one that
+`orchestrator report` makes without what needs JavaScript: the large charts with the code that draws them, a
+megabyte. Paths of the machine are cut to the names of their files.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[1]
+REPORTS = TOP / "docs/reports"
+NOTE = (
+    "<p>The large charts are left out here, because the code that draws them takes a megabyte; "
+    "<code>orchestrator report</code> has them.</p>"
+)
+_CUT = (
+    re.compile(r"<script.*?</script>", re.DOTALL),
+    re.compile(r'<figure><div class="chart".*?</figure>', re.DOTALL),
+    re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>'),
+    re.compile(r'<link rel="icon"[^>]*>'),
+)
+_NOSCRIPT = re.compile(r"<noscript>.*?</noscript>", re.DOTALL)
+
+
+def main() -> None:
+    """Run, and keep both files."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        (folder / "kinds.toml").write_text((REPORTS / "kinds.toml").read_text("utf-8"), "utf-8")
+        printed = run(["run", "kinds.toml"], folder)
+        page = (folder / "results/report.html").read_text("utf-8")
+    screen = without_paths(printed[printed.index("RESULT") :], folder)
+    head = "# python benchmarks/record_reports.py: the last screen of orchestrator run kinds.toml\n\n"
+    (REPORTS / "kinds.txt").write_text(head + screen.rstrip() + "\n", "utf-8")
+    (REPORTS / "kinds.html").write_text(without_paths(light(page), folder), "utf-8")
+
+
+def run(arguments: list[str], folder: Path) -> str:
+    """Return what the command printed; a crash of an engine is one of its results, not its failure."""
+    done = subprocess.run(
+        [sys.executable, "-m", "orchestrator", *arguments],
+        cwd=folder,
+        env=os.environ | {"XDG_CACHE_HOME": str(folder / "cache"), "PYTHONPATH": f"{TOP}:{TOP / 'worker'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        sys.exit(f"exit code {done.returncode}:\n{done.stdout}\n{done.stderr}")
+    return done.stdout
+
+
+def light(page: str) -> str:
+    """Return a report page without scripts and without the charts that need them."""
+    for part in _CUT:
+        page = part.sub("", page)
+    return "\n".join(line.rstrip() for line in _NOSCRIPT.sub(NOTE, page).splitlines() if line.strip()) + "\n"
+
+
+def without_paths(text: str, folder: Path) -> str:
+    """Return the text with the paths below ``folder`` cut to what is below it."""
+    return text.replace(f"{folder}/", "").replace(str(folder), ".").replace(f"{TOP}/", "")
+
+
+if __name__ == "__main__":
+    main()
