@@ -67,8 +67,10 @@ def light(page: str) -> str:
 
 
 def without_paths(text: str, folder: Path) -> str:
-    """Return the text with the paths below ``folder`` cut to what is below it."""
-    return text.replace(f"{folder}/", "").replace(str(folder), ".").replace(f"{TOP}/", "")
+    """Return the text with paths below ``folder``, the repository and Python cut to what is below them."""
+    for place in (folder, TOP, sys.prefix, sys.base_prefix):
+        text = text.replace(f"{place}/", "").replace(str(place), ".")
+    return text
 
 
 if __name__ == "__main__":

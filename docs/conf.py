@@ -56,3 +56,4 @@ html_title = f"orchestrator {release}"
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
+html_show_search_summary = False  # it would fetch each page found, which a browser refuses from a disk

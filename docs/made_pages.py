@@ -3,14 +3,16 @@
 A page has ``<!-- made: NAME -->`` where such a part goes. What they say is the help of the commands and the
 descriptions of the schema, so that there is one place where each is written. (Typer carries a Click of its own, which
 Sphinx's extension for Click does not know.) Links to a folder of ``examples/``, right on a forge, lead to the page
-that shows its files.
+that shows its files. Links to a file of ``reports/`` open it as it is, beside the pages, instead of downloading it.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import typer.main
@@ -20,6 +22,7 @@ from orchestrator.cli.app import app
 from orchestrator.config.schema import json_schema
 
 _EXAMPLE = re.compile(r"\]\((?:\.\./)+examples/(\w+)/?\)")
+_REPORT = re.compile(r"\[([^\]]+)\]\((reports/\w+\.\w+)\)")
 _MARK = re.compile(r"<!-- made: (\w+) -->")
 _TABLES = {
     "ExperimentsFile": "",
@@ -42,6 +45,7 @@ _ARRAYS = ("experiment", "experiment.steps")
 def setup(sphinx: Sphinx) -> dict[str, bool]:
     """Register with Sphinx: each page is looked through as it is read."""
     sphinx.connect("source-read", _put_in)
+    sphinx.connect("build-finished", _copy_reports)
     return {"parallel_read_safe": True}
 
 
@@ -67,7 +71,13 @@ _PARTS: dict[str, Callable[[], str]] = {"commands": commands, "configuration": c
 
 def _put_in(_sphinx: Sphinx, _page: str, source: list[str]) -> None:
     linked = _EXAMPLE.sub(r"](/howto/examples.md#\1)", source[0])
+    linked = _REPORT.sub(r'<a href="\2">\1</a>', linked)
     source[0] = _MARK.sub(lambda mark: _PARTS[mark[1]](), linked)
+
+
+def _copy_reports(sphinx: Sphinx, failed: Exception | None) -> None:
+    if failed is None and sphinx.builder.format == "html":
+        shutil.copytree(Path(sphinx.srcdir) / "reports", Path(sphinx.outdir) / "reports", dirs_exist_ok=True)
 
 
 def _root() -> Any:

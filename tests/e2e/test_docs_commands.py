@@ -22,6 +22,7 @@ ELSEWHERE = {
     "docs/chatllm.md": "tests/process/test_chatllm_docs.py",
     "docs/hosts.md": "tests/process/test_host_supported.py",
     "docs/text.md": "tests/e2e/test_docs_walks.py",
+    "docs/index.md": "tests/e2e/test_docs_walks.py",
     "README.md": "tests/e2e/test_docs_walks.py",
     "docs/leakgate.md": "tests/e2e/test_docs_walks.py",
     "docs/pipelines.md": "tests/e2e/test_docs_walks.py",

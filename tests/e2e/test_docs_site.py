@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import re
 import subprocess
@@ -10,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 import pytest
 import typer.main
@@ -139,7 +140,7 @@ def window() -> Iterator[Browser]:
 
 
 @pytest.mark.skipif(not installed(), reason=ABSENT)
-@pytest.mark.parametrize("name", ["index", "tutorial", "reference/pool", "reference/cli"])
+@pytest.mark.parametrize("name", ["index", "tutorial", "faq", "reference/pool", "reference/cli"])
 def test_a_browser_asks_nobody(name: str, site: Path, window: Browser) -> None:
     window.requested()
     window.complaints()
@@ -147,3 +148,40 @@ def test_a_browser_asks_nobody(name: str, site: Path, window: Browser) -> None:
     assert {urlsplit(address).scheme for address in window.requested()} <= {"file", "data"}
     assert window.complaints() == []
     assert window.run("return document.querySelector('h1').textContent").strip()
+
+
+@pytest.mark.skipif(not installed(), reason=ABSENT)
+@pytest.mark.parametrize(
+    ("asked", "found"), [("fragmentation", "why-rss-lies.html"), ("must restart service", "faq.html")]
+)
+def test_search_works_from_a_disk(asked: str, found: str, site: Path, window: Browser) -> None:
+    window.requested()
+    window.complaints()
+    window.open(f"{(site / 'search.html').as_uri()}?{urlencode({'q': asked})}")
+    pages = window.until(f"document.querySelector('#search-results a[href*=\"{found}\"]')?.href", "found")
+    assert Path(unquote(urlsplit(pages).path)).exists()
+    assert {urlsplit(address).scheme for address in window.requested()} <= {"file", "data"}
+    assert window.complaints() == []
+
+
+def test_nothing_is_found_that_is_not_there(site: Path) -> None:
+    """What the search knows lies in one script beside the pages: every page of ours, and no other."""
+    index = (site / "searchindex.js").read_text("utf-8")
+    (listed,) = re.findall(r'"?docnames"?:(\[[^]]*\])', index)
+    assert sorted(json.loads(listed)) == [str(page.with_suffix("")) for page in PAGES]
+
+
+def test_the_front_page_shows_how_it_begins(site: Path, pages: dict[Path, Links]) -> None:
+    front = pages[site / "index.html"]
+    assert [name for name in front.fetched if name.endswith("exp2.svg")]
+    text = re.sub(r"<[^>]+>", "", (site / "index.html").read_text("utf-8"))
+    assert "pip install" in text
+    assert "from orchestrator import Pool" in text
+    for page in ("faq", "comparison", "gallery", "changelog", "roadmap"):
+        assert f"{page}.html" in front.leads
+
+
+def test_a_report_of_the_gallery_opens_instead_of_being_saved(site: Path, pages: dict[Path, Links]) -> None:
+    for name in ("kinds.html", "kinds.txt", "kinds.toml"):
+        assert f"reports/{name}" in pages[site / "gallery.html"].leads
+        assert (site / "reports" / name).read_bytes() == (DOCS / "reports" / name).read_bytes()

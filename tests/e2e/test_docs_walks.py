@@ -31,7 +31,13 @@ WALKS = [
     DOCS / "tutorial.md",
     *sorted(page for page in (DOCS / "howto").glob("*.md") if page.stem not in NOT_WALKED),
 ]
-SCRIPTS = [DOCS / "pipelines.md", DOCS / "text.md", DOCS / "leakgate.md", ROOT / "README.md"]
+SCRIPTS = [
+    DOCS / "pipelines.md",
+    DOCS / "text.md",
+    DOCS / "leakgate.md",
+    ROOT / "README.md",
+    DOCS / "index.md",
+]
 """Pages whose Python blocks stand for themselves."""
 PATIENCE_S = 200.0
 TEXT = "ask not what your country"

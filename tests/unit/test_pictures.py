@@ -1,4 +1,4 @@
-"""The drawings of the pages: as their command makes them, readable in light and dark, and told to those who do not see."""
+"""The drawings of the pages: as their command makes them, readable in light and dark, and told in words."""
 
 from __future__ import annotations
 

@@ -1,0 +1,72 @@
+"""The gallery shows what was recorded, and its record is small, whole without scripts, and of no particular machine."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import sys
+import tomllib
+from html.parser import HTMLParser
+from pathlib import Path
+
+TOP = Path(__file__).parents[2]
+REPORTS = TOP / "docs/reports"
+RECORDED = runpy.run_path(str(TOP / "benchmarks/record_reports.py"))
+LARGEST = 300 * 1024
+
+
+def experiments() -> list[str]:
+    return [each["name"] for each in tomllib.loads((REPORTS / "kinds.toml").read_text("utf-8"))["experiment"]]
+
+
+def test_the_lines_shown_are_those_recorded() -> None:
+    text = (TOP / "docs/gallery.md").read_text("utf-8")
+    (shown,) = re.findall(r"^```text\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    recorded = (REPORTS / "kinds.txt").read_text("utf-8")
+    assert shown in recorded, (
+        "run: python benchmarks/record_reports.py, and copy the first lines of docs/reports/kinds.txt"
+    )
+    assert [line.split()[0] for line in shown.splitlines()[2:-1]] == experiments()
+
+
+def test_the_page_is_that_run_and_needs_no_script() -> None:
+    page = (REPORTS / "kinds.html").read_text("utf-8")
+    assert len(page) < LARGEST
+    assert "<script" not in page
+    assert 'class="chart"' not in page
+    assert RECORDED["NOTE"] in page
+    (counts,) = re.findall(r"RESULT +(.*?)  ", (REPORTS / "kinds.txt").read_text("utf-8"))
+    assert counts in page
+    for name in experiments():
+        assert f'id="experiment-{name}"' in page
+
+
+def test_it_names_no_path_of_a_machine() -> None:
+    for file in REPORTS.iterdir():
+        found = re.findall(r"/(?:tmp|root|home|var|usr|work)/[^\s<\"]*", file.read_text("utf-8"))
+        assert found == [], file.name
+
+
+def test_what_needs_scripts_is_cut_and_the_rest_stays() -> None:
+    light = RECORDED["light"]
+    page = (
+        '<head><link rel="icon" href="data:,"><meta http-equiv="Content-Security-Policy" content="x"></head>\n'
+        '<figure><div class="chart" id="chart-1"></div><figcaption>gone</figcaption></figure>\n'
+        "<figure><svg><title>small</title></svg></figure>\n\n"
+        "<noscript><p>old</p></noscript><script>\nlet a = 1;\n</script><p>kept</p>\n"
+    )
+    made = light(page)
+    assert "gone" not in made
+    assert "let a" not in made
+    assert "old" not in made
+    assert "Security" not in made
+    assert "<figure><svg><title>small</title></svg></figure>" in made
+    assert "<p>kept</p>" in made
+    assert RECORDED["NOTE"] in made
+    HTMLParser().feed(made)
+
+
+def test_paths_below_the_folder_are_cut() -> None:
+    cut = RECORDED["without_paths"]
+    assert cut("/a/b/results/x.json and /a/b", Path("/a/b")) == "results/x.json and ."
+    assert cut(f"File {sys.base_prefix}/lib/x.py", Path("/a/b")) == "File lib/x.py"
