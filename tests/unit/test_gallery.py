@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 import sys
@@ -70,3 +71,14 @@ def test_paths_below_the_folder_are_cut() -> None:
     cut = RECORDED["without_paths"]
     assert cut("/a/b/results/x.json and /a/b", Path("/a/b")) == "results/x.json and ."
     assert cut(f"File {sys.base_prefix}/lib/x.py", Path("/a/b")) == "File lib/x.py"
+
+
+def test_the_stack_shown_is_the_one_recorded() -> None:
+    record = json.loads((TOP / "benchmarks/results/locate_packages.json").read_text("utf-8"))
+    leaky, repaired = (record["packages"]["hiredis"][version] for version in ("3.1.0", "3.2.1"))
+    (site,) = leaky["sites"]
+    assert repaired["sites"] == []
+    text = " ".join((TOP / "docs/gallery.md").read_text("utf-8").split())
+    assert " ".join(reversed(site["frames"])) in text
+    assert f"{site['bytes_per_call']:.0f} bytes" in text
+    assert f"{leaky['explained_percent']:.0f} %" in text
