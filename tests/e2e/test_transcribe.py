@@ -148,4 +148,4 @@ def test_an_engine_that_is_missing_is_said_once(prepared: Lab) -> None:
     write_tone(prepared.folder / "other.wav", seconds=0.2)
     done = transcribe(prepared, "tone.wav", "other.wav")
     assert done.code == 3
-    assert done.err.count("none.bin") == 1
+    assert done.err.count("none.bin is not there") == 1

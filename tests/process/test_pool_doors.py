@@ -156,7 +156,7 @@ def test_an_array_is_read_from_shared_memory() -> None:
     assert descriptor is not None
     with Pool() as pool:
         assert pool.run(Call("pool_functions:read_all", audio.path)) == samples.tobytes()
-    os.close(descriptor)
+    descriptor.close()
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.float32])
@@ -166,8 +166,8 @@ def test_an_array_whose_channels_cancel_is_noticed(dtype: type) -> None:
     with pytest.warns(UserWarning, match="out of phase"):
         audio, descriptor = open_audio((samples, 16_000), Path("unused"))
     assert descriptor is not None
-    heard = np.frombuffer(os.pread(descriptor, 4 * audio.samples, 0), dtype=np.float32)
-    os.close(descriptor)
+    heard = np.frombuffer(os.pread(descriptor.number, 4 * audio.samples, 0), dtype=np.float32)
+    descriptor.close()
     assert np.abs(heard).max() > 0.25
 
 
@@ -175,8 +175,8 @@ def test_an_array_of_floats_on_the_scale_of_integers_is_scaled(recwarn: pytest.W
     samples = (20_000 * np.sin(np.arange(16_000) / 5)).astype(np.float32)
     audio, descriptor = open_audio((samples, 16_000), Path("unused"))
     assert descriptor is not None
-    heard = np.frombuffer(os.pread(descriptor, 4 * audio.samples, 0), dtype=np.float32)
-    os.close(descriptor)
+    heard = np.frombuffer(os.pread(descriptor.number, 4 * audio.samples, 0), dtype=np.float32)
+    descriptor.close()
     assert np.abs(heard).max() == pytest.approx(20_000 / 32_768, abs=0.01)
     assert "divided by that" in str(recwarn.pop(UserWarning).message)
 

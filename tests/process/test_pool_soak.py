@@ -73,7 +73,8 @@ def test_fuzzed_frames_of_workers_that_are_no_processes(monkeypatch: pytest.Monk
     assert found["problems"] == []
     assert found["outcomes"]["innocent"] == 120
     assert sum(found["outcomes"].values()) == 720
-    assert found["exits"].keys() == {"protocol", "crash"}
+    # Whether one that says nothing more is seen as a crash depends on which of its pipes is read first.
+    assert found["exits"].keys() - {"crash"} == {"protocol"}
 
 
 def test_a_frame_is_the_same_whatever_was_drawn_before(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,5 @@
 """What a run records of how its workers were started is what was done with each of them."""
 
-import functools
 import json
 import os
 import time
@@ -85,7 +84,11 @@ def test_a_run_whose_workers_were_forked_would_say_that(
     fork_server: ForkServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Experiments never have a fork server; were it otherwise one day, their results would show it."""
-    monkeypatch.setattr(dialogue, "WorkerProcess", functools.partial(WorkerProcess, fork_server=fork_server))
+
+    def forked(*arguments: Any, **options: Any) -> WorkerProcess:
+        return WorkerProcess(*arguments, **(options | {"fork_server": fork_server}))
+
+    monkeypatch.setattr(dialogue, "WorkerProcess", forked)
     check_a_run_says("fork", tmp_path)
 
 

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ def spec(**keys: object) -> ModelSpec:
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Both packages as empty folders first on the path: installed, but with nothing inside."""
     for module in ("moonshine_voice", "pocketsphinx"):
+        monkeypatch.delitem(sys.modules, module, raising=False)  # another test may have imported the real one
         (tmp_path / module).mkdir()
         (tmp_path / module / "__init__.py").write_text("raise AssertionError('check must not import me')\n")
     monkeypatch.syspath_prepend(str(tmp_path))

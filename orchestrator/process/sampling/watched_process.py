@@ -28,6 +28,7 @@ class WatchedProcess:
 
     __slots__ = (
         "_apart",
+        "_counted",
         "_every",
         "_family",
         "_files",
@@ -36,6 +37,7 @@ class WatchedProcess:
         "_seen_at",
         "_shared",
         "_shmem",
+        "_uncounted",
         "_until_count",
         "accounting",
         "busy",
@@ -64,6 +66,8 @@ class WatchedProcess:
         self._until_count = 1
         self._look_at = 0
         self._shared = 0
+        self._counted: frozenset[ProcFiles] = frozenset()
+        self._uncounted = 0
         self._seen: tuple[int, int, bytes] | None = None
         self._seen_at = 0
         self._apart = -1
@@ -89,18 +93,25 @@ class WatchedProcess:
         return rss, anonymous, tree, self._shmem, self._held(rss, tree)
 
     def _held(self, rss: int, tree: int) -> int:
-        """Take off what was found shared. That count is older than the sizes, which may have shrunk since."""
+        """Take off what was found shared. That count is older than the sizes, which may have shrunk since.
+
+        A child whose pages were not counted yet adds nothing: most of them may be its parent's.
+        """
         if self.accounting == FAMILY:
-            return max(rss, tree - self._shared)
+            return max(rss, tree - self._uncounted - self._shared)
         return max(0, rss - self._shared) + tree - rss
 
     def _read_family(self) -> int:
-        total = 0
+        total = self._uncounted = 0
         for pid, files in list(self._family.items()):
             try:
-                total += files.resident()[0]
+                rss = files.resident()[0]
             except GoneError:
                 self._family.pop(pid).close()
+                continue
+            total += rss
+            if self._every and files not in self._counted:
+                self._uncounted += rss
         return total
 
     def _look(self) -> None:
@@ -141,7 +152,8 @@ class WatchedProcess:
     def count(self, now_ns: int) -> bool:
         """Count the pages; False when nothing can have changed. In the second thread."""
         if self.accounting == FAMILY:
-            self._shared = self._shared_in_family()
+            family = list(self._family.values())
+            self._shared, self._counted = self._shared_by([self._files, *family]), frozenset(family)
             return True
         faults = self._files.faults()
         if faults == self._seen and now_ns - self._seen_at < ANYWAY_NS:
@@ -154,9 +166,9 @@ class WatchedProcess:
                 self._shared = rss - self.private
         return True
 
-    def _shared_in_family(self) -> int:
+    def _shared_by(self, processes: list[ProcFiles]) -> int:
         total = 0
-        for files in (self._files, *list(self._family.values())):
+        for files in processes:
             found = files.rollup()
             if found is None:
                 return 0
