@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from orchestrator.process.sandbox.worker_sandbox import TemplateSandbox
 
 ANSWER_TIMEOUT_S = 2.0
+_LARGEST_ERRNO = 4095
 _fork_servers: weakref.WeakSet[ForkServer] = weakref.WeakSet()
 
 
@@ -122,13 +123,17 @@ class ForkServer:
     def reap(self, number: int) -> int | None:
         """Return the exit status, as ``Popen.returncode``, of a worker that has ended; blocks until it has.
 
-        None: the fork server is gone, and cannot say.
+        None: the fork server is gone, and cannot say; or it says what no ended process has.
         """
         try:
             status = self._ask(REAP + NUMBER.pack(number))
         except ForkServerLostError:
             return None
-        return None if status < 0 else os.waitstatus_to_exitcode(status)
+        try:
+            return None if status < 0 else os.waitstatus_to_exitcode(status)
+        except ValueError:
+            self._give_up()
+            return None
 
     def _ask(self, request: bytes, descriptors: Sequence[int] = ()) -> int:
         self._order(request, descriptors)
@@ -156,7 +161,11 @@ class ForkServer:
         if len(answer) != NUMBER.size:
             self._give_up()
             raise ForkServerLostError("the fork_server is gone")
-        return int(NUMBER.unpack(answer)[0])
+        number = int(NUMBER.unpack(answer)[0])
+        if number < -_LARGEST_ERRNO:  # in a template speaks what its model has brought
+            self._give_up()
+            raise ForkServerLostError("the fork_server gave an answer that makes no sense")
+        return number
 
     def _give_up(self) -> None:
         """Trust it no more: an answer that came too late would be taken for the next one."""

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import confined_functions
+import msgspec
 import pytest
 
 from orchestrator.pool.jobs import EngineJob
 from orchestrator.pool.models import Model
+from orchestrator_worker import template
 from orchestrator_worker.engines.base import Emit, Engine
 from orchestrator_worker.protocol import Job, ModelSpec, Plain
 
@@ -74,8 +76,8 @@ def attempt(act: Callable[[int], object], pid: int) -> str:
     return confined_functions.attempt(lambda _: act(pid), {})
 
 
-def ask_for_a_group(how: str) -> str:
-    """Fork a process that wants a group of its own; return how that ended, ``waits`` where nobody answers."""
+def ask_for_a_group(how: str, patience_s: float) -> str:
+    """Fork a process that wants a group of its own; return how that ended, ``waits`` where nobody answers for long."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -87,7 +89,7 @@ def ask_for_a_group(how: str) -> str:
         os._exit(0)
     os.close(writer)
     os.set_blocking(reader, False)
-    ends, said = time.monotonic() + 0.3, b""
+    ends, said = time.monotonic() + patience_s, b""
     while not said and time.monotonic() < ends:
         try:
             said = os.read(reader, 64)
@@ -107,6 +109,35 @@ def name_another(pid: int) -> None:
     """From now on say to whoever orders a worker that it is the process ``pid``."""
     fork = os.fork
     os.fork = lambda: fork() and pid
+
+
+def answer_nonsense(what: str, number: int) -> None:
+    """From now on say ``number`` of each worker that is forked, or of how each has ended."""
+    if what == "fork":
+        template.fork_server.NUMBER = _Nonsense(number)
+    else:
+        template.fork_server._reap = lambda request: number
+
+
+class _Nonsense:
+    size = 4
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def pack(self, _: int) -> bytes:
+        return self._number.to_bytes(4, "little", signed=True)
+
+
+def talk_on() -> None:
+    """Say a second time that all is well, when nobody has asked."""
+    answer_requests = template.fork_server.answer_requests
+
+    def begin(channel: Any, *arguments: Any) -> Any:
+        channel.send(msgspec.msgpack.encode(template.Report()))
+        return answer_requests(channel, *arguments)
+
+    template.fork_server.answer_requests = begin
 
 
 def be_locked_in_a_copy() -> None:
@@ -159,6 +190,8 @@ ACTS: dict[str, Callable[..., Any]] = {
         ask_for_a_group,
         leave_a_process,
         name_another,
+        answer_nonsense,
+        talk_on,
         be_locked_in_a_copy,
         take_the_lock,
         write_here,

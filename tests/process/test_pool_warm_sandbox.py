@@ -126,8 +126,9 @@ def test_workers_have_their_own_folders_and_read_what_the_load_has_left() -> Non
 @pytest.mark.parametrize(("how", "end"), [("nought", "PermissionError"), ("own", "waits")])
 def test_a_load_makes_no_process_group(how: str, end: str) -> None:
     """By its group it is killed. Its filter has the host asked, which allows one for each worker and no other."""
-    with Pool(models=[model("strict", "ask_for_a_group", how)]) as pool:
-        _, at_the_load, in_a_job = run(pool, job("ask_for_a_group", how))
+    patience_s = 0.3 if end == "waits" else DEADLINE_S
+    with Pool(models=[model("strict", "ask_for_a_group", how, patience_s)]) as pool:
+        _, at_the_load, in_a_job = run(pool, job("ask_for_a_group", how, DEADLINE_S))
         template_of(pool)
     assert (at_the_load, in_a_job) == (end, "PermissionError")
 
@@ -151,6 +152,22 @@ def test_a_template_that_names_a_process_it_has_not_forked_has_nobody_else_kille
         assert other.poll() is None
         other.communicate(b"\n")
     assert other.returncode == 0
+
+
+@pytest.mark.parametrize("load", [("answer_nonsense", "fork", -(1 << 31)), ("talk_on",)])
+def test_a_template_that_its_model_has_taken_over_is_done_without(load: tuple[Any, ...]) -> None:
+    with Pool(models=[model("strict", *load)]) as pool:
+        worker = run(pool, job("read", "/proc/version"))[0]
+        assert psutil.Process(worker).ppid() == os.getpid(), "one that loads for itself"
+
+
+@pytest.mark.parametrize("status", [0x137F, 0xFFFF, 0x7FFFFFFF])
+def test_a_template_that_says_of_an_ended_worker_what_none_has_costs_nothing_but_that(status: int) -> None:
+    """Such as the status of one that was only stopped: by it no loop may end."""
+    given = model("strict", "answer_nonsense", "reap", status)
+    with Pool(models=[given], recycle=Recycle(max_jobs=1, jitter=0)) as pool:
+        workers = {run(pool, job("read", "/proc/version"))[0] for _ in range(3)}
+    assert len(workers) == 3
 
 
 @pytest.mark.parametrize("sandbox", ["strict", "off"])

@@ -20,6 +20,8 @@ _QUESTION = struct.Struct("=QIIiIQ6Q")
 _ANSWER = struct.Struct("=QqiI")
 """id, result, minus an errno, flags."""
 _CONTINUE = 1
+MOST_WAITING = 64
+"""Questions that nobody was ordered to ask; a template with more of them asks without end."""
 _NUMBERS = 0xFFFFFFFF
 """Of an argument, what a number of a process has."""
 
@@ -49,10 +51,13 @@ class OwnGroups:
             return 0  # who asked is gone
         return int(pid) if yes else 0
 
-    def refuse_waiting(self) -> None:
-        """Refuse a group to all who have asked for one so far: nobody was ordered."""
-        while _readable(self.descriptor):
+    def refuse_waiting(self) -> bool:
+        """Refuse a group to all who have asked for one so far: nobody was ordered. False: they ask without end."""
+        for _ in range(MOST_WAITING):
+            if not _readable(self.descriptor):
+                return True
             self.answer(allow=False)
+        return False
 
     def close(self) -> None:
         """Close it: whoever asks from then on is refused by the kernel."""

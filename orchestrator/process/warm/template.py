@@ -45,6 +45,8 @@ class TemplateProcess(ForkServer):
             OSError: The system refused.
         """
         self.sandbox = sandbox
+        self._strict = order.sandbox is not None and order.sandbox.mode == "strict"
+        self._heard = False
         self.shared_bytes = 0
         """What its first worker was found to share with it; 0 before."""
         self._groups: OwnGroups | None = None
@@ -68,7 +70,7 @@ class TemplateProcess(ForkServer):
         return self._channel.fileno()
 
     def hear(self) -> Report | None:
-        """Return its report once that is there; never waits.
+        """Return its report once that is there; never waits. One that says anything more is ended.
 
         Raises:
             ForkServerLostError: It is gone; the text says how it ended.
@@ -79,10 +81,13 @@ class TemplateProcess(ForkServer):
             message, ancillary, _, _ = self._channel.recvmsg(
                 LONGEST_MESSAGE, socket.CMSG_SPACE(DESCRIPTOR.size), socket.MSG_CMSG_CLOEXEC
             )
-            self._keep(ancillary)
-            if message == ASKS:
+            # Its first message is ours still: nothing was loaded before it.
+            asks = message == ASKS and self._strict and not self._heard
+            self._heard = True
+            self._keep(ancillary, asks=asks)
+            if asks:
                 return None
-            report = msgspec.msgpack.decode(message, type=Report) if message else None
+            report = msgspec.msgpack.decode(message, type=Report) if message and not self._ready else None
         except (OSError, msgspec.DecodeError):
             report = None
         if report is None:
@@ -91,11 +96,11 @@ class TemplateProcess(ForkServer):
         self._ready = True
         return report
 
-    def _keep(self, ancillary: list[tuple[int, int, bytes]]) -> None:
+    def _keep(self, ancillary: list[tuple[int, int, bytes]], *, asks: bool) -> None:
         """Keep what answers its filter, which comes once; whatever else is passed is closed."""
         for _, _, data in ancillary:
             for (descriptor,) in DESCRIPTOR.iter_unpack(data):
-                if self._groups is None:
+                if asks and self._groups is None:
                     self._groups = OwnGroups(descriptor)
                 else:
                     os.close(descriptor)
@@ -106,9 +111,12 @@ class TemplateProcess(ForkServer):
         Raises:
             ForkServerLostError: There is none, or it is not what was ordered.
         """
-        if self._groups is None:
+        if not self._strict:
             return super().fork(descriptors)
-        self._groups.refuse_waiting()
+        # Where there was no descriptor left for what answers its filter, nobody knows of whom it speaks.
+        if self._groups is None or not self._groups.refuse_waiting():
+            self._give_up()
+            raise ForkServerLostError("nobody can answer what the template's filter asks")
         self._order(FORK, descriptors)
         allowed = self._allow_a_group(self._groups)
         number = self._answer()
