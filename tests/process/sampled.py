@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from orchestrator.process.sampling import layout
 from orchestrator.process.sampling.ring import RingReading
 from orchestrator.process.sampling.sampling_process import SamplingProcess
 
@@ -17,6 +18,16 @@ def wait_until(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it never came"
         time.sleep(0.002)
+
+
+def catch_up(process: SamplingProcess) -> None:
+    """Wait until every deadline up to now has its reading or is counted as missed, however late the process is.
+
+    Two rounds must end: one may be under way, and has counted at its beginning.
+    """
+    for _ in range(2):
+        now_ns = time.monotonic_ns()
+        wait_until(lambda now_ns=now_ns: process.ring[layout.BEAT_NS] > now_ns)
 
 
 class Taken:
