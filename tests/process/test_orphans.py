@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from told_by_kernel import surely_told
 
 from orchestrator.process import orphans
 from orchestrator.process.orphans import orphan_status
@@ -56,7 +57,7 @@ def test_it_is_told_whoever_reaps_it(does: str, status: int, gate: tuple[int, in
     pidfd = os.pidfd_open(pid)
     os.write(gate[1], b"x")
     select.select([pidfd], [], [])
-    assert orphan_status(pid, pidfd) == status
+    assert orphan_status(pid, pidfd) in ({status} if surely_told() else {status, None})
     os.close(pidfd)
 
 
