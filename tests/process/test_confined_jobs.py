@@ -26,7 +26,6 @@ pytestmark = [
     pytest.mark.skipif(bool(CANNOT), reason=f"a sandbox {CANNOT}"),
 ]
 glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallinfo2 is glibc's")
-FUNCTIONS = Model(name="function", engine="function", sandbox="strict")
 
 
 def _recording(path: Path, seed: int) -> Path:
@@ -56,10 +55,11 @@ def test_audio_comes_as_a_descriptor_whatever_it_is(mode: SandboxMode, tmp_path:
 def test_audio_that_is_gone_is_that_jobs_error(tmp_path: Path) -> None:
     path = _recording(tmp_path / "a.wav", 1)
     model = Model(name="m", engine="synthetic", options={"text": "{digest}"}, sandbox="strict")
-    with Pool(models=[model, FUNCTIONS], workers=1, max_attempts=1, cache_dir=tmp_path / "cache") as pool:
-        first = pool.submit(Call("time:sleep", 0.5))
+    with Pool(models=[model], workers=1, max_attempts=1, cache_dir=tmp_path / "cache") as pool:
+        first = pool.submit(Call("pool_functions:take", 1, str(tmp_path / "taken")))
         gone = pool.submit(Transcribe("m", path))
         path.unlink()
+        (tmp_path / "taken.go").touch()
         first.result(DEADLINE_S)
         with pytest.raises(JobError, match="the audio could not be opened: No such file"):
             gone.result(DEADLINE_S)

@@ -54,7 +54,7 @@ def test_a_flash_within_a_job_is_in_the_peak_and_every_reading_in_the_series(tmp
             serving(pool)
             gate.open()
         (tmp_path / "over").write_bytes(bytes(1))
-        pool.run(Call("pool_functions:flash", 96, 0.1, str(tmp_path / "over")))
+        pool.run(Call("pool_functions:flash", 96, 0.3, str(tmp_path / "over")))
         slot = pool.stats().slots[0]
     assert slot.peak_bytes > 96 * MIB
     assert any(sample.rss_bytes > 96 * MIB for sample in slot.series)
