@@ -2,7 +2,8 @@
 
 A fork copies one thread. A lock that another held stays locked in the copy, and who wants it waits for ever: asleep in
 the kernel's ``futex``, without a moment of processor time. A process that waits for something that can come (a child, a
-pipe, a connection, the clock) sleeps elsewhere, which ``/proc/PID/task/TID/wchan`` tells.
+pipe, a connection, the clock) sleeps elsewhere, which ``/proc/PID/task/TID/wchan`` tells; one that waits for a lock and
+the clock (``Event.wait(30)``) has told the kernel until when, as its ``syscall`` shows to whoever may trace it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections import Counter
 from pathlib import Path
 
 _LOCK = "futex"
+_LIMIT = 4
+"""Where in ``syscall`` the fourth argument is: where the limit of a ``futex`` lies, or nought."""
 _OURS: Counter[str] = Counter(("pipe", "clock"))
 """Where threads of our own sleep in each worker: the lifeline, and the one that beats."""
 
@@ -35,12 +38,22 @@ def read_standstill(pid: int) -> int | None:
 
 
 def _sleep(task: str) -> str:
-    """Return in what a thread sleeps: for a lock, a pipe, the clock, or something else; empty when it is awake."""
+    """Return in what a thread sleeps: for a lock for ever, a pipe, the clock, or else; empty when it is awake."""
     if Path(f"{task}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] != "S":
         return ""
     place = Path(f"{task}/wchan").read_text()
     names = {_LOCK: _LOCK, "pipe_read": "pipe", "anon_pipe_read": "pipe", "nanosleep": "clock"}
-    return next((kind for name, kind in names.items() if name in place), place or "unknown")
+    kind = next((kind for name, kind in names.items() if name in place), place or "unknown")
+    return "lock or clock" if kind == _LOCK and _has_a_limit(task) else kind
+
+
+def _has_a_limit(task: str) -> bool:
+    """Whether a call of ``futex`` ends by the clock; False where the system does not tell."""
+    try:
+        call = Path(f"{task}/syscall").read_text().split()
+    except OSError:
+        return False
+    return len(call) > _LIMIT and int(call[_LIMIT], 16) != 0
 
 
 def _children(task: str) -> str:
