@@ -121,8 +121,10 @@ def test_a_number_that_is_another_process_by_now_is_never_read(
     taken = Taken(sampling)
     assert taken.first(lambda one: True).who == reused | layout.GONE
     monkeypatch.undo()
+    child.kill()
+    child.process.wait()
     with pytest.raises(GoneError):
-        sampling.watch(child.process.wait() if child.kill() else 0)
+        sampling.watch(child.pid)
     assert all(one.who == reused | layout.GONE for one in taken.readings)
 
 

@@ -125,7 +125,12 @@ class SamplingProcess:
             self._alarm.extend(map(os.eventfd, (0,), (os.EFD_NONBLOCK | os.EFD_CLOEXEC,)))
         program = self._python or worker_python()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        held, lifeline = os.pipe()
+        try:
+            held, lifeline = os.pipe()
+        except OSError:
+            ours.close()
+            theirs.close()
+            raise
         passed = (self._ring.descriptor, theirs.fileno(), self.alarm, held)
         numbers = map(str, (*passed, self._interval_ns, self._ring.capacity))
         try:
