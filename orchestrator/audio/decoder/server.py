@@ -69,12 +69,14 @@ class _Server:
     def run(self) -> NoReturn:
         self._keep_one_spare()
         while True:
-            for descriptor, _ in self._poll.poll():
+            # Requests last: what came with one may have the number of a pipe whose end is in the same list.
+            channel_fd = self._channel.fileno()
+            for descriptor, _ in sorted(self._poll.poll(), key=lambda event: event[0] == channel_fd):
                 if descriptor == self._lifeline:
                     self._leave()
                 elif descriptor == self._deaths:
                     self._reap()
-                elif descriptor == self._channel.fileno():
+                elif descriptor == channel_fd:
                     self._take()
                 else:
                     self._kill(descriptor)
