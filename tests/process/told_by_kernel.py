@@ -1,13 +1,16 @@
-"""What this kernel tells of a process that is not ours, which an older one or a hardened one does not."""
+"""What this kernel tells or allows, and an older one, a hardened one or that of some containers does not."""
 
 import functools
 import os
 import select
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from orchestrator.process import orphans
+
+PATIENCE_S = 10.0
 
 
 @functools.cache
@@ -37,12 +40,36 @@ def sleep_is_told() -> bool:
     ) as child:
         assert child.stdout is not None
         child.stdout.readline()
-        proc = Path(f"/proc/{child.pid}")
-        while proc.joinpath("stat").read_text().rpartition(")")[2].split()[0] != "S":
-            os.sched_yield()
+        place, ends_s = Path(f"/proc/{child.pid}/wchan"), time.monotonic() + PATIENCE_S
         try:
-            return proc.joinpath("wchan").read_text() not in {"", "0"}
+            while (told := place.read_text()) in {"", "0"} and time.monotonic() < ends_s:
+                time.sleep(0.01)  # it is on its way to where it will sleep
+            return told not in {"", "0"}
         except OSError:
             return False
         finally:
             child.communicate(b"\n")
+
+
+_ASKS = """
+import os
+from orchestrator_worker.sandbox.kernel import give_up_new_privileges, install_filter_that_asks
+from orchestrator_worker.sandbox.seccomp import filter_program
+give_up_new_privileges()
+program = filter_program(os.uname().machine, os.getpid(), signals=False, asks=True)
+try:
+    install_filter_that_asks(program)
+except OSError as error:
+    os._exit(error.errno)
+"""
+
+
+@functools.cache
+def filter_may_ask() -> bool:
+    """Whether a process may have a filter whose questions another one answers.
+
+    There is one at most for each process, and that of a container may be taken by what runs it (EBUSY).
+    """
+    asked = subprocess.run([sys.executable, "-c", _ASKS], capture_output=True, text=True, check=False)
+    assert not asked.stderr, asked.stderr
+    return asked.returncode == 0
