@@ -113,6 +113,11 @@ def _of_slots(stats: PoolStats) -> Iterator[Metric]:
         peak.add_metric([str(slot.slot)], slot.peak_bytes)
     yield resident
     yield peak
+    yield _counter(
+        "orchestrator_worker_missed_readings",
+        "Times at which no memory was read while workers worked: limits were not looked at then.",
+        stats.missed_readings,
+    )
 
 
 def _of_jobs(stats: PoolStats) -> Iterator[Metric]:

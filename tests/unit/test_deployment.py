@@ -103,6 +103,7 @@ def test_every_metric_of_the_dashboard_exists() -> None:
     asked = {name for query in queries for name in re.findall(r"\borchestrator_\w+", query)}
     assert len(asked) >= 10
     assert asked <= there, f"there is no {sorted(asked - there)}"
+    assert "orchestrator_worker_missed_readings_total" in asked, "blind moments of the limits are seen"
 
 
 def _empty(family: Any) -> list[Any]:

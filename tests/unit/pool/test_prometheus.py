@@ -22,6 +22,7 @@ NAMES = {
     "orchestrator_worker_exits": {"model", "reason"},
     "orchestrator_worker_resident_memory_bytes": {"slot"},
     "orchestrator_worker_memory_peak_bytes": {"slot"},
+    "orchestrator_worker_missed_readings": set(),
     "orchestrator_jobs": {"task", "outcome"},
     "orchestrator_job_duration_seconds": set(),
     "orchestrator_queue_wait_seconds": set(),
@@ -87,6 +88,13 @@ def test_the_numbers_are_those_of_the_stats() -> None:
     assert found("orchestrator_queue_wait_seconds_count") == 2
     assert found("orchestrator_model_load_duration_seconds_count") >= 1
     assert found("orchestrator_queue_depth") == 0
+
+
+def test_readings_that_were_missed_are_counted() -> None:
+    pool = FakePool("one", workers=1, need_mib=64)
+    assert scrape(pool)("orchestrator_worker_missed_readings_total") == 0
+    pool.missed_readings = 3
+    assert scrape(pool)("orchestrator_worker_missed_readings_total") == 3
 
 
 def test_every_reason_has_a_series_from_the_start_and_workers_are_counted_by_state() -> None:
