@@ -1,4 +1,4 @@
-# One image for all five experiments, with libchatllm built from your own checkout in chatllm.cpp/.
+# One image for the server and for all five experiments, with libchatllm built from your own checkout in chatllm.cpp/.
 # An empty chatllm.cpp/ builds too: then there is the profile "embedded". How to use it: docs/docker.md
 
 # ---- the native library
@@ -22,7 +22,7 @@ RUN mkdir -p bindings build/lib \
 
 # ---- the Python package, in a virtual environment that moves as a whole
 FROM debian:bookworm-slim AS package
-ARG EXTRAS=embedded
+ARG EXTRAS=embedded,serve
 # hadolint ignore=DL3008
 RUN apt-get update \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3 python3-venv \
@@ -55,5 +55,7 @@ ENV PATH=/opt/orchestrator/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
     PYTHONUNBUFFERED=1
 USER 1000:1000
 WORKDIR /workspace
+EXPOSE 8000
 ENTRYPOINT ["orchestrator"]
-CMD ["run", "experiments.toml"]
+# Every address of the container is open to others: without ORCHESTRATOR_API_KEY it says so and does not begin.
+CMD ["serve", "--host", "0.0.0.0"]

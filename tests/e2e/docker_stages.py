@@ -145,6 +145,9 @@ class Builder:
     def _do_user(self, value: str) -> None:
         self.stage.user = value
 
+    def _do_expose(self, value: str) -> None:
+        """Nothing is published: the network is the host's."""
+
     def _do_entrypoint(self, value: str) -> None:
         self.stage.entrypoint = json.loads(value)
 

@@ -59,12 +59,33 @@ def test_the_build_arguments_and_variables_are_those_of_the_docs() -> None:
     assert [step["value"] for step in steps if step["instruction"] == "ARG"] == [
         "BUILD_THREADS=22",
         "GGML_NATIVE=ON",
-        "EXTRAS=embedded",
+        "EXTRAS=embedded,serve",
     ]
     env = next(str(step["value"]) for step in steps if step["instruction"] == "ENV")
     assert 'INFERENCE_THREADS=""' in env
     assert "CONTEXT_LENGTH=4096" in env
     assert next(step["value"] for step in steps if step["instruction"] == "USER") == "1000:1000"
+
+
+def test_it_serves_unless_it_is_told_something_else() -> None:
+    """The address is open to others: the server itself refuses to begin there without a key, which the stages try."""
+    import typer.main
+
+    from orchestrator.cli.app import app
+
+    said = {
+        str(step["instruction"]): str(step["value"])
+        for step in steps_of(REPOSITORY / "Dockerfile")
+        if step["instruction"] in {"ENTRYPOINT", "CMD", "EXPOSE"}
+    }
+    assert json.loads(said["ENTRYPOINT"]) == ["orchestrator"]
+    name, *flags = json.loads(said["CMD"])
+    group: Any = typer.main.get_command(app)
+    found = group.commands[name].make_context(name, flags).params
+    assert name == "serve"
+    assert found["host"] == "0.0.0.0", "from outside the container nobody would reach another one"
+    assert found["insecure"] is False
+    assert int(said["EXPOSE"]) == found["port"]
 
 
 # ---------------------------------------------------------------- the context
@@ -238,7 +259,7 @@ def test_all_stages_with_our_double_in_the_checkouts_place(place: Path) -> None:
     others = workspace(place / "others", OTHER_USER, *MODELS)
     native = {"CHATLLM_DOUBLE": "destroy=ok"}
     them = f"{OTHER_USER}:{OTHER_USER}"
-    looked, ran, refused, allowed, unready, ready = build(
+    looked, ran, refused, allowed, unready, ready, unserved = build(
         place,
         [
             wanted(full, "doctor", "--json", **native),
@@ -247,6 +268,7 @@ def test_all_stages_with_our_double_in_the_checkouts_place(place: Path) -> None:
             wanted(others, "run", "--profile", "qwen3", *ONCE, user=them, **native),
             wanted(others, "doctor", "--profile", "qwen3", **native),
             wanted(others, "doctor", "--profile", "qwen3", user=them, **native),
+            wanted(full),
         ],
         "BUILD_THREADS=2",
         "GGML_NATIVE=OFF",
@@ -267,6 +289,8 @@ def test_all_stages_with_our_double_in_the_checkouts_place(place: Path) -> None:
     assert allowed["code"] == 0, allowed
     assert (others / "results/asr_results.json").stat().st_uid == OTHER_USER
     assert (unready["code"], ready["code"]) == (1, 0), (unready, ready)
+    assert unserved["code"] == 3, unserved
+    assert "pip install 'orchestrator[serve]'" in unserved["err"]
 
 
 @doable
@@ -277,14 +301,18 @@ def test_all_stages_with_our_double_in_the_checkouts_place(place: Path) -> None:
 @pytest.mark.timeout(BUILD_TIMEOUT_S + 300)
 def test_the_image_as_it_is_by_default_has_the_embedded_engines(place: Path) -> None:
     folder = workspace(place / "embedded", 1000)
-    ready, ran = build(
+    ready, ran, keyless = build(
         place,
         [
             wanted(folder, "doctor", "--profile", "embedded"),
             wanted(folder, "run", "--profile", "embedded", *ONCE),
+            wanted(folder),
         ],
         "BUILD_THREADS=2",
     )
     assert ready["code"] == 0, ready
+    assert keyless["code"] == 2, keyless
+    assert "ORCHESTRATOR_API_KEY" in keyless["err"]
+    assert "--insecure" in keyless["err"]
     assert ran["code"] == 0, ran
     assert json.loads((folder / "results/asr_results.json").read_text())["profile"] == "embedded"
