@@ -39,7 +39,8 @@ def key_of(authorization: str | None, keys: Sequence[Key]) -> Key | None:
     if not keys:
         return None
     scheme, _, token = (authorization or "").partition(" ")
-    given = token.strip().encode("utf-8", "surrogateescape") if scheme.lower() == "bearer" else b""
+    # A header is bytes, which Starlette gives as Latin-1: so they are again what the client has sent.
+    given = token.strip().encode("latin-1", "replace") if scheme.lower() == "bearer" else b""
     found: Key | None = None
     for key in keys:  # all of them, whichever fits: the time tells nothing
         if hmac.compare_digest(key.secret, given):

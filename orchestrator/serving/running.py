@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from orchestrator.pool.pool import Pool
 
 T = TypeVar("T")
+LOOK_S = 0.2
+"""Seconds after which a request that waits to be decoded looks whether it was given up."""
 RANKS = 16
 """Pieces of a recording that are told apart by rank; those after them are all the last."""
 
@@ -93,7 +95,9 @@ class Running:
             self._work.cancel()
 
     def _open(self) -> Work:
-        with self._place.decoding:
+        while not self._place.decoding.acquire(timeout=LOOK_S):
+            self._refuse_cancelled()
+        try:
             self._refuse_cancelled()
             work = self._pipeline.open(
                 self._path,
@@ -102,6 +106,8 @@ class Running:
                 runner=lambda _recording, pool: _Ranked(pool, self._priority),
                 longest_s=self._longest_s,
             )
+        finally:
+            self._place.decoding.release()
         self._work = work
         self._refuse_cancelled()
         return work

@@ -61,7 +61,7 @@ class _Uvicorn(uvicorn.Server):
 
 class _Process:
     def __init__(self, config: Path, profile: str, host: str, port: int, *, insecure: bool) -> None:
-        self._service = Service(config, profile)
+        self._service = Service(config, profile, needs_a_key=None if insecure else _needs_a_key(host))
         self._host = host
         self._port = port
         self._insecure = insecure
@@ -73,7 +73,8 @@ class _Process:
     async def run(self) -> bool:
         service = self._service
         configuration = await asyncio.to_thread(service.read)
-        open_to_all = _check_address(self._host, bool(configuration.settings.keys), insecure=self._insecure)
+        if self._insecure and not configuration.settings.keys and not is_loopback(self._host):
+            tell("insecure", "no key is asked for, and other machines can ask", level=logging.WARNING)
         listening = _listen(self._host, self._port)
         try:
             _raise_descriptor_limit()
@@ -86,15 +87,15 @@ class _Process:
             raise
         with _looked_into(service):
             try:
-                await self._serve(listening, open_to_all=open_to_all)
+                await self._serve(listening)
             finally:
                 await self._close()
         return not self._killed
 
-    async def _serve(self, listening: socket.socket, *, open_to_all: bool) -> None:
+    async def _serve(self, listening: socket.socket) -> None:
         server = _Uvicorn(
             uvicorn.Config(
-                application(self._service, own_host=self._host, open_to_all=open_to_all),
+                application(self._service, own_host=self._host, open_to_all=self._insecure),
                 http=BoundedConnection,
                 ws="none",
                 loop="asyncio",
@@ -172,14 +173,21 @@ class _Process:
 
     async def _reload(self) -> None:
         self._notifier.reloading()
-        await self._service.reload()
+        # Shielded: one that has begun another pool is not left in the middle when the server ends.
+        await asyncio.shield(self._service.reload())
         self._notifier.ready()
 
     async def _say_ready(self) -> None:
-        while not await self._service.is_ready():
+        while not await self._is_ready():
             await asyncio.sleep(0.1)
         self._notifier.ready()
         tell("ready", "ready")
+
+    async def _is_ready(self) -> bool:
+        try:
+            return await self._service.is_ready()
+        except TimeoutError:  # a busy machine: asked again
+            return False
 
     async def _watchdog(self) -> None:
         """Say that all is well for as long as this loop turns and the pool answers."""
@@ -196,20 +204,11 @@ class _Process:
         task.add_done_callback(self._tasks.discard)
 
 
-def _check_address(host: str, has_keys: bool, *, insecure: bool) -> bool:
-    """Return whether anybody may ask.
-
-    Raises:
-        OrchestratorError: The address is open to others, and there is no key.
-    """
-    if has_keys:
-        return True
+def _needs_a_key(host: str) -> str | None:
+    """Return what to say of a configuration without a key, None where none is needed."""
     if is_loopback(host):
-        return insecure
-    if insecure:
-        tell("insecure", "no key is asked for, and other machines can ask", level=logging.WARNING)
-        return True
-    raise OrchestratorError(
+        return None
+    return (
         f"--host {host} lets other machines ask, and there is no key: set {KEY_VARIABLE} to a secret that requests "
         "must carry, or give --insecure if everybody may"
     )

@@ -44,12 +44,21 @@ class Service:
         config: An experiments.toml.
         profile: Its profile, or ``auto``.
         environ: Where keys are; default: this process's.
+        needs_a_key: Why a configuration without a key is none, as a sentence; None: it is one.
     """
 
-    def __init__(self, config: Path, profile: str, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        config: Path,
+        profile: str,
+        environ: Mapping[str, str] | None = None,
+        *,
+        needs_a_key: str | None = None,
+    ) -> None:
         self._config = config
         self._profile = profile
         self._environ: Mapping[str, str] = os.environ if environ is None else environ
+        self._needs_a_key = needs_a_key
         self._loaded: Loaded | None = None
         self._retiring: set[asyncio.Task[None]] = set()
         self._old: set[Loaded] = set()
@@ -71,8 +80,12 @@ class Service:
 
         Raises:
             ConfigError: It cannot be used.
+            OrchestratorError: It has no key, and the server's address is open to others.
         """
-        return read_configuration(self._config, self._profile, self._environ)
+        found = read_configuration(self._config, self._profile, self._environ)
+        if self._needs_a_key is not None and not found.settings.keys:
+            raise OrchestratorError(self._needs_a_key)
+        return found
 
     def open(self, configuration: Configuration) -> None:
         """Start the pool. Blocks.
@@ -195,7 +208,7 @@ class Service:
                     self.loaded.configuration = new
                 else:
                     await self._swap(new)
-            except (OrchestratorError, ValueError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it was: requests go on as before
                 tell("reload", f"the configuration stays as it was: {error}", level=logging.ERROR)
                 return
             tell("reload", "the configuration was read again", pool="kept" if kept else "replaced")
@@ -275,6 +288,8 @@ class Service:
         """End all pools and remove what is left of recordings."""
         for task in tuple(self._retiring):
             task.cancel()
+        async with self._reloading:  # a pool that is just being started is ended, too
+            pass
         for loaded in (*self._old, self.loaded):
             await asyncio.to_thread(loaded.close, drop=loaded.under_way > 0)
         if self._folder is not None:

@@ -103,12 +103,12 @@ def read_settings(config: Path, models: Sequence[Model], environ: Mapping[str, s
 def _keys(said: ServeConfig, environ: Mapping[str, str]) -> tuple[tuple[Key, ...], list[ConfigProblem]]:
     found: list[Key] = []
     problems: list[ConfigProblem] = []
-    if environ.get(KEY_VARIABLE):
-        found.append(Key("default", os.fsencode(environ[KEY_VARIABLE])))
+    if usual := _secret(environ, KEY_VARIABLE):
+        found.append(Key("default", usual))
     for name, key in said.keys.items():
-        secret = environ.get(key.variable)
+        secret = _secret(environ, key.variable)
         if secret:
-            found.append(Key(name, os.fsencode(secret), key.priority))
+            found.append(Key(name, secret, key.priority))
         else:
             problems.append(
                 ConfigProblem(
@@ -118,6 +118,11 @@ def _keys(said: ServeConfig, environ: Mapping[str, str]) -> tuple[tuple[Key, ...
                 )
             )
     return tuple(found), problems
+
+
+def _secret(environ: Mapping[str, str], variable: str) -> bytes:
+    """Return a key without the line end that files of secrets have: no header can carry it."""
+    return os.fsencode(environ.get(variable, "").strip())
 
 
 def _unknown_names(said: ServeConfig, names: Sequence[str]) -> list[ConfigProblem]:

@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import Message
+from io import RawIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -24,6 +24,7 @@ from orchestrator.serving.settings import FIELD_BYTES
 
 FILE_FIELD = "file"
 MOST_PARTS = 64
+MOST_HEADER_BYTES = 8192
 WRITTEN_AT_ONCE = 1 << 18
 """Bytes of a recording that wait in memory, at most, before they are written."""
 _AROUND_BYTES = 1 << 16
@@ -135,7 +136,7 @@ class _Parts:
         self._header = bytearray()
         self._value = bytearray()
         self._disposition = ""
-        self._file: BinaryIO | None = None
+        self._file: RawIOBase | None = None
         self._to_file = False
         self._pending: list[bytes] = []
         self.waiting = 0
@@ -168,7 +169,7 @@ class _Parts:
         """Write what waits, in a thread: a disk may be slow."""
         if self._file is not None and self._pending:
             data, self._pending, self.waiting = b"".join(self._pending), [], 0
-            await asyncio.to_thread(self._file.write, data)
+            await asyncio.to_thread(write_all, self._file, data)
 
     def close(self) -> None:
         """Close the file; it goes with its folder."""
@@ -199,9 +200,18 @@ class _Parts:
 
     def _header_name(self, data: bytes, start: int, end: int) -> None:
         self._header += data[start:end]
+        self._check_header()
 
     def _header_value(self, data: bytes, start: int, end: int) -> None:
         self._value += data[start:end]
+        self._check_header()
+
+    def _check_header(self) -> None:
+        """Bound what is kept of a part's header: a body in chunks may go on for ever."""
+        if len(self._header) + len(self._value) > MOST_HEADER_BYTES:
+            raise ApiError(
+                400, f"a part has a header of more than {MOST_HEADER_BYTES:,} bytes", code="invalid_form"
+            )
 
     def _header_ends(self) -> None:
         if bytes(self._header).strip().lower() == b"content-disposition":
@@ -245,6 +255,13 @@ class _Parts:
 
     def _end(self) -> None:
         self._ended = True
+
+
+def write_all(file: RawIOBase, data: bytes) -> None:
+    """Write all of ``data``: on a disk that is nearly full one call may take a part, without an error."""
+    left = memoryview(data)
+    while left:
+        left = left[file.write(left) or 0 :]
 
 
 def _bad_form() -> ApiError:

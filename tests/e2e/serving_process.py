@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,20 @@ def models(**more: Any) -> dict[str, Any]:
         "endless": synthetic(text=HEARD, job_ms=FOR_EVER_MS),
         **more,
     }
+
+
+LIFELINE = """
+import ctypes, os, signal, sys
+parent, *command = sys.argv[1:]
+ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG, kept by exec
+if os.getppid() == int(parent):
+    os.execv(command[0], command)
+"""
+
+
+def ends_with_us(command: list[str]) -> list[str]:
+    """Return the command of a process that the kernel kills when the thread that starts it is gone, however it went."""
+    return [sys.executable, "-I", "-S", "-c", LIFELINE, str(os.getpid()), *command]
 
 
 class Server:
@@ -117,7 +132,18 @@ def start(lab: Lab, *flags: str, env: dict[str, str] | None = None, **serve: Any
     before = {name: os.environ.get(name) for name in env or {}}
     os.environ.update(env or {})
     try:
-        return lab.start("serve", "--port", "0", "--log-format", "json", *flags)
+        with (
+            open(lab.folder / "out.txt", "wb") as out,
+            open(lab.folder / "err.txt", "wb") as err,
+        ):
+            return subprocess.Popen(
+                ends_with_us(lab.command("serve", "--port", "0", "--log-format", "json", *flags)),
+                cwd=lab.folder,
+                env=lab.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+            )
     finally:
         for name, value in before.items():
             if value is None:

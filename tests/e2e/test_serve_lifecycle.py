@@ -13,9 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
-from lab import PATIENCE_S, Lab, synthetic
-from serving_process import HEARD, Server, models, serving, start
+from lab import PATIENCE_S, Lab, synthetic, wait_until
+from serving_process import HEARD, Server, ends_with_us, models, serving, start
 from test_serve_load import left_open
 
 from short_paths import new_short_folder
@@ -109,17 +110,21 @@ def test_without_the_extra_the_command_names_it(lab: Lab, missing: str) -> None:
 
 
 def test_what_is_under_way_finishes_and_nothing_new_is_taken(lab: Lab) -> None:
+    """Another request is there until everything was looked at, so that however slow the machine the server is, too."""
     slow = synthetic(text=HEARD, job_ms=1500)
-    with serving(lab, models=models(slow=slow)) as server, ThreadPoolExecutor(1) as threads:
-        under_way = threads.submit(server.transcribe, model="slow")
-        server.until(lambda seen: seen["running"] == 1, "it works")
-        server.signal(signal.SIGTERM)
-        server.wait_for("stopping")
-        assert httpx.get(f"{server.url}/health/ready", timeout=PATIENCE_S).status_code == 503
-        assert httpx.get(f"{server.url}/health/live", timeout=PATIENCE_S).status_code == 200
-        refused = server.transcribe()
-        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "server_stopping")
-        assert under_way.result().json()["text"] == HEARD
+    more = {"workers": 2, "grace_s": PATIENCE_S}
+    with serving(lab, models=models(slow=slow), table=more) as server, ThreadPoolExecutor(1) as threads:
+        with left_open(server):
+            server.until(lambda seen: seen["running"] == 1, "one works")
+            under_way = threads.submit(server.transcribe, model="slow")
+            server.until(lambda seen: seen["running"] == 2 or under_way.done(), "both work")
+            server.signal(signal.SIGTERM)
+            server.wait_for("stopping")
+            assert httpx.get(f"{server.url}/health/ready", timeout=PATIENCE_S).status_code == 503
+            assert httpx.get(f"{server.url}/health/live", timeout=PATIENCE_S).status_code == 200
+            refused = server.transcribe()
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "server_stopping")
+            assert under_way.result().json()["text"] == HEARD
         assert server.process.wait(PATIENCE_S) == 0
         assert server.wait_for("stopped")
 
@@ -148,17 +153,16 @@ def test_after_the_time_of_grace_requests_are_given_up(lab: Lab) -> None:
 
 def test_a_log_that_nobody_reads_ends_no_request(lab: Lab) -> None:
     lab.write(models=models(), serve={"workers": 1})
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     read, write = os.pipe()
-    command = lab.command("serve", "--port", str(port), "--log-format", "json")
+    command = ends_with_us(lab.command("serve", "--port", "0", "--log-format", "json"))
     process = subprocess.Popen(command, cwd=lab.folder, env=lab.environment(), stderr=write)
     os.close(write)
     try:
         with open(read, "rb") as log:
-            assert json.loads(log.readline())["event"] == "listening"
+            first = json.loads(log.readline())
+        assert first["event"] == "listening"
         with open(lab.folder / "tone.wav", "rb") as recording:
-            address = f"http://127.0.0.1:{port}/v1/audio/transcriptions"
+            address = f"{first['address']}/v1/audio/transcriptions"
             answer = httpx.post(address, files={"file": recording}, timeout=PATIENCE_S)
         assert answer.json()["text"] == HEARD
     finally:
@@ -193,12 +197,12 @@ def test_a_reload_takes_the_new_models_and_loses_no_request(lab: Lab) -> None:
         with ThreadPoolExecutor(3) as threads:
             asking = [threads.submit(ask) for _ in range(3)]
             try:
-                while not heard:
-                    pass
+                wait_until(lambda: heard, what="an answer")
                 rewrite(server, "after")
                 server.wait_for("reload", pool="replaced")
-                while "after" not in {text for _, text in heard}:
-                    pass
+                wait_until(
+                    lambda: "after" in {text for _, text in list(heard)}, what="an answer of the new one"
+                )
             finally:
                 enough.set()
             for each in asking:
@@ -227,6 +231,32 @@ def test_a_file_that_cannot_be_used_changes_nothing(lab: Lab) -> None:
         assert server.transcribe().json()["text"] == HEARD
 
 
+def test_a_file_without_its_keys_changes_nothing_where_others_can_ask(lab: Lab) -> None:
+    """A Host header can say anything: an address that is open to others stays shut without a key."""
+    keys = {"one": {"variable": "KEY_OF_ONE"}}
+    flags = ("--host", "0.0.0.0")
+    with serving(lab, *flags, models=models(), keys=keys, env={"KEY_OF_ONE": "one\n"}) as server:
+        rewrite(server, "other")
+        told = server.wait_for("reload", level="error")
+        assert "there is no key" in told["message"]
+        address = f"http://127.0.0.1:{server.port}/v1/models"
+        for more, status in (({}, 401), ({"host": "localhost"}, 401), ({"authorization": "Bearer one"}, 200)):
+            answer = httpx.get(address, headers=more, timeout=PATIENCE_S)
+            assert answer.status_code == status, "its line end is none of the key's"
+
+
+def test_without_keys_a_server_on_loopback_refuses_strangers_again(lab: Lab) -> None:
+    keys = {"one": {"variable": "KEY_OF_ONE"}}
+    with serving(lab, models=models(), keys=keys, env={"KEY_OF_ONE": "one"}) as server:
+        address = f"{server.url}/v1/models"
+        key = {"authorization": "Bearer one", "host": "any.example"}
+        assert httpx.get(address, headers=key, timeout=PATIENCE_S).status_code == 200
+        rewrite(server, HEARD)
+        server.wait_for("reload", level="info")
+        assert httpx.get(address, headers=key, timeout=PATIENCE_S).status_code == 421
+        assert httpx.get(address, timeout=PATIENCE_S).status_code == 200
+
+
 # ------------------------------------------------------------------ systemd
 
 
@@ -234,7 +264,7 @@ def test_systemd_hears_of_everything(lab: Lab) -> None:
     with new_short_folder() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
         heard.bind(str(folder / "notify"))
         heard.settimeout(PATIENCE_S)
-        environment = {"NOTIFY_SOCKET": str(folder / "notify"), "WATCHDOG_USEC": "300000"}
+        environment = {"NOTIFY_SOCKET": str(folder / "notify"), "WATCHDOG_USEC": "3000000"}
 
         def until(message: str) -> None:
             while message not in heard.recv(4096).decode():
@@ -254,12 +284,15 @@ def test_a_log_for_people_is_one_line_a_request(lab: Lab) -> None:
     lab.write(models=models(), serve={"workers": 1})
     with open(lab.folder / "text.txt", "wb") as log:
         process = subprocess.Popen(
-            lab.command("serve", "--port", "0"), cwd=lab.folder, env=lab.environment(), stderr=log
+            ends_with_us(lab.command("serve", "--port", "0")),
+            cwd=lab.folder,
+            env=lab.environment(),
+            stderr=log,
         )
     try:
         file = Path(lab.folder / "text.txt")
-        while "info ready" not in file.read_text():
-            assert process.poll() is None, file.read_text()
+        wait_until(lambda: "info ready" in file.read_text() or process.poll() is not None, what="it is ready")
+        assert process.poll() is None, file.read_text()
         address = file.read_text().split("address=")[1].split()[0]
         httpx.get(f"{address}/v1/mo%0adels%1b", timeout=PATIENCE_S)
     finally:
@@ -277,3 +310,27 @@ def test_it_begins_only_once_its_file_is_read(lab: Lab) -> None:
     process = start(lab)
     assert process.wait(PATIENCE_S) == 2
     assert "there is no profile" in (lab.folder / "err.txt").read_text()
+
+
+def test_a_server_ends_with_the_test_that_started_it() -> None:
+    """What every test here relies on: of a killed run nothing stays."""
+    program = (
+        "import subprocess, sys; from serving_process import ends_with_us; "
+        "sleeper = [sys.executable, '-c', 'import time; print(1, flush=True); time.sleep(3600)']; "
+        "child = subprocess.Popen(ends_with_us(sleeper), stdout=subprocess.PIPE); child.stdout.readline(); "
+        "print(child.pid, flush=True); child.wait()"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+
+    def gone() -> bool:
+        try:
+            return child.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
+    wait_until(gone, what="it is gone")

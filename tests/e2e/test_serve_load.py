@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from typing import Any
 
 import httpx
-from lab import PATIENCE_S, Lab, synthetic
+from lab import PATIENCE_S, Lab, synthetic, wait_until
 from serving_process import HEARD, Server, models, serving
 
 SLOW_CLIENTS = 200
@@ -47,12 +46,14 @@ def status_of(connection: socket.socket) -> int:
 
 
 @contextmanager
-def left_open(server: Server, model: str = "endless", **fields: str) -> Iterator[socket.socket]:
+def left_open(
+    server: Server, model: str = "endless", headers: tuple[str, ...] = (), **fields: str
+) -> Iterator[socket.socket]:
     """Send a whole request and do not wait for its answer."""
     recording = (server.lab.folder / "tone.wav").read_bytes()
     body = form(("model", model), *fields.items(), recording=recording)
     with closing(connected(server)) as connection:
-        connection.sendall(head(len(body)) + body)
+        connection.sendall(head(len(body), *headers) + body)
         yield connection
 
 
@@ -94,15 +95,16 @@ def test_a_client_that_leaves_a_stream_cancels_its_job(lab: Lab) -> None:
 
 
 def test_a_request_has_so_much_time_and_no_more(lab: Lab) -> None:
-    with serving(lab, models=models(), timeout_s=0.5) as server:
+    with serving(lab, models=models(), timeout_s=1.0) as server:
         answer = server.transcribe(model="endless")
         assert (answer.status_code, answer.json()["error"]["code"]) == (504, "timeout")
         assert answer.headers["x-should-retry"] == "false"
         server.until(cancelled, "its job is cancelled")
-        streamed = server.transcribe(model="endless", stream="true")
+        while (streamed := server.transcribe(model="endless", stream="true")).status_code == 504:
+            pass  # on a busy machine its time can be over before the answer begins: asked again
         assert streamed.status_code == 200, "its time ran out after the answer had begun"
         assert "event: error" in streamed.text
-        assert "within 0.5 s" in streamed.text
+        assert "within 1 s" in streamed.text
 
 
 def test_what_is_too_large_is_refused_by_its_word_before_it_is_sent(lab: Lab) -> None:
@@ -174,13 +176,13 @@ def test_a_recording_that_kills_each_worker_is_told_without_a_process_or_a_path(
 
 
 def test_first_pieces_go_before_later_ones_and_keys_before_all(lab: Lab) -> None:
-    """Three requests wait behind one; the key of the last has priority."""
+    """Three requests wait behind one that ends when all of them do; the key of the last has priority."""
     environment = {"ORCHESTRATOR_API_KEY": "usual", "KEY_OF_BATCH": "batch", "KEY_OF_LIVE": "live"}
     keys = {
         "batch": {"variable": "KEY_OF_BATCH", "priority": -5},
         "live": {"variable": "KEY_OF_LIVE", "priority": 5},
     }
-    slow = synthetic(text=HEARD, job_ms=300)
+    slow = synthetic(text=HEARD, job_ms=500)  # so that their lines in the log come one after the other
     with serving(lab, models=models(**{"asr-small": slow}), keys=keys, env=environment) as server:
 
         def ask(key: str) -> int:
@@ -200,16 +202,15 @@ def test_first_pieces_go_before_later_ones_and_keys_before_all(lab: Lab) -> None
             return found
 
         with ThreadPoolExecutor(8) as threads:
-            asked = [threads.submit(ask, "usual")]
-            while view()["running"] < 1:
-                pass
-            for number, key in enumerate(["batch", "usual", "live"], 1):
-                asked.append(threads.submit(ask, key))
-                while (seen := view())["queue_length"] < number and seen["running"]:
-                    pass
-            assert [each.result() for each in asked] == [200] * 4
-        done = [line["key"] for line in server.log() if line["event"] == "request"]
-        assert done == ["default", "live", "default", "batch"]
+            asked = []
+            with left_open(server, headers=("authorization: Bearer usual",)):
+                wait_until(lambda: view()["running"] == 1, what="one works")
+                for number, key in enumerate(["batch", "usual", "live"], 1):
+                    asked.append(threads.submit(ask, key))
+                    wait_until(lambda: view()["queue_length"] == number, what="one more waits")  # noqa: B023
+            assert [each.result() for each in asked] == [200] * 3
+        done = [line["key"] for line in server.log() if line["event"] == "request" and line["status"] == 200]
+        assert done == ["live", "default", "batch"]
 
 
 def test_models_are_loaded_when_asked_for_and_unloaded_when_idle(lab: Lab) -> None:
@@ -235,4 +236,3 @@ def test_models_that_do_not_fit_together_take_turns(lab: Lab) -> None:
             assert (answer.status_code, answer.json().get("text")) == (200, name)
         seen = server.pool()
         assert seen["evictions"] + seen["exits"].get("evicted", 0) > 0
-        assert threading.active_count() >= 1

@@ -31,7 +31,7 @@ def test_addresses_of_this_machine(host: str, inside: bool) -> None:
 def test_a_key_opens_and_nothing_else_does() -> None:
     assert key_of(None, ()) is None
     assert key_of("Bearer first", KEYS) is KEYS[0]
-    assert key_of("bearer  zweiter ü", KEYS) is KEYS[1]
+    assert key_of(f"bearer  {'zweiter ü'.encode().decode('latin-1')}", KEYS) is KEYS[1], "as a header comes"
     for wrong in (
         None,
         "",
@@ -46,6 +46,15 @@ def test_a_key_opens_and_nothing_else_does() -> None:
         with pytest.raises(ApiError) as told:
             key_of(wrong, KEYS)
         assert told.value.status == 401
+
+
+@pytest.mark.parametrize("said", ["usual\n", "  usual\r\n", "usual"])
+def test_a_key_from_a_file_has_no_line_end(tmp_path: Path, said: str) -> None:
+    file = tmp_path / "experiments.toml"
+    file.write_text("schema = 1\n[profiles.p.models.hear]\nengine = 'synthetic'\n")
+    (key,) = read_settings(file, MODELS, {"ORCHESTRATOR_API_KEY": said}).keys
+    assert key_of("Bearer usual", [key]) is key
+    assert read_settings(file, MODELS, {"ORCHESTRATOR_API_KEY": " \n"}).keys == (), "blank is none"
 
 
 def test_a_secret_is_in_no_repr() -> None:

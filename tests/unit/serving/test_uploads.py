@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import tempfile
 from collections.abc import AsyncIterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,7 +19,7 @@ pytest.importorskip("starlette", reason="needs the extra 'serve'")
 from starlette.datastructures import Headers
 
 from orchestrator.serving.api_errors import ApiError
-from orchestrator.serving.uploads import Form, check_announced, receive_form
+from orchestrator.serving.uploads import Form, check_announced, receive_form, write_all
 
 TYPE = {"content-type": "multipart/form-data; boundary=b"}
 RECORDING = bytes(range(256)) * 5 + b"\r\n--c is no boundary\r\n-" * 3
@@ -78,6 +80,38 @@ def test_not_a_byte_beyond_the_bound_is_written(tmp_path: Path, most: int) -> No
         received(BODY, list(range(0, len(BODY), 7)), tmp_path, most_bytes=most)
     assert told.value.status == 413
     assert (tmp_path / "recording").stat().st_size <= most
+
+
+@pytest.mark.parametrize("kind", ["name", "value"])
+def test_a_header_that_never_ends_is_refused(tmp_path: Path, kind: str) -> None:
+    """In a body in chunks nothing else bounds it."""
+    begun = b"--b\r\n" + (b"x-" if kind == "name" else b"x: ")
+    seen = 0
+
+    async def stream() -> AsyncIterator[bytes]:
+        nonlocal seen
+        yield begun
+        while True:
+            seen += 1000
+            yield b"a" * 1000
+
+    with pytest.raises(ApiError) as told:
+        asyncio.run(receive_form(Headers(TYPE), stream(), tmp_path, most_bytes=1000, timeout_s=600))
+    assert told.value.status == 400
+    assert seen < 20_000
+
+
+def test_what_a_disk_takes_in_parts_is_written_whole() -> None:
+    class Slow(io.RawIOBase):
+        taken = b""
+
+        def write(self, data: Any) -> int:
+            self.taken += bytes(data[:7])
+            return min(7, len(data))
+
+    disk = Slow()
+    write_all(disk, RECORDING)
+    assert disk.taken == RECORDING
 
 
 def test_a_recording_as_large_as_the_bound_is_taken(tmp_path: Path) -> None:
