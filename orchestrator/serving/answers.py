@@ -6,6 +6,7 @@ What our engines do not tell (log probabilities, tokens) is null or empty, never
 from __future__ import annotations
 
 import json
+import zlib
 from typing import Any
 
 from starlette.responses import Response
@@ -86,9 +87,15 @@ def _segment(number: int, segment: Segment) -> dict[str, Any]:
         "tokens": [],
         "temperature": 0.0,
         "avg_logprob": None,
-        "compression_ratio": None,
+        "compression_ratio": _compression_ratio(segment.text),
         "no_speech_prob": None,
     }
+
+
+def _compression_ratio(text: str) -> float:
+    """Return how well a text can be compressed, as Whisper counts: high where a model repeats itself."""
+    data = text.encode(errors="replace")
+    return round(len(data) / len(zlib.compress(data)), 4)
 
 
 def _word(word: Word) -> dict[str, Any]:

@@ -5,6 +5,7 @@ What a person needs to mend a server stands in its log, under the same request i
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -25,6 +26,7 @@ from orchestrator.errors import (
 )
 
 RETRY_AFTER_S = 5
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE})
 NO_RETRY = {"x-should-retry": "false"}
 """OpenAI's clients repeat what failed on the server's side; what would fail again, or take as long, they should not."""
 
@@ -72,6 +74,13 @@ def busy(message: str, code: str = "rate_limit_exceeded", status: int = 429) -> 
 def too_large(message: str) -> ApiError:
     """Return the answer to a recording that is larger or longer than the server takes."""
     return ApiError(413, message, code="request_too_large", param="file")
+
+
+def no_room_of(error: OSError) -> ApiError | None:
+    """Return the answer where a recording found no place: the disk is full, or all descriptors are taken."""
+    if error.errno not in _NO_ROOM:
+        return None
+    return busy("the server has no room for the recording now", "no_room", 503)
 
 
 def stopping() -> ApiError:

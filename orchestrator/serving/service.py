@@ -23,7 +23,7 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.inspection import Snapshot, view_of
 from orchestrator.pool.stats import PoolStats
 from orchestrator.pool.submission.checked_options import default_cache_dir
-from orchestrator.serving.api_errors import busy, stopping
+from orchestrator.serving.api_errors import busy, no_room_of, stopping
 from orchestrator.serving.configuration import Configuration, Loaded, read_configuration, start
 from orchestrator.serving.logs import tell
 from orchestrator.serving.settings import Key
@@ -160,7 +160,12 @@ class Service:
         assert self._folder is not None
         self._folders += 1
         path = self._folder.path / f"{self._folders}"
-        path.mkdir(mode=0o700)
+        try:
+            path.mkdir(mode=0o700)
+        except OSError as error:
+            if (known := no_room_of(error)) is None:
+                raise
+            raise known from error
         try:
             yield path
         finally:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from starlette.requests import ClientDisconnect, Request
@@ -32,6 +32,8 @@ from orchestrator.serving.running import Running
 from orchestrator.serving.service import Service
 from orchestrator.serving.uploads import Form, check_announced, receive_form
 
+LAST_WORD_S = 5.0
+"""Seconds for the news that a stream has failed; then its connection is closed."""
 IGNORED = "x-orchestrator-ignored"
 """The header that names what of a request had no effect."""
 
@@ -117,9 +119,10 @@ class Transcriptions(_Endpoint):
             raise
         except Exception as error:
             if events.started:
-                await events.failed(
-                    api_error_of(error) or ApiError(500, "the server failed", code="internal")
-                )
+                told = api_error_of(error) or ApiError(500, "the server failed", code="internal")
+                with suppress(TimeoutError):  # it may be one that takes nothing any more
+                    async with asyncio.timeout(LAST_WORD_S):
+                        await events.failed(told)
             raise
         if response is not None:
             await response(scope, receive, send)

@@ -7,7 +7,6 @@ has a name of ours: what the client calls it is looked at by nobody.
 from __future__ import annotations
 
 import asyncio
-import errno
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.datastructures import Headers
 
-from orchestrator.serving.api_errors import ApiError, busy, too_large
+from orchestrator.serving.api_errors import ApiError, no_room_of, too_large
 from orchestrator.serving.settings import FIELD_BYTES
 
 FILE_FIELD = "file"
@@ -29,7 +28,6 @@ WRITTEN_AT_ONCE = 1 << 18
 """Bytes of a recording that wait in memory, at most, before they are written."""
 _AROUND_BYTES = 1 << 16
 """Boundaries and headers of parts."""
-_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 @dataclass
@@ -99,9 +97,9 @@ async def receive_form(
         message = f"the upload was not complete within {timeout_s:g} s"
         raise ApiError(408, message, code="upload_timeout", headers={"Connection": "close"}) from None
     except OSError as error:
-        if error.errno in _FULL:
-            raise busy("the server has no room for the recording now", "no_room", 503) from error
-        raise
+        if (known := no_room_of(error)) is None:
+            raise
+        raise known from error
     finally:
         parts.close()
     return parts.form()

@@ -70,6 +70,7 @@ def test_words_and_segments_have_times(client: openai.OpenAI, tone: Path) -> Non
     assert all(0 <= word.start <= word.end <= 0.5 for word in found.words)
     assert found.segments is not None
     assert [(part.id, part.text) for part in found.segments] == [(0, HEARD)]
+    assert 0 < found.segments[0].compression_ratio < 1, "a short text grows"
     assert found.segments[0].avg_logprob is None, "what the engine does not tell is not made up"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import tempfile
 from collections.abc import AsyncIterator
@@ -112,6 +113,20 @@ def test_what_a_disk_takes_in_parts_is_written_whole() -> None:
     disk = Slow()
     write_all(disk, RECORDING)
     assert disk.taken == RECORDING
+
+
+@pytest.mark.parametrize("reason", [errno.ENOSPC, errno.EMFILE])
+def test_without_room_it_is_503_and_may_be_sent_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: int
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(reason, "none left")
+
+    monkeypatch.setattr("orchestrator.serving.uploads.write_all", refuse)
+    with pytest.raises(ApiError) as told:
+        received(BODY, [], tmp_path)
+    assert (told.value.status, told.value.code) == (503, "no_room")
+    assert "retry-after" in {name.lower() for name in told.value.headers}
 
 
 def test_a_recording_as_large_as_the_bound_is_taken(tmp_path: Path) -> None:
