@@ -4,6 +4,7 @@
 
     event: transcript.text.delta        {"type": …, "delta": " more text"}
     event: transcript.text.done         {"type": …, "text": "the whole", "usage": {…}}
+    [DONE]                              what OpenAI's streams end with; no JSON, and no name
     event: error                        {"error": {…}}: the request failed after its answer had begun
 
 What was sent cannot be taken back. So text goes out as an engine gives it only while nothing is done to it later:
@@ -84,6 +85,7 @@ class EventSender:
         """Send the whole, and end the response."""
         whole = {"type": "transcript.text.done", "text": document.text, "usage": usage(document)}
         await self._event("transcript.text.done", whole)
+        await self._body(b"data: [DONE]\n\n")
         await self.end()
 
     async def heartbeat(self) -> None:

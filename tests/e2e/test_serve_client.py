@@ -162,6 +162,7 @@ def test_curl(server: Server, tone: Path) -> None:
     streamed = subprocess.run([*command, "-N", "-F", "stream=true"], capture_output=True, timeout=PATIENCE_S)
     names = [line for line in streamed.stdout.decode().splitlines() if line.startswith("event: ")]
     assert names == ["event: transcript.text.delta"] * 3 + ["event: transcript.text.done"]
+    assert streamed.stdout.endswith(b"\n\ndata: [DONE]\n\n"), "clients without a library wait for it"
 
 
 # ------------------------------------------------------------------ ours
