@@ -155,3 +155,9 @@ def test_names_of_files_are_possible_everywhere() -> None:
     if listed.returncode:
         pytest.skip("no git checkout: the files that belong to the project are not known")
     assert [name for name in listed.stdout.split("\0") if set(name) & set('<>:"|?*\\')] == []
+
+
+def test_no_two_test_files_have_one_name() -> None:
+    """Pytest imports them by their names alone, since the folders of tests are no packages."""
+    names = [path.name for path in (TOP / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
