@@ -212,10 +212,7 @@ def pool_of(service: Loaded) -> dict[str, Any]:
 def facts_of(service: Loaded) -> dict[str, Any]:
     """Return what was seen of ours: of its pool too."""
     seen = pool_of(service)
-    budget_mb = round(seen["budget_bytes"] / MB)
-    found = service.document()
-    within = found["pool_most_mb"] is not None and found["pool_most_mb"] <= budget_mb
-    return found | {"exits": seen["exits"], "budget_mb": budget_mb, "within_budget": within}
+    return service.document() | {"exits": seen["exits"], "budget_mb": round(seen["budget_bytes"] / MB)}
 
 
 async def killed(service: Loaded, options: argparse.Namespace) -> int:
@@ -338,6 +335,18 @@ def draw(document: dict[str, Any], path: Path) -> None:
     path.write_text(vl_convert.vegalite_to_svg(json.dumps(spec)) + "\n", "utf-8")
 
 
+def told(document: dict[str, Any]) -> str:
+    """Return what the README says of a record."""
+    ours, theirs, kills = (document[name] for name in ("ours", "usual", "ours_killed"))
+    return (
+        f"{ours['requests']:,} requests to each, Moonshine on {document['host']['cpus']} cores: "
+        f"{document['rate_ratio']:.2f} times the requests a second of a model in the server's process, which grew to "
+        f"{theirs['most_mb']:,.0f} MB; our workers took {ours['pool_most_mb']:,.0f} of {ours['budget_mb']:,} MB at "
+        f"most. {ours['failed']} failed, and {kills['failed']} of {kills['requests']:,} while {kills['kills']} "
+        "workers were killed."
+    )
+
+
 def main() -> None:
     """Measure, and write what was seen."""
     parser = argparse.ArgumentParser(description=str(__doc__).split("\n")[0])
@@ -354,7 +363,9 @@ def main() -> None:
     parser.add_argument("--redraw", action="store_true", help="measure nothing, draw the record again")
     options = parser.parse_args()
     if options.redraw:
-        draw(json.loads((RESULTS / f"{options.record}.json").read_text("utf-8")), options.chart)
+        document = json.loads((RESULTS / f"{options.record}.json").read_text("utf-8"))
+        draw(document, options.chart)
+        print(told(document))
         return
     document = measured(options)
     columns = [
@@ -378,6 +389,7 @@ def main() -> None:
     )
     print(f"killed once, the usual one failed {down['failed']} of {down['requests']}")
     path = record(options.record, document)
+    print(f"\nfor the README: {told(document)}")
     if options.chart:
         draw(document, options.chart)
         print(f"drawn from {path}: {options.chart}")
