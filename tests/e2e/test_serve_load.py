@@ -209,6 +209,7 @@ def test_first_pieces_go_before_later_ones_and_keys_before_all(lab: Lab) -> None
                     asked.append(threads.submit(ask, key))
                     wait_until(lambda: view()["queue_length"] == number, what="one more waits")  # noqa: B023
             assert [each.result() for each in asked] == [200] * 3
+        server.wait_for("request", key="batch", status=200)  # its line comes after its answer
         done = [line["key"] for line in server.log() if line["event"] == "request" and line["status"] == 200]
         assert done == ["live", "default", "batch"]
 
