@@ -109,8 +109,14 @@ def _nothing() -> None:
 
 
 def _fork_asking() -> int:
-    """As :func:`.fork_server.fork`, where a process asks for its group. Returns when it has that, or is gone."""
-    ended, open_until_then = os.pipe()
+    """As :func:`.fork_server.fork`, where a process asks for its group. Returns when it has that, or is gone.
+
+    Or when the system has no descriptor or process left: a refusal is an answer.
+    """
+    try:
+        ended, open_until_then = os.pipe()
+    except OSError as error:
+        return -(error.errno or 1)
     try:
         number = os.fork()
     except OSError as error:
