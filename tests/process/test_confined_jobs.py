@@ -133,4 +133,5 @@ def test_many_confined_jobs_leave_no_thread_no_descriptor_and_no_memory(tmp_path
 @glibc
 def test_the_look_would_see_a_kilobyte_a_job(tmp_path: Path) -> None:
     live, _ = _live_after(40, tmp_path, leak_kib_per_job=1)
-    assert live[-1] - live[0] >= 19 * 1024
+    # Of 19 jobs, less what a cache of CPython has given back meanwhile: ten times the bound of the test above.
+    assert live[-1] - live[0] > 19 * 1000

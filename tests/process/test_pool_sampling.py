@@ -44,6 +44,7 @@ def sampling_processes() -> list[psutil.Process]:
 def serving(pool: Pool) -> psutil.Process:
     """Return the pool's sampling process once it is there."""
     wait_until(lambda: pool.stats().sampled_by == "process")
+    wait_until(sampling_processes)  # the line of its command is read as empty for a moment
     (process,) = sampling_processes()
     return process
 

@@ -19,7 +19,7 @@ from orchestrator.pool.runtime.process_link import ProcessLink
 from orchestrator.pool.runtime.selector import Selector
 from orchestrator.pool.runtime.start_method import StartMethod
 from orchestrator.pool.runtime.template_link import ProcessTemplateLink
-from orchestrator.pool.runtime.tickets import tickets, with_ticket
+from orchestrator.pool.runtime.tickets import Tickets, with_ticket
 from orchestrator.pool.runtime.worker_groups import WorkerGroups
 from orchestrator.process.sandbox import removal
 from orchestrator.process.spawn import refusal
@@ -57,7 +57,7 @@ class PoolEffects:
         self._sampling = sampling
         self._start_method = StartMethod(python)
         self._python = python
-        self._tickets = tickets()
+        self._tickets = Tickets()
         self._random = random.Random()  # noqa: S311 - jitter, no secret
         self.blind = False
         """Whether deaths must be looked for, where the system has no pidfd."""
@@ -174,11 +174,11 @@ class PoolEffects:
 
     def draw_ticket(self) -> int:
         """Return an id that nobody can guess."""
-        return next(self._tickets)
+        return self._tickets.draw()
 
     def assign(self, job: JobRecord) -> None:
         """Give a job that is about to be sent an id that nobody can guess."""
-        job.ticket = next(self._tickets)
+        job.ticket = self._tickets.draw()
         job.frame = with_ticket(job.frame, job.ticket)
 
     def job_left_queue(self, job: JobRecord) -> None:  # noqa: ARG002 - places are only counted

@@ -7,7 +7,6 @@ another id than the one that is awaited is not taken for an answer, whenever it 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -26,12 +25,24 @@ _START = HEADER_SIZE + msgspec.msgpack.encode(Run(UNASSIGNED, Job(""))).index(
 _END = _START + _TICKET_SIZE
 
 
-def tickets() -> Iterator[int]:
-    """Yield random numbers of 62 bits, in the form that msgpack has nine bytes for."""
-    while True:
-        drawn = os.urandom(_DRAWN_AT_A_TIME * _TICKET_SIZE)
-        for start in range(0, len(drawn), _TICKET_SIZE):
-            yield int.from_bytes(drawn[start : start + _TICKET_SIZE], "big") >> 2 | UNASSIGNED
+class Tickets:
+    """Draws random numbers of 62 bits, in the form that msgpack has nine bytes for.
+
+    Not a generator: Ctrl-C within one would end it, and the pool with it. Here it costs a few numbers at most.
+    """
+
+    def __init__(self) -> None:
+        self._drawn: list[int] = []
+
+    def draw(self) -> int:
+        """Return the next one."""
+        while not self._drawn:
+            drawn = os.urandom(_DRAWN_AT_A_TIME * _TICKET_SIZE)
+            self._drawn = [
+                int.from_bytes(drawn[start : start + _TICKET_SIZE], "big") >> 2 | UNASSIGNED
+                for start in range(0, len(drawn), _TICKET_SIZE)
+            ]
+        return self._drawn.pop()
 
 
 def with_ticket(frame: bytes, ticket: int) -> bytes:
