@@ -59,6 +59,9 @@ class Recovery:
         for worker in touched:
             if worker.state is not WorkerState.GONE:
                 in_pipes.update(worker.prefetched)
+        for worker in [*registry.workers(), *registry.leaving]:
+            if worker not in touched:  # what this decision gave it before, it has
+                in_pipes.update([*([] if worker.job is None else [worker.job]), *worker.prefetched])
         lost = [*in_hand, *(job for _, prefetched, _ in touched.values() for job in prefetched)]
         waiting = [job for job in dict.fromkeys(lost) if job not in in_pipes and not self._is_over(job)]
         for job in waiting:

@@ -284,6 +284,30 @@ def test_other_workers_do_not_notice() -> None:
         table.goes_on()
 
 
+@pytest.mark.parametrize("waiting", [2, 12, 60])
+def test_what_another_worker_was_given_in_the_same_decision_stays_with_it(waiting: int) -> None:
+    """It is in that worker's pipe; in the queue too it would be done twice, and answered out of turn."""
+    struck = 0
+    for line in range(1, MOST_LINES):
+        pool = quick_pool(workers=2)
+        for _ in range(2 + waiting):
+            pool.submit()
+        both = [pool.worker(0), pool.worker(1)]
+        for worker in both:
+            pool.end_job(worker, seconds=0.0)
+        table = Table(pool)
+        if not table.decide(line, lambda *workers, table=table: [table.hear(one) for one in workers], *both):
+            break
+        struck += both[1] in pool.registry.leaving
+        for worker in both:
+            pool.hear(worker)  # what stood in its pipe is read in the next round
+        held = [job for one in everybody(pool) for job in (one.job, *one.prefetched) if job is not None]
+        queued = [job for each in pool.registry.model_queues.values() for job in each.waiting.members()]
+        assert len([*held, *queued]) == len({*held, *queued}), f"interrupted at line {line}"
+        assert len(lost(table.goes_on())) <= 1
+    assert struck > 10
+
+
 def test_what_was_answered_in_the_interrupted_moment_has_its_result() -> None:
     """The answer was read from the pipe before the interrupt, and nobody else has it."""
     pool = quick_pool()
