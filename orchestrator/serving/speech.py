@@ -7,6 +7,7 @@ decoding (400, 413), the pipeline. A client that goes away is noticed at each po
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -38,7 +39,7 @@ IGNORED = "x-orchestrator-ignored"
 """The header that names what of a request had no effect."""
 
 
-class _Endpoint:
+class _Endpoint(ABC):
     """Receives a form, then works on it for as long as its client is there."""
 
     def __init__(self, service: Service) -> None:
@@ -62,8 +63,9 @@ class _Endpoint:
             scope["orchestrator"]["bytes"] = form.size_bytes
             await self._answer(form, scope, receive, send)
 
+    @abstractmethod
     async def _answer(self, form: Form, scope: Scope, receive: Receive, send: Send) -> None:
-        raise NotImplementedError
+        """Do what the form asks for, and send the answer."""
 
     @asynccontextmanager
     async def _opened(

@@ -267,8 +267,12 @@ def test_systemd_hears_of_everything(lab: Lab) -> None:
         environment = {"NOTIFY_SOCKET": str(folder / "notify"), "WATCHDOG_USEC": "3000000"}
 
         def until(message: str) -> None:
-            while message not in heard.recv(4096).decode():
-                pass
+            told: list[str] = []
+            while not any(message in one for one in told):
+                try:
+                    told.append(heard.recv(4096).decode())
+                except TimeoutError:
+                    pytest.fail(f"systemd did not hear {message!r}, but {told}")
 
         with serving(lab, models=models(), env=environment) as server:
             until("READY=1")
@@ -278,6 +282,7 @@ def test_systemd_hears_of_everything(lab: Lab) -> None:
             until("READY=1")
             server.signal(signal.SIGTERM)
             until("STOPPING=1")
+            assert server.process.wait(PATIENCE_S) == 0
 
 
 def test_a_log_for_people_is_one_line_a_request(lab: Lab) -> None:

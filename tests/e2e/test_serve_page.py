@@ -118,6 +118,9 @@ def test_with_a_key_the_page_asks_for_it(lab: Lab, window: Browser) -> None:
     with serving(lab, models=models(), env={"ORCHESTRATOR_API_KEY": "of the page"}) as server:
         window.open(f"{server.url}/")
         window.until("!document.querySelector('#keyed').hidden", "it asks for the key")
+        assert window.run("return document.querySelectorAll('#model option').length") == 0, (
+            "nothing without it"
+        )
         window.run("document.querySelector('#key').value = 'of the page'")
         window.until("document.querySelectorAll('#model option').length", "the models are there")
         window.open("about:blank")

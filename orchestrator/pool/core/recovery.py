@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import signal
 from collections import deque
+from collections.abc import Collection
 
 from orchestrator.errors import JobCancelledError
 from orchestrator.pool.core.entities import JobRecord, Worker
@@ -59,9 +60,7 @@ class Recovery:
         for worker in touched:
             if worker.state is not WorkerState.GONE:
                 in_pipes.update(worker.prefetched)
-        for worker in [*registry.workers(), *registry.leaving]:
-            if worker not in touched:  # what this decision gave it before, it has
-                in_pipes.update([*([] if worker.job is None else [worker.job]), *worker.prefetched])
+        in_pipes |= self._with_others(touched)
         lost = [*in_hand, *(job for _, prefetched, _ in touched.values() for job in prefetched)]
         waiting = [job for job in dict.fromkeys(lost) if job not in in_pipes and not self._is_over(job)]
         for job in waiting:
@@ -77,6 +76,12 @@ class Recovery:
             self._worker_died(job, now)
         registry.replan = True
         return [(worker, reply) for worker, (_, _, reply) in touched.items() if reply is not None]
+
+    def _with_others(self, touched: Collection[Worker]) -> set[JobRecord]:
+        """Return the jobs of all other workers: what this decision gave one of them before is in its pipe."""
+        registry = self._registry
+        others = [worker for worker in (*registry.workers(), *registry.leaving) if worker not in touched]
+        return {job for worker in others for job in (worker.job, *worker.prefetched) if job is not None}
 
     def _newly_written(
         self,
