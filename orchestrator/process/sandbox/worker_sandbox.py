@@ -42,11 +42,11 @@ class TemplateSandbox:
         self._held = 1
         try:
             os.mkdir(self.load_folder, 0o700)  # noqa: PTH102 - as the others
+            sandbox = sandbox_for([model], self.path)
+            assert sandbox is not None
         except BaseException:
             self._folder.close()
             raise
-        sandbox = sandbox_for([model], self.path)
-        assert sandbox is not None
         self.sandbox: Sandbox = sandbox
         self.environ = dict.fromkeys(_VARIABLES, str(self.load_folder))
 
@@ -73,14 +73,19 @@ class WorkerSandbox:
         """
         require_sandbox(models)
         self._folder = OwnFolder(None if template is None else template.path)
-        self._template = template
-        if template is not None:
-            template.hold()
-        sandbox = sandbox_for(models, self._folder.path)
-        assert sandbox is not None
-        if template is not None:
-            reads = [*sandbox.reads, str(template.load_folder)]
-            sandbox = msgspec.structs.replace(sandbox, reads=reads)
+        self._template: TemplateSandbox | None = None
+        try:
+            sandbox = sandbox_for(models, self._folder.path)
+            assert sandbox is not None
+            if template is not None:
+                reads = [*sandbox.reads, str(template.load_folder)]
+                sandbox = msgspec.structs.replace(sandbox, reads=reads)
+                # Held last: what fails before has nothing to let go but its own folder.
+                template.hold()
+                self._template = template
+        except BaseException:
+            self.close()
+            raise
         self.sandbox: Sandbox = sandbox
         self.environ = dict.fromkeys(_VARIABLES, str(self._folder.path))
 
