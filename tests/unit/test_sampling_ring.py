@@ -6,7 +6,8 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -186,3 +187,20 @@ def test_what_the_program_imports_is_next_to_nothing() -> None:
         "numpy",
     }.intersection(loaded)
     assert len(loaded) < 80
+
+
+class _Struck(deque[RingReading]):
+    def extend(self, readings: Iterable[RingReading]) -> None:
+        super().extend(readings)
+        raise KeyboardInterrupt
+
+
+def test_an_interrupt_before_records_count_as_taken_loses_none() -> None:
+    with ring_of(8) as (ring, writer):
+        for number in range(5):
+            writer.add(*body(number))
+        with pytest.raises(KeyboardInterrupt):
+            ring.take(_Struck())
+        kept: deque[RingReading] = deque()
+        ring.take(kept)
+        assert list(kept) == [RingReading(*body(number)) for number in range(5)]

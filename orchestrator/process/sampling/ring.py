@@ -12,6 +12,7 @@ import mmap
 import os
 import struct
 import threading
+from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -92,8 +93,11 @@ class Ring:
         """How many records were taken or found overwritten so far."""
         return self._taken
 
-    def take(self) -> list[RingReading]:
-        """Return the records that came since the last call, oldest first."""
+    def take(self, into: deque[RingReading] | None = None) -> list[RingReading]:
+        """Return the records that came since the last call, oldest first.
+
+        They are put ``into`` something before they count as taken: who is interrupted in between gets them once more.
+        """
         head = self._words[layout.HEAD]
         self._barrier()
         first = max(self._taken, head - self.capacity)
@@ -110,6 +114,8 @@ class Ring:
                 head = number - 1  # not all of it has come to be seen yet: taken the next time
                 break
             readings.append(RingReading(*body))
+        if into is not None:
+            into.extend(readings)
         self.overwritten += whole - self._taken
         self._taken = max(whole, head)
         return readings

@@ -197,8 +197,9 @@ class Sampler:
             if self._process is None:
                 return
             watches = {watch.number: watch for watch in self._watches}
-            # Kept here until each is handed over: an interrupt in between loses none.
-            self._came.extend(self._process.take())
+            # Kept here before they count as taken, and until each is handed over: an interrupt in between repeats some,
+            # which a watch knows by their time. One that strikes within a watch may keep that reading from the sink.
+            self._process.take(self._came)
             while self._came:
                 self._give(self._came[0], watches)
                 self._came.popleft()

@@ -236,10 +236,10 @@ class SamplingProcess:
 
     # ------------------------------------------------------------------ readings
 
-    def take(self) -> list[RingReading]:
-        """Return the readings since the last call, oldest first."""
+    def take(self, into: deque[RingReading] | None = None) -> list[RingReading]:
+        """Return the readings since the last call, oldest first; ``into`` as for :meth:`.Ring.take`."""
         with self._lock:
-            readings = self._ring.take()
+            readings = self._ring.take(into)
             if self._gap_ns is not None:
                 self._end_gap(
                     next((one.time_ns for one in readings if one.time_ns > self._quiet_since_ns), None)

@@ -166,6 +166,8 @@ class Watch:
             old.phase if phase is None else phase_code(phase),
         )
         with self._lock:
+            if self._closed or self._gone:
+                self._labels.clear()  # no reading comes that would have an old one
             self._labels.append((self._clock_ns(), label))
 
     def take_peak(self) -> Peak:
@@ -182,8 +184,8 @@ class Watch:
     def receive(self, reading: RssReading, private: int, sink: Sink | None) -> None:
         """Take a reading of the sampling process and hand it to ``sink``, if any."""
         with self._lock:
-            if self._closed or reading.time_ns < self._latest.time_ns:
-                return  # this process has read later, while that one did not answer
+            if self._closed or reading.time_ns <= self._latest.time_ns:
+                return  # had before; or this process has read later, while that one did not answer
             self._private = private
             self._take(reading, sink)
 
@@ -219,8 +221,9 @@ class Watch:
                 self._tree_peak = reading.tree_rss
             self._readings += 1
         self._latest = reading
+        label = self._label_at(reading.time_ns)  # without a sink too: it forgets those before
         if sink is not None:
-            sink(self._label_at(reading.time_ns), reading)
+            sink(label, reading)
 
     def _label_at(self, time_ns: int) -> Label:
         labels = self._labels
