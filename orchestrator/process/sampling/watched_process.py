@@ -32,6 +32,8 @@ class WatchedProcess:
         "_every",
         "_family",
         "_files",
+        "_left",
+        "_lock",
         "_look_at",
         "_seen",
         "_seen_at",
@@ -60,6 +62,9 @@ class WatchedProcess:
         self.limit = limit
         self.private = 0
         self.busy = False
+        """Whether the second thread has it, or is to have it."""
+        self._lock = _thread.allocate_lock()
+        self._left: list[ProcFiles] = []
         self._files = ProcFiles(pid, start=start)
         self._family: dict[int, ProcFiles] = {}
         self._every = every
@@ -107,7 +112,7 @@ class WatchedProcess:
             try:
                 rss = files.resident()[0]
             except GoneError:
-                self._family.pop(pid).close()
+                self._let_go(self._family.pop(pid))
                 continue
             total += rss
             if self._every and files not in self._counted:
@@ -131,7 +136,7 @@ class WatchedProcess:
                 waiting.append(child)
         for pid, files in self._family.items():
             if found.get(pid) is not files:
-                files.close()
+                self._let_go(files)
         if found.keys() != self._family.keys() and self.accounting == FAMILY:
             self._until_count = 1
         self._family = found
@@ -175,11 +180,30 @@ class WatchedProcess:
             total += found[0] - found[2]
         return max(0, total)
 
+    def counted(self) -> None:
+        """The second thread is done with it: close what was to be closed meanwhile."""
+        with self._lock:
+            self.busy = False
+            left, self._left = self._left, []
+        for files in left:
+            files.close()
+
+    def _let_go(self, files: ProcFiles) -> None:
+        """Close files; those that the second thread may be reading are closed by it, once it is done.
+
+        The number of a closed descriptor may be another file's the next moment. Nobody waits for a walk here.
+        """
+        with self._lock:
+            if self.busy:
+                self._left.append(files)
+                return
+        files.close()
+
     def close(self) -> None:
         """Close every file."""
-        self._files.close()
+        self._let_go(self._files)
         while self._family:
-            self._family.popitem()[1].close()
+            self._let_go(self._family.popitem()[1])
 
 
 class Counting:
@@ -213,7 +237,7 @@ class Counting:
                     counted = process.count(began)
                 except (GoneError, OSError):
                     counted = False
-                process.busy = False
+                process.counted()
                 if counted:
                     self.done += 1
                     time.sleep((time.monotonic_ns() - began) * (SHARE_OF_TIME - 1) / 1e9)
