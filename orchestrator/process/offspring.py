@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import subprocess
 from typing import Literal, Protocol
 
@@ -91,6 +92,33 @@ def _poller(descriptor: int) -> select.poll:
     poller = select.poll()
     poller.register(descriptor, select.POLLIN)
     return poller
+
+
+def owns_group(pid: int, pidfd: int) -> bool:
+    """Whether the group with the number of a process that was started here can only be its own.
+
+    Who loses its fork server is reaped by another, and its number may be given away. A group that has members keeps
+    its number from that: so where a process has the number again, nobody of the group is left.
+    """
+    if pidfd < 0:
+        return True
+    try:
+        signal.pidfd_send_signal(pidfd, 0)
+    except ProcessLookupError:
+        return not _is_taken(pid)
+    except OSError:
+        return True  # not allowed, but there
+    return True
+
+
+def _is_taken(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def open_pidfd(pid: int) -> int:

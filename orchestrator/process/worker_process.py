@@ -19,7 +19,7 @@ import msgspec
 from orchestrator.config.model import Model
 from orchestrator.errors import ProtocolError
 from orchestrator.process.fork_server import ForkServer
-from orchestrator.process.offspring import open_pidfd
+from orchestrator.process.offspring import open_pidfd, owns_group
 from orchestrator.process.sandbox.modes import mode_of
 from orchestrator.process.sharing.channel import (
     pass_descriptor,
@@ -347,7 +347,7 @@ class WorkerProcess:
 
     def signal_group(self, number: int) -> None:
         """Send a signal to the worker and everything in its process group. Nothing happens to the dead."""
-        if self.returncode is None:
+        if self.returncode is None and owns_group(self.pid, self._pidfd):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, number)
 
