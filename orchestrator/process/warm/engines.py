@@ -6,7 +6,7 @@ import os
 
 from orchestrator.config.model import Model
 from orchestrator.process.sandbox.modes import mode_of
-from orchestrator_worker.sandbox.kernel import landlock_abi
+from orchestrator_worker.sandbox.kernel import landlock_abi, why_no_filter_that_asks
 from orchestrator_worker.sandbox.landlock import ABI_OF_SCOPES
 
 FORKABLE = frozenset({"chatllm", "pocketsphinx"})
@@ -25,12 +25,18 @@ def why_cold(model: Model) -> str | None:
         return ""
     if lacks := _lacks():
         return lacks
-    if mode_of(model) == "strict" and landlock_abi() < ABI_OF_SCOPES:
+    return _strict_lacks() if mode_of(model) == "strict" else None
+
+
+def _strict_lacks() -> str | None:
+    if landlock_abi() < ABI_OF_SCOPES:
         # Its filter would allow signals to one process alone, and so to its template's instead of its own.
         return (
             'a model with sandbox = "strict" is started warm where Landlock keeps signals inside, which needs version '
             f"{ABI_OF_SCOPES} of it (Linux 6.12)"
         )
+    if reason := why_no_filter_that_asks():
+        return f'a model with sandbox = "strict" is started warm by a seccomp filter that asks its host, and {reason}'
     return None
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import functools
 import os
+import struct
 import sys
 from typing import Any
 
@@ -19,6 +21,8 @@ _CLONE_THREAD = 0x10000
 _SECCOMP_MODE_FILTER = 2
 _SECCOMP = {"x86_64": 317, "aarch64": 277}
 _SECCOMP_SET_MODE_FILTER, _SECCOMP_FILTER_FLAG_NEW_LISTENER = 1, 8
+ALLOWS_ALL = struct.pack("=HBBI", 0x06, 0, 0, 0x7FFF0000)
+"""The program of a filter: return SECCOMP_RET_ALLOW."""
 MACHINES = ("x86_64", "aarch64")
 """Those whose system calls :mod:`.seccomp` knows by number."""
 
@@ -146,6 +150,35 @@ def install_filter_that_asks(program: bytes) -> int:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
     return int(result)
+
+
+@functools.cache
+def why_no_filter_that_asks() -> str:
+    """Return in half a sentence why no child of this process could have a filter that asks; empty where it could.
+
+    The kernel tells it to who installs one alone. So a thread does, which ends: a filter is its thread's.
+    """
+    import threading  # the host's alone to ask: no worker is to load it for this
+
+    refused: list[OSError] = []
+
+    def install() -> None:
+        try:
+            give_up_new_privileges()
+            os.close(install_filter_that_asks(ALLOWS_ALL))
+        except OSError as error:
+            refused.append(error)
+
+    if os.uname().machine not in MACHINES:
+        return ""  # it is not confined there, which is said elsewhere
+    thread = threading.Thread(target=install, name="orchestrator-filter")
+    thread.start()
+    thread.join()
+    if not refused:
+        return ""
+    if refused[0].errno == errno.EBUSY:
+        return "what this process runs in, a container's runtime perhaps, has the only one that the kernel allows"
+    return f"the kernel refused one: {refused[0]}"
 
 
 def _prctl(option: int, *arguments: object) -> None:
