@@ -19,6 +19,7 @@ from orchestrator.process.dialogue import Dialogue
 from orchestrator.process.loaded_template import LoadedTemplate, NotForkableError
 from orchestrator.process.memory import read_boundary
 from orchestrator.process.sampling.sampler import Sampler
+from orchestrator.process.warm.template import TemplateProcess
 from orchestrator_worker.protocol import Job, Load, Loaded
 
 TIMEOUT_S = 60.0
@@ -117,3 +118,17 @@ def test_a_template_that_dies_between_two_jobs_ends_the_series_and_no_cold_proce
             assert third.start is None
         finally:
             method.kill()
+
+
+def test_ctrl_c_before_the_wait_for_its_load_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    pids: list[int] = []
+
+    def struck(process: TemplateProcess, _: float) -> None:
+        pids.append(process.pid)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(TemplateProcess, "answer_within", struck)
+    with pytest.raises(KeyboardInterrupt), loaded():
+        pass
+    with pytest.raises(ChildProcessError):
+        os.waitpid(pids[0], os.WNOHANG)

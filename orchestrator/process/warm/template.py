@@ -10,6 +10,8 @@ import os
 import select
 import signal
 import socket
+import subprocess
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -25,6 +27,20 @@ from orchestrator_worker.template import ASKS, LONGEST_MESSAGE, Order, Report
 
 if TYPE_CHECKING:
     from orchestrator.process.sandbox.worker_sandbox import TemplateSandbox
+
+
+_REAPED_WITHIN_S = 0.1
+
+
+def reap_soon(process: subprocess.Popen[bytes]) -> None:
+    """Reap a killed process: here if it is gone in a moment, else beside us.
+
+    The kernel takes a second for each few gigabytes of a loaded model, and a pool's loop has others to serve.
+    """
+    try:
+        process.wait(_REAPED_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        threading.Thread(target=process.wait, name="orchestrator-reaper", daemon=True).start()
 
 
 class TemplateProcess(ForkServer):
@@ -47,6 +63,7 @@ class TemplateProcess(ForkServer):
         self.sandbox = sandbox
         self._strict = order.sandbox is not None and order.sandbox.mode == "strict"
         self._heard = False
+        self._ended = False
         self.shared_bytes = 0
         """What its first worker was found to share with it; 0 before."""
         self._groups: OwnGroups | None = None
@@ -92,7 +109,8 @@ class TemplateProcess(ForkServer):
             report = None
         if report is None:
             self._end()
-            raise ForkServerLostError(describe_exit(self._process.returncode))
+            status = self._process.returncode
+            raise ForkServerLostError(describe_exit(-signal.SIGKILL if status is None else status))
         self._ready = True
         return report
 
@@ -159,10 +177,15 @@ class TemplateProcess(ForkServer):
 
     def _end(self) -> None:
         self.lost = True
-        if self._process.returncode is None:
+        if self._process.returncode is None and not self._ended:
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, signal.SIGKILL)
-            self._process.wait()
+            self._ended = True  # from here on another thread may reap it: its number is not ours to signal
+            reap_soon(self._process)
+
+    def wait(self) -> None:
+        """Block until a closed one is gone, with its memory."""
+        self._process.wait()
 
     def forget(self) -> None:
         """Close our ends in a forked copy of the host."""
