@@ -163,6 +163,10 @@ class Selector:
 
     def watch_template(self, link: ProcessTemplateLink) -> None:
         """Wait for what a template says, and for its end."""
+        # One that is closed tells nobody here: it is let go when another comes.
+        for descriptor, other in list(self._templates.items()):
+            if other.process.descriptor < 0:
+                del self._templates[descriptor]
         self._everything.register(link.descriptor, select.EPOLLIN)
         self._templates[link.descriptor] = link
 
