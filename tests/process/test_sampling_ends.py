@@ -173,7 +173,7 @@ def test_one_that_cannot_open_a_process_leaves_all_to_the_thread(
         watch = sampler.watch(child.pid)
         assert watch.number is not None
         refused = RingReading(time.monotonic_ns(), watch.number | layout.REFUSED, 0, 0, 0, 0, 0, 0)
-        monkeypatch.setattr(process.ring, "take", lambda: [refused])
+        monkeypatch.setattr(process.ring, "take", lambda *_: [refused])
         child.tell("allocate", 32 * MB)
         wait_until(lambda: watch.peak_bytes > 32 * MB)
         assert process.pid is None
