@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from orchestrator.audio.cache import make_private, prune
+from orchestrator.files.reading import open_regular
 from orchestrator.pipeline.work import JobRunner, RunningStream
 from orchestrator.pool.jobs import AudioArray, EngineJob, Job
 from orchestrator.pool.models import Model
@@ -39,7 +40,7 @@ class KeptResults:
     """Results by their job, in a file that only its owner may read.
 
     Raises:
-        OSError: The file cannot be read or made.
+        OSError: The file cannot be read or made, or something else than a file is in its place.
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,8 +48,7 @@ class KeptResults:
         self._lock = threading.Lock()
         self._kept: dict[str, Any] = {}
         make_private(path.parent)
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._descriptor = os.open(path, flags, 0o600)
+        self._descriptor = open_regular(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             self._read()
         except BaseException:
