@@ -94,18 +94,24 @@ class Replay:
             self._map_at(address, stack, self.phase, size)
 
     def unmap(self, address: int, size: int) -> None:
-        """Take away a mapping, or the part of one: munmap may cut pieces off either end, or out of the middle."""
+        """Take away whatever is mapped there: munmap may cut off either end, make a hole, or take several mappings.
+
+        What is left of a mapping beside a hole is two, each counted as a block.
+        """
+        end = address + size
         known = self._maps.get(address)
-        if known is not None and known[2] <= size:
+        if known is not None and known[2] == size:  # as a rule: no other one can lie there
             self._unmap_at(address)
             return
-        end = address + size
         for start, (stack, phase, length) in list(self._maps.items()):
-            overlap = min(end, start + length) - max(address, start)
-            if overlap > 0:
-                self._unmap_at(start)
-                if overlap < length:
-                    self._map_at(start, stack, phase, length - overlap)
+            stop = start + length
+            if min(end, stop) <= max(address, start):
+                continue
+            self._unmap_at(start)
+            if start < address:
+                self._map_at(start, stack, phase, address - start)
+            if end < stop:
+                self._map_at(end, stack, phase, stop - end)
 
     def mark(self, command: int) -> bool:
         """Begin the command of that number in ``MARKED``; return whether all boundaries are past."""

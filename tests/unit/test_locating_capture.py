@@ -126,6 +126,25 @@ def test_a_mapping_may_be_given_back_in_parts() -> None:
     assert found.blocks == [0, 1, 1, 0]
 
 
+PAGE = 4096
+
+
+def test_one_munmap_may_take_several_mappings() -> None:
+    small, large = Record(_MMAP, 16 * PAGE, PAGE), Record(_MMAP, 17 * PAGE, 4 * PAGE)
+    records = [mark("Run"), small, large, mark("Run"), Record(_MUNMAP, 16 * PAGE, 3 * PAGE), mark("Run")]
+    found = only(replayed([*records, Record(_MUNMAP, 0, 64 * PAGE), mark("Trace")], [0, 1, 2, 3]))
+    assert (found.sizes, found.blocks) == ([0, 5 * PAGE, 2 * PAGE, 0], [0, 2, 1, 0])
+
+
+def test_what_is_left_on_both_sides_of_a_hole_is_given_back_where_it_lies() -> None:
+    whole, hole = Record(_MMAP, 16 * PAGE, 8 * PAGE), Record(_MUNMAP, 18 * PAGE, 2 * PAGE)
+    again, right = Record(_MUNMAP, 18 * PAGE, 2 * PAGE), Record(_MUNMAP, 20 * PAGE, 4 * PAGE)
+    records = [mark("Run"), whole, mark("Run"), hole, again, mark("Run"), right, mark("Run")]
+    found = only(replayed([*records, Record(_MUNMAP, 16 * PAGE, 2 * PAGE), mark("Trace")], [0, 1, 2, 3, 4]))
+    assert found.sizes == [0, 8 * PAGE, 6 * PAGE, 2 * PAGE, 0]
+    assert found.blocks == [0, 1, 2, 1, 0]
+
+
 @pytest.mark.parametrize(("size", "chunk"), [(1, 32), (24, 32), (25, 48), (40, 48), (41, 64), (100, 112)])
 def test_glibc_takes_whole_sixteen_bytes_and_a_header(size: int, chunk: int) -> None:
     assert chunk_bytes(size) == chunk
