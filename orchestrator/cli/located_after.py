@@ -17,10 +17,12 @@ FRESH = ("recycle", "warm")
 
 
 def locate_leaks(plan: Plan, results: Path, judgements: Sequence[Judgement], *, as_json: bool) -> None:
-    """Locate every leak of the run and print what was found. A tracer that is missing costs no run its exit code."""
-    from orchestrator.analysis.locating.located import Located
+    """Locate every leak of the run and print what was found.
+
+    A tracer that is missing, or a folder that cannot be written, costs no run its exit code.
+    """
     from orchestrator.cli.terminal.located_view import print_located
-    from orchestrator.errors import EngineUnavailableError, ResultsError
+    from orchestrator.errors import EngineUnavailableError, OrchestratorError
     from orchestrator.locating.keeping import newest_run
     from orchestrator.locating.schedule import Schedule
     from orchestrator.locating.tracers import choose_tracer
@@ -36,17 +38,21 @@ def locate_leaks(plan: Plan, results: Path, judgements: Sequence[Judgement], *, 
         print(f"not located: {error.what}; to get it: {error.how_to_get_it}", file=sys.stderr)
         return
     run = newest_run(results, plan)
-    found: list[Located] = locate_plan(
-        msgspec.structs.replace(plan, experiments=leaking),
-        Schedule(),
-        tracer,
-        run=run,
-        progress=lambda what: print(what, file=sys.stderr, flush=True),
-    )
+    try:
+        found = locate_plan(
+            msgspec.structs.replace(plan, experiments=leaking),
+            Schedule(),
+            tracer,
+            run=run,
+            progress=lambda what: print(what, file=sys.stderr, flush=True),
+        )
+    except (OrchestratorError, OSError) as error:
+        print(f"not located: {error}", file=sys.stderr)
+        return
     print_located(found, as_json=as_json)
     try:
         say_kept(run.keep(found))
-    except ResultsError as error:
+    except (OrchestratorError, OSError) as error:
         print(f"not kept: {error}", file=sys.stderr)
 
 
