@@ -159,14 +159,36 @@ def test_an_engine_that_cannot_be_warm_has_no_options(engine: str) -> None:
     assert "Way" not in plan_part(made)
 
 
-def test_an_engine_that_a_run_has_shown_to_be_cold_has_none_either() -> None:
+def refused(
+    *, variant: str | None = None, not_possible: bool = True
+) -> tuple[str, dict[str, Any], list[Any]]:
+    """The method warm, that could not run."""
     key, about, _ = warm()
-    refused = about | {"outcome": "unavailable", "not_possible": True, "templates": {}}
-    refused["judgement"] = about["judgement"] | {"outcome": "unavailable", "verdict": "unavailable"}
-    assert only(plan_of(series(), BASELINE, (key, refused, []))).options == []
+    judgement = about["judgement"] | {"outcome": "unavailable", "verdict": "unavailable"}
+    facts = {"outcome": "unavailable", "not_possible": not_possible, "templates": {}, "variant": variant}
+    return f"{key}@{variant}" if variant else key, about | facts | {"judgement": judgement}, []
+
+
+def test_an_engine_that_a_run_has_shown_to_be_cold_has_none_either() -> None:
+    assert only(plan_of(series(), BASELINE, refused())).options == []
+
+
+@pytest.mark.parametrize(
+    "lacking",
+    [
+        refused(variant="jemalloc", not_possible=False),
+        refused(variant="jemalloc"),
+        refused(not_possible=False),
+    ],
+)
+def test_a_warm_series_that_lacked_something_says_nothing_of_the_model(lacking: Any) -> None:
+    assert "warm" in by_way(only(plan_of(series(), BASELINE, lacking)))
+    assert only(plan_of(series(), BASELINE, lacking, engine="x")).options == [], "nothing was measured"
 
 
 def test_any_engine_that_was_measured_warm_is_compared() -> None:
+    variant = refused(variant="jemalloc", not_possible=False)
+    assert only(plan_of(series(), BASELINE, warm(), variant, engine="x", workers=4)).start == "warm"
     assert only(plan_of(series(), BASELINE, warm(), engine="x", workers=4)).start == "warm"
 
 

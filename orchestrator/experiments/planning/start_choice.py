@@ -49,9 +49,14 @@ NO_CHOICE = StartChoice([], "", None)
 
 
 def can_be_warm(worker: MeasuredWorker, every: Sequence[MeasuredWorker]) -> bool:
-    """Tell whether the model may be forked: measured so, or its engine says so; not where a run has shown otherwise."""
-    tried = [one for one in every if one.method == WARM]
-    if any(one.judgement.outcome == "unavailable" for one in tried):
+    """Tell whether the model may be forked: measured so, or its engine says so; not where a run has shown otherwise.
+
+    A variant that could not run lacked its allocator or the like, and a plain series may have lacked a file: neither
+    tells anything of the model.
+    """
+    tried = [one for one in every if one.method == WARM and one.judgement.outcome != "unavailable"]
+    plain = any(one.series == WARM for one in tried)
+    if not plain and any(one.series == WARM and one.not_possible for one in every):
         return False
     options: Mapping[str, Any] = worker.model.get("options") or {}
     return bool(tried) or worker.model.get("engine") in FORKABLE or options.get("may_fork") is True

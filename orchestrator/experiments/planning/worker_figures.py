@@ -48,6 +48,7 @@ class MeasuredWorker:
         template_mb: Of the method warm the memory of the model's template; ``figures`` are then of one fork of it,
             without what it shares.
         own: The model's own part of the growth, where models of one process, or loads and jobs, can be told apart.
+        not_possible: Whether the series could not run because its models cannot be treated so, whatever is installed.
     """
 
     experiment: str
@@ -66,6 +67,7 @@ class MeasuredWorker:
     own: OwnGrowth | None = None
     abandoned: bool = False
     template_mb: float | None = None
+    not_possible: bool = False
 
     @property
     def role(self) -> str:
@@ -149,6 +151,7 @@ def _workers(results: Results) -> Iterator[MeasuredWorker]:
                 own=alone,
                 abandoned=bool(summary.abandoned) and method != BASELINE,
                 template_mb=template.memory_mb if template else None,
+                not_possible=summary.not_possible,
             )
 
 
