@@ -23,7 +23,7 @@ def plan_sentence(plan: ModelPlan) -> str:
         )
     elif plan.max_jobs is not None:
         cost = f"{plan.throughput_cost:.1%} of the time goes into starts"
-        parts.append(f"recycle after {plan.max_jobs} jobs ({cost})")
+        parts.append(f"{crash_words(plan)}recycle after {plan.max_jobs} jobs ({cost})")
     if plan.max_rss_mb is not None:
         also = "or " if parts else "recycle "
         parts.append(f"{also}above {plan.max_rss_mb:.0f} MB")
@@ -35,6 +35,14 @@ def plan_sentence(plan: ModelPlan) -> str:
         )
     what = ", ".join(parts) or "nothing to recycle"
     return f"{plan.model} ({plan.label}): {what}."
+
+
+def crash_words(plan: ModelPlan) -> str:
+    """Return what opens an advice that follows from a crash alone, so that nobody takes it for a measured period."""
+    if plan.crashed_after is None:
+        return ""
+    jobs = "1 job" if plan.crashed_after == 1 else f"{plan.crashed_after} jobs"
+    return f"crashed after {jobs}, find out why; until then, as a guess, "
 
 
 def plan_details(plan: ModelPlan) -> list[str]:

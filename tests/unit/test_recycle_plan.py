@@ -17,6 +17,7 @@ from orchestrator.experiments.planning.recycle_plan import plan_results, plan_ru
 from orchestrator.experiments.results.results_file import Results
 from orchestrator.files.writing import to_readable_json
 from orchestrator.pool.recycling import Recycle
+from orchestrator.report.closing.what_to_do import plan_line
 from orchestrator.report.plan_lines import plan_details, plan_report, plan_sentence
 from orchestrator.report.summaries import SeriesSummary
 
@@ -195,6 +196,21 @@ def test_a_worker_leaves_before_the_job_that_crashed() -> None:
     plan = only(plan_of(series("reuse", crashed), BASELINE))
     assert plan.max_jobs == 20
     assert "crashed at iteration 21" in plan.advice[0]
+
+
+def test_a_period_that_a_crash_alone_suggests_says_so_wherever_it_is_advised() -> None:
+    crashed = judged("crashed", outcome="crashed", sentence="crashed at iteration 20 in phase infer: SIGSEGV")
+    made = plan_of(series("reuse", crashed, count=19), BASELINE)
+    plan = only(made)
+    assert (plan.max_jobs, plan.crashed_after) == (19, 19)
+    assert plan.throughput_cost == pytest.approx(2 / (2 + 19 * JOB_S)), "that of the period which is advised"
+    for said in (plan_line(plan), plan_sentence(plan)):
+        assert "crashed after 19 jobs, find out why; until then, as a guess, recycle after 19 jobs" in said
+    assert "# it crashed after 19 jobs: max_jobs is a guess, no cure\nmax_jobs = 19\n" in made.table()
+    assert any("a guess from one crash" in advice for advice in plan.advice)
+    survived = only(plan_of(series(), series("restart", crashed, count=150), BASELINE))
+    assert (survived.max_jobs, survived.crashed_after) == (99, None), "growth asks for less than the crash"
+    assert "crashed" not in plan_line(survived)
 
 
 def test_reuse_tells_more_than_restart_and_restart_than_recreate() -> None:

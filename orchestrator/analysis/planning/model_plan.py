@@ -73,6 +73,8 @@ class ModelPlan(msgspec.Struct, frozen=True, kw_only=True):
         choice: Why one of them is chosen, in a sentence.
         net_change: What the model itself leaves behind per iteration, where models of one process, or loads and jobs,
             were told apart; else None.
+        crashed_after: Jobs after which a kept model crashed, where ``max_jobs`` is that and no more: one crash proves
+            no number of jobs to be safe. Else None.
     """
 
     model: str
@@ -105,6 +107,7 @@ class ModelPlan(msgspec.Struct, frozen=True, kw_only=True):
     options: list[StartOption] = []
     choice: str = ""
     net_change: Interval | None = None
+    crashed_after: int | None = None
 
 
 class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,6 +138,8 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
         for plan in self.models:
             head = "[recycle]" if len(self.models) == 1 else f"[recycle.models.{_key(plan.model)}]"
             said = [f"{key} = {_value(value)}" for key, value in plan.recycle.items()]
+            if plan.crashed_after is not None:
+                said.insert(0, f"# it crashed after {plan.crashed_after} jobs: max_jobs is a guess, no cure")
             parts.append("\n".join([head, *(said or ["# nothing to recycle"])]) + "\n")
         return "\n".join(parts)
 

@@ -186,7 +186,10 @@ def _crashes(every: Sequence[MeasuredWorker], cap: int | None) -> Iterator[str]:
             yield f"{worker.experiment}/{worker.series} {worker.judgement.sentence}"
     if cap is not None:
         survived = "1 job" if cap == 1 else f"{cap} jobs"
-        yield f"A kept model has survived {survived}, so that it is recycled after as many"
+        yield (
+            f"A kept model has survived {survived} before it crashed: to recycle it after as many is a guess from one "
+            "crash, no cure; find out why it crashes"
+        )
 
 
 def _verdict(worker: MeasuredWorker) -> Iterator[str]:

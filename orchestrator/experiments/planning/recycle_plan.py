@@ -19,7 +19,7 @@ from typing import NamedTuple
 import msgspec
 
 from orchestrator.analysis.planning.model_plan import ModelPlan, RunPlan
-from orchestrator.analysis.planning.recycling import RecyclePlan, plan_recycling
+from orchestrator.analysis.planning.recycling import RecyclePlan, plan_recycling, throughput_cost
 from orchestrator.analysis.planning.start_options import StartOption, choose
 from orchestrator.errors import ResultsError
 from orchestrator.experiments.judging.readings import MB
@@ -277,7 +277,8 @@ def _model_plan(
     assert figures is not None
     assert grown is not None
     cap = None if choice.warm is not None else crash_cap(every)
-    max_jobs = min((jobs for jobs in (used.max_jobs, cap) if jobs is not None), default=None)
+    crashed = cap is not None and (used.max_jobs is None or cap < used.max_jobs)
+    max_jobs = cap if crashed else used.max_jobs
     alone = ways.cold if isinstance(ways.cold, RecyclePlan) else None
     levers = [] if alone is None else levers_for(worker, every, alone, budget_mb, count)
     made = ModelPlan(
@@ -300,7 +301,9 @@ def _model_plan(
         trim_every=trimmed.every if trimmed else None,
         memory_per_worker_mb=used.memory_per_worker_mb,
         workers_that_fit=used.workers_that_fit,
-        throughput_cost=used.throughput_cost,
+        throughput_cost=throughput_cost(cap, figures.start_s, figures.job_s)
+        if crashed
+        else used.throughput_cost,
         best_jobs=alone.best_jobs if alone is not None else None,
         reason=used.reason
         if trimmed is None
@@ -311,6 +314,7 @@ def _model_plan(
         options=choice.options,
         choice=choice.why,
         net_change=worker.own.per_iteration if worker.own is not None else None,
+        crashed_after=cap if crashed else None,
     )
     advice: list[str] = []
     if alone is not None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from orchestrator.analysis.planning.model_plan import ModelPlan, RunPlan
 from orchestrator.report.closing.rows import ClosingRow
+from orchestrator.report.plan_lines import crash_words
 
 
 class ToDo(NamedTuple):
@@ -49,13 +50,20 @@ def what_to_do(
 
 
 def plan_line(plan: ModelPlan) -> str:
-    """Return ``asr-small: recycle after 254 jobs or at 319 MB (costs 1.0 % of the time)``; empty for nothing to do."""
+    """Return ``asr-small: recycle after 254 jobs or at 319 MB (costs 1.0 % of the time)``; empty for nothing to do.
+
+    A period that follows from a crash alone says so: nobody is to take it for a cure.
+    """
     if plan.start == "warm":
         forks = f"start warm, a fork for every job (costs {plan.throughput_cost:.1%} of the time)"
         return f"{plan.model}: {forks}".replace("%", " %")
     when = [f"after {plan.max_jobs} jobs"] if plan.max_jobs is not None else []
     when += [f"at {plan.max_rss_mb:.0f} MB"] if plan.max_rss_mb is not None else []
-    parts = [f"recycle {' or '.join(when)} (costs {plan.throughput_cost:.1%} of the time)"] if when else []
+    parts = (
+        [f"{crash_words(plan)}recycle {' or '.join(when)} (costs {plan.throughput_cost:.1%} of the time)"]
+        if when
+        else []
+    )
     if plan.trim_every is not None:
         parts.append(f"trim the heap every {plan.trim_every} jobs")
     safe = "to be safe, " if plan.verdict == "inconclusive" else ""
