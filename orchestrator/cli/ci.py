@@ -6,13 +6,16 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 from urllib.parse import quote
 
 from orchestrator.cli.closing import shown
-from orchestrator.report.closing.github import annotation_lines, step_summary
+from orchestrator.report.closing.github import AtGate, annotation_lines, step_summary
 from orchestrator.report.closing.last_screen import Closing
 from orchestrator.report.closing.rows import ClosingRow
+
+if TYPE_CHECKING:
+    from orchestrator.experiments.judging.leak_gate import GateResult
 
 SUMMARY = "GITHUB_STEP_SUMMARY"
 _WORKSPACE = "GITHUB_WORKSPACE"
@@ -39,9 +42,24 @@ def artifacts_url(environ: Mapping[str, str]) -> str:
     return f"{quote(server, safe=':/')}/{quote(repository, safe='/')}/actions/runs/{run}#artifacts"
 
 
-def annotate(rows: Sequence[ClosingRow], file: str, stream: TextIO, environ: Mapping[str, str]) -> None:
-    """Print an annotation for each method that is not clean, on the experiments file."""
-    for line in annotation_lines(rows, in_workspace(file, environ)):
+def annotate(
+    rows: Sequence[ClosingRow],
+    file: str,
+    stream: TextIO,
+    environ: Mapping[str, str],
+    gate: GateResult | None = None,
+) -> None:
+    """Print an annotation for each method that is not clean, on the experiments file.
+
+    With a gate that decides the exit code, an error stands for what it breaks on.
+    """
+    held = None
+    if gate is not None:
+        held = {
+            (one.judgement.experiment, one.judgement.series): AtGate(one.result, one.reason)
+            for one in gate.series
+        }
+    for line in annotation_lines(rows, in_workspace(file, environ), held):
         print(line, file=stream, flush=True)
 
 

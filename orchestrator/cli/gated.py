@@ -41,6 +41,10 @@ class Gated:
         """Whether the result decides the exit code."""
         return self.flag == "leak" or (self.flag is None and self.table is not None)
 
+    def result(self, judgements: Sequence[Judgement]) -> GateResult | None:
+        """Return what the gate says of the run's judgements; None with the gate off."""
+        return check_gate(self.table or GateConfig(), judgements) if self.on else None
+
     def check(self, judgements: Sequence[Judgement]) -> ExitCode:
         """Hold the run's judgements against the gate and say what came out.
 

@@ -9,11 +9,15 @@ from html import unescape
 from pathlib import Path
 from urllib.parse import unquote
 
+import msgspec
 import pytest
 from markdown_it import MarkdownIt
 from record_builders import ended, experiment, growing, records, summarized_all
 
+from orchestrator.analysis.judging.judged import CountJudgement
 from orchestrator.cli.ci import add_step_summary, annotate, artifacts_url, in_workspace
+from orchestrator.config.types import GateConfig
+from orchestrator.experiments.judging.leak_gate import check_gate
 from orchestrator.experiments.judging.readings import leak_series_mb
 from orchestrator.report.closing.github import annotation_lines, code, escaped, step_summary
 from orchestrator.report.closing.last_screen import Closing
@@ -162,6 +166,48 @@ def test_a_message_is_one_line_and_keeps_its_percent_signs() -> None:
     message = crash.split("::", 2)[2]
     assert unquote(message).endswith("SIGSEGV: 100%,\nat once")
     assert "100%25,%0Aat once" in message
+
+
+def levels(gate: GateConfig) -> dict[str, str]:
+    """What is said of each method with that gate on."""
+    judged = [row.judgement for row in rows() if row.judgement]
+    stream = io.StringIO()
+    annotate(rows(), "f.toml", stream, {}, check_gate(gate, judged))
+    found = [COMMAND.fullmatch(line) for line in stream.getvalue().splitlines()]
+    return {unquote(one["title"]).removeprefix("exp2 "): one["level"] for one in found if one}
+
+
+def test_an_error_is_what_the_gate_breaks_on() -> None:
+    usual = {"Destroy+Recreate: LEAK": "error", "Restart(): broke off": "error", "Reuse: not run": "warning"}
+    assert levels(GateConfig()) == usual
+    accepted = GateConfig(max_rate_mb_per_iteration=3.0)
+    assert levels(accepted) == usual | {"Destroy+Recreate: LEAK": "warning"}
+    other = GateConfig(methods=["recycle"])
+    assert set(levels(other).values()) == {"warning"}, "it looks at none of those that are not clean"
+    assert levels(GateConfig(inconclusive="fail")) == usual | {"Reuse: not run": "error"}
+
+
+def test_descriptors_that_leak_break_a_gate_that_counts_them_only() -> None:
+    count = CountJudgement(verdict="leak", first=3, last=33, rate_per_iteration=1.0, ci_low=0.9, ci_high=1.1)
+    clean = next(row.judgement for row in rows() if row.kind == "no leak")
+    assert clean is not None
+    judged = msgspec.structs.replace(clean, descriptors=count)
+    leaking = ClosingRow("exp2", "", "Reuse", "leak", "LEAK", judgement=judged)
+    for counted, level in ((False, "::warning "), (True, "::error ")):
+        stream = io.StringIO()
+        annotate([leaking], "f.toml", stream, {}, check_gate(GateConfig(descriptors=counted), [judged]))
+        assert stream.getvalue().startswith(level)
+
+
+def test_what_the_gate_breaks_on_is_said_whatever_its_verdict() -> None:
+    judged = [row.judgement for row in rows() if row.kind == "no leak" and row.judgement]
+    strict = GateConfig(max_rate_mb_per_iteration=1e-9, methods=["recycle"], inconclusive="fail")
+    gate = check_gate(strict, judged)
+    assert gate.result == "broken"
+    stream = io.StringIO()
+    annotate(rows()[-1:], "f.toml", stream, {}, gate)
+    assert stream.getvalue().startswith("::error ")
+    assert "the limit is 1e-09" in stream.getvalue()
 
 
 def test_a_clean_run_has_none() -> None:

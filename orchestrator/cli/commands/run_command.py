@@ -137,7 +137,8 @@ def _run(plan: Plan, folder: Path, wanted: Wanted, after: _After, *, resume: boo
     closing = closing_of(plan, folder, display, took=took, report=page, located=after.locate)
     add_step_summary(closing, os.environ)
     if after.annotations is not None:
-        annotate(closing.rows, plan.file, sys.stderr if wanted.json else sys.stdout, os.environ)
+        gate, stream = after.gated.result(display.judgements), sys.stderr if wanted.json else sys.stdout
+        annotate(closing.rows, plan.file, stream, os.environ, gate)
     display.close_with(closing)
     return ExitCode.NOTHING_RAN if outcome == "nothing ran" else code
 

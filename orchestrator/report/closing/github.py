@@ -8,7 +8,8 @@ the like.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple
 
 from orchestrator.report import judged_words as words
 from orchestrator.report.closing.last_screen import Closing
@@ -68,19 +69,52 @@ def code(text: str) -> str:
     return f"{fence}{pad}{flat}{pad}{fence}"
 
 
-def annotation_lines(rows: Iterable[ClosingRow], file: str) -> list[str]:
+class AtGate(NamedTuple):
+    """What the gate says of one series, and why."""
+
+    result: Literal["passed", "broken", "inconclusive"]
+    reason: str
+
+
+Gate = Mapping[tuple[str, str], AtGate]
+"""What the gate looks at, by experiment and series."""
+
+
+def annotation_lines(rows: Iterable[ClosingRow], file: str, gate: Gate | None = None) -> list[str]:
     """Return a workflow command for each method that leaks, broke off, could not run or is undecided.
 
-    ``file`` is the experiments file as the repository knows it; GitHub shows the annotation there.
+    With a ``gate``, an error is what the gate breaks on, whatever its verdict, and nothing else: a leak that it
+    accepts, or does not look at, is a warning. ``file`` is the experiments file as the repository knows it; GitHub
+    shows the annotation there.
     """
-    return [_annotation(row, file) for row in rows if row.kind != "no leak"]
+    found = [(row, _at_gate(row, gate)) for row in rows]
+    return [
+        _annotation(row, file, gate, held)
+        for row, held in found
+        if row.kind != "no leak" or (held is not None and held.result != "passed")
+    ]
 
 
-def _annotation(row: ClosingRow, file: str) -> str:
-    level = "error" if row.kind in {"leak", "broke off"} else "warning"
+def _at_gate(row: ClosingRow, gate: Gate | None) -> AtGate | None:
+    judged = row.judgement
+    return None if gate is None or judged is None else gate.get((judged.experiment, judged.series))
+
+
+def _annotation(row: ClosingRow, file: str, gate: Gate | None, held: AtGate | None) -> str:
+    bad = row.kind in {"leak", "broke off"}
+    if gate is not None:
+        bad = held is not None and held.result == "broken"
+    level = "error" if bad else "warning"
     title = f"{row.experiment} {row.method}: {row.verdict}"
     properties = ",".join(f"{name}={_property(text)}" for name, text in (("file", file), ("title", title)))
-    return f"::{level} {properties}::{_message(_said(row))}"
+    said = _said(row)
+    if gate is not None:
+        said += (
+            f"\ngate: {held.result}: {held.reason}"
+            if held is not None
+            else "\ngate: it does not look at this"
+        )
+    return f"::{level} {properties}::{_message(said)}"
 
 
 def _said(row: ClosingRow) -> str:
