@@ -56,12 +56,13 @@ def closing_of(
 
 
 def recycling(results: Path) -> RunPlan | None:
-    """Return the plan for pools that ``orchestrator plan`` would make; None where nothing can be planned."""
+    """Return the plan for pools that the page has and ``orchestrator plan`` makes; None where none can be made."""
     from orchestrator.errors import OrchestratorError
     from orchestrator.experiments.planning.recycle_plan import plan_run
+    from orchestrator.experiments.results.run_results import recorded_budget
 
     try:
-        return plan_run(results)
+        return plan_run(results, budget_bytes=recorded_budget(results))
     except OrchestratorError:
         return None
 

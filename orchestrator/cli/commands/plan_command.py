@@ -17,7 +17,8 @@ def plan(
     budget: Annotated[
         str | None,
         typer.Option(
-            help="Memory for all workers, such as 4GiB; default: the machine's or group's, less a reserve."
+            help="Memory for all workers, such as 4GiB; default: what was free when the run began, less a reserve; "
+            "on another machine what is free now."
         ),
     ] = None,
     workers: Annotated[
@@ -36,12 +37,14 @@ def plan(
     from orchestrator.cli.terminal.screen import Screen
     from orchestrator.config.sizes import parse_size
     from orchestrator.experiments.planning.recycle_plan import plan_run
+    from orchestrator.experiments.results.run_results import recorded_budget
+    from orchestrator.experiments.storage.host import host_facts
     from orchestrator.files.writing import to_json
     from orchestrator.report.layout import BLANK
     from orchestrator.report.plan_lines import plan_report
 
     try:
-        budget_bytes = None if budget is None else parse_size(budget)
+        budget_bytes = recorded_budget(run, host_facts()) if budget is None else parse_size(budget)
     except ValueError as error:
         raise typer.BadParameter(f"--budget: {error}") from None
     made = plan_run(run, budget_bytes=budget_bytes, workers=workers, model=model)

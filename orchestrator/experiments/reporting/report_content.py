@@ -136,14 +136,14 @@ def _recycle_plan(
     manifest: Manifest,
     path: Path,
 ) -> RunPlan | None:
-    """Return the plan for pools on this machine; None where nothing was measured that one can be made from."""
+    """Return the plan for pools on the run's machine; None where nothing was measured that one can be made from."""
     results = {
         each.experiment.name: make_results(each, manifest, summaries[each.experiment.name])
         for each in judged
         if each.records
     }
     try:
-        return plan_results(results, source=str(path))
+        return plan_results(results, source=str(path), budget_bytes=manifest.budget_bytes)
     except ResultsError:
         return None
 

@@ -6,7 +6,9 @@ run has replaced, can still be judged and compared.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -61,6 +63,24 @@ def load_run(path: Path) -> dict[str, Results]:
             f"{path}: no run in it; name a folder of results/runs, a results folder, or a result file"
         )
     return results_of_run(runs[-1].path)
+
+
+def recorded_budget(path: Path, host: Mapping[str, Any] | None = None) -> int | None:
+    """Return the memory for pools that a run was recorded with, in bytes; None where nothing is known of it.
+
+    Args:
+        path: As for :func:`load_run`.
+        host: Only where the run was made on a host with the memory and the cores of this one.
+    """
+    runs = [RunFolder(path)] if is_run_folder(path) else ResultsFolder(path).run_folders()
+    if not runs:
+        return None
+    manifest = runs[-1].manifest()
+    alike = host is None or all(manifest.host.get(key) == host.get(key) for key in _SIZE_OF_A_HOST)
+    return manifest.budget_bytes if alike else None
+
+
+_SIZE_OF_A_HOST = ("memory_total_bytes", "cgroup_memory_bytes", "cpu_model", "cores_total")
 
 
 def load_runs(path: Path, *, every: bool = False) -> list[dict[str, Results]]:

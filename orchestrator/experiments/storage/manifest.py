@@ -30,6 +30,7 @@ from orchestrator.experiments.storage.upgrades import Chain, upgrade
 from orchestrator.files.reading import read_regular
 from orchestrator.files.untrusted import UNREADABLE
 from orchestrator.files.writing import to_readable_json, write_atomically
+from orchestrator.process.host.usable_memory import free_budget_bytes
 from orchestrator_worker import __version__
 
 MANIFEST_UPGRADES: Chain = {1: dict}
@@ -46,7 +47,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     ``plan_fingerprint`` decides what a run may be resumed with (see :func:`plan_fingerprint`). ``heap`` is the source
     of the allocator's view or why there is none; None until the first worker has told. ``iterations_saved`` is by
     experiment, then series, for those that early stopping ended. ``calibration`` says which one lay beside the results
-    when the run began.
+    when the run began, ``budget_bytes`` what a pool could have used then: all that plans from the run on its own host
+    reckon with that, so that they say the same however free memory moves. None in a run of an earlier version.
     """
 
     run_id: str
@@ -64,6 +66,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     calibration: CalibrationStamp | None = None
     warnings: list[str] = []
     iterations_saved: dict[str, dict[str, int]] = {}
+    budget_bytes: int | None = None
     tool_version: str = __version__
     schema: int = RECORDS_SCHEMA
 
@@ -94,6 +97,7 @@ def make_manifest(
         heap=heap,
         calibration=calibration,
         warnings=list(warnings),
+        budget_bytes=free_budget_bytes(),
     )
 
 
