@@ -42,7 +42,9 @@ class Looking:
         return {"id": name, "object": "model", "created": self._service.created, "owned_by": OWNER}
 
     async def live(self, _: Request) -> Response:
-        """Answer ``GET /health/live``: whether the pool decides anything; else the process is to be replaced."""
+        """Answer ``GET /health/live``: whether a pool decides anything; else the process is to be replaced."""
+        if not self._service.has_pool:
+            raise ApiError(503, "there is no pool: a reload could start none", code="not_live")
         try:
             await self._service.stats()
         except TimeoutError:

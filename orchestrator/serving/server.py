@@ -190,12 +190,13 @@ class _Process:
             return False
 
     async def _watchdog(self) -> None:
-        """Say that all is well for as long as this loop turns and the pool answers."""
+        """Say that all is well for as long as this loop turns and there is a pool that answers."""
         period_s = self._notifier.watchdog_s
         while period_s is not None:
             with contextlib.suppress(TimeoutError):
                 await self._service.stats()
-                self._notifier.alive()
+                if self._service.has_pool:
+                    self._notifier.alive()
             await asyncio.sleep(period_s / 3)
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:

@@ -3,7 +3,8 @@
 A new configuration (SIGHUP) that concerns the pool means another pool. Two pools side by side would take twice the
 memory budget, so requests that come meanwhile wait until those of the old one are done, at most
 :data:`SWAP_WAIT_S`; then the new one begins beside it. None of them fails. A configuration that cannot be used is
-said in the log, and the old one stays.
+said in the log, and the old one stays. Where neither can be started there is no pool: requests are refused, the
+server is neither ready nor live, and whoever supervises it starts it anew, unless another SIGHUP helps first.
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ class Service:
         self._inside = 0
         self._folders = 0
         self._folder: PrivateFolder | None = None
+        self._lost = False
         self._reloading = asyncio.Lock()
         self._settled = asyncio.Event()
         self._settled.set()
@@ -144,6 +146,8 @@ class Service:
             await self._settled.wait()
             if self.stopping:
                 raise stopping()
+            if self._lost:
+                raise busy("the server has no pool: a reload could start none", "not_ready", 503)
             loaded = self.loaded
             loaded.under_way += 1
             try:
@@ -174,6 +178,11 @@ class Service:
 
     # ------------------------------------------------------------------ looking
 
+    @property
+    def has_pool(self) -> bool:
+        """Whether there is a pool: not after a reload in which neither the new one nor the old one could begin."""
+        return not self._lost
+
     async def stats(self) -> PoolStats:
         """Return what the pool looks like now.
 
@@ -189,7 +198,7 @@ class Service:
 
     async def is_ready(self) -> bool:
         """Whether requests are welcome: not while it stops or swaps, nor before what is kept warm has loaded once."""
-        if self.stopping or not self._settled.is_set():
+        if self.stopping or self._lost or not self._settled.is_set():
             return False
         loaded = self.loaded
         if not loaded.warm:
@@ -202,19 +211,20 @@ class Service:
     # ------------------------------------------------------------------ another configuration
 
     async def reload(self) -> None:
-        """Read the configuration again. One that cannot be used changes nothing."""
+        """Read the configuration again. One that cannot be used changes nothing; without a pool, any is tried."""
         async with self._reloading:
             if self.stopping:
                 return
             try:
                 new = await asyncio.to_thread(self.read)
-                kept = new.same_pool(self.loaded.configuration)
+                kept = self.has_pool and new.same_pool(self.loaded.configuration)
                 if kept:
                     self.loaded.configuration = new
                 else:
                     await self._swap(new)
             except Exception as error:  # noqa: BLE001 - whatever it was: requests go on as before
-                tell("reload", f"the configuration stays as it was: {error}", level=logging.ERROR)
+                what = "the configuration stays as it was" if self.has_pool else "there is no pool any more"
+                tell("reload", f"{what}: {error}", level=logging.ERROR)
                 return
             tell("reload", "the configuration was read again", pool="kept" if kept else "replaced")
 
@@ -228,6 +238,7 @@ class Service:
             else:
                 await asyncio.to_thread(old.close, drop=False)
             self._loaded = await self._started(new, old.configuration)
+            self._lost = False
         finally:
             self._settled.set()
 
@@ -240,8 +251,13 @@ class Service:
         assert self._folder is not None
         try:
             return await asyncio.to_thread(start, new, self._folder.path)
-        except Exception:
-            self._loaded = await asyncio.to_thread(start, before, self._folder.path)
+        except Exception as error:
+            try:
+                self._loaded = await asyncio.to_thread(start, before, self._folder.path)
+            except Exception as again:
+                self._lost = True
+                raise OrchestratorError(f"{error}; nor could the one before be started: {again}") from again
+            self._lost = False
             raise
 
     def _retire(self, old: Loaded) -> None:
