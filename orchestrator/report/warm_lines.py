@@ -53,7 +53,7 @@ def _template(role: str, one: TemplateSummary) -> str:
 
 
 def _saving(name: str, warm: SeriesSummary, cold: SeriesSummary) -> str:
-    """Return what a fork takes in the place of a start and a load: time, first token, memory."""
+    """Return what a fork takes in the place of a start and a load: time, first text, memory."""
     found: list[str] = []
     if warm.ready_ms is not None and cold.ready_ms is not None:
         found.append(

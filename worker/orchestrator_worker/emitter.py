@@ -27,7 +27,7 @@ class Emitter:
         self._started = perf_counter()
 
     def __call__(self, text: str, *, final: bool = False, replaces: int = 0) -> None:
-        """Stamp and send a chunk. Empty text is sent but is not the first token."""
+        """Stamp and send a chunk. Empty text is sent but is not the first text."""
         if not self._pipe.is_ours:
             return  # before the lock, which another thread may have held in the moment of the fork
         with self._lock:
