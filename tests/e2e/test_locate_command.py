@@ -53,9 +53,7 @@ def by_function(found: dict[str, Any], kind: str = "sites") -> dict[str, Any]:
 
 def test_each_leak_is_found_with_its_name_and_rate(located: tuple[dict[str, Any], Finished]) -> None:
     sites = by_function(located[0])
-    rates = {name: site["requested"]["per_iteration"] for name, site in sites.items()}
-    assert located[0]["outcome"] == "located"
-    assert rates == {
+    named = {
         "keep_weights": pytest.approx(4000, rel=0.05),
         "keep_logits": pytest.approx(3000, rel=0.05),
         "keep_mask": pytest.approx(1000, rel=0.05),
@@ -67,6 +65,12 @@ def test_each_leak_is_found_with_its_name_and_rate(located: tuple[dict[str, Any]
         ),  # a destroyed object is kept, so that a second destroy is seen
         "leak": pytest.approx(1, rel=0.05),
     }
+    rates = {name: sites[name]["requested"]["per_iteration"] for name in named.keys() & sites.keys()}
+    assert located[0]["outcome"] == "located"
+    assert rates == named
+    # The interpreter may have a site of its own, as a cache of it fills; the double has those that leak, and no other.
+    own = {name for name, site in sites.items() if site["frames"][0].get("module") == "libchatllm.so"}
+    assert own == named.keys()
     assert [site["phase"] for site in (sites["keep_weights"], sites["keep_logits"])] == ["load", "infer"]
 
 

@@ -1,11 +1,10 @@
 """Functions in real workers under the real tracer: what leaks, what only caches, and what dies of it."""
 
-import dataclasses
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
-import msgspec
 import pytest
 
 import orchestrator.locating.tracers
@@ -17,6 +16,8 @@ from orchestrator.locating.locate import locate
 from orchestrator.locating.schedule import Schedule
 from orchestrator.locating.tracers import NO_LINES, Memray, Tracer, choose_tracer
 from orchestrator.locating.work import call_work
+from orchestrator.process.dialogue import Dialogue
+from orchestrator_worker.protocol import Run, Trace
 from orchestrator_worker.tracing.begin import TracerKey
 
 pytest.importorskip(
@@ -26,14 +27,8 @@ pytestmark = pytest.mark.usefixtures("nothing_left")
 QUICK = Schedule(warm_up=1, iterations=10)
 
 
-def found(
-    name: str, schedule: Schedule = QUICK, *, timeout_s: float | None = None, tracer: Tracer | None = None
-) -> Located:
-    work = call_work(f"locate_functions:{name}")
-    if timeout_s is not None:
-        patient = msgspec.structs.replace(work.experiment, timeout_s=timeout_s)
-        work = dataclasses.replace(work, experiment=patient)
-    return locate(work, schedule, tracer or Memray())
+def found(name: str, schedule: Schedule = QUICK, *, tracer: Tracer | None = None) -> Located:
+    return locate(call_work(f"locate_functions:{name}"), schedule, tracer or Memray())
 
 
 def test_a_python_object_has_its_type_and_its_line() -> None:
@@ -73,10 +68,20 @@ def test_a_death_under_the_tracer_is_the_answer(name: str, outcome: str, cause: 
     assert "traced, in phase infer, after 0 iterations" in located.cause
 
 
-def test_a_hang_under_the_tracer_is_the_answer() -> None:
-    located = found("never_ends_when_traced", timeout_s=8.0)
+def test_a_hang_under_the_tracer_is_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hang alone can meet the limit: it is short for traced calls only, none of which ends."""
+    whole, traced = Dialogue.ask, False
+
+    def ask(dialogue: Dialogue, command: Any, answer: Any, *, timeout_s: float, **more: Any) -> Any:
+        nonlocal traced
+        traced = traced or isinstance(command, Trace)
+        limit_s = 1.0 if traced and isinstance(command, Run) else timeout_s
+        return whole(dialogue, command, answer, timeout_s=limit_s, **more)
+
+    monkeypatch.setattr(Dialogue, "ask", ask)
+    located = found("never_ends_when_traced")
     assert located.outcome == "timeout"
-    assert "no answer within 8 s (traced" in located.cause
+    assert "no answer within 1 s (traced, in phase infer" in located.cause
 
 
 def test_a_trace_at_its_bound_is_said() -> None:
