@@ -136,6 +136,16 @@ def test_fresh_processes_that_leak_keep_their_row() -> None:
     ]
 
 
+def test_many_experiments_leave_the_methods_their_room() -> None:
+    about = experiment("recreate", "recycle", iterations=COUNT)
+    first = rows_of(about, growing("recreate", COUNT), growing("recycle", COUNT, 100, 2))
+    rows = [*first, *clean("exp3"), *clean("exp4"), *clean("exp5")]
+    assert merged(rows)[-1].experiment == "three others"
+    shown = texts(rows, 80)
+    assert any("Destroy+Recreate" in line for line in shown)
+    assert all(len(line) <= 80 for line in shown)
+
+
 @pytest.mark.parametrize(("leaks", "head"), [(1, "1 of 1 method leaks"), (2, "2 of 2 methods leak")])
 def test_one_method_is_one(leaks: int, head: str) -> None:
     assert headline(leaking()[:leaks]).startswith(f"{head} · 0 do not")

@@ -33,7 +33,7 @@ class ClosingRow:
     """One method of a run.
 
     Attributes:
-        experiment: Name of its experiment; ``all five`` in the row of all fresh processes.
+        experiment: Name of its experiment; ``all five`` or ``four others`` in the row of fresh processes.
         work: What an iteration does, such as ``transcribe, align``.
         method: What tables call it.
         kind: What it counts as.
@@ -121,8 +121,10 @@ def merged(rows: Sequence[ClosingRow]) -> list[ClosingRow]:
     one = fresh[0]
     if len(names) > 1:
         count = _COUNTED[len(names) - 2] if len(names) <= len(_COUNTED) + 1 else str(len(names))
-        everyone = "both" if len(names) == 2 else f"all {count}"
-        name = everyone if every else ", ".join(names)
+        if len(names) == 2:
+            name = "both" if every else ", ".join(names)
+        else:  # not all names in a row: the column would leave no room for those of methods
+            name = f"all {count}" if every else f"{count} others"
         one = ClosingRow(name, "", FRESH, "no leak", "no leak", stands_for=len(fresh), baseline=True)
     kept = [row for row in rows if row not in fresh]
     return [*kept, replace(one, method=FRESH, readings=(), number="", above="")]
