@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+pytest.importorskip("python_multipart", reason="needs the extra 'serve'")
+pytest.importorskip("starlette", reason="needs the extra 'serve'")
+
 from orchestrator.errors import OrchestratorError
 from orchestrator.serving import service as module
 from orchestrator.serving.api_errors import ApiError
