@@ -174,9 +174,12 @@ def test_an_idle_pool_has_nothing_read(tmp_path: Path) -> None:
         with _Waiting(pool, tmp_path, 2) as gate:
             wait_until(lambda: pool.stats().slots[0].series[-1].at_s > idle)
             gate.open()
-        wait_until(sleeps)
-        last = pool.stats().slots[0].series[-1]
-        assert not sleeps() or pool.stats().slots[0].series[-1] == last
+
+        def rests() -> bool:
+            last = pool.stats().slots[0].series[-1]
+            return sleeps() and pool.stats().slots[0].series[-1] == last
+
+        wait_until(rests)
 
 
 def test_the_process_is_started_after_a_moment_of_work_and_not_of_rest() -> None:

@@ -47,6 +47,16 @@ def test_vtt_can_say_when_each_word_begins() -> None:
         assert times[-1] < milliseconds(caption.end, ".")
 
 
+@pytest.mark.parametrize("name", ["txt", "srt", "vtt", "tsv"])
+def test_a_control_character_reaches_no_player_and_json_keeps_it(name: str) -> None:
+    said = [Word("Two\x00", 0, 100), Word("\x1b\x07", 100, 200), Word("thr\x9bee.", 200, 300)]
+    heard = document(Segment(0, 300, "Two\x00 \x1b\x07 thr\x9bee.", "", words=said))
+    whole = render(heard, name)
+    assert {each for each in whole if each < " " or "\x7f" <= each < "\xa0"} <= {"\n", "\t"}
+    assert "Two three." in " ".join(whole.split())
+    assert "\\u0000" in render(heard, "json")
+
+
 def test_tsv_has_one_row_a_cue() -> None:
     assert render(document(spoken("One\ttwo.")), "tsv") == "start\tend\ttext\n0\t650\tOne two.\n"
 
