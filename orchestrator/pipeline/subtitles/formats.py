@@ -18,7 +18,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import msgspec
-from msgspec.structs import replace
 
 from orchestrator.files.writing import to_readable_json
 from orchestrator.pipeline.document import AlignmentSummary, Document, Segment
@@ -28,8 +27,12 @@ from orchestrator_worker.results import Word
 
 LATEST_MS = 1_000_000_000
 """11 days: no document is longer."""
-_CONTROLS = dict.fromkeys(code for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n\r")
-"""Left out of every form for people: a player takes NUL for the end of a file, a terminal takes ESC for an order."""
+_CONTROLS = {
+    code: " " if chr(code).isspace() else "\ufffd"
+    for code in (*range(32), *range(127, 160))
+    if chr(code) not in "\t\n\r"
+}
+"""Not written for people as they are: a player takes NUL for the end of the file, a terminal takes ESC for an order."""
 _STYLE = "STYLE\n::cue(:future) {\n  color: grey;\n}\n"
 """What has not been said yet is grey."""
 
@@ -72,7 +75,9 @@ def read_json(content: bytes) -> Document:
 
 
 def render(document: Document, format_name: str, speed: ReadingSpeed | None = None) -> str:
-    """Return a document in a format; ends with a newline. Control characters of an engine are left out, but in JSON.
+    """Return a document in a format; ends with a newline.
+
+    Control characters of an engine are written as U+FFFD, which WebVTT's readers make of NUL; JSON keeps them.
 
     Raises:
         ValueError: No such format; names those there are.
@@ -81,16 +86,8 @@ def render(document: Document, format_name: str, speed: ReadingSpeed | None = No
         write = FORMATS[format_name]
     except KeyError:
         raise ValueError(f"format {format_name!r}: one of {', '.join(FORMATS)}") from None
-    return write(document if write is _json else _without_controls(document), speed or ReadingSpeed())
-
-
-def _without_controls(document: Document) -> Document:
-    def clean(segment: Segment) -> Segment:
-        words = [replace(word, text=word.text.translate(_CONTROLS)) for word in segment.words]
-        text = segment.text.translate(_CONTROLS)
-        return replace(segment, text=text, words=[word for word in words if word.text])
-
-    return replace(document, segments=[clean(segment) for segment in document.segments])
+    written = write(document, speed or ReadingSpeed())
+    return written if write is _json else written.translate(_CONTROLS)
 
 
 def _txt(document: Document, _: ReadingSpeed) -> str:
