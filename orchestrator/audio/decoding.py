@@ -28,6 +28,10 @@ class UnreadableError(Exception):
     """soundfile cannot read the file at all; somebody else may."""
 
 
+class SaidNoMemoryError(MemoryError):
+    """ffmpeg says that it got no memory, which it says of broken files too; the text has its words."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stream:
     """Sound of one rate and number of channels. ``kind`` is such as `` (FLAC PCM_16)``, empty for 16-bit WAV.

@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from orchestrator.audio.decoder.messages import INSTALL_REMEDY
-from orchestrator.audio.decoding import Check, Stream
+from orchestrator.audio.decoding import Check, SaidNoMemoryError, Stream
 from orchestrator.errors import AudioError, NotDecodedError
 
 CONTAINERS = (
@@ -44,6 +44,7 @@ _HEADER = struct.Struct(">4sIIIII")
 _FLOAT_CODE = 6
 _READ_BYTES = 1 << 18
 _KEPT_HEAD, _KEPT_TAIL = 1 << 16, 1 << 13
+_MOST_WORDS = 300
 _INPUT = re.compile(r"^Input #0, (\S+), from ", re.MULTILINE)
 _START = re.compile(r"^  Duration: [^\n]*?, start: (-?\d+\.\d+)", re.MULTILINE)
 _SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.ENOSPC}
@@ -70,6 +71,7 @@ def decoded_by_ffmpeg(ffmpeg: Ffmpeg, descriptor: int, problem: str, check: Chec
 
     Raises:
         NotDecodedError: ffmpeg does not start, or the system has no room for it.
+        SaidNoMemoryError: It got no memory, or says so.
         AudioError: It cannot read the file either, or gave nothing for ``stall_s``.
     """
     for tracks in (["-map", "0:V:0?", "-map", "0:a:0", "-c", "copy", "-f", "null", "pipe:2"], []):
@@ -180,7 +182,7 @@ class _Running:
             raise AudioError("", f"ffmpeg gave nothing for {self._stall_s:g} s", how_to)
         return os.read(self._out.fileno(), count)
 
-    def failed(self) -> AudioError:
+    def failed(self) -> AudioError | SaidNoMemoryError:
         """Return the error for an ffmpeg that ended badly."""
         code = self._process.wait()
         self._said.join()
@@ -193,13 +195,15 @@ class _Running:
                 "is a play list, a manifest or another kind of file that is not taken, whatever its name says",
                 "give the recording itself",
             )
-        if code == -signal.SIGKILL or any("Cannot allocate memory" in line for line in lines[-5:]):
+        if code == -signal.SIGKILL:
             how_to = "see that there is memory for it, then try again"
-            return NotDecodedError("", "ffmpeg was killed, or had no memory", how_to, shortage="system")
-        last = lines[-1].strip() if lines else "no reason given"
-        return AudioError(
-            "", f"{self._problem}; ffmpeg cannot read it either ({last})", "give a file with sound"
-        )
+            return NotDecodedError("", "ffmpeg was killed", how_to, shortage="system")
+        last = lines[-1].strip()[:_MOST_WORDS] if lines else "no reason given"
+        problem = f"{self._problem}; ffmpeg cannot read it either ({last})"
+        # It says so of broken files too: of a length that it cannot ask for, or does not find there.
+        if any("Cannot allocate memory" in line for line in lines[-5:]):
+            return SaidNoMemoryError(problem)
+        return AudioError("", problem, "give a file with sound")
 
 
 class _Said:

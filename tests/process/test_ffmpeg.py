@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -229,6 +231,42 @@ def test_a_killed_ffmpeg_is_told_apart(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(NotDecodedError) as caught:
         prepare(unknown(tmp_path / "a.m4a"), tmp_path / "cache")
     assert caught.value.shortage == "system"
+
+
+@pytest.mark.parametrize("words", ["a", "a" * 5000])
+def test_memory_that_a_broken_file_asks_for_is_the_recordings_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    said = f"os.write(2, b'{words}: Cannot allocate memory'); os._exit(1)"
+    monkeypatch.setenv("PATH", str(fake(tmp_path / "bin", said)))
+    with pytest.raises(AudioError, match=r"ffmpeg cannot read it either \(a") as caught:
+        prepare(unknown(tmp_path / "a.m4a"), tmp_path / "cache")
+    assert not isinstance(caught.value, NotDecodedError)
+
+
+def test_memory_that_the_machine_lacks_is_not_the_recordings_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(
+        "PATH", str(fake(tmp_path / "bin", "os.write(2, b'Cannot allocate memory'); os._exit(1)"))
+    )
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1 << 20))
+    with pytest.raises(NotDecodedError, match="Cannot allocate memory") as caught:
+        prepare(unknown(tmp_path / "a.m4a"), tmp_path / "cache")
+    assert caught.value.shortage == "system"
+
+
+@needs_ffmpeg
+def test_a_wav_that_ffmpeg_finds_no_memory_for_is_refused(tmp_path: Path) -> None:
+    """The format chunk is said to have 4.4 MB; this ffmpeg reports ENOMEM for what it does not find there."""
+    whole = io.BytesIO()
+    soundfile.write(whole, np.zeros(5000), 16_000, "PCM_16", format="WAV")
+    broken = whole.getvalue().replace(b"fmt \x10\0\0", b"fmt \x10\0D")
+    assert broken != whole.getvalue()
+    (tmp_path / "a.wav").write_bytes(broken)
+    with pytest.raises(AudioError) as caught:
+        prepare(tmp_path / "a.wav", tmp_path / "cache")
+    assert not isinstance(caught.value, NotDecodedError)
 
 
 def test_a_crash_of_ffmpeg_is_the_recordings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,7 @@ from orchestrator.audio.decoder.messages import (
     Request,
     Unreadable,
 )
-from orchestrator.audio.decoding import Stream, UnreadableError, decoded_by_soundfile
+from orchestrator.audio.decoding import SaidNoMemoryError, Stream, UnreadableError, decoded_by_soundfile
 from orchestrator.audio.ffmpeg import Ffmpeg, decoded_by_ffmpeg
 from orchestrator.audio.pcm_file import SAMPLE_RATE_HZ
 from orchestrator.audio.wav_header import FLOAT, PCM, WavFile, read_wav
@@ -51,6 +51,7 @@ HAS_CONVERTED = 64
 _ALIVE_EVERY_S = 1.0
 _MOST_TEXT = 1000
 _TEXT_PROBE_BYTES = 512
+_MOST_WORDS = 1000
 _SHORT = {errno.EMFILE, errno.ENFILE, errno.EAGAIN}
 
 
@@ -198,15 +199,15 @@ def _answer(request: Request, recording: int, talk: _Talk, mode: Mode) -> Last:
         return Problem("length" if too_long else "recording", error.problem, error.hint)
     except UnreadableError as error:
         return Unreadable(str(error))
-    except MemoryError:
-        return Problem("memory")
+    except MemoryError as error:
+        return Problem("memory", str(error) if isinstance(error, SaidNoMemoryError) else "")
     except OSError as error:
         if error.errno == errno.ENOMEM:
             return Problem("memory")
         problem = f"could not be decoded now: {error.strerror}"
         return Problem("system" if error.errno in _SHORT else "output", problem, number=error.errno or 0)
     except Exception as error:  # noqa: BLE001 - a file can bring code to raise anything
-        return Problem("unforeseen", f"{type(error).__name__}: {error}")
+        return Problem("unforeseen", f"{type(error).__name__}: {error}"[:_MOST_WORDS])
 
 
 def _read(request: Request, recording: int, talk: _Talk, mode: Mode) -> Last:

@@ -198,7 +198,7 @@ def _error(shown: str, found: Problem, output: Output, bounds: Bounds) -> AudioE
         case "output":
             return AudioError(shown, f"could not be decoded: {os.strerror(found.number)}", HARMFUL)
         case "memory":
-            return _out_of_memory(shown)
+            return _out_of_memory(shown, found.problem)
         case "unforeseen":
             return AudioError(shown, f"could not be decoded: {found.problem}", HARMFUL)
         case "length":
@@ -220,11 +220,11 @@ def _is_full(output: Output, bounds: Bounds) -> bool:
     return False
 
 
-def _out_of_memory(shown: str) -> AudioError:
+def _out_of_memory(shown: str, problem: str) -> AudioError:
+    """Return whose fault it is: the machine's where it has less than a decoder may take, else the recording's."""
     import psutil  # noqa: PLC0415 - rarely needed
 
     if psutil.virtual_memory().available < MEMORY_BYTES:
         return not_now(shown, os.strerror(errno.ENOMEM))
-    return AudioError(
-        shown, f"needs more than {MEMORY_BYTES / (1 << 30):g} GiB of memory to be decoded", HARMFUL
-    )
+    needs = f"needs more than {MEMORY_BYTES / (1 << 30):g} GiB of memory to be decoded"
+    return AudioError(shown, problem or needs, HARMFUL)
