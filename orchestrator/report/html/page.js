@@ -15,7 +15,8 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
 }
 (async () => {
   const page = document.documentElement;
-  const specs = JSON.parse(document.getElementById("charts").textContent);
+  const data = document.getElementById("charts"); // none where no chart needs a script
+  const specs = data ? JSON.parse(data.textContent) : {};
   let drawn = 0;
   for (const [name, spec] of Object.entries(specs)) {
     const place = document.getElementById(name);

@@ -1,18 +1,10 @@
-"""The page: head, verdicts first, experiments, what the machine finds, provenance, charts' data and code. Pure.
-
-Everything stands in the one file, and its content security policy lets the browser neither fetch anything nor
-run any script but the two whose hashes it names.
-"""
+"""The report of a run: head, verdicts first, experiments, what the machine finds, provenance. Pure."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from importlib.resources import files
-
 from orchestrator.report.html.calibration_part import calibration_part
-from orchestrator.report.html.charts.palette import variables
 from orchestrator.report.html.content import ReportContent
+from orchestrator.report.html.document import document
 from orchestrator.report.html.experiment_part import experiment_part
 from orchestrator.report.html.figures import Figures
 from orchestrator.report.html.located_part import located_part
@@ -25,12 +17,13 @@ from orchestrator.report.html.verdicts import headlines
 _STATES = {"running": "under way, or killed", "interrupted": "interrupted", "finished": "finished"}
 
 
-def make_page(content: ReportContent, engine: str) -> str:
+def make_page(content: ReportContent, engine: str | None) -> str:
     """Return the whole document.
 
     Args:
         content: What there is to show.
-        engine: JavaScript that defines ``vegaEmbed``, see :func:`orchestrator.report.html.charts.engine.chart_engine`.
+        engine: JavaScript that defines ``vegaEmbed``, see :func:`orchestrator.report.html.charts.engine.chart_engine`;
+            None for a page without the charts that need it.
     """
     figures = Figures()
     sections = [experiment_part(each, content.profile, figures) for each in content.experiments]
@@ -42,32 +35,7 @@ def make_page(content: ReportContent, engine: str) -> str:
         small_charts_part(content.experiments),
     ]
     body = joined([*first, *sections, located_part(content.located), *origin])
-    drawing = _asset("page.js")
-    engine = engine.replace("</script", "<\\/script")
-    return "\n".join(
-        [
-            "<!doctype html>",
-            '<html lang="en">',
-            "<head>",
-            '<meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{_policy(engine, drawing)}">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            '<meta name="color-scheme" content="light dark">',
-            '<link rel="icon" href="data:,">',
-            f"<title>Memory report {text(content.run_id)}</title>",
-            f"<style>{_style()}</style>",
-            "</head>",
-            f"<body>{body}",
-            "<noscript><p>The large charts need JavaScript; the small ones, verdicts and tables are complete without "
-            "it.</p></noscript>",
-            f'<script type="application/json" id="charts">{figures.as_json()}</script>',
-            f"<script>{engine}</script>",
-            f"<script>{drawing}</script>",
-            "</body>",
-            "</html>",
-            "",
-        ]
-    )
+    return document(f"Memory report {content.run_id}", body, figures, engine)
 
 
 def _head(content: ReportContent) -> Html:
@@ -83,25 +51,3 @@ def _head(content: ReportContent) -> Html:
     if content.notes:
         parts.append(element("div", bullets(content.notes), class_="notes"))
     return element("header", joined(parts))
-
-
-def _style() -> str:
-    light, dark = variables(dark=False), variables(dark=True)
-    return f":root{{{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}}}{_asset('style.css')}"
-
-
-def _policy(*scripts: str) -> str:
-    hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
-    return (
-        # Vega makes functions of its expressions; they are ours, never a user's words.
-        f"default-src 'none'; script-src {hashes} 'unsafe-eval'; style-src 'unsafe-inline'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _hash(script: str) -> str:
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-
-
-def _asset(name: str) -> str:
-    return (files("orchestrator.report.html") / name).read_text(encoding="utf-8")

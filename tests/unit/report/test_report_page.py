@@ -24,7 +24,7 @@ def page_of(run: Written) -> str:
 
 def words_of(page: str) -> str:
     """Return the text a reader sees, without the charts' data."""
-    body = page[page.index("<body>") : page.index('<script type="application/json"')]
+    body = page[page.index("<body>") : page.index("<script")]
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", body))
 
 
