@@ -284,7 +284,10 @@ def highest(readings: list[tuple[float, float]]) -> list[tuple[float, float]]:
 
 def draw(document: dict[str, Any], path: Path) -> None:
     """Draw the memory of both services over the time that each was under load, and the budget, as SVG."""
-    import vl_convert  # noqa: PLC0415 - only for the chart
+    try:
+        import vl_convert  # noqa: PLC0415 - only for the chart
+    except ImportError as error:
+        sys.exit(f"the record is written, its chart is not ({error}): pip install 'orchestrator[report]'")
 
     drawn = {
         NAMES["usual"]: document["usual"]["memory_mb"],

@@ -3,8 +3,8 @@
     python benchmarks/record_reports.py       # writes docs/reports/kinds.txt and docs/reports/kinds.html
 
 The engine is `synthetic`, so no model is needed; it takes about a minute. The page that is kept is the one that
-`orchestrator report` makes without what needs JavaScript: the large charts with the code that draws them, a
-megabyte. Paths of the machine are cut to the names of their files.
+`orchestrator report` makes, without the code for charts that answer to the mouse, a megabyte, and without the further
+charts of each experiment. Paths of the machine are cut to the names of their files.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parents[1]
 REPORTS = TOP / "docs/reports"
 NOTE = (
-    "<p>The large charts are left out here, because the code that draws them takes a megabyte; "
-    "<code>orchestrator report</code> has them.</p>"
+    "<p>To keep this page small, the further charts of each experiment are left out, and the code that lets charts "
+    "answer to the mouse; <code>orchestrator report</code> has both.</p>"
 )
 _CUT = (
     re.compile(r"<script.*?</script>", re.DOTALL),
-    re.compile(r'<figure><div class="chart".*?</figure>', re.DOTALL),
+    re.compile(r"<details><summary>More charts.*?</details>", re.DOTALL),
     re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>'),
     re.compile(r'<link rel="icon"[^>]*>'),
 )
-_NOSCRIPT = re.compile(r"<noscript>.*?</noscript>", re.DOTALL)
+_END_OF_HEAD = "</header>"
 
 
 def main() -> None:
@@ -60,10 +60,11 @@ def run(arguments: list[str], folder: Path) -> str:
 
 
 def light(page: str) -> str:
-    """Return a report page without scripts and without the charts that need them."""
+    """Return a report page without scripts and without the further charts."""
     for part in _CUT:
         page = part.sub("", page)
-    return "\n".join(line.rstrip() for line in _NOSCRIPT.sub(NOTE, page).splitlines() if line.strip()) + "\n"
+    page = page.replace(_END_OF_HEAD, NOTE + _END_OF_HEAD, 1)
+    return "\n".join(line.rstrip() for line in page.splitlines() if line.strip()) + "\n"
 
 
 def without_paths(text: str, folder: Path) -> str:

@@ -16,6 +16,7 @@ PROGRAMS = ("chromium", "chromedriver")
 ABSENT = "needs a real browser: Debian's packages chromium and chromium-driver"
 PATIENCE_S = 60.0
 _FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars")
+UNFOLD = "for (const part of document.querySelectorAll('details')) part.open = true;"
 
 
 def installed() -> bool:
@@ -73,6 +74,13 @@ class Browser:
                 "args": [],
             },
         )
+
+    def unfold(self) -> None:
+        """Open all that is folded, and return when every chart of the page has been tried."""
+        self.wait_for_charts()
+        self.run(UNFOLD)
+        data = "document.documentElement.dataset"
+        self.until(f"Number({data}.chartsTried) === document.querySelectorAll('.chart[id]').length", "drawn")
 
     def protocol(self, command: str, **parameters: Any) -> Any:
         """Send a command of the DevTools protocol."""

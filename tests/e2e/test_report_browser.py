@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import ABSENT, Browser, browser, installed
+from browser import ABSENT, UNFOLD, Browser, browser, installed
 from lab import Lab, experiment, synthetic
 
 from orchestrator.experiments.reporting.run_report import build_report
 
+pytest.importorskip("vl_convert", reason="needs the extra 'report'")
 pytestmark = pytest.mark.skipif(not installed(), reason=ABSENT)
 
 METHODS = ("recreate", "restart", "recycle")
@@ -47,7 +48,7 @@ def shown(window: Browser, page: Path) -> Browser:
     window.complaints()
     window.protocol("Emulation.clearDeviceMetricsOverride")
     window.open(page)
-    window.wait_for_charts()
+    window.unfold()
     return window
 
 
@@ -135,28 +136,108 @@ def test_the_page_fits_its_window(shown: Browser, page: Path, width: int) -> Non
         "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False
     )
     shown.open(page)
-    shown.wait_for_charts()
+    shown.unfold()
     assert shown.run("return document.documentElement.scrollWidth") <= width
     assert all(0.5 * chart["place"] < chart["width"] <= chart["place"] + 1 for chart in charts(shown))
 
 
-def test_it_prints(shown: Browser) -> None:
-    printed = shown.protocol("Page.printToPDF", printBackground=False)
-    assert len(printed["data"]) > 50_000
+STILL = """
+    return [...document.querySelectorAll("figure > .chart")].map((chart) => ({
+      name: chart.id,
+      role: chart.querySelector("svg").getAttribute("role"),
+      words: chart.querySelector("svg > title").textContent,
+      marks: chart.querySelectorAll("svg :is(path, use, rect)").length,
+      width: chart.querySelector("svg").getBoundingClientRect().width,
+      place: chart.getBoundingClientRect().width,
+    }));
+"""
 
 
-def test_the_small_charts_and_the_table_need_no_script(window: Browser, page: Path) -> None:
+def without_scripts(window: Browser, page: Path) -> list[dict[str, Any]]:
+    """Open a page whose scripts do not run, with all that is folded open; return its pictures."""
     window.protocol("Emulation.setScriptExecutionDisabled", value=True)
     try:
         window.open(page)
+        window.run(UNFOLD)
+        found: list[dict[str, Any]] = window.run(STILL)
     finally:
         window.protocol("Emulation.setScriptExecutionDisabled", value=False)
+    return found
+
+
+@pytest.mark.parametrize("width", [1200, 500])
+def test_without_scripts_the_same_charts_are_there_as_pictures(
+    shown: Browser, page: Path, width: int
+) -> None:
+    with_scripts = len(charts(shown))
+    shown.protocol(
+        "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False
+    )
+    found = without_scripts(shown, page)
+    assert shown.run("return document.documentElement.dataset.chartsReady") is None, "no script has run"
+    assert len(found) == with_scripts == 3 + 2 * len(METHODS)
+    assert all(chart["role"] == "img" and chart["words"] and chart["marks"] > 2 for chart in found)
+    assert all(chart["width"] >= chart["place"] - 1 for chart in found)
+    assert shown.run("return document.documentElement.scrollWidth") <= width
+    assert shown.run("return document.querySelector('.pointing').hidden"), "what nobody can do is not said"
+
+
+def test_the_small_charts_and_the_table_need_no_script(window: Browser, page: Path) -> None:
+    without_scripts(window, page)
     lines = "return [...document.querySelectorAll('svg polyline')].map((line) => line.getBoundingClientRect().width)"
     widths = window.run(lines)
     assert len(widths) >= 2 * len(METHODS)
     assert min(widths) > 50
-    assert window.run("return document.querySelectorAll('.chart svg').length") == 0, "and no script has run"
     assert window.run("return document.querySelector('button[data-copy]').hidden")
+
+
+def test_a_name_that_wants_to_be_markup_is_none_in_a_picture(window: Browser, page: Path) -> None:
+    without_scripts(window, page)
+    assert (
+        window.run(
+            "return document.querySelectorAll('.chart script, .chart img, .chart a, .chart foreignObject').length"
+        )
+        == 0
+    )
+
+
+def test_no_two_elements_have_one_name(window: Browser, page: Path) -> None:
+    without_scripts(window, page)
+    names = window.run("return [...document.querySelectorAll('[id]')].map((each) => each.id)")
+    assert len(names) == len(set(names)) > 20
+    used = window.run(
+        """
+        const clipped = [...document.querySelectorAll("[clip-path]")].map((each) => each.getAttribute("clip-path"));
+        const shapes = [...document.querySelectorAll("use")].map((each) => each.getAttribute("href"));
+        return [...clipped.map((each) => each.slice(5, -1)), ...shapes.map((each) => each.slice(1))];
+        """
+    )
+    assert used
+    assert set(used) <= set(names)
+
+
+def test_charts_that_are_folded_are_drawn_when_they_are_opened(window: Browser, page: Path) -> None:
+    window.protocol("Emulation.clearDeviceMetricsOverride")
+    window.open(page)
+    window.wait_for_charts()
+    assert window.run("return document.querySelectorAll('.chart canvas, .chart svg.marks').length") == 1
+    window.unfold()
+    assert window.run("return document.querySelectorAll('.chart svg.marks').length") == 3 + 2 * len(METHODS)
+    assert window.run("return document.querySelectorAll('.pointing:not([hidden])').length") == len(METHODS)
+
+
+def test_a_chart_that_cannot_be_drawn_leaves_its_picture(window: Browser, page: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.html"
+    made = page.read_text("utf-8")
+    broken.write_text(
+        made.replace('"width":"container"', '"width":"container","layer":[{"mark":7}]', 1), "utf-8"
+    )
+    window.open(broken)
+    window.wait_for_charts()
+    assert "could not be drawn" in window.run(
+        "return document.querySelector('#chart-1 .chart-failed').textContent"
+    )
+    assert window.run("return document.querySelectorAll('#chart-1 svg.still').length") == 1
 
 
 def test_the_table_can_be_copied_with_one_press(shown: Browser) -> None:

@@ -16,8 +16,10 @@ def report(
     out: Annotated[
         Path | None, typer.Option(help="Path of the page; default: report.html in the run.")
     ] = None,
-    png: Annotated[bool, typer.Option("--png", help="Also the main figure as PNG, beside the page.")] = False,
-    svg: Annotated[bool, typer.Option("--svg", help="Also the main figure as SVG.")] = False,
+    png: Annotated[
+        bool, typer.Option("--png", help="Also the main figure as PNG, beside the page (extra report).")
+    ] = False,
+    svg: Annotated[bool, typer.Option("--svg", help="Also the main figure as SVG (extra report).")] = False,
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Also a short summary for a pull request, as Markdown.")
     ] = False,
@@ -28,5 +30,5 @@ def report(
     written = build_report(find_run(run), out=out, png=png, svg=svg, markdown=markdown)
     for path in written.all:
         print(path)
-    for sentence in written.calibration:
+    for sentence in filter(None, (written.left_out, *written.calibration)):
         print(sentence, file=sys.stderr)

@@ -10,6 +10,7 @@ The second is a whole copy, not a link, so that it can be sent on and outlives t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +21,15 @@ from orchestrator.experiments.storage.run_folder import ResultsFolder, RunFolder
 from orchestrator.files.untrusted import content_of
 from orchestrator.files.writing import write_atomically, write_problem
 from orchestrator.report.html.calibration_part import calibration_sentences
-from orchestrator.report.html.charts.engine import chart_engine, picture_png, picture_svg
+from orchestrator.report.html.charts.engine import (
+    HOW_TO_GET,
+    chart_engine,
+    chart_svg,
+    installed,
+    picture_png,
+    picture_svg,
+    remembering,
+)
 from orchestrator.report.html.charts.images import main_figure
 from orchestrator.report.html.content import ReportContent
 from orchestrator.report.html.markdown import markdown_summary
@@ -28,11 +37,16 @@ from orchestrator.report.html.page import make_page
 
 REPORT_NAME = "report.html"
 _RUNS = "runs"
+_NO_PICTURES = f"No picture was written: the package that draws them is not installed; {HOW_TO_GET}"
 
 
 @dataclass(frozen=True, slots=True)
 class ReportPaths:
-    """What was written; None for what was not asked for. ``calibration`` says in sentences what the machine finds."""
+    """What was written; None for what was not asked for, or could not be drawn.
+
+    ``calibration`` says in sentences what the machine finds; ``left_out`` says in one what was not drawn and why,
+    empty where all was.
+    """
 
     html: Path
     latest: Path | None = None
@@ -40,6 +54,7 @@ class ReportPaths:
     svg: Path | None = None
     markdown: Path | None = None
     calibration: tuple[str, ...] = ()
+    left_out: str = ""
 
     @property
     def all(self) -> list[Path]:
@@ -57,7 +72,8 @@ def build_report(
         run_folder: ``results/runs/<id>``.
         out: Where the page goes. By default it is ``report.html`` in the run's folder, and a copy of it in the
             results folder; with ``out`` there is no copy.
-        png: Also write the main figure as PNG, beside the page and under its name.
+        png: Also write the main figure as PNG, beside the page and under its name. Without the extra ``report``
+            there are no pictures: ``left_out`` of what is returned says so.
         svg: The same as SVG.
         markdown: Also write a short summary for a pull request, the same way.
 
@@ -68,19 +84,21 @@ def build_report(
     latest = _latest(run_folder) if out is None else None
     with content_of(run_folder):
         content = collect_report(RunFolder(run_folder), target)
-        page = make_page(content, chart_engine()).encode(errors="replace")
-        copy = _copy(content, page, run_folder, latest)
+        make = _maker()
+        page = make(content)
+        copy = _copy(content, page, run_folder, latest, make)
         summary_words = markdown_summary(content).encode(errors="replace") if markdown else b""
     _make_folder(target.parent)
     write_atomically(target, page)
     if latest is not None:
         write_atomically(latest, copy)
-    pictures = _pictures(content, target, png=png, svg=svg)
+    left_out = _NO_PICTURES if (png or svg) and not installed() else ""
+    pictures = {} if left_out else _pictures(content, target, png=png, svg=svg)
     summary = target.with_suffix(".md") if markdown else None
     if summary is not None:
         write_atomically(summary, summary_words)
     said = tuple(calibration_sentences(content.calibration))
-    return ReportPaths(target, latest, pictures.get(".png"), pictures.get(".svg"), summary, said)
+    return ReportPaths(target, latest, pictures.get(".png"), pictures.get(".svg"), summary, said, left_out)
 
 
 def find_run(place: Path) -> Path:
@@ -113,12 +131,26 @@ def _latest(run_folder: Path) -> Path | None:
     return runs.parent / REPORT_NAME if runs.name == _RUNS else None
 
 
-def _copy(content: ReportContent, page: bytes, run_folder: Path, latest: Path | None) -> bytes:
+def _maker() -> Callable[[ReportContent], bytes]:
+    """Return what makes pages: with charts in full, each drawn once, where the package for them is there."""
+    if not installed():
+        return lambda content: make_page(content, None).encode(errors="replace")
+    engine, draw = chart_engine(), remembering(chart_svg)
+    return lambda content: make_page(content, engine, draw).encode(errors="replace")
+
+
+def _copy(
+    content: ReportContent,
+    page: bytes,
+    run_folder: Path,
+    latest: Path | None,
+    make: Callable[[ReportContent], bytes],
+) -> bytes:
     """Return the page as it is in the results folder: links to the run's files are longer there."""
     if latest is None or not any(each.flame_graph for each in content.located):
         return page
     located, _ = located_of(run_folder, latest)
-    return make_page(replace(content, located=located), chart_engine()).encode(errors="replace")
+    return make(replace(content, located=located))
 
 
 def _pictures(content: ReportContent, page: Path, *, png: bool, svg: bool) -> dict[str, Path]:

@@ -44,7 +44,6 @@ def document(title: str, body: Html, figures: Figures, engine: str | None) -> st
             f"<style>{_style()}</style>",
             "</head>",
             f"<body>{body}",
-            _WITHOUT_SCRIPTS if charts else "",
             data,
             *(f"<script>{script}</script>" for script in scripts),
             "</body>",
@@ -52,12 +51,6 @@ def document(title: str, body: Html, figures: Figures, engine: str | None) -> st
             "",
         ]
     )
-
-
-_WITHOUT_SCRIPTS = (
-    "<noscript><p>The large charts need JavaScript; the small ones, verdicts and tables are complete without it."
-    "</p></noscript>"
-)
 
 
 def _style() -> str:

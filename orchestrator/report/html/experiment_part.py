@@ -1,4 +1,4 @@
-"""One experiment's section: verdicts, charts, tables. Pure."""
+"""One experiment's section: chart, verdicts, and folded what they rest on. Pure."""
 
 from __future__ import annotations
 
@@ -11,32 +11,18 @@ from orchestrator.report import judged_words as words
 from orchestrator.report.cells import number, verdict_words
 from orchestrator.report.headers import experiment_header
 from orchestrator.report.html import verdicts
-from orchestrator.report.html.charts.composition_chart import composition_chart, highest
-from orchestrator.report.html.charts.memory_chart import memory_chart
 from orchestrator.report.html.charts.palette import VERDICTS
-from orchestrator.report.html.charts.phases_chart import phases_chart
-from orchestrator.report.html.charts.timeline_chart import common_domain, timeline_chart
 from orchestrator.report.html.content import ExperimentContent, SeriesContent
+from orchestrator.report.html.experiment_charts import further_charts, main_chart
 from orchestrator.report.html.figures import Figures
 from orchestrator.report.html.markup import Html, bullets, element, folded, joined, table, text
-from orchestrator.report.judged_words import PARTS, leaking_counts
+from orchestrator.report.judged_words import leaking_counts
 from orchestrator.report.layout import Line
 from orchestrator.report.lever_lines import early_end, lever_sentences
 from orchestrator.report.summaries import NOT_RUN, SeriesSummary
 from orchestrator.report.tables import as_text, experiment_tables
 from orchestrator.report.warm_lines import warm_sentences
 from orchestrator.stderr_lines import library_first
-
-MEMORY_CAPTION = (
-    "Memory (RSS) of each method over iterations, each read at the method's own boundary; fresh processes are drawn "
-    "where each method that is held against them is read. Of warm processes it is the memory that they do not share "
-    "with their template. Shaded: warm-up, with a strip in the method's colour; "
-    "thick line: the fitted slope; its fan: the slope's 95 % interval; ✕: broke off."
-)
-HEAP_CAPTION = (
-    "Live heap since the first iteration: bytes the program holds from malloc, as its allocator counts them. "
-    "Growth here is not retention: these bytes have not been freed."
-)
 
 
 def badge(verdict: str) -> Html:
@@ -74,29 +60,14 @@ def experiment_part(content: ExperimentContent, profile: str, figures: Figures) 
     tables = experiment_tables(experiment, content.summaries)
     parts = [
         element("h2", text(content.title)),
-        figures.add(memory_chart(content.drawn), MEMORY_CAPTION, otherwise="No iteration has been measured."),
+        main_chart(content, figures),
         verdict_part(content),
-        element("div", joined(_details(content, figures)), class_="details"),
+        further_charts(content, figures),
         folded("Rates and distance from fresh processes", joined([_rates(content), _against_fresh(content)])),
         folded("Tables", _lines([*experiment_header(experiment, profile), Line(""), *tables])),
         folded("Judgements in full (JSON)", _judgements(content)),
     ]
     return element("section", joined(parts), id_=f"experiment-{experiment.name}")
-
-
-def _details(content: ExperimentContent, figures: Figures) -> list[Html]:
-    """Return the further charts, which paper leaves out."""
-    return [
-        figures.add(memory_chart(content.drawn, "live", 190), HEAP_CAPTION, otherwise=_no_heap(content)),
-        _compositions(content, figures),
-        _timelines(content, figures),
-        element("h3", text("Time of each phase")),
-        figures.add(phases_chart(content.series), _PHASES_CAPTION, otherwise="Nothing has been timed."),
-    ]
-
-
-_COUNTS = ("threads", "descriptors")
-_PHASES_CAPTION = "Seconds each phase takes: median over the iterations, and a line from shortest to longest."
 
 
 def _verdict(series: SeriesContent, summary: SeriesSummary, warm: Sequence[str] = ()) -> Html:
@@ -184,53 +155,6 @@ def _against_fresh(content: ExperimentContent) -> Html:
 def _iterations(judged: int, summary: SeriesSummary) -> str:
     """Return how many were judged, and of how many planned where the method ended early."""
     return f"{judged} of {summary.iterations_planned}" if early_end(summary) else str(judged)
-
-
-def _no_heap(content: ExperimentContent) -> str:
-    reasons = dict.fromkeys(each.judgement.heap_off for each in content.series if each.judgement.heap_off)
-    if not any(each.points for each in content.series):
-        return ""
-    return f"No heap channel: {', '.join(filter(None, reasons)) or 'the worker did not tell'}."
-
-
-def _compositions(content: ExperimentContent, figures: Figures) -> Html:
-    top = highest(content.series)
-    drawn = [figures.add(composition_chart(each, top), each.name) for each in content.series]
-    if not any(drawn):
-        return Html("")
-    title = element("h3", text("What the memory is made of"))
-    return joined([title, element("div", joined(drawn), class_="pair"), _growth_table(content)])
-
-
-def _growth_table(content: ExperimentContent) -> Html:
-    rows = [
-        [
-            text(each.name),
-            *(text(verdicts.significant(getattr(each.judgement.composition, part))) for part in PARTS),
-            *(text(verdicts.count(getattr(each.judgement, what))) for what in _COUNTS),
-        ]
-        for each in content.series
-        if each.judgement.iterations
-    ]
-    headings = ["Growth after the warm-up (MB/iter)", *PARTS.values(), *_COUNTS]
-    return table(headings, rows, "numbers")
-
-
-def _timelines(content: ExperimentContent, figures: Figures) -> Html:
-    domain = common_domain(content.series)
-    every = content.experiment.sample_interval_ms
-    drawn = [
-        figures.add(
-            timeline_chart(each, domain),
-            f"{each.name}: RSS every {every} ms, from the lowest to the highest reading of each stretch, coloured by "
-            "phase; an upright line begins a further process (generation). Drag and scroll to look closer.",
-        )
-        for each in content.series
-    ]
-    title = element("h3", text("Time series"))
-    if not any(drawn):
-        return joined([title, element("p", text("The run has no time series."), class_="absent")])
-    return joined([title, *drawn])
 
 
 def _lines(lines: Sequence[Line]) -> Html:

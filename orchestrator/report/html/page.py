@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.report.html.calibration_part import calibration_part
+from orchestrator.report.html.charts.engine import Draw
 from orchestrator.report.html.content import ReportContent
 from orchestrator.report.html.document import document
 from orchestrator.report.html.experiment_part import experiment_part
@@ -17,15 +18,17 @@ from orchestrator.report.html.verdicts import headlines
 _STATES = {"running": "under way, or killed", "interrupted": "interrupted", "finished": "finished"}
 
 
-def make_page(content: ReportContent, engine: str | None) -> str:
+def make_page(content: ReportContent, engine: str | None, draw: Draw | None = None) -> str:
     """Return the whole document.
 
     Args:
         content: What there is to show.
         engine: JavaScript that defines ``vegaEmbed``, see :func:`orchestrator.report.html.charts.engine.chart_engine`;
-            None for a page without the charts that need it.
+            None for a page whose charts are our own simpler ones.
+        draw: Draws the large charts as SVG, which stand in the page until a script has run; without it their places
+            are empty until then.
     """
-    figures = Figures()
+    figures = Figures(draw, plain=engine is None)
     sections = [experiment_part(each, content.profile, figures) for each in content.experiments]
     origin = [calibration_part(content.calibration), provenance_part(content), glossary_part()]
     first = [

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from orchestrator.report.html.charts.legend import dashes
 from orchestrator.report.html.charts.palette import css
 from orchestrator.report.html.markup import Html, text
 
 _SPARK = (96, 24)
 _CHART = (300, 130)
 _LEFT, _BOTTOM, _TOP, _RIGHT = 40, 18, 8, 6
+BASELINE_DASH = (5, 3)
 _MOST_POINTS = 200
 """A curve in a small chart needs no more; of longer series every so manyth reading is drawn, the last one always."""
 
@@ -78,7 +80,7 @@ def _points(
 
 
 def _line(points: str, color: str, curve: Curve | None = None) -> str:
-    dash = ' stroke-dasharray="5 3"' if curve is not None and curve.dashed else ""
+    dash = f' stroke-dasharray="{dashes(BASELINE_DASH)}"' if curve is not None and curve.dashed else ""
     words = f"<title>{text(curve.name)}</title>" if curve is not None else ""
     return f'<polyline points="{points}" fill="none" stroke="{css(color)}" stroke-width="1.8"{dash}>{words}</polyline>'
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from orchestrator.report.closing.rows import ClosingRow, closing_rows, headline
+from orchestrator.report.html.charts.legend import Key, legend
 from orchestrator.report.html.content import ExperimentContent, ReportContent
 from orchestrator.report.html.markup import Html, element, joined, text
-from orchestrator.report.html.small_charts import Curve, small_chart, sparkline_svg
+from orchestrator.report.html.small_charts import BASELINE_DASH, Curve, small_chart, sparkline_svg
 
 GLOSSARY: Mapping[str, str] = {
     "iteration": "one round of all the steps of an experiment; memory is read at its end, while the worker waits",
@@ -80,14 +81,22 @@ def small_charts_part(experiments: Sequence[ExperimentContent]) -> Html:
         return Html("")
     low, high = min(0.0, *values), max(1.0, *values)
     charts = [_figure(each, small_chart(curves, low, high, _alt(each))) for each, curves in drawn if curves]
-    caption = (
-        "Growth since the first iteration in MB, on the same axis for every experiment. Grey and dashed: fresh "
-        "processes, the baseline; red: leak; green: no leak; yellow: undecided."
-    )
+    caption = "Growth since the first iteration in MB, on the same axis for every experiment."
     grid = element("div", joined(charts), class_="small-charts")
-    return element(
-        "section", joined([element("h2", text("Growth")), grid, element("p", text(caption), class_="note")])
-    )
+    below = [element("p", text(caption), class_="note"), legend(_keys(experiments)), grid]
+    return element("section", joined([element("h2", text("Growth")), *below]))
+
+
+def _keys(experiments: Sequence[ExperimentContent]) -> list[Key]:
+    """Return what the colours of the curves mean, as far as there are such curves."""
+    rows = [row for each in experiments for row in rows_of(each) if row.readings]
+    kinds = {row.kind for row in rows if not row.baseline}
+    keys = [Key(kind, color) for kind, color in _COLORS.items() if kind in kinds and kind != "broke off"]
+    if "broke off" in kinds and "leak" not in kinds:
+        keys.insert(0, Key("broke off", _COLORS["broke off"]))
+    if any(row.baseline for row in rows):
+        keys.append(Key("fresh processes, the baseline", "baseline", dash=BASELINE_DASH))
+    return keys
 
 
 def _curves(content: ExperimentContent) -> list[Curve]:

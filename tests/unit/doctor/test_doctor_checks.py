@@ -209,7 +209,19 @@ def test_what_init_would_write_is_no_problem(tmp_path: Path) -> None:
 
 def tools(models: list[BoundModel], *there: str) -> dict[str, str]:
     found = look_at_tools(models, which=lambda name: f"/usr/bin/{name}" if name in there else None)
-    return {finding.subject: finding.state for finding in found}
+    return {finding.subject: finding.state for finding in found if finding.subject != "charts"}
+
+
+@pytest.mark.parametrize(
+    ("module", "state", "said"), [("json", "ok", "mouse"), ("no_such", "note", "simpler")]
+)
+def test_reports_without_the_package_for_charts_are_a_note(
+    monkeypatch: pytest.MonkeyPatch, module: str, state: str, said: str
+) -> None:
+    monkeypatch.setattr("orchestrator.doctor.tools.CHARTS", module)
+    (found,) = [each for each in look_at_tools([], which=lambda _: None) if each.subject == "charts"]
+    assert (found.state, said in found.found) == (state, True)
+    assert ("orchestrator[report]" in (found.hint or "")) == (state == "note")
 
 
 def test_ffmpeg_is_a_must_for_chatllm_alone(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,7 @@ def test_the_page_lies_in_the_run_and_a_copy_in_the_results(run: Written) -> Non
 
 
 def test_elsewhere_there_is_no_copy_and_the_folder_is_made(run: Written, tmp_path: Path) -> None:
+    pytest.importorskip("vl_convert", reason="needs the extra 'report'")
     paths = build_report(run.path, out=tmp_path / "new" / "page.html", png=True, svg=True, markdown=True)
     assert [path.name for path in paths.all] == ["page.html", "page.png", "page.svg", "page.md"]
     assert (tmp_path / "new" / "page.png").read_bytes().startswith(b"\x89PNG")
@@ -50,6 +52,7 @@ def test_a_place_that_cannot_be_written_is_named(run: Written, tmp_path: Path) -
 
 
 def test_no_figure_without_readings(tmp_path: Path) -> None:
+    pytest.importorskip("vl_convert", reason="needs the extra 'report'")
     empty = Written(tmp_path, experiment("recreate"))
     with pytest.raises(ResultsError, match="no readings yet"):
         build_report(empty.path, png=True)
@@ -96,11 +99,51 @@ def test_the_summary_shows_names_as_they_are_and_calls_nobody(tmp_path: Path) ->
     assert "@octo" not in summary
 
 
-def test_without_the_drawing_package_the_error_says_how_to_get_it(
-    run: Written, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Without the package that draws the charts in full."""
     chart_engine.cache_clear()
     monkeypatch.setitem(sys.modules, "vl_convert", None)
-    with pytest.raises(ResultsError, match="pip install vl-convert-python"):
-        build_report(run.path)
-    assert not (run.path / "report.html").exists()
+    yield
+    chart_engine.cache_clear()
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_without_the_drawing_package_the_page_has_charts_of_our_own(run: Written) -> None:
+    paths = build_report(run.path)
+    page = paths.html.read_text("utf-8")
+    assert paths.all == [run.path / "report.html", run.results.path / "report.html"]
+    # RSS, live heap, phases; and for each of two methods what it is made of and its time series
+    assert page.count('<div class="chart">') == page.count('<svg class="still"') == 3 + 2 * 2
+    assert page.count("pip install &#x27;orchestrator[report]&#x27;") == 1, "said once"
+    assert page.count("<script") == 1
+    assert "unsafe-eval" not in page
+    assert "Drag and scroll" not in page
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_without_the_drawing_package_pictures_are_left_out_and_that_is_said_once(run: Written) -> None:
+    app = typer.Typer()
+    app.command()(report)
+    done = CliRunner().invoke(app, [str(run.path), "--png", "--svg", "--markdown"])
+    assert done.exit_code == 0
+    assert [Path(line).name for line in done.stdout.splitlines()] == [
+        "report.html",
+        "report.html",
+        "report.md",
+    ]
+    assert done.stderr.count("pip install 'orchestrator[report]'") == 1
+    assert not {*run.path.glob("*.png"), *run.path.glob("*.svg")}
+
+
+def test_pictures_are_in_the_page_and_each_is_drawn_once(
+    run: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vl_convert = pytest.importorskip("vl_convert", reason="needs the extra 'report'")
+    drawn: list[str] = []
+    real = vl_convert.vegalite_to_svg
+    monkeypatch.setattr(
+        vl_convert, "vegalite_to_svg", lambda spec, **more: drawn.append(str(spec)) or real(spec, **more)
+    )
+    page = build_report(run.path).html.read_text("utf-8")
+    assert page.count('<svg class="still"') == page.count('<div class="chart" id="chart-') == len(drawn) == 7

@@ -145,6 +145,7 @@ def test_rates_are_written_with_three_digits(value: float | None, written: str) 
 
 
 def test_the_main_figure_is_drawn_in_the_light_colours(tmp_path: Path) -> None:
+    pytest.importorskip("vl_convert", reason="needs the extra 'report'")
     run = Written(tmp_path, experiment("recreate", "recycle"))
     run.add("recreate", iterations("recreate", 12, 1.0))
     run.add("recycle", iterations("recycle", 12, 0.0))

@@ -3,9 +3,13 @@
 In reading order:
 
 - ``palette``: colours, shapes and dashes of the charts
+- ``symbols``: the shapes as paths, for pictures of our own
+- ``legend``: what colours, dashes and shapes mean, as a line of words
 - ``fit``: the fitted line and its interval, as something to draw over the readings. Pure
 - ``engine``: what Vega does for us through vl-convert
 - ``spec``: what all charts share: Vega-Lite's settings, axes with units, scales by name. Pure
+- ``still``: a chart as a picture that stands in the page, with a quarter of the bytes that Vega writes. Pure
+- ``readings``: what a chart of memory shows, whoever draws it: readings, fits, warm-ups, the axis. Pure
 - ``composition_chart``: what the memory is made of over iterations: a stacked chart for one method. Pure
 - ``memory_chart``: the main chart: memory of each method over iterations on common axes. Pure
 - ``phases_chart``: how long each phase takes under each method

@@ -1,0 +1,61 @@
+"""What colours, dashes and shapes of a chart mean, as a line of words with samples beside them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from orchestrator.report.html.charts.palette import Dash, css
+from orchestrator.report.html.charts.symbols import symbol
+from orchestrator.report.html.markup import Html, element, joined, text
+
+Kind = Literal["line", "thick", "box", "fan", "sign"]
+_SAMPLE = (28, 12)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One entry: words, and how their sample looks. ``sign`` is drawn where the kind is ``sign``."""
+
+    words: str
+    color: str
+    kind: Kind = "line"
+    dash: Sequence[int] = ()
+    shape: str = ""
+    sign: str = ""
+
+
+def legend(keys: Sequence[Key]) -> Html:
+    """Return the entries in a row that wraps; nothing for none."""
+    items = joined([element("li", joined([_sample(key), text(key.words)], "")) for key in keys], "")
+    return element("ul", items, class_="legend") if keys else Html("")
+
+
+def _sample(key: Key) -> Html:
+    width, height = _SAMPLE
+    return Html(
+        f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" aria-hidden="true">{_drawn(key)}</svg>'
+    )
+
+
+def _drawn(key: Key) -> str:
+    width, height = _SAMPLE
+    color, middle = css(key.color), height / 2
+    if key.kind == "box":
+        return f'<rect x="8" width="12" height="{height}" rx="2" fill="{color}"/>'
+    if key.kind == "fan":
+        return f'<path d="M0,{height}L{width},0V{height}L0,0Z" fill="{color}" opacity=".3"/>'
+    if key.kind == "sign":
+        place = f'x="{middle + 8:g}" y="{height - 1}" text-anchor="middle" font-size="13" font-weight="700"'
+        return f'<text {place} fill="{color}">{text(key.sign)}</text>'
+    dash = f' stroke-dasharray="{dashes(key.dash)}"' if key.dash else ""
+    thick = 3 if key.kind == "thick" else 1.6
+    line = f'<path d="M0,{middle:g}H{width}" stroke="{color}" stroke-width="{thick}"{dash}/>'
+    mark = f'<path d="{symbol(key.shape, width / 2, middle, 4)}" fill="{color}"/>' if key.shape else ""
+    return line + mark
+
+
+def dashes(dash: Sequence[int] | Dash) -> str:
+    """Return a dash pattern as SVG has it."""
+    return " ".join(str(length) for length in dash)

@@ -1,0 +1,45 @@
+"""What the memory of one method is made of over iterations, as areas on one another. Pure."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+
+from orchestrator.report.html.charts.composition_chart import parts_of
+from orchestrator.report.html.charts.legend import Key, legend
+from orchestrator.report.html.charts.palette import PARTS, css
+from orchestrator.report.html.charts.still import HALF
+from orchestrator.report.html.content import SeriesContent
+from orchestrator.report.html.markup import Html, joined
+from orchestrator.report.html.plain.frame import Frame, across, path, upward
+
+HEIGHT = 210
+
+
+def memory_parts(series: SeriesContent, highest_mb: float, words: str) -> Html:
+    """Return the picture on the axis that all methods of the experiment share, below its legend."""
+    parts = parts_of(series.points)
+    first, last = series.points[0].iteration, series.points[-1].iteration
+    frame = Frame(
+        HALF,
+        HEIGHT,
+        across(HALF, first, last, "Iteration", whole=True),
+        upward(HEIGHT, 0, highest_mb, "Memory (MB)"),
+    )
+    tops = list(
+        accumulate(parts.values(), lambda below, own: [a + b for a, b in zip(below, own, strict=True)])
+    )
+    floor = [0.0] * len(series.points)
+    marks = [
+        _area(frame, series, below, above, PARTS[name])
+        for name, below, above in zip(parts, [floor, *tops], tops, strict=False)
+    ]
+    keys = [Key(name, PARTS[name], "box") for name in parts]
+    return joined([legend(keys), frame.drawn(marks, words)])
+
+
+def _area(frame: Frame, series: SeriesContent, below: list[float], above: list[float], color: str) -> str:
+    x, y = frame.x.scale, frame.y.scale
+    at = [x.at(point.iteration) for point in series.points]
+    upper = zip(at, map(y.at, above), strict=True)
+    lower = zip(reversed(at), map(y.at, reversed(below)), strict=True)
+    return f'<path d="{path([*upper, *lower])}Z" fill="{css(color)}" opacity=".85"/>'
