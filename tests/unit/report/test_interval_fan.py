@@ -21,7 +21,17 @@ def series(ci_low: float, ci_high: float) -> SeriesContent:
         verdict="inconclusive", rate_mb_per_iteration=0.2, ci_low=ci_low, ci_high=ci_high, warm_up=0
     )
     points = [Point(at, rss_mb=mb, leak_series_mb=mb) for at, mb in enumerate(MB, 1)]
-    judgement = Judgement(verdict="inconclusive", iterations=len(MB), channels={"rss": found})
+    judgement = Judgement(
+        experiment="exp2",
+        series="recreate",
+        method="recreate",
+        outcome="completed",
+        sentence="completed",
+        boundary="after_unload",
+        verdict="inconclusive",
+        iterations=len(MB),
+        channels={"rss": found},
+    )
     return SeriesContent("recreate", "Destroy+Recreate", "recreate", judgement, points)
 
 

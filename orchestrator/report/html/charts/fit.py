@@ -9,9 +9,9 @@ from orchestrator.analysis.judging.judged import ChannelJudgement
 
 
 class FitPoint(NamedTuple):
-    """The line at one iteration, MB, with the ends of its fan; None where the slope has no interval."""
+    """The line at one iteration, or between two, MB, with the ends of its fan; None where the slope has no interval."""
 
-    iteration: int
+    iteration: float
     fitted_mb: float
     low_mb: float | None
     high_mb: float | None
@@ -32,7 +32,7 @@ def fit_points(
         return []
     middle, level = sum(at) / len(at), sum(values) / len(values)
     points: list[FitPoint] = []
-    for iteration in dict.fromkeys((at[0], round(middle), at[-1])):
+    for iteration in (float(at[0]), middle, float(at[-1])):
         away = iteration - middle
         low = high = None
         if channel.ci_low is not None and channel.ci_high is not None:

@@ -92,7 +92,7 @@ def _untouched(part: Any) -> Any:
         kept = cast("dict[str, Any]", part)
         return {key: _untouched(value) for key, value in kept.items() if key not in {"tooltip", "params"}}
     if isinstance(part, list):
-        return [_untouched(each) for each in cast("list[Any]", part)]
+        return [_untouched(each) for each in part]  # pyright: ignore[reportUnknownVariableType]
     return part
 
 
@@ -177,7 +177,8 @@ def _shape(node: ET.Element, name: str, symbols: _Symbols) -> tuple[str, str, st
     if tag not in {"path", "line"} or node.get("display") == "none":
         return None
     kept = _attributes(node, name)
-    place = _TRANSLATE.fullmatch(kept.pop("transform", ""))
+    if place := _TRANSLATE.fullmatch(kept.get("transform", "")):
+        del kept["transform"]
     path = kept.pop("d", "")
     if tag == "line":
         x, y = (float(place[1]), float(place[2])) if place else (0.0, 0.0)

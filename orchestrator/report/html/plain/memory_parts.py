@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
-
 from orchestrator.report.html.charts.composition_chart import parts_of
 from orchestrator.report.html.charts.legend import Key, legend
 from orchestrator.report.html.charts.palette import PARTS, css
@@ -25,13 +23,12 @@ def memory_parts(series: SeriesContent, highest_mb: float, words: str) -> Html:
         across(HALF, first, last, "Iteration", whole=True),
         upward(HEIGHT, 0, highest_mb, "Memory (MB)"),
     )
-    tops = list(
-        accumulate(parts.values(), lambda below, own: [a + b for a, b in zip(below, own, strict=True)])
-    )
-    floor = [0.0] * len(series.points)
+    levels = [[0.0] * len(series.points)]
+    for values in parts.values():
+        levels.append([below + own for below, own in zip(levels[-1], values, strict=True)])
     marks = [
         _area(frame, series, below, above, PARTS[name])
-        for name, below, above in zip(parts, [floor, *tops], tops, strict=False)
+        for name, below, above in zip(parts, levels, levels[1:], strict=False)
     ]
     keys = [Key(name, PARTS[name], "box") for name in parts]
     return joined([legend(keys), frame.drawn(marks, words)])
