@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from orchestrator.report.html import verdicts
 from orchestrator.report.html.charts.composition_chart import composition_chart, highest
-from orchestrator.report.html.charts.legend import Key, legend
+from orchestrator.report.html.charts.legend import Key, legend, series_legend
 from orchestrator.report.html.charts.memory_chart import memory_chart
 from orchestrator.report.html.charts.phases_chart import phases_chart
 from orchestrator.report.html.charts.readings import CHANNELS, broke_off, fits_of, values_of, warm_ups
@@ -47,6 +47,7 @@ def main_chart(content: ExperimentContent, figures: Figures) -> Html:
         caption,
         otherwise="No iteration has been measured.",
         plain=lambda: memory_lines(content.drawn, "rss", caption),
+        above=_names(content.drawn, "rss"),
         legend=_kinds(content.drawn, "rss"),
     )
 
@@ -62,6 +63,10 @@ def further_charts(content: ExperimentContent, figures: Figures) -> Html:
     if not any(each.points or each.timeline or each.phase_times for each in content.series):
         return Html("")
     return folded("More charts: live heap, what the memory is made of, time series, phases", joined(parts))
+
+
+def _names(series: Sequence[SeriesContent], channel: str) -> Html:
+    return series_legend(series, [each for each in series if values_of(each, CHANNELS[channel])])
 
 
 def _kinds(series: Sequence[SeriesContent], channel: str) -> Html:
@@ -83,6 +88,7 @@ def _heap(content: ExperimentContent, figures: Figures) -> Html:
         _HEAP,
         otherwise=_no_heap(content),
         plain=lambda: memory_lines(content.drawn, "live", _HEAP, _HEAP_HEIGHT + 60),
+        above=_names(content.drawn, "live"),
         legend=_kinds(content.drawn, "live"),
     )
 
@@ -93,6 +99,9 @@ def _phases(content: ExperimentContent, figures: Figures) -> Html:
         _PHASES,
         otherwise="Nothing has been timed.",
         plain=lambda: phase_times(content.series, _PHASES),
+        above=series_legend(
+            content.series, [each for each in content.series if each.phase_times], lines=False
+        ),
     )
     return joined([element("h3", text("Time of each phase")), drawn])
 

@@ -44,6 +44,7 @@ class Figures:
         *,
         otherwise: str = "",
         plain: Callable[[], Html] | None = None,
+        above: Html = _NOTHING,
         legend: Html = _NOTHING,
         pointing: str = "",
         width: int = WIDE,
@@ -55,7 +56,8 @@ class Figures:
             caption: What it shows, in whole sentences; its first words are the picture's title.
             otherwise: A sentence for the place of a chart that there is not.
             plain: Draws the same without Vega; called where a page has to do without.
-            legend: What its kinds of marks mean.
+            above: What its colours mean, before the chart.
+            legend: What its kinds of marks mean, after it.
             pointing: What can be done with the mouse, said once the script has drawn.
             width: Pixels that the picture is drawn for.
         """
@@ -63,24 +65,23 @@ class Figures:
             return element("p", text(otherwise), class_="absent") if otherwise else Html("")
         words = [text(caption)]
         if self._plain:
-            return self._simple(
-                plain() if plain else Html(""), joined([legend, element("figcaption", words[0])])
-            )
+            drawn = plain() if plain else _NOTHING
+            return self._simple(above, drawn, joined([legend, element("figcaption", words[0])]))
         if pointing:
             words.append(Html(f'<span class="pointing" hidden>{text(pointing)}</span>'))
         name = f"chart-{len(self._specs) + 1}"
         self._specs[name] = {**spec, "description": caption}
-        still = Html("")
+        still = _NOTHING
         if self._draw is not None:
             title = _FIRST_WORDS.split(caption, maxsplit=1)[0]
             still = still_picture(self._draw(still_spec(spec, width)), name, title, caption)
         place = Html(f'<div class="chart" id="{name}">{still}</div>')
-        return element("figure", joined([place, legend, element("figcaption", joined(words, " "))]))
+        return element("figure", joined([above, place, legend, element("figcaption", joined(words, " "))]))
 
-    def _simple(self, drawn: Html, below: Html) -> Html:
-        more = Html("") if self._said else element("p", text(SIMPLER), class_="note")
+    def _simple(self, above: Html, drawn: Html, below: Html) -> Html:
+        more = _NOTHING if self._said else element("p", text(SIMPLER), class_="note")
         self._said = True
-        return element("figure", joined([element("div", drawn, class_="chart"), below, more]))
+        return element("figure", joined([above, element("div", drawn, class_="chart"), below, more]))
 
     def as_json(self) -> str:
         """Return all specifications as JSON that cannot end the script element it stands in."""

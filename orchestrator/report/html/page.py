@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, cast
+
 from orchestrator.report.html.calibration_part import calibration_part
 from orchestrator.report.html.charts.engine import Draw
 from orchestrator.report.html.content import ReportContent
@@ -15,6 +18,8 @@ from orchestrator.report.html.provenance import provenance_part
 from orchestrator.report.html.summary_part import banner, glossary_part, small_charts_part, summary_part
 from orchestrator.report.html.verdicts import headlines
 
+_GIB = 1024.0**3
+_LONGEST = 80
 _STATES = {"running": "under way, or killed", "interrupted": "interrupted", "finished": "finished"}
 
 
@@ -49,8 +54,23 @@ def _head(content: ReportContent) -> Html:
         element("h1", text("Memory report")),
         element("p", text(f"Run {content.run_id}, begun {content.created_at}, {state}.")),
         element("p", text(f"Engines: {', '.join(engines) or 'none'}. Profile {content.profile_reason}.")),
+        *([element("p", text(f"Machine: {machine}."))] if (machine := _machine(content.facts)) else []),
         element("div", joined([words, bullets(headlines(content.experiments))]), class_="headline"),
     ]
     if content.notes:
         parts.append(element("div", bullets(content.notes), class_="notes"))
     return element("header", joined(parts))
+
+
+def _machine(facts: Mapping[str, Any]) -> str:
+    """Return what the run's machine is in a few words; empty where it is not known."""
+    known = facts.get("host")
+    host = cast("Mapping[str, Any]", known) if isinstance(known, Mapping) else {}
+    cores, memory = host.get("cores"), host.get("memory_total_bytes")
+    said = [
+        str(host.get("cpu_model") or ""),
+        f"{cores} cores" if cores else "",
+        f"{memory / _GIB:.1f} GiB of memory" if isinstance(memory, int) else "",
+        f"kernel {host['kernel']}" if host.get("kernel") else "",
+    ]
+    return ", ".join(part[:_LONGEST] for part in said if part)

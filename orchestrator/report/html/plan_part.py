@@ -29,8 +29,9 @@ def plan_part(plan: RunPlan | None) -> Html:
 
 
 def _of_model(plan: ModelPlan) -> Html:
-    why = folded("Why", bullets(plan_details(plan)))
-    parts = [element("p", text(plan_sentence(plan))), _options(plan), why]
+    ways = _options(plan)
+    why = folded("Why, and the ways compared" if ways else "Why", joined([ways, bullets(plan_details(plan))]))
+    parts = [element("p", text(plan_sentence(plan))), why]
     return element("div", joined(parts), class_="block")
 
 

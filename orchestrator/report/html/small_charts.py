@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from orchestrator.report.html.charts.legend import dashes
 from orchestrator.report.html.charts.palette import css
 from orchestrator.report.html.markup import Html, text
+from orchestrator.report.html.plain.frame import Scale, number, ticks
 
 _SPARK = (96, 24)
 _CHART = (300, 130)
@@ -51,13 +52,14 @@ def small_chart(curves: Sequence[Curve], low: float, high: float, words: str) ->
     """Return the curves between ``low`` and ``high`` MB, each over the whole width, with ends of both axes named."""
     width, height = _CHART
     across, down = (_LEFT, width - _RIGHT), (height - _BOTTOM, _TOP)
-    zero = down[0] + (down[1] - down[0]) * (0 - low) / (high - low)
+    scale = Scale(low, high, *down)
+    levels = ticks(low, high, 4)
+    grid = "".join(f"M{_LEFT},{scale.at(level):.1f}H{width - _RIGHT}" for level in levels)
     count = max(len(curve.values) for curve in curves)
     lines = [_line(_points(curve.values, (low, high), across, down), curve.color, curve) for curve in curves]
     marks = [
-        f'<line x1="{_LEFT}" x2="{width - _RIGHT}" y1="{zero:.1f}" y2="{zero:.1f}" stroke="{css("rule")}"/>',
-        _label(_LEFT - 4, zero + 4, "0", "end"),
-        _label(_LEFT - 4, down[1] + 5, f"{high:.0f}", "end"),
+        f'<path d="{grid}" stroke="{css("rule")}"/>',
+        *(_label(_LEFT - 6, scale.at(level) + 4, number(level), "end") for level in levels),
         _label(_LEFT, height - 4, "1", "start"),
         _label(width - _RIGHT, height - 4, f"{count}", "end"),
     ]

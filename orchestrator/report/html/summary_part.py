@@ -8,6 +8,7 @@ from orchestrator.report.closing.rows import ClosingRow, closing_rows, headline
 from orchestrator.report.html.charts.legend import Key, legend
 from orchestrator.report.html.content import ExperimentContent, ReportContent
 from orchestrator.report.html.markup import Html, element, joined, text
+from orchestrator.report.html.plain.frame import rounded
 from orchestrator.report.html.small_charts import BASELINE_DASH, Curve, small_chart, sparkline_svg
 
 GLOSSARY: Mapping[str, str] = {
@@ -79,7 +80,7 @@ def small_charts_part(experiments: Sequence[ExperimentContent]) -> Html:
     values = [value for _, curves in drawn for curve in curves for value in curve.values]
     if not values:
         return Html("")
-    low, high = min(0.0, *values), max(1.0, *values)
+    low, high = rounded(min(0.0, *values), max(1.0, *values), 4)
     charts = [_figure(each, small_chart(curves, low, high, _alt(each))) for each, curves in drawn if curves]
     caption = "Growth since the first iteration in MB, on the same axis for every experiment."
     grid = element("div", joined(charts), class_="small-charts")

@@ -64,8 +64,8 @@ def test_our_own_chart_cuts_the_fan_at_the_ends_of_its_axis() -> None:
     narrow, wide = (memory_lines([series(-ci, ci)], "rss", "words") for ci in (0.1, 5_000.0))
     line = r'stroke="var\(--orange\)" stroke-width="1.2"'
     assert path_heights(narrow, line) == path_heights(wide, line), "the readings stand where they stood"
-    fan = path_heights(wide, r'fill="var\(--orange\)" opacity="\.2"')
-    assert len(fan) > len(path_heights(narrow, r'fill="var\(--orange\)" opacity="\.2"')), (
+    fan = path_heights(wide, r'fill="var\(--orange\)" opacity="\.14"')
+    assert len(fan) > len(path_heights(narrow, r'fill="var\(--orange\)" opacity="\.14"')), (
         "with corners at the cuts"
     )
     assert min(fan) >= 0

@@ -17,7 +17,7 @@ def main_figure(experiments: Sequence[ExperimentContent]) -> Spec | None:
     """Return the panels one above the other; None when no experiment has a reading."""
     panels: list[Spec] = []
     for each in experiments:
-        panel = memory_chart(each.drawn, height=_PANEL_HEIGHT)
+        panel = memory_chart(each.drawn, height=_PANEL_HEIGHT, legend=True)
         if panel is None:
             continue
         shared = ("$schema", "config", "autosize")

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from orchestrator.report.html.charts.palette import Dash, css
+from orchestrator.report.html.charts.palette import Dash, css, styles_of
 from orchestrator.report.html.charts.symbols import symbol
+from orchestrator.report.html.content import SeriesContent
 from orchestrator.report.html.markup import Html, element, joined, text
 
-Kind = Literal["line", "thick", "box", "fan", "sign"]
+Kind = Literal["line", "mark", "thick", "box", "fan", "sign"]
 _SAMPLE = (28, 12)
 
 
@@ -32,6 +33,27 @@ def legend(keys: Sequence[Key]) -> Html:
     return element("ul", items, class_="legend") if keys else Html("")
 
 
+def series_legend(
+    series: Sequence[SeriesContent], shown: Sequence[SeriesContent], *, lines: bool = True
+) -> Html:
+    """Return which of ``shown`` is drawn how; ``series`` are all of the chart, by which styles are given."""
+    styles = zip(series, styles_of([(each.key, each.method) for each in series]), strict=True)
+    names = {each.name for each in shown}
+    return legend(
+        [
+            Key(
+                each.name,
+                own.color,
+                "line" if lines else "mark",
+                dash=own.dash if lines else (),
+                shape=own.shape,
+            )
+            for each, own in styles
+            if each.name in names
+        ]
+    )
+
+
 def _sample(key: Key) -> Html:
     width, height = _SAMPLE
     return Html(
@@ -50,9 +72,11 @@ def _drawn(key: Key) -> str:
         place = f'x="{middle + 8:g}" y="{height - 1}" text-anchor="middle" font-size="13" font-weight="700"'
         return f'<text {place} fill="{color}">{text(key.sign)}</text>'
     dash = f' stroke-dasharray="{dashes(key.dash)}"' if key.dash else ""
+    mark = f'<path d="{symbol(key.shape, width / 2, middle, 4)}" fill="{color}"/>' if key.shape else ""
+    if key.kind == "mark":
+        return mark
     thick = 3 if key.kind == "thick" else 1.6
     line = f'<path d="M0,{middle:g}H{width}" stroke="{color}" stroke-width="{thick}"{dash}/>'
-    mark = f'<path d="{symbol(key.shape, width / 2, middle, 4)}" fill="{color}"/>' if key.shape else ""
     return line + mark
 
 

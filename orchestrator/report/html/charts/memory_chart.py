@@ -29,8 +29,13 @@ _FOOT = 6
 """Pixels of a strip that says whose warm-up is shaded."""
 
 
-def memory_chart(series: Sequence[SeriesContent], channel: str = "rss", height: int = HEIGHT) -> Spec | None:
-    """Return the chart of one channel, ``rss`` or ``live``; None when no series has any reading of it."""
+def memory_chart(
+    series: Sequence[SeriesContent], channel: str = "rss", height: int = HEIGHT, *, legend: bool = False
+) -> Spec | None:
+    """Return the chart of one channel, ``rss`` or ``live``; None when no series has any reading of it.
+
+    With ``legend`` it says itself which series is which.
+    """
     drawn = CHANNELS[channel]
     values = {each.name: found for each in series if (found := values_of(each, drawn))}
     if not values:
@@ -43,7 +48,7 @@ def memory_chart(series: Sequence[SeriesContent], channel: str = "rss", height: 
     ]
     fits = [row for each in shown for row in _fit(each, drawn, values[each.name])]
     styles = styles_of([(each.key, each.method) for each in series])
-    channels = by_series([each.name for each in series], styles)
+    channels = by_series([each.name for each in series], styles, legend=legend)
     colors = {each.name: css(style.color) for each, style in zip(series, styles, strict=True)}
     last = max(row["iteration"] for row in readings)
     x_scale = {"domain": [0.5, last + 0.5], "nice": False}
@@ -106,7 +111,7 @@ def _warm_up(
 def _fan(fits: Sequence[dict[str, Any]], channels: dict[str, Spec], y: Spec) -> Spec:
     return {
         "data": rows(row for row in fits if row["low"] is not None),
-        "mark": {"type": "area", "opacity": 0.2, "clip": True},
+        "mark": {"type": "area", "opacity": 0.14, "clip": True},
         "encoding": {
             "x": quantitative("iteration", "Iteration"),
             "y": quantitative("low", **y),
@@ -128,12 +133,12 @@ def _drawn_readings(
     return [
         {
             "data": rows(readings),
-            "mark": {"type": "line", "strokeWidth": 1, "opacity": 0.55},
+            "mark": {"type": "line", "strokeWidth": 1.2, "opacity": 0.65},
             "encoding": {**place, "color": channels["color"], "strokeDash": channels["strokeDash"]},
         },
         {
             "data": rows(readings),
-            "mark": {"type": "point", "size": 26, "filled": True, "opacity": 0.9},
+            "mark": {"type": "point", "size": 30, "filled": True, "opacity": 0.9},
             "encoding": {**place, "color": channels["color"], "shape": channels["shape"], "tooltip": tip},
         },
     ]

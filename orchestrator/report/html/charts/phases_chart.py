@@ -28,7 +28,7 @@ def phases_chart(series: Sequence[SeriesContent]) -> Spec | None:
         return None
     present = {row["phase"] for row in data}
     names = [each.name for each in series]
-    channels = by_series(names, styles_of([(each.key, each.method) for each in series]))
+    channels = by_series(names, styles_of([(each.key, each.method) for each in series]), legend=False)
     place = {
         "y": {
             "field": "phase",

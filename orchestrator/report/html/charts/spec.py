@@ -73,20 +73,18 @@ def tooltip(*fields: tuple[str, str, str | None]) -> list[Spec]:
     ]
 
 
-def by_series(names: Sequence[str], styles: Sequence[SeriesStyle]) -> dict[str, Spec]:
-    """Return the channels that tell series apart, all under one legend at the top."""
+def by_series(names: Sequence[str], styles: Sequence[SeriesStyle], *, legend: bool = True) -> dict[str, Spec]:
+    """Return the channels that tell series apart, all under one legend at the top.
+
+    Without ``legend`` whoever shows the chart says which is which: a page's own words break where they have to.
+    """
+    # No outline: it would be dashed as the lines are, and eat the symbols.
+    shown = {"orient": "top", "symbolSize": 90, "symbolStrokeWidth": 0, "symbolOpacity": 1, "columns": 2}
     field: Spec = {
         "field": "series",
         "type": "nominal",
         "title": None,
-        # No outline: it would be dashed as the lines are, and eat the symbols.
-        "legend": {
-            "orient": "top",
-            "symbolSize": 90,
-            "symbolStrokeWidth": 0,
-            "symbolOpacity": 1,
-            "columns": 2,
-        },
+        "legend": shown if legend else None,
     }
     domain = list(names)
     return {

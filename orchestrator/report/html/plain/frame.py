@@ -82,9 +82,14 @@ def across(width: int, low: float, high: float, title: str, *, left: int = LEFT,
 def upward(height: int, low: float, high: float, title: str) -> Axis:
     """Return the axis from the bottom to the top, longer until it begins and ends at a round number."""
     most = max(2, (height - TOP - BOTTOM) // 38)
-    step = _step(high - low, most)
-    low, high = floor(low / step + _A_HAIR) * step, ceil(high / step - _A_HAIR) * step
+    low, high = rounded(low, high, most)
     return Axis(Scale(low, high, height - BOTTOM, TOP), ticks(low, high, most + 1), title)
+
+
+def rounded(low: float, high: float, most: int) -> tuple[float, float]:
+    """Return the ends of an axis from round number to round number, about ``most`` of them apart."""
+    step = _step(high - low, most)
+    return floor(low / step + _A_HAIR) * step, ceil(high / step - _A_HAIR) * step
 
 
 def ticks(low: float, high: float, most: int, *, least: float = 0.0) -> list[float]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from orchestrator.report.html.charts.fit import FitPoint
-from orchestrator.report.html.charts.legend import Key, dashes, legend
+from orchestrator.report.html.charts.legend import dashes
 from orchestrator.report.html.charts.palette import SeriesStyle, css, styles_of
 from orchestrator.report.html.charts.readings import (
     CHANNELS,
@@ -20,7 +20,7 @@ from orchestrator.report.html.charts.readings import (
 from orchestrator.report.html.charts.still import WIDE
 from orchestrator.report.html.charts.symbols import symbol
 from orchestrator.report.html.content import SeriesContent
-from orchestrator.report.html.markup import Html, joined, text
+from orchestrator.report.html.markup import Html, text
 from orchestrator.report.html.plain.frame import Frame, across, label, path, upward
 
 HEIGHT = 340
@@ -30,7 +30,7 @@ _MOST_SYMBOLS = 60
 
 
 def memory_lines(series: Sequence[SeriesContent], channel: str, words: str, height: int = HEIGHT) -> Html:
-    """Return the picture of one channel, ``rss`` or ``live``, below its legend; nothing without readings."""
+    """Return the picture of one channel, ``rss`` or ``live``; nothing without readings."""
     drawn = CHANNELS[channel]
     found = [(each, values) for each in series if (values := values_of(each, drawn))]
     if not found:
@@ -58,11 +58,7 @@ def memory_lines(series: Sequence[SeriesContent], channel: str, words: str, heig
         *(_fitted(frame, fits_of(each, drawn, values), own[each.name]) for each, values in found),
         *(_end(frame, values[-1]) for each, values in found if each in broke_off(shown)),
     ]
-    keys = [
-        Key(each.name, own[each.name].color, dash=own[each.name].dash, shape=own[each.name].shape)
-        for each in shown
-    ]
-    return joined([legend(keys), frame.drawn(marks, words)])
+    return frame.drawn(marks, words)
 
 
 def _warm_ups(frame: Frame, found: Sequence[tuple[SeriesStyle, float, float]]) -> list[str]:
@@ -86,7 +82,7 @@ def _fan(frame: Frame, fits: Sequence[FitPoint], style: SeriesStyle) -> str:
         return ""
     above = _cut(frame, [(each.iteration, each.high_mb or 0.0) for each in known])
     below = _cut(frame, [(each.iteration, each.low_mb or 0.0) for each in known])
-    return f'<path d="{path([*above, *reversed(below)])}Z" fill="{css(style.color)}" opacity=".2"/>'
+    return f'<path d="{path([*above, *reversed(below)])}Z" fill="{css(style.color)}" opacity=".14"/>'
 
 
 def _cut(frame: Frame, corners: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

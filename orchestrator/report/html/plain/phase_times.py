@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orchestrator.report.html.charts.legend import Key, legend
 from orchestrator.report.html.charts.palette import PHASES, SeriesStyle, css, styles_of
 from orchestrator.report.html.charts.still import WIDE
 from orchestrator.report.html.charts.symbols import symbol
 from orchestrator.report.html.content import PhaseTime, SeriesContent
-from orchestrator.report.html.markup import Html, joined, text
+from orchestrator.report.html.markup import Html, text
 from orchestrator.report.html.plain.frame import BOTTOM, RIGHT, TOP, Axis, Frame, Scale, across, label
 
 _ROW = 15
@@ -17,7 +16,7 @@ _GAP = 10
 
 
 def phase_times(series: Sequence[SeriesContent], words: str) -> Html:
-    """Return the picture below its legend: a row a method in each phase; nothing where nothing was timed."""
+    """Return the picture: a row a method in each phase; nothing where nothing was timed."""
     timed = [each for each in series if each.phase_times]
     present = {time.phase for each in timed for time in each.phase_times}
     if not present:
@@ -44,8 +43,7 @@ def phase_times(series: Sequence[SeriesContent], words: str) -> Html:
         for time in each.phase_times:
             y = TOP + block * phases.index(time.phase) + _GAP / 2 + _ROW * (each_row + 0.5)
             marks.append(_time(frame.x.scale, y, each.name, time, styles[each.key]))
-    keys = [Key(each.name, styles[each.key].color, shape=styles[each.key].shape) for each in timed]
-    return joined([legend(keys), frame.drawn(marks, words)])
+    return frame.drawn(marks, words)
 
 
 def _words(frame: Frame, row: int, block: int, phase: str) -> str:
