@@ -123,7 +123,9 @@ def pages(window: Browser, **more: Any) -> int:
 
 def test_five_experiments_print_on_six_pages(window: Browser, five: Path) -> None:
     window.protocol("Emulation.clearDeviceMetricsOverride")
-    window.protocol("Emulation.setEmulatedMedia", media="")  # a screen, which other tests ask for, would be printed
+    window.protocol(
+        "Emulation.setEmulatedMedia", media=""
+    )  # a screen, which other tests ask for, would be printed
     window.open(five)
     window.wait_for_charts()
     a4 = {"paperWidth": 8.27, "paperHeight": 11.69}

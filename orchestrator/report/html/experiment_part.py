@@ -117,8 +117,8 @@ def _rates(content: ExperimentContent) -> Html:
                 text(_iterations(judgement.iterations, summary)),
                 text(number(summary.initial_memory_mb)),
                 text(number(summary.final_memory_mb)),
-                text(verdicts.rss_rate(judgement)),
-                text(verdicts.heap_rate(judgement)),
+                _interval(verdicts.rss_rate(judgement)),
+                _interval(verdicts.heap_rate(judgement)),
                 text(judgement.warm_up if judgement.iterations else None),
                 text(verdicts.significant(judgement.tolerance)),
             ]
@@ -137,9 +137,9 @@ def _against_fresh(content: ExperimentContent) -> Html:
             [
                 text(each.name),
                 text(held.boundary.replace("_", " ")),
-                text(verdicts.beyond_rate(held, "rss")),
-                text(verdicts.beyond_rate(held, "live")),
-                text(verdicts.above_fresh(held)),
+                _interval(verdicts.beyond_rate(held, "rss")),
+                _interval(verdicts.beyond_rate(held, "live")),
+                _interval(verdicts.above_fresh(held)),
             ]
         )
     headings = [
@@ -150,6 +150,16 @@ def _against_fresh(content: ExperimentContent) -> Html:
         "RSS above one at the end (MB, 95\N{NO-BREAK SPACE}%)",
     ]
     return table(headings, rows, "numbers") if rows else Html("")
+
+
+def _interval(rate: str) -> Html:
+    """Return a rate whose interval goes to the next line as a whole where a column is narrow."""
+    value, between, interval = rate.partition(" (")
+    if " to " not in interval:
+        return text(rate)
+    return joined(
+        [text(value), element("span", text(f"{between.strip()}{interval}"), class_="interval")], " "
+    )
 
 
 def _iterations(judged: int, summary: SeriesSummary) -> str:
