@@ -371,15 +371,8 @@ def main() -> None:
         print(told(document))
         return
     document = measured(options)
-    columns = [
-        "requests",
-        "failed",
-        "requests_per_s",
-        "p50_s",
-        "p99_s",
-        "first_quarter_mb",
-        "last_quarter_mb",
-    ]
+    quarters = [f"{name}_quarter_mb" for name in ("first", "last")]
+    columns = ["requests", "failed", "requests_per_s", "p50_s", "p99_s", *quarters]
     names = ("ours", "usual", "ours_killed")
     rows = [[name, *(document[name][column] for column in columns)] for name in names]
     show("Speech services under the same load, in turns", ["service", *columns], rows)

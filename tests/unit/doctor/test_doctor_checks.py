@@ -212,18 +212,6 @@ def tools(models: list[BoundModel], *there: str) -> dict[str, str]:
     return {finding.subject: finding.state for finding in found if finding.subject != "charts"}
 
 
-@pytest.mark.parametrize(
-    ("module", "state", "said"), [("json", "ok", "mouse"), ("no_such", "note", "simpler")]
-)
-def test_reports_without_the_package_for_charts_are_a_note(
-    monkeypatch: pytest.MonkeyPatch, module: str, state: str, said: str
-) -> None:
-    monkeypatch.setattr("orchestrator.doctor.tools.CHARTS", module)
-    (found,) = [each for each in look_at_tools([], which=lambda _: None) if each.subject == "charts"]
-    assert (found.state, said in found.found) == (state, True)
-    assert ("orchestrator[report]" in (found.hint or "")) == (state == "note")
-
-
 def test_ffmpeg_is_a_must_for_chatllm_alone(tmp_path: Path) -> None:
     assert tools([model("moonshine")]) == {"ffmpeg": "note", "compiler": "ok", "cmake": "ok"}
     assert tools([model()])["ffmpeg"] == "problem"
