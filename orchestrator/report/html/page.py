@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from orchestrator.report.html.calibration_part import calibration_part
 from orchestrator.report.html.charts.engine import Draw
@@ -14,7 +14,7 @@ from orchestrator.report.html.figures import Figures
 from orchestrator.report.html.located_part import located_part
 from orchestrator.report.html.markup import Html, bullets, element, joined, text
 from orchestrator.report.html.plan_part import plan_part
-from orchestrator.report.html.provenance import provenance_part
+from orchestrator.report.html.provenance import mapping, provenance_part
 from orchestrator.report.html.summary_part import banner, glossary_part, small_charts_part, summary_part
 from orchestrator.report.html.verdicts import headlines
 
@@ -64,8 +64,7 @@ def _head(content: ReportContent) -> Html:
 
 def _machine(facts: Mapping[str, Any]) -> str:
     """Return what the run's machine is in a few words; empty where it is not known."""
-    known = facts.get("host")
-    host = cast("Mapping[str, Any]", known) if isinstance(known, Mapping) else {}
+    host = mapping(facts.get("host"))
     cores, memory = host.get("cores"), host.get("memory_total_bytes")
     said = [
         str(host.get("cpu_model") or ""),

@@ -22,9 +22,9 @@ _STARTS = {
 def provenance_part(content: ReportContent) -> Html:
     """Return the section; what a manifest of another version does not have is left out."""
     known = content.facts
-    host = dict(_mapping(known.get("host")))
-    environment = _mapping(host.pop("environment", None))
-    packages = _mapping(known.get("packages"))
+    host = dict(mapping(known.get("host")))
+    environment = mapping(host.pop("environment", None))
+    packages = mapping(known.get("packages"))
     run: dict[str, Any] = {
         "run": content.run_id,
         "began": content.created_at,
@@ -138,11 +138,12 @@ def _json(value: object) -> Html:
     return element("pre", text(msgspec.json.format(msgspec.json.encode(value)).decode()))
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
+def mapping(value: object) -> Mapping[str, Any]:
+    """Return ``value`` where it is a mapping, else an empty one: a manifest may be of another version, or damaged."""
     return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
 
 
 def _rows(value: object) -> list[Mapping[str, Any]]:
     if not isinstance(value, list):
         return []
-    return [_mapping(row) for row in cast("list[object]", value)]
+    return [mapping(row) for row in cast("list[object]", value)]

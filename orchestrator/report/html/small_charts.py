@@ -57,6 +57,7 @@ def small_chart(curves: Sequence[Curve], low: float, high: float, words: str) ->
     grid = "".join(f"M{_LEFT},{scale.at(level):.1f}H{width - _RIGHT}" for level in levels)
     count = max(len(curve.values) for curve in curves)
     lines = [_line(_points(curve.values, (low, high), across, down), curve.color, curve) for curve in curves]
+    lines += [_dot(across[0], scale.at(curve.values[0]), curve) for curve in curves if len(curve.values) == 1]
     marks = [
         f'<path d="{grid}" stroke="{css("rule")}"/>',
         *(_label(_LEFT - 6, scale.at(level) + 4, number(level), "end") for level in levels),
@@ -85,6 +86,11 @@ def _line(points: str, color: str, curve: Curve | None = None) -> str:
     dash = f' stroke-dasharray="{dashes(BASELINE_DASH)}"' if curve is not None and curve.dashed else ""
     words = f"<title>{text(curve.name)}</title>" if curve is not None else ""
     return f'<polyline points="{points}" fill="none" stroke="{css(color)}" stroke-width="1.8"{dash}>{words}</polyline>'
+
+
+def _dot(x: float, y: float, curve: Curve) -> str:
+    """Return the only reading of a curve, which has no length as a line."""
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5" fill="{css(curve.color)}"/>'
 
 
 def _label(x: float, y: float, words: str, anchor: str) -> str:

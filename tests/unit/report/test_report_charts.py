@@ -13,7 +13,7 @@ from written_runs import Written, experiment, iterations
 
 from orchestrator.analysis.judging.judged import ChannelJudgement
 from orchestrator.experiments.reporting.report_content import collect_report
-from orchestrator.report.html.charts.composition_chart import parts_of
+from orchestrator.report.html.charts.composition_chart import parts_of, thinned
 from orchestrator.report.html.charts.engine import picture_svg
 from orchestrator.report.html.charts.fit import fit_points
 from orchestrator.report.html.charts.images import main_figure
@@ -77,6 +77,16 @@ def test_parts_add_up_to_the_memory() -> None:
         "file pages": [20],
     }
     assert sum(size for (size,) in parts.values()) == 100 + 5
+
+
+@given(st.lists(st.floats(1, 1e4), min_size=1, max_size=300), st.integers(1, 40))
+def test_a_thinned_series_keeps_its_ends_its_peak_and_its_order(values: list[float], most: int) -> None:
+    points = [Point(at, rss_mb=mb, leak_series_mb=mb) for at, mb in enumerate(values, 1)]
+    found = thinned(points, most)
+    assert len(found) <= most + 2
+    assert (found[0], found[-1]) == (points[0], points[-1])
+    assert max(point.rss_mb for point in found) == max(values)
+    assert [point.iteration for point in found] == sorted({point.iteration for point in found})
 
 
 def test_shared_memory_is_a_part_of_its_own() -> None:

@@ -9,6 +9,8 @@ from orchestrator.report.html.charts.spec import Spec, chart, quantitative, rows
 from orchestrator.report.html.content import Point, SeriesContent
 
 HEIGHT = 150
+_MOST_POINTS = 500
+"""More than a chart is wide in pixels."""
 
 
 def parts_of(points: Sequence[Point]) -> dict[str, list[float]]:
@@ -34,6 +36,20 @@ def parts_of(points: Sequence[Point]) -> dict[str, list[float]]:
     return {name: values for name, values in parts.items() if any(value > 0 for value in values)}
 
 
+def thinned(points: Sequence[Point], most: int = _MOST_POINTS) -> list[Point]:
+    """Return both ends and at most ``most`` points: of neighbours the one with most memory, so no peak is lost."""
+    every = -(-len(points) // most)
+    if every < 2:
+        return list(points)
+    chosen = [
+        max(points[at : at + every], key=lambda point: point.rss_mb) for at in range(0, len(points), every)
+    ]
+    return sorted(
+        {each.iteration: each for each in (points[0], *chosen, points[-1])}.values(),
+        key=lambda each: each.iteration,
+    )
+
+
 def highest(series: Sequence[SeriesContent]) -> float:
     """Return the top of the axis that all these charts of an experiment share, MB."""
     tops = [
@@ -47,17 +63,18 @@ def highest(series: Sequence[SeriesContent]) -> float:
 
 def composition_chart(series: SeriesContent, highest_mb: float) -> Spec | None:
     """Return the chart of one series on the common axis; None below two iterations: a stack needs a width."""
-    parts = parts_of(series.points)
-    if len(series.points) < 2 or not parts:
+    points = thinned(series.points)
+    parts = parts_of(points)
+    if len(points) < 2 or not parts:
         return None
     names = list(parts)
     order: Mapping[str, int] = {name: index for index, name in enumerate(names)}
     data = [
         {"iteration": point.iteration, "part": name, "order": order[name], "mb": round(values[index], 3)}
         for name, values in parts.items()
-        for index, point in enumerate(series.points)
+        for index, point in enumerate(points)
     ]
-    first, last = series.points[0].iteration, series.points[-1].iteration
+    first, last = points[0].iteration, points[-1].iteration
     return chart(
         HEIGHT,
         data=rows(data),

@@ -55,10 +55,11 @@ def memory_chart(
     y = {"title": drawn.title, "scale": {"domain": domain_of(values.values()), "nice": True, "zero": False}}
     return chart(
         height,
+        data=rows(readings),
         layer=[
             *_warm_up(warm_ups(shown, drawn), colors, x_scale, height),
             _fan(fits, channels, y),
-            *_drawn_readings(readings, channels, y, last),
+            *_drawn_readings(channels, y, last),
             _fitted_line(fits, channels, y),
             *_ends(shown, values, y),
         ],
@@ -121,9 +122,7 @@ def _fan(fits: Sequence[dict[str, Any]], channels: dict[str, Spec], y: Spec) -> 
     }
 
 
-def _drawn_readings(
-    readings: Sequence[dict[str, Any]], channels: dict[str, Spec], y: Spec, last: int
-) -> list[Spec]:
+def _drawn_readings(channels: dict[str, Spec], y: Spec, last: int) -> list[Spec]:
     axis = {"tickMinStep": 1, "format": "d", **({"values": list(range(1, last + 1))} if last < 6 else {})}
     place = {
         "x": quantitative("iteration", "Iteration", axis=axis),
@@ -132,12 +131,10 @@ def _drawn_readings(
     tip = tooltip(("series", "Method", None), ("iteration", "Iteration", "d"), ("mb", y["title"], ".2f"))
     return [
         {
-            "data": rows(readings),
             "mark": {"type": "line", "strokeWidth": 1.2, "opacity": 0.65},
             "encoding": {**place, "color": channels["color"], "strokeDash": channels["strokeDash"]},
         },
         {
-            "data": rows(readings),
             "mark": {"type": "point", "size": 30, "filled": True, "opacity": 0.9},
             "encoding": {**place, "color": channels["color"], "shape": channels["shape"], "tooltip": tip},
         },

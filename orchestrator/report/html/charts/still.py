@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from xml.etree import ElementTree as ET
 
 from orchestrator.report.html.charts.spec import FONT, Spec
@@ -104,6 +104,7 @@ class _Symbols:
         self._ids: dict[str, str] = {}
 
     def use(self, shape: str, x: float, y: float) -> str:
+        """Return the shape at a place."""
         found = self._ids.setdefault(shape, f"{self._name}-s{len(self._ids)}")
         return f'<use href="#{found}" x="{_short(x)}" y="{_short(y)}"/>'
 
@@ -149,21 +150,37 @@ def _attributes(node: ET.Element, name: str) -> Attributes:
     return kept
 
 
+class _Shape(NamedTuple):
+    """A line or path: whether it is a path of its own or one that is used, its look, its drawing.
+
+    Shapes of one look become one element unless they are ``alone``, because one can see through them; of several at
+    one ``spot`` the last is drawn.
+    """
+
+    kind: str
+    look: str
+    drawn: str
+    spot: str
+    alone: bool = False
+
+
 def _marks(node: ET.Element, name: str, symbols: _Symbols) -> str:
     """Return what is in a group: lines and shapes of one look as one element, at the place of the first."""
-    looks: dict[str, list[str]] = {}
+    looks: dict[str, dict[str, str]] = {}
     parts: list[str | tuple[str, str]] = []
     for each in node:
         shape = _shape(each, name, symbols)
         if shape is None:
             parts.append(_written(each, name, symbols))
             continue
-        kind, look, drawn, alone = shape
-        key = f"{kind}{look}{len(parts) if alone else ''}"
+        look = shape.look
+        key = f"{shape.kind}{look}{len(parts) if shape.alone else ''}"
         if key not in looks:
-            parts.append((key, f"<g{look}>{{}}</g>" if kind == "use" else f'<path{look} d="{{}}"/>'))
-        looks.setdefault(key, []).append(drawn)
-    return "".join(each if isinstance(each, str) else _filled(each[1], looks[each[0]]) for each in parts)
+            parts.append((key, f"<g{look}>{{}}</g>" if shape.kind == "use" else f'<path{look} d="{{}}"/>'))
+        looks.setdefault(key, {})[shape.spot] = shape.drawn
+    return "".join(
+        each if isinstance(each, str) else _filled(each[1], looks[each[0]].values()) for each in parts
+    )
 
 
 def _filled(frame: str, drawn: Iterable[str]) -> str:
@@ -171,23 +188,24 @@ def _filled(frame: str, drawn: Iterable[str]) -> str:
     return f"{before}{''.join(drawn)}{after}"
 
 
-def _shape(node: ET.Element, name: str, symbols: _Symbols) -> tuple[str, str, str, bool] | None:
-    """Return a line's or path's kind, look and drawing, and whether it has to stay alone; None for anything else."""
+def _shape(node: ET.Element, name: str, symbols: _Symbols) -> _Shape | None:
+    """Return a line or path; None for anything else, and for what has no colour."""
     tag = node.tag.removeprefix(_SVG)
     if tag not in {"path", "line"} or node.get("display") == "none":
         return None
     kept = _attributes(node, name)
     if place := _TRANSLATE.fullmatch(kept.get("transform", "")):
         del kept["transform"]
+    x, y = (float(place[1]), float(place[2])) if place else (0.0, 0.0)
     path = kept.pop("d", "")
     if tag == "line":
-        x, y = (float(place[1]), float(place[2])) if place else (0.0, 0.0)
         path = f"M{_short(x)},{_short(y)}l{_short(kept.pop('x2', 0))},{_short(kept.pop('y2', 0))}"
     if not path or not (kept.get("fill") or kept.get("stroke")):
         return None
     if tag == "path" and place:
-        return "use", _said(kept), symbols.use(path, float(place[1]), float(place[2])), False
-    return "path", _said(kept), _rounded(path, 1), bool(_SEEN_THROUGH & kept.keys())
+        return _Shape("use", _said(kept), symbols.use(path, x, y), f"{path} {x:.0f} {y:.0f}")
+    drawn = _rounded(path, 1)
+    return _Shape("path", _said(kept), drawn, drawn, alone=bool(_SEEN_THROUGH & kept.keys()))
 
 
 def _placed(kept: Attributes) -> Attributes:

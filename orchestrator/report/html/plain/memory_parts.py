@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from orchestrator.report.html.charts.composition_chart import parts_of
+from collections.abc import Sequence
+
+from orchestrator.report.html.charts.composition_chart import parts_of, thinned
 from orchestrator.report.html.charts.legend import Key, legend
 from orchestrator.report.html.charts.palette import PARTS, css
 from orchestrator.report.html.charts.still import HALF
-from orchestrator.report.html.content import SeriesContent
+from orchestrator.report.html.content import Point, SeriesContent
 from orchestrator.report.html.markup import Html, joined
 from orchestrator.report.html.plain.frame import Frame, across, path, upward
 
@@ -15,28 +17,29 @@ HEIGHT = 210
 
 def memory_parts(series: SeriesContent, highest_mb: float, words: str) -> Html:
     """Return the picture on the axis that all methods of the experiment share, below its legend."""
-    parts = parts_of(series.points)
-    first, last = series.points[0].iteration, series.points[-1].iteration
+    points = thinned(series.points)
+    parts = parts_of(points)
+    first, last = points[0].iteration, points[-1].iteration
     frame = Frame(
         HALF,
         HEIGHT,
         across(HALF, first, last, "Iteration", whole=True),
         upward(HEIGHT, 0, highest_mb, "Memory (MB)"),
     )
-    levels = [[0.0] * len(series.points)]
+    levels = [[0.0] * len(points)]
     for values in parts.values():
         levels.append([below + own for below, own in zip(levels[-1], values, strict=True)])
     marks = [
-        _area(frame, series, below, above, PARTS[name])
+        _area(frame, points, below, above, PARTS[name])
         for name, below, above in zip(parts, levels, levels[1:], strict=False)
     ]
     keys = [Key(name, PARTS[name], "box") for name in parts]
     return joined([legend(keys), frame.drawn(marks, words)])
 
 
-def _area(frame: Frame, series: SeriesContent, below: list[float], above: list[float], color: str) -> str:
+def _area(frame: Frame, points: Sequence[Point], below: list[float], above: list[float], color: str) -> str:
     x, y = frame.x.scale, frame.y.scale
-    at = [x.at(point.iteration) for point in series.points]
+    at = [x.at(point.iteration) for point in points]
     upper = zip(at, map(y.at, above), strict=True)
     lower = zip(reversed(at), map(y.at, reversed(below)), strict=True)
     return f'<path d="{path([*upper, *lower])}Z" fill="{css(color)}" opacity=".85"/>'
