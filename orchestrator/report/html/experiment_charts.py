@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator.report.html import verdicts
-from orchestrator.report.html.charts.composition_chart import composition_chart, highest
+from orchestrator.report.html.charts.composition_chart import composition_chart, highest, parts_of
 from orchestrator.report.html.charts.legend import Key, legend, series_legend
 from orchestrator.report.html.charts.memory_chart import memory_chart
+from orchestrator.report.html.charts.palette import PARTS as PARTS_COLORS
+from orchestrator.report.html.charts.palette import PHASES
 from orchestrator.report.html.charts.phases_chart import phases_chart
 from orchestrator.report.html.charts.readings import CHANNELS, broke_off, fits_of, values_of, warm_ups
 from orchestrator.report.html.charts.still import HALF
@@ -28,7 +30,7 @@ _HEAP = (
     "Live heap since the first iteration: bytes the program holds from malloc, as its allocator counts them. "
     "Growth here is not retention: these bytes have not been freed."
 )
-_PHASES = "Seconds each phase takes: median over the iterations, and a line from shortest to longest."
+_TIMES = "Seconds each phase takes: median over the iterations, and a line from shortest to longest."
 _COUNTS = ("threads", "descriptors")
 _HEAP_HEIGHT = 190
 
@@ -96,9 +98,9 @@ def _heap(content: ExperimentContent, figures: Figures) -> Html:
 def _phases(content: ExperimentContent, figures: Figures) -> Html:
     drawn = figures.add(
         phases_chart(content.series),
-        _PHASES,
+        _TIMES,
         otherwise="Nothing has been timed.",
-        plain=lambda: phase_times(content.series, _PHASES),
+        plain=lambda: phase_times(content.series, _TIMES),
         above=series_legend(
             content.series, [each for each in content.series if each.phase_times], lines=False
         ),
@@ -118,8 +120,10 @@ def _compositions(content: ExperimentContent, figures: Figures) -> Html:
     drawn = [_composition(each, top, figures) for each in content.series]
     if not any(drawn):
         return Html("")
+    parts = {part for each in content.series for part in parts_of(each.points)}
+    keys = legend([Key(part, color, "box") for part, color in PARTS_COLORS.items() if part in parts])
     title = element("h3", text("What the memory is made of"))
-    return joined([title, element("div", joined(drawn), class_="pair"), _growth_table(content)])
+    return joined([title, keys, element("div", joined(drawn), class_="pair"), _growth_table(content)])
 
 
 def _composition(series: SeriesContent, top: float, figures: Figures) -> Html:
@@ -150,7 +154,9 @@ def _timelines(content: ExperimentContent, figures: Figures) -> Html:
     title = element("h3", text("Time series"))
     if not any(drawn):
         return joined([title, element("p", text("The run has no time series."), class_="absent")])
-    return joined([title, *drawn])
+    phases = {bucket.phase for each in content.series for bucket in each.timeline}
+    keys = legend([Key(phase, color, "box") for phase, color in PHASES.items() if phase in phases])
+    return joined([title, keys, *drawn])
 
 
 def _timeline(series: SeriesContent, domain: Sequence[float], every: int, figures: Figures) -> Html:

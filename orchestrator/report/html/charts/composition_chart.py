@@ -1,4 +1,4 @@
-"""What the memory is made of over iterations: a stacked chart for one method. Pure."""
+"""What the memory is made of over iterations: a stacked chart for one method, with one legend for all. Pure."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def composition_chart(series: SeriesContent, highest_mb: float) -> Spec | None:
                 "type": "nominal",
                 "title": None,
                 "scale": {"domain": names, "range": [css(PARTS[name]) for name in names]},
-                "legend": {"orient": "top", "columns": 2},
+                "legend": None,
             },
             "order": {"field": "order", "type": "quantitative"},
             "tooltip": tooltip(("part", "Part", None), ("iteration", "Iteration", "d"), ("mb", "MB", ".2f")),

@@ -13,6 +13,7 @@ from orchestrator.report.html.markup import Html, element, joined, text
 
 Kind = Literal["line", "mark", "thick", "box", "fan", "sign"]
 _SAMPLE = (28, 12)
+_NARROW = ("box", "sign", "mark")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,29 +56,27 @@ def series_legend(
 
 
 def _sample(key: Key) -> Html:
-    width, height = _SAMPLE
-    return Html(
-        f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" aria-hidden="true">{_drawn(key)}</svg>'
-    )
+    long, height = _SAMPLE
+    width = height if key.kind in _NARROW else long
+    size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
+    return Html(f'<svg {size} aria-hidden="true">{_drawn(key, width, height)}</svg>')
 
 
-def _drawn(key: Key) -> str:
-    width, height = _SAMPLE
+def _drawn(key: Key, width: int, height: int) -> str:
     color, middle = css(key.color), height / 2
-    if key.kind == "box":
-        return f'<rect x="8" width="12" height="{height}" rx="2" fill="{color}"/>'
-    if key.kind == "fan":
-        return f'<path d="M0,{height}L{width},0V{height}L0,0Z" fill="{color}" opacity=".3"/>'
-    if key.kind == "sign":
-        place = f'x="{middle + 8:g}" y="{height - 1}" text-anchor="middle" font-size="13" font-weight="700"'
-        return f'<text {place} fill="{color}">{text(key.sign)}</text>'
-    dash = f' stroke-dasharray="{dashes(key.dash)}"' if key.dash else ""
     mark = f'<path d="{symbol(key.shape, width / 2, middle, 4)}" fill="{color}"/>' if key.shape else ""
     if key.kind == "mark":
         return mark
+    if key.kind == "box":
+        return f'<rect width="{width}" height="{height}" rx="2" fill="{color}"/>'
+    if key.kind == "fan":
+        return f'<path d="M0,{height}L{width},0V{height}L0,0Z" fill="{color}" opacity=".3"/>'
+    if key.kind == "sign":
+        place = f'x="{middle:g}" y="{height - 1}" text-anchor="middle" font-size="13" font-weight="700"'
+        return f'<text {place} fill="{color}">{text(key.sign)}</text>'
+    dash = f' stroke-dasharray="{dashes(key.dash)}"' if key.dash else ""
     thick = 3 if key.kind == "thick" else 1.6
-    line = f'<path d="M0,{middle:g}H{width}" stroke="{color}" stroke-width="{thick}"{dash}/>'
-    return line + mark
+    return f'<path d="M0,{middle:g}H{width}" stroke="{color}" stroke-width="{thick}"{dash}/>{mark}'
 
 
 def dashes(dash: Sequence[int] | Dash) -> str:

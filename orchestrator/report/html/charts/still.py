@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 from orchestrator.report.html.charts.spec import FONT, Spec
 from orchestrator.report.html.markup import Html, text
 
-WIDE = 960
+WIDE = 840
 """Width in pixels that a chart is drawn for; the page scales it to its place."""
 HALF = 470
 """The same for one of two charts side by side."""

@@ -76,7 +76,7 @@ def _stretches(x: Spec, memory: Spec, present: set[str]) -> Spec:
             "y": quantitative("low", _MEMORY, **memory),
             "y2": {"field": "high"},
             "stroke": colors,
-            "fill": {**colors, "legend": {"orient": "top", "symbolType": "square"}},
+            "fill": colors,
             "tooltip": tooltip(
                 ("phase", "Phase", None),
                 ("iteration", "Iteration", "d"),

@@ -13,6 +13,8 @@ from orchestrator.report.html.markup import Html, text
 LEFT, RIGHT, TOP, BOTTOM = 62, 14, 10, 44
 """Pixels around what is drawn, for numbers and titles."""
 _A_HAIR = 1e-9
+_NEAR = 0.4
+"""Parts of a step: an axis that went on to a number further away would have little on it there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +82,18 @@ def across(width: int, low: float, high: float, title: str, *, left: int = LEFT,
 
 
 def upward(height: int, low: float, high: float, title: str) -> Axis:
-    """Return the axis from the bottom to the top, longer until it begins and ends at a round number."""
+    """Return the axis from the bottom to the top, its ends at round numbers where these are near."""
     most = max(2, (height - TOP - BOTTOM) // 38)
     low, high = rounded(low, high, most)
     return Axis(Scale(low, high, height - BOTTOM, TOP), ticks(low, high, most + 1), title)
 
 
 def rounded(low: float, high: float, most: int) -> tuple[float, float]:
-    """Return the ends of an axis from round number to round number, about ``most`` of them apart."""
+    """Return the ends of an axis with ``most`` round numbers: moved to the next one where that is near."""
     step = _step(high - low, most)
-    return floor(low / step + _A_HAIR) * step, ceil(high / step - _A_HAIR) * step
+    below, above = floor(low / step + _A_HAIR) * step, ceil(high / step - _A_HAIR) * step
+    near = step * _NEAR
+    return min(low, below if low - below <= near else low), max(high, above if above - high <= near else high)
 
 
 def ticks(low: float, high: float, most: int, *, least: float = 0.0) -> list[float]:

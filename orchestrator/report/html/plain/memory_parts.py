@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orchestrator.report.html.charts.composition_chart import parts_of, thinned
-from orchestrator.report.html.charts.legend import Key, legend
 from orchestrator.report.html.charts.palette import PARTS, css
 from orchestrator.report.html.charts.still import HALF
 from orchestrator.report.html.content import Point, SeriesContent
-from orchestrator.report.html.markup import Html, joined
+from orchestrator.report.html.markup import Html
 from orchestrator.report.html.plain.frame import Frame, across, path, upward
 
 HEIGHT = 210
 
 
 def memory_parts(series: SeriesContent, highest_mb: float, words: str) -> Html:
-    """Return the picture on the axis that all methods of the experiment share, below its legend."""
+    """Return the picture on the axis that all methods of the experiment share."""
     points = thinned(series.points)
     parts = parts_of(points)
     first, last = points[0].iteration, points[-1].iteration
@@ -33,8 +32,7 @@ def memory_parts(series: SeriesContent, highest_mb: float, words: str) -> Html:
         _area(frame, points, below, above, PARTS[name])
         for name, below, above in zip(parts, levels, levels[1:], strict=False)
     ]
-    keys = [Key(name, PARTS[name], "box") for name in parts]
-    return joined([legend(keys), frame.drawn(marks, words)])
+    return frame.drawn(marks, words)
 
 
 def _area(frame: Frame, points: Sequence[Point], below: list[float], above: list[float], color: str) -> str:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import zip_longest
 
-from orchestrator.report.html.charts.legend import Key, legend
 from orchestrator.report.html.charts.palette import PHASES, css
 from orchestrator.report.html.charts.still import WIDE
 from orchestrator.report.html.content import SeriesContent
 from orchestrator.report.html.decimation import Bucket
-from orchestrator.report.html.markup import Html, joined
-from orchestrator.report.html.plain.frame import TOP, Frame, across, upward
+from orchestrator.report.html.markup import Html
+from orchestrator.report.html.plain.frame import TOP, Frame, across, path, upward
 
 HEIGHT = 210
 _LEAST = 1.6
@@ -19,7 +18,7 @@ _LEAST = 1.6
 
 
 def time_series(series: SeriesContent, domain_mb: Sequence[float], words: str) -> Html:
-    """Return the picture on the axis that all methods of the experiment share, below its legend."""
+    """Return the picture on the axis that all methods of the experiment share."""
     buckets = series.timeline
     begin, end = buckets[0].time_s, buckets[-1].time_s
     low, high = domain_mb
@@ -32,20 +31,15 @@ def time_series(series: SeriesContent, domain_mb: Sequence[float], words: str) -
     stretches: dict[str, list[str]] = {}
     for bucket, following in zip_longest(buckets, buckets[1:]):
         stretches.setdefault(bucket.phase, []).append(_stretch(frame, begin, bucket, following))
-    marks = [_generations(frame, begin, buckets)]
+    marks = [_generations(frame, begin, buckets), _thread(frame, begin, buckets)]
     marks += [
         f'<path d="{"".join(parts)}" fill="{css(_color(phase))}"/>' for phase, parts in stretches.items()
     ]
-    keys = [Key(phase, _color(phase), "box") for phase in sorted(stretches, key=_place)]
-    return joined([legend(keys), frame.drawn(marks, words)])
+    return frame.drawn(marks, words)
 
 
 def _color(phase: str) -> str:
     return PHASES.get(phase, "muted")
-
-
-def _place(phase: str) -> int:
-    return list(PHASES).index(phase) if phase in PHASES else len(PHASES)
 
 
 def _stretch(frame: Frame, begin: float, bucket: Bucket, following: Bucket | None) -> str:
@@ -55,6 +49,12 @@ def _stretch(frame: Frame, begin: float, bucket: Bucket, following: Bucket | Non
     left, bottom = x.at(bucket.time_s - begin), y.at(bucket.low_mb)
     wide, high = max(_LEAST, x.at(until - begin) - left), max(_LEAST, bottom - y.at(bucket.high_mb))
     return f"M{left:.1f},{bottom:.1f}h{wide:.1f}v-{high:.1f}h-{wide:.1f}z"
+
+
+def _thread(frame: Frame, begin: float, buckets: Sequence[Bucket]) -> str:
+    """Return the thin line that leads the eye from stretch to stretch."""
+    line = path((frame.x.scale.at(each.time_s - begin), frame.y.scale.at(each.high_mb)) for each in buckets)
+    return f'<path d="{line}" stroke="{css("muted")}" stroke-width=".8" opacity=".7"/>'
 
 
 def _generations(frame: Frame, begin: float, buckets: Sequence[Bucket]) -> str:
