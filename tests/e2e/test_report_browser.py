@@ -22,9 +22,12 @@ MARKS = ".mark-symbol path, .mark-line path, .mark-rect path, .mark-area path, .
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The report of three methods of the synthetic engine, under a name that wants to be markup."""
+    """The report of three methods of the synthetic engine, under a name that wants to be markup.
+
+    Each lasts long enough for many readings of its time series.
+    """
     lab = Lab(tmp_path_factory.mktemp("reported"))
-    leaking = synthetic(leak_kib_per_job=512, tokens=4) | {"label": HOSTILE}
+    leaking = synthetic(leak_kib_per_job=512, tokens=4, load_ms=100, job_ms=20) | {"label": HOSTILE}
     missing = {"engine": "chatllm", "file": "nowhere.bin", "label": "大模型"}
     lab.write(
         experiment("exp2", *METHODS, iterations=12, title=f"記憶體 {HOSTILE}"),
