@@ -15,7 +15,10 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
         "orchestrator analyze results/comparison_results.json --json",
     ),
     "watch": ("orchestrator watch 4711 --every 10 --for 3600",),
-    "compare": ("orchestrator compare before after", "orchestrator compare a1 a2 a3 --against b1 b2 b3"),
+    "compare": (
+        "orchestrator compare before after --report comparison.html",
+        "orchestrator compare a1 a2 a3 --against b1 b2 b3",
+    ),
     "calibrate": ("orchestrator calibrate",),
     "report": ("orchestrator report", "orchestrator report results --png --markdown"),
     "plan": ("orchestrator plan --budget 4GiB --workers 2 >> experiments.toml",),

@@ -111,16 +111,24 @@ def a_table(folder: Path, chance: random.Random) -> list[str]:
     return [str(path)]
 
 
+def page_beside(paths: list[str]) -> list[str]:
+    return ["--report", str(Path(paths[0]).with_name("compared.html"))]
+
+
 TRIED: dict[str, tuple[int, Callable[[list[str], Path], list[str]], Mutate]] = {
     "analyze a table": (8, lambda paths, _: ["analyze", *paths], a_table),
     "analyze a result file": (12, lambda paths, _: ["analyze", "--json", *paths], a_result_file),
     "analyze a run": (6, lambda paths, _: ["analyze", *paths], a_run),
     "compare a result file": (
         6,
-        lambda paths, good: ["compare", *paths, str(good / "any.json")],
+        lambda paths, good: ["compare", *paths, str(good / "any.json"), *page_beside(paths)],
         a_result_file,
     ),
-    "compare a run": (3, lambda paths, good: ["compare", str(the_run(good)), *paths], a_run),
+    "compare a run": (
+        3,
+        lambda paths, good: ["compare", str(the_run(good)), *paths, *page_beside(paths)],
+        a_run,
+    ),
     "plan": (3, lambda paths, _: ["plan", *paths], a_result_file),
     "report where it leaks": (1, lambda paths, _: ["report", *paths, "--markdown"], a_located),
     "report": (2, lambda paths, _: ["report", *paths, "--markdown"], a_run),

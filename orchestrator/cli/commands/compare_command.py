@@ -10,7 +10,11 @@ import typer
 from typer.core import TyperCommand
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from orchestrator.cli.terminal.screen import Screen
     from orchestrator.experiments.comparing.comparison import Compared, Comparison
+    from orchestrator.experiments.reporting.comparison_content import NamedRun
     from orchestrator.report.layout import Line
 
 _RUN_HELP = "a run's folder, a results folder (its newest run), or a result file"
@@ -51,13 +55,17 @@ def compare(
         float,
         typer.Option(min=0.0, help="Smallest difference of TTFT, speed and load that counts, in per cent."),
     ] = 3.0,
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="FILE", help="Also write a page of both sides, FILE.html."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Compare runs: growth, TTFT, speed, WER and load of each method, differences with 95 % intervals.
 
     Name two runs, or several of each side: compare A1 A2 A3 --against B1 B2 B3. Only several runs a side, recorded in
     turn, tell a slower release from chance. Runs with different models or tasks are refused (exit 2); a different host
-    or setting gives a warning.
+    or setting gives a warning. --report writes the same as a page with charts, which works offline.
     """
     from orchestrator.cli.terminal.screen import Screen
     from orchestrator.experiments.comparing.comparison import compare_runs
@@ -66,15 +74,50 @@ def compare(
     from orchestrator.files.writing import to_json
 
     first, second = _sides(runs, against)
+    _check_page(report, (*first, *second))
     with content_of(" and ".join(map(str, (*first, *second)))):
         loaded = [
-            [run for path in side for run in load_runs(path, every=all_runs)] for side in (first, second)
+            [(str(path), run) for path in side for run in load_runs(path, every=all_runs)]
+            for side in (first, second)
         ]
-        compared = compare_runs(loaded[0], loaded[1], smallest_share=smallest / 100)
+        one, other = ([run for _, run in side] for side in loaded)
+        compared = compare_runs(one, other, smallest_share=smallest / 100)
+        if report is not None:
+            _write_page(report, loaded, compared)
     screen = Screen(sys.stdout)
     if as_json:
         screen.write_json(to_json(compared))
+    else:
+        _print(compared, screen)
+    if report is not None:
+        print(f"report: {report}", file=sys.stderr)
+
+
+def _check_page(page: Path | None, runs: Sequence[Path]) -> None:
+    """Refuse, before anything is read, a page that has no place or would take that of a run."""
+    if page is None:
         return
+    if not page.absolute().parent.is_dir():
+        raise typer.BadParameter(f"--report: there is no folder {page.absolute().parent}")
+    if page.is_dir():
+        raise typer.BadParameter(
+            f"--report: {page} is a folder; name a file, such as {page / 'comparison.html'}"
+        )
+    if any(
+        page.absolute() == run.absolute() or (page.exists() and page.samefile(run))
+        for run in runs
+        if run.exists()
+    ):
+        raise typer.BadParameter(f"--report: {page} is one of the runs; name another file")
+
+
+def _write_page(page: Path, sides: Sequence[Sequence[NamedRun]], compared: Comparison) -> None:
+    from orchestrator.experiments.reporting.comparison_report import write_comparison
+
+    write_comparison(page, sides[0], sides[1], compared)
+
+
+def _print(compared: Comparison, screen: Screen) -> None:
     for warning in compared.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     for note in compared.notes:

@@ -7,7 +7,7 @@ package may explain a difference: told as a warning.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
@@ -29,6 +29,19 @@ _SETTINGS = (
 _SAMPLE = ("sha256", "reference")
 
 
+class Unlike(NamedTuple):
+    """One fact of two results that is not the same: what it is, and its value in each."""
+
+    what: str
+    first: Any
+    second: Any
+
+    @property
+    def sentence(self) -> str:
+        """Return it as a refusal or a warning says it."""
+        return f"{self.what}: {_brief(self.first)} in the first, {_brief(self.second)} in the second"
+
+
 class Comparability(msgspec.Struct, frozen=True):
     """``refusals``: why not at all. ``warnings``: what may explain a difference. Sentences."""
 
@@ -38,26 +51,43 @@ class Comparability(msgspec.Struct, frozen=True):
 
 def comparability(first: Results, second: Results) -> Comparability:
     """Hold the configurations of two results of the same experiment against each other."""
-    a, b = first.config, second.config
-    refusals = _step_refusals(a, b)
+    refusals = _refusals(first, second)
+    told = _told(first, second, with_steps=not refusals)
+    return Comparability(refusals, [each if isinstance(each, str) else each.sentence for each in told])
+
+
+def unlike(first: Results, second: Results) -> list[Unlike]:
+    """Return those facts that :func:`comparability` warns of which can stand beside each other."""
+    told = _told(first, second, with_steps=not _refusals(first, second))
+    return [each for each in told if isinstance(each, Unlike)]
+
+
+def _refusals(first: Results, second: Results) -> list[str]:
+    refusals = _step_refusals(first.config, second.config)
     shared = [key for key in first.summary if key in second.summary]
     if shared and all(not same_unloading(first, second, key) for key in shared):
-        refusals += [_unlike(first, second, key) for key in shared]
+        refusals += [_other_unloading(first, second, key) for key in shared]
     if not shared:
         refusals.append(f"no method in common: {_names(first)} in the first, {_names(second)} in the second")
-    warnings = [
+    return refusals
+
+
+def _told(first: Results, second: Results, *, with_steps: bool) -> list[Unlike | str]:
+    """Return what a reader must know: facts beside each other, and sentences about what has no such form."""
+    a, b = first.config, second.config
+    shared = [key for key in first.summary if key in second.summary]
+    return [
         *_differing("host", _table(a.get("host")), _table(b.get("host"))),
         *_differing("setting", *({key: each.get(key) for key in _SETTINGS} for each in (a, b))),
-        *([] if refusals else _step_warnings(a, b)),
+        *(_step_warnings(a, b) if with_steps else []),
         *_series_warnings(first, second),
-        *(_unlike(first, second, key) for key in shared if not same_unloading(first, second, key)),
+        *(_other_unloading(first, second, key) for key in shared if not same_unloading(first, second, key)),
         *_early_end_warnings(first, second),
         *_differing("package", _table(a.get("packages")), _table(b.get("packages"))),
         *_differing(
             "version", {"orchestrator": a.get("tool_version")}, {"orchestrator": b.get("tool_version")}
         ),
     ]
-    return Comparability(refusals, warnings)
 
 
 def same_unloading(first: Results, second: Results, key: str) -> bool:
@@ -65,7 +95,7 @@ def same_unloading(first: Results, second: Results, key: str) -> bool:
     return set(first.summary[key].abandoned) == set(second.summary[key].abandoned)
 
 
-def _unlike(first: Results, second: Results, key: str) -> str:
+def _other_unloading(first: Results, second: Results, key: str) -> str:
     ways = ["abandoned" if each.summary[key].abandoned else "destroyed" for each in (first, second)]
     return f"method {key}: models are {ways[0]} in the first and {ways[1]} in the second, not compared"
 
@@ -79,12 +109,12 @@ def _step_refusals(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
         if one["task"] != other["task"]:
             found.append(f"step {number}: task {one['task']} in the first, {other['task']} in the second")
         models = ({key: step["model"].get(key) for key in _MODEL} for step in (one, other))
-        found += _differing(f"step {number}: model", *models)
+        found += [each.sentence for each in _differing(f"step {number}: model", *models)]
     return found
 
 
-def _step_warnings(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
-    found: list[str] = []
+def _step_warnings(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Unlike]:
+    found: list[Unlike] = []
     for number, (one, other) in enumerate(zip(a["steps"], b["steps"], strict=True), start=1):
         models = one["model"], other["model"]
         keys = [key for key in models[0] if key in models[1] and key not in (*_MODEL, *_MODEL_NAMES)]
@@ -99,7 +129,7 @@ def _step_warnings(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _series_warnings(first: Results, second: Results) -> list[str]:
+def _series_warnings(first: Results, second: Results) -> list[Unlike | str]:
     found = [
         f"method {key}: only in the {which}, not compared"
         for which, own, other in (("first", first, second), ("second", second, first))
@@ -153,9 +183,9 @@ def _table(value: object) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
 
 
-def _differing(what: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+def _differing(what: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Unlike]:
     return [
-        f"{what} {key}: {_brief(a.get(key))} in the first, {_brief(b.get(key))} in the second"
+        Unlike(f"{what} {key}", a.get(key), b.get(key))
         for key in dict.fromkeys((*a, *b))
         if a.get(key) != b.get(key)
     ]

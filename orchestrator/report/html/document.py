@@ -15,7 +15,7 @@ from orchestrator.report.html.figures import Figures
 from orchestrator.report.html.markup import Html, text
 
 
-def document(title: str, body: Html, figures: Figures, engine: str | None) -> str:
+def document(title: str, body: Html, figures: Figures, engine: str | None, *, style: str = "") -> str:
     """Return the whole page as one file.
 
     Args:
@@ -24,6 +24,7 @@ def document(title: str, body: Html, figures: Figures, engine: str | None) -> st
         figures: The charts whose places are in ``body``.
         engine: JavaScript that defines ``vegaEmbed``, see :func:`orchestrator.report.html.charts.engine.chart_engine`;
             None for a page whose charts are all SVG.
+        style: A page's own style sheet, after that of all pages.
     """
     charts = engine is not None and len(figures) > 0
     scripts = [_asset("page.js")]
@@ -41,7 +42,7 @@ def document(title: str, body: Html, figures: Figures, engine: str | None) -> st
             '<meta name="color-scheme" content="light dark">',
             '<link rel="icon" href="data:,">',
             f"<title>{text(title)}</title>",
-            f"<style>{_style()}</style>",
+            f"<style>{_style()}{style}</style>",
             "</head>",
             f"<body>{body}",
             data,

@@ -30,7 +30,7 @@ class Key:
 
 def legend(keys: Sequence[Key]) -> Html:
     """Return the entries in a row that wraps; nothing for none."""
-    items = joined([element("li", joined([_sample(key), text(key.words)], "")) for key in keys], "")
+    items = joined([element("li", joined([sample(key), text(key.words)], "")) for key in keys], "")
     return element("ul", items, class_="legend") if keys else Html("")
 
 
@@ -55,7 +55,8 @@ def series_legend(
     )
 
 
-def _sample(key: Key) -> Html:
+def sample(key: Key) -> Html:
+    """Return how an entry's line or mark looks."""
     long, height = _SAMPLE
     width = height if key.kind in _NARROW else long
     size = f'viewBox="0 0 {width} {height}" width="{width}" height="{height}"'
