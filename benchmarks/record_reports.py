@@ -64,7 +64,7 @@ def light(page: str) -> str:
     for part in _CUT:
         page = part.sub("", page)
     page = page.replace(_END_OF_HEAD, NOTE + _END_OF_HEAD, 1)
-    return "\n".join(line.rstrip() for line in page.splitlines() if line.strip()) + "\n"
+    return "\n".join(line.rstrip() for line in page.splitlines()) + "\n"
 
 
 def without_paths(text: str, folder: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from orchestrator.report.closing.rows import ClosingRow, closing_rows, headline
@@ -31,6 +32,8 @@ _COLORS: Mapping[str, str] = {
     "not run": "muted",
 }
 _SIGNS: Mapping[str, str] = {"leak": "▲", "broke off": "✕", "undecided": "?", "no leak": "▬", "not run": "–"}
+_RATE = re.compile(r"[-\d.]+ \w+")
+"""A number that is said to be per iteration by the column's heading alone, which a phone has no room for."""
 _HEADINGS = ("Experiment", "Method", "Verdict", "Lost per iteration", "Above a fresh process (MB)", "Memory")
 
 
@@ -65,7 +68,7 @@ def _row(row: ClosingRow, before: ClosingRow | None) -> Html:
     cells = [
         element("td", link),
         element("td", element("span", text(badge), class_=f"badge {_COLORS[row.kind]}")),
-        element("td", text(row.number)),
+        element("td", text(row.number), class_="lost" if _RATE.fullmatch(row.number) else ""),
         element("td", text(row.above.removesuffix(" MB")), class_="right"),
         element("td", sparkline_svg(row.readings, row.span, _COLORS[row.kind])),
     ]
@@ -92,9 +95,11 @@ def _keys(experiments: Sequence[ExperimentContent]) -> list[Key]:
     """Return what the colours of the curves mean, as far as there are such curves."""
     rows = [row for each in experiments for row in rows_of(each) if row.readings]
     kinds = {row.kind for row in rows if not row.baseline}
-    keys = [Key(kind, color) for kind, color in _COLORS.items() if kind in kinds and kind != "broke off"]
-    if "broke off" in kinds and "leak" not in kinds:
-        keys.insert(0, Key("broke off", _COLORS["broke off"]))
+    words: dict[str, list[str]] = {}
+    for kind, color in _COLORS.items():
+        if kind in kinds:
+            words.setdefault(color, []).append(kind)
+    keys = [Key(", or ".join(said), color) for color, said in words.items()]
     if any(row.baseline for row in rows):
         keys.append(Key("fresh processes, the baseline", "baseline", dash=BASELINE_DASH))
     return keys
