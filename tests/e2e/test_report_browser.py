@@ -241,6 +241,21 @@ def test_a_chart_that_cannot_be_drawn_leaves_its_picture(window: Browser, page: 
     assert window.run("return document.querySelectorAll('#chart-1 svg.still').length") == 1
 
 
+def test_a_reading_says_what_it_is_under_the_mouse(shown: Browser) -> None:
+    at = shown.run(
+        """
+        document.querySelector("#chart-1").scrollIntoView({ behavior: "instant" });
+        const place = document.querySelector("#chart-1 .mark-symbol path:nth-child(5)").getBoundingClientRect();
+        return { x: place.x + place.width / 2, y: place.y + place.height / 2 };
+        """
+    )
+    for away in (3, 0):
+        shown.protocol("Input.dispatchMouseEvent", type="mouseMoved", x=at["x"] - away, y=at["y"])
+    said = shown.until("document.querySelector('#vg-tooltip-element.visible')?.innerText", "shown")
+    assert "Memory (RSS, MB)" in said
+    assert "Iteration" in said
+
+
 def test_the_table_can_be_copied_with_one_press(shown: Browser) -> None:
     shown.run("document.querySelector('button[data-copy]').click()")
     said = "document.querySelector('button[data-copy]').textContent"

@@ -1,7 +1,7 @@
 """The main chart: memory of each method over iterations on common axes. Pure.
 
 Drawn from back to front: the warm-up of each method as a shaded stretch with a strip in its colour, the fan of
-the slope's interval, the readings, the fitted line, a cross where a series broke off.
+the slope's interval, the fitted line, the readings, a cross where a series broke off.
 """
 
 from __future__ import annotations
@@ -59,8 +59,7 @@ def memory_chart(
         layer=[
             *_warm_up(warm_ups(shown, drawn), colors, x_scale, height),
             _fan(fits, channels, y),
-            *_drawn_readings(channels, y, last),
-            _fitted_line(fits, channels, y),
+            *_drawn_readings(channels, y, last, _fitted_line(fits, channels, y)),
             *_ends(shown, values, y),
         ],
     )
@@ -122,7 +121,8 @@ def _fan(fits: Sequence[dict[str, Any]], channels: dict[str, Spec], y: Spec) -> 
     }
 
 
-def _drawn_readings(channels: dict[str, Spec], y: Spec, last: int) -> list[Spec]:
+def _drawn_readings(channels: dict[str, Spec], y: Spec, last: int, fitted: Spec) -> list[Spec]:
+    """Return the readings' line, the fitted one, and over both the readings, where a mouse finds them."""
     axis = {"tickMinStep": 1, "format": "d", **({"values": list(range(1, last + 1))} if last < 6 else {})}
     place = {
         "x": quantitative("iteration", "Iteration", axis=axis),
@@ -134,6 +134,7 @@ def _drawn_readings(channels: dict[str, Spec], y: Spec, last: int) -> list[Spec]
             "mark": {"type": "line", "strokeWidth": 1.2, "opacity": 0.65},
             "encoding": {**place, "color": channels["color"], "strokeDash": channels["strokeDash"]},
         },
+        fitted,
         {
             "mark": {"type": "point", "size": 30, "filled": True, "opacity": 0.9},
             "encoding": {**place, "color": channels["color"], "shape": channels["shape"], "tooltip": tip},
