@@ -8,18 +8,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from browser import ABSENT, UNFOLD, Browser, browser, installed
 from lab import Lab, experiment, synthetic
 
+from located_builders import answer, site
 from orchestrator.experiments.reporting import run_report
 from orchestrator.experiments.reporting.run_report import build_report
+from orchestrator.experiments.storage.stored_located import write_located
 
 pytestmark = pytest.mark.skipif(not installed(), reason=ABSENT)
 
 METHODS = ("recreate", "restart", "recycle")
 MOST_PAGES = 6
 LONG = "Speech-Recognition-0.6B-q4_1-with-a-long-name-大模型名稱大模型名稱"
+LONG_FRAME = f"run_{'ExecutionProvider' * 8}"
+    f"std::vector<std::shared_ptr<{'ExecutionProvider' * 8}>,std::allocator<std::byte>>::_M_realloc_insert"
+)
 WIDER = """
     return [...document.querySelectorAll(".scroll, table")]
       .filter((each) => each.getBoundingClientRect().width > 0)
@@ -69,7 +75,7 @@ def made(lab: Lab, kind: str) -> Path:
 
 @pytest.fixture(scope="module", params=["full", "simple"])
 def strange(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Many methods, long names; an experiment of one iteration; one in which nothing was measured."""
+    """Many methods, long names, leak sites; an experiment of one iteration; one in which nothing was measured."""
     lab = Lab(tmp_path_factory.mktemp("strange"))
     variants = {
         f"arenas-limited-to-number-{number}": {"env": {"MALLOC_ARENA_MAX": str(number)}, "methods": ["reuse"]}
@@ -84,6 +90,10 @@ def strange(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     )
     done = lab.run("run", "--quiet")
     assert done.code == 0, done.err
+    found = answer(
+        site(300, LONG_FRAME, LONG_FRAME, "run"), site(100, "f", *(f"caller_{at}" for at in range(30)))
+    )
+    write_located(lab.run_folder, [msgspec.structs.replace(found, name="many", method="reuse")])
     return made(lab, request.param)
 
 
@@ -105,7 +115,9 @@ def test_no_table_of_a_usual_run_scrolls_sideways(window: Browser, five: Path) -
 
 def test_no_table_of_a_strange_run_scrolls_sideways(window: Browser, strange: Path) -> None:
     opened(window, strange, 1000)
-    assert "arenas-limited-to-number-8" in window.run("return document.body.textContent")
+    shown = window.run("return document.body.textContent")
+    assert "arenas-limited-to-number-8" in shown
+    assert "ExecutionProviderExecutionProvider" in shown
     assert window.run(WIDER) == []
 
 
