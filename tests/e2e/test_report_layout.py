@@ -24,8 +24,6 @@ METHODS = ("recreate", "restart", "recycle")
 MOST_PAGES = 6
 LONG = "Speech-Recognition-0.6B-q4_1-with-a-long-name-大模型名稱大模型名稱"
 LONG_FRAME = f"run_{'ExecutionProvider' * 8}"
-    f"std::vector<std::shared_ptr<{'ExecutionProvider' * 8}>,std::allocator<std::byte>>::_M_realloc_insert"
-)
 WIDER = """
     return [...document.querySelectorAll(".scroll, table")]
       .filter((each) => each.getBoundingClientRect().width > 0)
