@@ -17,7 +17,7 @@ command. In reading order:
 - ``access``: keys, and which hosts and origins may ask
 - ``logs``: one line for each request, as text or JSON
 - ``edge``: what happens to every request, whatever it asks for
-- ``connections``: clients that send slowly, or never
+- ``connections``: clients that send slowly, or never, that take nothing, or that are gone
 - ``uploads``: a multipart body, streamed to a private file
 - ``fields``: what a request for a transcript or an alignment says
 - ``running``: the work on one recording, from the event loop

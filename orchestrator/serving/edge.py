@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import time
-import uuid
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -15,14 +14,16 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchestrator.serving.access import OPEN_PATHS, key_of, refuse_strangers
-from orchestrator.serving.api_errors import ApiError, api_error_of
-from orchestrator.serving.logs import tell
+from orchestrator.serving.api_errors import ApiError, api_error_of, busy
+from orchestrator.serving.connections.bounded import CROWDED
+from orchestrator.serving.logs import new_request_id, tell
 from orchestrator.serving.service import Service
 
 CLIENT_LEFT = 499
 """In the log: the client went away before it had its answer (nginx's number)."""
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_QUIET = frozenset({"/health", "/health/live", "/health/ready", "/metrics", "/v1/pool"})
+_HEALTH = frozenset({"/health", "/health/live", "/health/ready"})
+_QUIET = _HEALTH | {"/metrics", "/v1/pool"}
 """What is asked every few seconds is not logged while all is well."""
 
 
@@ -62,6 +63,10 @@ class Edge:
 
     def _admit(self, scope: Scope, headers: Headers, answer: _Answer) -> None:
         """Refuse who may not ask; note who does."""
+        if scope.get(CROWDED) and scope["path"] not in _HEALTH:  # a crowd is no reason to replace the process
+            crowded = busy("too many connections; close some, or ask later", "server_overloaded", 503)
+            crowded.headers["Connection"] = "close"
+            raise crowded
         keys = self._service.keys
         if not keys and not self._open_to_all:
             refuse_strangers(headers.get("host"), headers.get("origin"), own_host=self._own_host)
@@ -94,11 +99,14 @@ class Edge:
 
 
 def _of_router(error: HTTPException) -> ApiError:
-    message = {404: "there is no such address on this server", 405: "this address does not take that method"}
+    message, code = {
+        404: ("there is no such address on this server", "not_found"),
+        405: ("this address does not take that method", "method_not_allowed"),
+    }.get(error.status_code, (error.detail, None))
     return ApiError(
         error.status_code,
-        message.get(error.status_code, error.detail),
-        code="not_found",
+        message,
+        code=code,
         headers=error.headers,
     )
 
@@ -108,7 +116,7 @@ class _Answer:
 
     def __init__(self, scope: Scope, send: Send) -> None:
         given = Headers(scope=scope).get("x-request-id", "")
-        self.request_id = given if _ID.fullmatch(given) else uuid.uuid4().hex
+        self.request_id = given if _ID.fullmatch(given) else new_request_id()
         self.facts: dict[str, Any] = {}
         self.status = 0
         self.started = False

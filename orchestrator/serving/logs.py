@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 import time
+import uuid
 from typing import Any, Literal
 
 LogFormat = Literal["text", "json"]
@@ -23,6 +24,11 @@ def tell(
 ) -> None:
     """Write one line. ``event`` is its kind, ``facts`` what programs want to know."""
     LOG.log(level, message, exc_info=error, extra={"event": event, "facts": facts})
+
+
+def new_request_id() -> str:
+    """Return an id for a request that has none of its own."""
+    return uuid.uuid4().hex
 
 
 class _JsonLines(logging.Formatter):

@@ -27,7 +27,7 @@ from orchestrator.errors import OrchestratorError, ResultsError
 from orchestrator.inspection import Inspection, Snapshot
 from orchestrator.serving.access import is_loopback
 from orchestrator.serving.app import application
-from orchestrator.serving.connections import MOST_CONNECTIONS, BoundedConnection
+from orchestrator.serving.connections.bounded import BoundedConnection
 from orchestrator.serving.logs import tell
 from orchestrator.serving.notify import Notifier
 from orchestrator.serving.service import Service
@@ -105,7 +105,6 @@ class _Process:
                 access_log=False,
                 proxy_headers=False,
                 server_header=False,
-                limit_concurrency=MOST_CONNECTIONS,
                 timeout_graceful_shutdown=LAST_ANSWERS_S,
             )
         )
