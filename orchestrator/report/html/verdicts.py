@@ -73,6 +73,8 @@ def count(found: CountJudgement | None) -> str:
     )
 
 
+_MOST_NAMES = 6
+"""Of one experiment in one line of the headline."""
 _GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
     ("Leak", frozenset({"leak"})),
     ("Slow growth", frozenset({"slow-growth"})),
@@ -110,5 +112,11 @@ def _headline(words: str, found: Sequence[tuple[str, SeriesContent]], total: int
     names: dict[str, list[str]] = {}
     for experiment, series in found:
         names.setdefault(experiment, []).append(series.name)
-    where = "; ".join(f"{experiment}: {', '.join(each)}" for experiment, each in names.items())
+    where = "; ".join(f"{experiment}: {_listed(each)}" for experiment, each in names.items())
     return f"{words}: {len(found)} of {total} ({where})" if found else ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return the names, of many the first: the table below has them all."""
+    left = len(names) - _MOST_NAMES
+    return ", ".join(names) if left < 2 else f"{', '.join(names[:_MOST_NAMES])} and {left} more"

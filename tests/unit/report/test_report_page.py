@@ -43,6 +43,22 @@ def test_verdicts_stand_before_everything_else_in_words(tmp_path: Path) -> None:
     assert words.index("Verdicts") < words.index("Time series") < words.index("Machine and provenance")
 
 
+@pytest.mark.parametrize(("variants", "said"), [(6, "@v5, Destroy+Recreate @v6)"), (9, "@v5 and 4 more)")])
+def test_the_headline_names_many_methods_by_the_first_of_them(
+    tmp_path: Path, variants: int, said: str
+) -> None:
+    series = [
+        Series("recreate"),
+        *(Series("recreate", f"v{at}", {"A": "1"}) for at in range(1, variants + 1)),
+    ]
+    run = Written(tmp_path, experiment("recreate", series=series))
+    for each in series:
+        run.add(each.key, iterations(each.key, 12, 1.0))
+    page = page_of(run)
+    assert said in words_of(page)[: words_of(page).index("Verdicts")]
+    assert f"@v{variants}" in words_of(page)[words_of(page).index("Verdicts") :]
+
+
 def test_what_to_do_follows_the_verdicts(tmp_path: Path) -> None:
     run = Written(tmp_path, experiment("restart", "recycle"))
     run.add("restart", iterations("restart", 40, 2.0))
