@@ -1,6 +1,6 @@
-"""Runs docs/reports/kinds.toml and keeps its last screen and its report page for the gallery of the site.
+"""Runs docs/reports/kinds.toml and keeps its last screen, its report page and what a notebook shows, for the site.
 
-    python benchmarks/record_reports.py       # writes docs/reports/kinds.txt and docs/reports/kinds.html
+    python benchmarks/record_reports.py       # writes kinds.txt, kinds.html and notebook.html in docs/reports
 
 The engine is `synthetic`, so no model is needed; it takes about a minute. The page that is kept is the one that
 `orchestrator report` makes, without the code for charts that answer to the mouse, a megabyte, and without the further
@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from orchestrator import Results
 
 TOP = Path(__file__).resolve().parents[1]
 REPORTS = TOP / "docs/reports"
@@ -32,16 +34,18 @@ _END_OF_HEAD = "</header>"
 
 
 def main() -> None:
-    """Run, and keep both files."""
+    """Run, and keep the three files."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         (folder / "kinds.toml").write_text((REPORTS / "kinds.toml").read_text("utf-8"), "utf-8")
         printed = run(["run", "kinds.toml"], folder)
         page = (folder / "results/report.html").read_text("utf-8")
+        shown = Results(folder / "results")._repr_html_()
     screen = without_paths(printed[printed.index("RESULT") :], folder)
     head = "# python benchmarks/record_reports.py: the last screen of orchestrator run kinds.toml\n\n"
     (REPORTS / "kinds.txt").write_text(head + screen.rstrip() + "\n", "utf-8")
     (REPORTS / "kinds.html").write_text(without_paths(light(page), folder), "utf-8")
+    (REPORTS / "notebook.html").write_text(f"{shown}\n", "utf-8")
 
 
 def run(arguments: list[str], folder: Path) -> str:

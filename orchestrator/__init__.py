@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         QueueFullError,
         WorkerDiedError,
     )
+    from orchestrator.experiments.exporting.recorded import Results
     from orchestrator.pipeline.alignment import AlignWords
     from orchestrator.pipeline.async_pipeline import AsyncPipeline
     from orchestrator.pipeline.document import Document
@@ -56,6 +57,7 @@ _HOMES = {
         "JobTimeoutError ModelOutOfUseError NodeDiedError OrchestratorError PoolClosedError QueueFullError "
         "WorkerDiedError"
     ),
+    "orchestrator.experiments.exporting.recorded": "Results",
     "orchestrator.pipeline.async_pipeline": "AsyncPipeline",
     "orchestrator.pipeline.document": "Document",
     "orchestrator.pipeline.pipeline": "Pipeline",
@@ -109,6 +111,7 @@ __all__ = [
     "RayPool",
     "Recognize",
     "Recycle",
+    "Results",
     "Retry",
     "Transcribe",
     "Transcription",

@@ -24,6 +24,7 @@ SUMMARIES = {
     "compare": "Compare runs: growth, TTFT, speed, WER and load of each method, differences with 95 % intervals.",
     "calibrate": "Measure known leaks, pools and caches on this machine and compare the verdicts with the truth.",
     "report": "Write a page about RUN that works offline: verdicts, charts, tables, provenance.",
+    "export": "Write what a run has recorded as Parquet, CSV or JSON lines: samples, iterations, readings or verdicts.",
     "plan": "Compute from RUN when a pool should recycle its workers; print a [recycle] table to paste.",
     "locate": "Find the call stacks that leak: run under a tracer and see which grow with every block of iterations.",
     "doctor": "Show what is there and what is missing for each profile; exit 1 if the one asked for is not ready.",

@@ -21,6 +21,10 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     ),
     "calibrate": ("orchestrator calibrate",),
     "report": ("orchestrator report", "orchestrator report results --png --markdown"),
+    "export": (
+        "orchestrator export --to samples.parquet",
+        "orchestrator export results --what verdicts --to verdicts.csv",
+    ),
     "plan": ("orchestrator plan --budget 4GiB --workers 2 >> experiments.toml",),
     "locate": (
         "orchestrator locate experiments.toml --only exp2 --method recreate",

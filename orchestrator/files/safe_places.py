@@ -73,6 +73,15 @@ def write_new(name: str, content: bytes, *, folder: int, mode: int = 0o666) -> N
         raise
 
 
+def open_new(path: Path, mode: int = 0o666) -> int:
+    """Make a file and return its descriptor, for writing; nothing that is prepared under its name is followed.
+
+    Raises:
+        OSError: It is there already, or cannot be made.
+    """
+    return os.open(path, _NEW, mode)
+
+
 def temporary_name(name: str) -> str:
     """Return a name beside ``name`` that nobody can foresee."""
     shown = name.encode(errors="surrogateescape")[:200].decode(errors="ignore")

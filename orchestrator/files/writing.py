@@ -10,14 +10,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import msgspec
 
 from orchestrator.errors import ResultsError
-from orchestrator.files.safe_places import folder_below, sweep_temporary, temporary_name, write_new
+from orchestrator.files.safe_places import folder_below, open_new, sweep_temporary, temporary_name, write_new
 
 RESULTS = "--results DIR"
 RESUME = "go on with --resume"
@@ -108,6 +108,32 @@ def write_atomically(path: Path, content: bytes, *, elsewhere: str = RESULTS, go
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
+        safe = "its former content" if path.is_file() else ""
+        raise write_problem(path, error, safe, elsewhere=elsewhere, go_on=go_on) from error
+
+
+@contextlib.contextmanager
+def written_anew(path: Path, *, elsewhere: str = RESULTS, go_on: str = RESUME) -> Generator[BinaryIO]:
+    """Give a file to write piece by piece; it takes the place of ``path`` when the ``with`` block has ended well.
+
+    After any error, and after a kill, ``path`` is what it was. Every ``OSError`` of the block counts as one of writing.
+
+    Raises:
+        ResultsError: It cannot be written; the old content is untouched.
+    """
+    sweep_temporary(path.parent)
+    temporary = path.with_name(temporary_name(path.name))
+    try:
+        with open(open_new(temporary), "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)  # noqa: PTH105  (the atomic call itself, by its own name)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        if not isinstance(error, OSError):
+            raise
         safe = "its former content" if path.is_file() else ""
         raise write_problem(path, error, safe, elsewhere=elsewhere, go_on=go_on) from error
 

@@ -79,7 +79,7 @@ class ModelSummary(SpeechNumbers, frozen=True, kw_only=True):
 
     *Net leak per switch* (exp3) and *net overhead* (exp5) are two names, both of the original study, for what is still
     there after unload and was not there before load. ``net_change`` is that with its interval, by channel (``live``,
-    ``rss``), see :mod:`orchestrator.experiments.judging.net_changes`.
+    ``rss``), see ``orchestrator.experiments.judging.net_changes``.
     """
 
     label: str = ""
@@ -117,7 +117,7 @@ class SeriesSummary(SpeechNumbers, frozen=True, kw_only=True):
         net_changes: How the models' net changes add up to the growth of the process, by channel.
         templates: By model, what a warm series' workers were forked from; memory and peaks beside it count what is
             private to a worker.
-        levers: What other series show about this one, see :mod:`orchestrator.experiments.judging.levers`.
+        levers: What other series show about this one, see ``orchestrator.experiments.judging.levers``.
     """
 
     method: str = ""

@@ -39,6 +39,8 @@ SCRIPTS = [
     DOCS / "index.md",
 ]
 """Pages whose Python blocks stand for themselves."""
+NEEDS = {"notebook": ("pandas", "polars", "pyarrow")}
+"""Packages that a page asks its reader to install."""
 PATIENCE_S = 200.0
 TEXT = "ask not what your country"
 
@@ -178,6 +180,8 @@ def _free_port() -> int:
 @pytest.mark.timeout(600)  # the tutorial runs, plans, serves and compares: half a minute on an idle machine
 @pytest.mark.parametrize("page", WALKS, ids=lambda page: page.stem)
 def test_a_reader_gets_what_the_page_promises(page: Path, walk: Walk) -> None:
+    for package in NEEDS.get(page.stem, ()):
+        pytest.importorskip(package, reason=f"the page has its reader install {package}")
     blocks = snippets(page)
     assert any(block.language == "sh" for block in blocks)
     if page.stem == "tutorial":

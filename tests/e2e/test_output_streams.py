@@ -27,6 +27,7 @@ CASES = {
     "compare": ["compare", "results", "results"],
     "compare --json": ["compare", "--json", "results", "results"],
     "report": ["report", "results"],
+    "export": ["export", "results", "--to", "exported.csv", "--force"],
     "plan": ["plan", "results"],
     "plan --json": ["plan", "--json", "results"],
     "doctor": ["doctor", "--profile", "lab"],

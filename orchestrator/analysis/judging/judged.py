@@ -18,6 +18,7 @@ from orchestrator.analysis.judging.decision import ChannelVerdict
 from orchestrator.analysis.judging.pace import EACH_ITERATION, Pace
 from orchestrator.analysis.judging.verdict import Verdict
 from orchestrator.analysis.series import SeriesLike, as_series
+from orchestrator.notebook.verdict_views import ShownVerdict
 
 JudgedAs = Literal[
     "leak", "plateau", "flat", "bounded", "slow-growth", "inconclusive", "crashed", "unavailable"
@@ -123,7 +124,7 @@ class ChannelJudgement(msgspec.Struct, frozen=True, kw_only=True):
     reasons: list[str] = []
 
 
-class Judged(msgspec.Struct, frozen=True, kw_only=True):
+class Judged(msgspec.Struct, ShownVerdict, frozen=True, kw_only=True):
     """What is said of one series. Rates are MB (1024² bytes) per iteration; intervals are 95 %.
 
     Attributes:

@@ -30,6 +30,7 @@ from orchestrator.analysis.judging.tolerance import (
     tolerance_mb,
 )
 from orchestrator.analysis.series import FloatArray
+from orchestrator.notebook.verdict_views import ShownVerdict
 
 _SECONDS_PER_HOUR = 3600.0
 _STILL_GROWING = 0.75
@@ -43,7 +44,7 @@ HELD_PROBE = "a heap trim at the end (malloc_trim), or a run with MALLOC_TRIM_TH
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(ShownVerdict):
     """What all channels of one series say.
 
     Rates are MB per iteration after the warm-up; ``ci_low`` and ``ci_high`` bound the 95 % interval.

@@ -9,6 +9,7 @@ In reading order:
 - ``compare_command``: ``orchestrator compare``
 - ``doctor_command``: ``orchestrator doctor``: what is there, what is missing, and what mends it
 - ``engines_command``: ``orchestrator engines``
+- ``export_command``: ``orchestrator export``: what a run has recorded, as one file for other programs
 - ``init_command``: ``orchestrator init``: a folder to start from, for people who installed a wheel
 - ``locate_command``: ``orchestrator locate``: the call stacks that leak
 - ``plan_command``: ``orchestrator plan``

@@ -14,7 +14,7 @@ from orchestrator.config.types import Experiment, Sample, Series, Step
 from orchestrator.experiments.storage.manifest import Manifest
 from orchestrator.experiments.storage.records import SampleFile, SeriesRecords
 
-_HOST_SUMMARY = (
+HOST_SUMMARY = (
     "platform",
     "cpu_model",
     "cores",
@@ -26,6 +26,7 @@ _HOST_SUMMARY = (
     "python",
     "environment",
 )
+"""What of a host is told wherever results are handed on."""
 
 
 def config_part(
@@ -55,7 +56,7 @@ def config_part(
         "run_id": manifest.run_id,
         "created_at": manifest.created_at,
         "tool_version": manifest.tool_version,
-        "host": {key: manifest.host.get(key) for key in _HOST_SUMMARY},
+        "host": {key: manifest.host.get(key) for key in HOST_SUMMARY},
         "packages": {name: version for name, version in manifest.packages.items() if version},
         "restarts": {each.series: list(each.restarts) for each in records if each.restarts},
         "warnings": list(manifest.warnings),

@@ -30,14 +30,24 @@ def results_of_run(path: Path) -> dict[str, Results]:
     """
     run = RunFolder(path)
     manifest = run.manifest()
-    records = series_records(run.entries())
-    if not records:
+    judged = judgements_of_run(run, manifest)
+    if not judged:
         raise ResultsError(f"{path / ENTRIES_NAME}: no iteration in it; the run ended before its first")
-    found: dict[str, Results] = {}
-    for experiment in _plan(manifest, path).experiments:
+    return {name: make_results(each, manifest) for name, each in judged.items()}
+
+
+def judgements_of_run(run: RunFolder, manifest: Manifest) -> dict[str, Judgements]:
+    """Return the judgements of every experiment that the run has come to, by experiment.
+
+    Raises:
+        ResultsError: Its plan or its entries cannot be read.
+    """
+    records = series_records(run.entries())
+    found: dict[str, Judgements] = {}
+    for experiment in plan_of_run(manifest, run.path).experiments:
         own = [each for (name, _), each in records.items() if name == experiment.name]
         if own:
-            found[experiment.name] = make_results(Judgements(experiment, own), manifest)
+            found[experiment.name] = Judgements(experiment, own)
     return found
 
 
@@ -99,7 +109,12 @@ def load_runs(path: Path, *, every: bool = False) -> list[dict[str, Results]]:
     return [results_of_run(run.path) for run in runs]
 
 
-def _plan(manifest: Manifest, path: Path) -> Plan:
+def plan_of_run(manifest: Manifest, path: Path) -> Plan:
+    """Return what the run in the folder ``path`` was to do.
+
+    Raises:
+        ResultsError: The manifest's plan cannot be read.
+    """
     try:
         return msgspec.convert(manifest.plan, type=Plan)
     except msgspec.ValidationError as error:

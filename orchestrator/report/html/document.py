@@ -10,7 +10,7 @@ import base64
 import hashlib
 from importlib.resources import files
 
-from orchestrator.report.html.charts.palette import variables
+from orchestrator.notebook.colors import variables
 from orchestrator.report.html.figures import Figures
 from orchestrator.report.html.markup import Html, text
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from orchestrator.notebook.rates import significant
 from orchestrator.report.html import verdicts
 from orchestrator.report.html.charts.composition_chart import composition_chart, highest, parts_of
 from orchestrator.report.html.charts.legend import Key, legend, series_legend
@@ -137,7 +138,7 @@ def _growth_table(content: ExperimentContent) -> Html:
     rows = [
         [
             text(each.name),
-            *(text(verdicts.significant(getattr(each.judgement.composition, part))) for part in PARTS),
+            *(text(significant(getattr(each.judgement.composition, part))) for part in PARTS),
             *(text(verdicts.count(getattr(each.judgement, what))) for what in _COUNTS),
         ]
         for each in content.series

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import msgspec
 
 from orchestrator.analysis.judging.judgement import Judgement
+from orchestrator.notebook.colors import VERDICTS
+from orchestrator.notebook.rates import significant
 from orchestrator.report import judged_words as words
 from orchestrator.report.cells import number, verdict_words
 from orchestrator.report.headers import experiment_header
 from orchestrator.report.html import verdicts
-from orchestrator.report.html.charts.palette import VERDICTS
 from orchestrator.report.html.content import ExperimentContent, SeriesContent
 from orchestrator.report.html.experiment_charts import further_charts, main_chart
 from orchestrator.report.html.figures import Figures
@@ -120,7 +121,7 @@ def _rates(content: ExperimentContent) -> Html:
                 _interval(verdicts.rss_rate(judgement)),
                 _interval(verdicts.heap_rate(judgement)),
                 text(judgement.warm_up if judgement.iterations else None),
-                text(verdicts.significant(judgement.tolerance)),
+                text(significant(judgement.tolerance)),
             ]
         )
     return table(headings, rows, "numbers rates")

@@ -48,10 +48,15 @@ def summary_part(content: ReportContent) -> Html:
     rows = [row for each in content.experiments for row in rows_of(each)]
     if not rows:
         return Html("")
-    body = joined([_row(row, before) for before, row in zip((None, *rows), rows, strict=False)])
-    head = element("tr", joined([element("th", text(name), scope="col") for name in _HEADINGS], ""))
-    whole = element("table", Html(f"<thead>{head}</thead><tbody>{body}</tbody>"), class_="methods")
+    whole = methods_table(rows)
     return element("section", joined([element("h2", text("Verdicts")), whole]), id_="verdicts")
+
+
+def methods_table(rows: Sequence[ClosingRow], *, links: bool = True) -> Html:
+    """Return the table with a row a method; ``links``: each leads to its experiment on the same page."""
+    body = joined([_row(row, before, links) for before, row in zip((None, *rows), rows, strict=False)])
+    head = element("tr", joined([element("th", text(name), scope="col") for name in _HEADINGS], ""))
+    return element("table", Html(f"<thead>{head}</thead><tbody>{body}</tbody>"), class_="methods")
 
 
 def banner(content: ReportContent) -> Html:
@@ -60,13 +65,13 @@ def banner(content: ReportContent) -> Html:
     return text(headline(rows)) if rows else text("Nothing has been measured yet")
 
 
-def _row(row: ClosingRow, before: ClosingRow | None) -> Html:
+def _row(row: ClosingRow, before: ClosingRow | None, links: bool) -> Html:
     first = before is None or before.experiment != row.experiment
     name = f"{row.experiment} {row.work}".strip() if first else ""
     badge = f"{_SIGNS[row.kind]} {row.verdict}"
-    link = element("a", text(row.method), href=f"#experiment-{row.experiment}")
+    method = text(row.method)
     cells = [
-        element("td", link),
+        element("td", element("a", method, href=f"#experiment-{row.experiment}") if links else method),
         element("td", element("span", text(badge), class_=f"badge {_COLORS[row.kind]}")),
         element("td", text(row.number), class_="lost" if _RATE.fullmatch(row.number) else ""),
         element("td", text(row.above.removesuffix(" MB")), class_="right"),

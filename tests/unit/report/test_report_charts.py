@@ -13,15 +13,16 @@ from written_runs import Written, experiment, iterations
 
 from orchestrator.analysis.judging.judged import ChannelJudgement
 from orchestrator.experiments.reporting.report_content import collect_report
+from orchestrator.notebook.colors import COLORS, VERDICTS
+from orchestrator.notebook.rates import significant
 from orchestrator.report.html.charts.composition_chart import parts_of, thinned
 from orchestrator.report.html.charts.engine import picture_svg
 from orchestrator.report.html.charts.fit import fit_points
 from orchestrator.report.html.charts.images import main_figure
-from orchestrator.report.html.charts.palette import COLORS, PARTS, PHASES, VERDICTS, styles_of
+from orchestrator.report.html.charts.palette import PARTS, PHASES, styles_of
 from orchestrator.report.html.content import Point
 from orchestrator.report.html.decimation import decimate
 from orchestrator.report.html.page import make_page
-from orchestrator.report.html.verdicts import significant
 
 NAMES = {0: "load", 1: "infer"}
 

@@ -12,14 +12,9 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from orchestrator.notebook.colors import COLORS
+
 Dash = list[int]
-
-
-class Ink(NamedTuple):
-    """One colour as it is on light and on dark ground."""
-
-    light: str
-    dark: str
 
 
 class SeriesStyle(NamedTuple):
@@ -29,22 +24,6 @@ class SeriesStyle(NamedTuple):
     dash: Dash
     shape: str
 
-
-COLORS: dict[str, Ink] = {
-    "ground": Ink("#ffffff", "#16181d"),
-    "panel": Ink("#f6f7f9", "#1e2127"),
-    "ink": Ink("#1b1f24", "#e8eaed"),
-    "muted": Ink("#59636e", "#a3acb8"),
-    "rule": Ink("#d5dae0", "#3a4049"),
-    "baseline": Ink("#4b5563", "#c3cad4"),
-    "orange": Ink("#c44e00", "#ff9a56"),
-    "blue": Ink("#0069a8", "#62b8ee"),
-    "purple": Ink("#a23b84", "#e79bcb"),
-    "green": Ink("#00805c", "#3fcb9f"),
-    "gold": Ink("#8f6b00", "#f0cf4d"),
-    "sky": Ink("#2b8cbe", "#8fd3f4"),
-    "red": Ink("#b3261e", "#ff8a80"),
-}
 
 FRESH_AFTER_INFER = "recycle after infer"
 """Stands for a method where the baseline is drawn a second time, read where another method is read."""
@@ -82,17 +61,6 @@ PARTS: dict[str, str] = {
     "file pages": "baseline",
     "swap": "gold",
 }
-VERDICTS: dict[str, tuple[str, str]] = {
-    "leak": ("red", "▲"),
-    "slow-growth": ("gold", "◣"),
-    "plateau": ("green", "▬"),
-    "flat": ("green", "▬"),
-    "bounded": ("green", "≈"),
-    "inconclusive": ("gold", "?"),
-    "crashed": ("red", "✕"),
-    "unavailable": ("muted", "–"),
-}
-"""Colour and sign of each verdict; the word always stands beside them."""
 
 
 def css(name: str) -> str:
@@ -113,11 +81,6 @@ def styles_of(keys: Sequence[tuple[str, str]]) -> list[SeriesStyle]:
             further += 1
         styles.append(own)
     return styles
-
-
-def variables(*, dark: bool) -> str:
-    """Return the style sheet's declarations of all colours."""
-    return "".join(f"--{name}:{ink.dark if dark else ink.light};" for name, ink in COLORS.items())
 
 
 def with_light_colors(text: str) -> str:

@@ -1,0 +1,82 @@
+"""The verdicts of a run as a sequence, with one row a method as a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import overload
+
+from orchestrator.analysis.judging.judgement import Judgement
+from orchestrator.notebook.fragment import fragment, paragraph, plain_table
+from orchestrator.notebook.frames import Column, Kind
+from orchestrator.notebook.rates import rate
+from orchestrator.notebook.shown import Shown
+from orchestrator.notebook.table import Table
+from orchestrator.notebook.verdict_card import verdict_badge
+from orchestrator.notebook.verdict_rows import fields_of, verdict_row
+
+_HEADINGS = (
+    "Experiment",
+    "Method",
+    "Verdict",
+    "MB per iteration (95 %)",
+    "Above a fresh process (MB)",
+    "Why",
+)
+
+
+class Verdicts(Shown, Sequence[Judgement]):
+    """The judgement of each method of each experiment, in the experiments' order.
+
+    ``to_pandas`` and ``to_polars`` have one row a method: rates in MB per iteration with their 95 % intervals.
+    """
+
+    __slots__ = ("_judged",)
+
+    def __init__(self, judged: Sequence[Judgement]) -> None:
+        self._judged = tuple(judged)
+
+    def __len__(self) -> int:
+        return len(self._judged)
+
+    @overload
+    def __getitem__(self, index: int) -> Judgement: ...
+    @overload
+    def __getitem__(self, index: slice) -> Verdicts: ...
+    def __getitem__(self, index: int | slice) -> Judgement | Verdicts:
+        return Verdicts(self._judged[index]) if isinstance(index, slice) else self._judged[index]
+
+    def __iter__(self) -> Iterator[Judgement]:
+        return iter(self._judged)
+
+    def __repr__(self) -> str:
+        said = ", ".join(f"{each.experiment} {each.series}: {each.verdict}" for each in self)
+        return (
+            f"<{len(self)} verdict{'' if len(self) == 1 else 's'}: {said or 'nothing has been measured yet'}>"
+        )
+
+    @property
+    def table(self) -> Table:
+        """The verdicts as rows, one a method."""
+        kinds: dict[str, Kind] = {name: kind for name, kind, _ in fields_of(Judgement)}
+        return Table("verdict", kinds, [verdict_row(each) for each in self])
+
+    def _columns(self) -> Mapping[str, Column]:
+        table = self.table
+        return {name: Column(kind, [row[name] for row in table]) for name, kind in table.kinds.items()}
+
+    def _html(self) -> str:
+        if not self:
+            return fragment(paragraph("Nothing has been measured yet"))
+        return fragment(plain_table(_HEADINGS, [_shown(each) for each in self]))
+
+
+def _shown(judged: Judgement) -> list[object]:
+    level = judged.against_baseline.level if judged.against_baseline else None
+    return [
+        judged.experiment,
+        judged.series,
+        verdict_badge(judged.verdict),
+        rate(judged.rate_mb_per_iteration, judged.ci_low, judged.ci_high),
+        None if level is None else round(level.above_mb),
+        judged.reasons[0] if judged.reasons else None,
+    ]

@@ -1,0 +1,242 @@
+"""``orchestrator export``: what is in the files, that none is half written, and none is lost."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from written_runs import Written, experiment, iterations
+
+from orchestrator import Results
+from orchestrator.errors import ResultsError
+from orchestrator.experiments.exporting import export as export_module
+from orchestrator.experiments.exporting.export import What, export_results
+from orchestrator.experiments.exporting.sample_chunks import SAMPLE_KINDS, SampleSource
+from orchestrator.files.writing import written_anew
+
+WHAT = get_args(What)
+TEXT = 'one, "two"\nthree\r零九'
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Written:
+    run = Written(tmp_path / "results", experiment("reuse", "recycle"))
+    run.add("reuse", iterations("reuse", 30, 1.0, text=TEXT))
+    run.add("recycle", iterations("recycle", 30, 0.0))
+    run.run.set_state("finished")
+    return run
+
+
+def left_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if path.is_file())
+
+
+def rows_of_csv(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(path.read_bytes().decode(), newline="")))
+
+
+def rows_of_json(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+@pytest.mark.parametrize("what", WHAT)
+def test_csv_and_json_lines_hold_the_same_rows(written: Written, tmp_path: Path, what: What) -> None:
+    results = Results(written.path)
+    done = export_results(results, tmp_path / "rows.csv", what=what)
+    again = export_results(results, tmp_path / "rows.jsonl", what=what)
+    plain, typed = rows_of_csv(done.path), rows_of_json(again.path)
+    assert done.rows == again.rows == len(plain) == len(typed) > 0
+    assert not done.notes
+    for left, right in zip(plain, typed, strict=True):
+        assert list(left) == list(right)
+        assert left == {key: "" if value is None else str(value) for key, value in right.items()}
+
+
+@pytest.mark.parametrize("what", WHAT)
+def test_parquet_holds_what_json_lines_do(written: Written, tmp_path: Path, what: What) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra 'export'")
+    results = Results(written.path)
+    export_results(results, tmp_path / "rows.parquet", what=what)
+    export_results(results, tmp_path / "rows.ndjson", what=what)
+    read = parquet.read_table(tmp_path / "rows.parquet")
+    assert read.to_pylist() == rows_of_json(tmp_path / "rows.ndjson")
+    about = {key.decode(): value.decode() for key, value in read.schema.metadata.items()}
+    assert about["orchestrator.run_id"] == written.run.run_id
+    assert about["orchestrator.what"] == what
+    facts = json.loads(about["orchestrator.facts"])
+    assert facts == json.loads(json.dumps(results.facts))
+
+
+def test_samples_are_written_a_row_group_a_piece(
+    written: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs the extra 'export'")
+    whole = SampleSource.chunks
+    monkeypatch.setattr(SampleSource, "chunks", lambda self: whole(self, 64))
+    export_results(Results(written.path), tmp_path / "s.parquet")
+    file = parquet.ParquetFile(tmp_path / "s.parquet")
+    groups = [file.metadata.row_group(at).num_rows for at in range(file.num_row_groups)]
+    assert groups == [64, 64, 64, 64, 44]
+    assert file.schema_arrow.names == list(SAMPLE_KINDS)
+
+
+def test_parquet_is_read_by_pandas_and_polars(written: Written, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow", reason="needs the extra 'export'")
+    pandas = pytest.importorskip("pandas", reason="needs pandas")
+    polars = pytest.importorskip("polars", reason="needs polars")
+    target = export_results(Results(written.path), tmp_path / "s.parquet").path
+    frame = pandas.read_parquet(target)
+    assert frame.groupby("series", observed=True).rss_bytes.max().to_dict() == {
+        "reuse": 130 << 20,
+        "recycle": 100 << 20,
+    }
+    assert polars.read_parquet(target)["phase"].to_list() == frame.phase.tolist()
+
+
+def test_without_pyarrow_the_error_says_what_to_install(
+    written: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(
+        ResultsError, match=r"pip install 'orchestrator\[export\]'; \.csv and \.jsonl need nothing"
+    ):
+        export_results(Results(written.path), tmp_path / "s.parquet")
+    assert not left_in(tmp_path)
+
+
+@pytest.mark.parametrize("state", ["running", "interrupted"])
+def test_of_a_run_that_is_not_finished_there_is_what_there_is(
+    written: Written, tmp_path: Path, state: Any
+) -> None:
+    written.run.set_state(state)
+    done = export_results(Results(written.path), tmp_path / "s.csv")
+    assert done.rows == 300
+    (note,) = done.notes
+    assert {"running": "is under way, or was killed", "interrupted": "was interrupted"}[state] in note
+    assert "300 samples until 6.2 s" in note
+
+
+def test_a_file_that_is_there_stays_unless_it_may_be_replaced(written: Written, tmp_path: Path) -> None:
+    target = tmp_path / "s.csv"
+    target.write_text("mine")
+    with pytest.raises(ResultsError, match="is there already; --force replaces it"):
+        export_results(Results(written.path), target)
+    assert target.read_text() == "mine"
+    export_results(Results(written.path), target, force=True)
+    assert target.read_text().startswith("time_s,")
+
+
+def test_a_file_that_came_meanwhile_stays(
+    written: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "s.csv"
+    whole = SampleSource.chunks
+
+    def slow(self: SampleSource) -> Any:
+        yield from whole(self)
+        target.write_text("theirs")
+
+    monkeypatch.setattr(SampleSource, "chunks", slow)
+    with pytest.raises(ResultsError, match="is there already"):
+        export_results(Results(written.path), target)
+    assert target.read_text() == "theirs"
+    assert left_in(tmp_path) == ["s.csv"]
+
+
+def test_the_runs_own_record_is_never_replaced(written: Written) -> None:
+    own = written.path / "iterations.jsonl"
+    before = own.read_bytes()
+    with pytest.raises(ResultsError, match="the run's own record"):
+        export_results(Results(written.path), own, what="iterations", force=True)
+    assert own.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("s", "the ending of the name"), ("s.xlsx", "the ending of the name"), ("there.csv", "a folder")],
+)
+def test_a_target_that_cannot_be_is_said(written: Written, tmp_path: Path, name: str, words: str) -> None:
+    (tmp_path / "there.csv").mkdir()
+    with pytest.raises(ResultsError, match=words):
+        export_results(Results(written.path), tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize("damage", ["in the middle", "full disk", "interrupt"])
+def test_a_cut_leaves_what_was_there_and_no_half_of_a_file(
+    written: Written, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, damage: str
+) -> None:
+    if suffix == ".parquet":
+        pytest.importorskip("pyarrow", reason="needs the extra 'export'")
+    target = tmp_path / f"s{suffix}"
+    target.write_text("former")
+    whole = SampleSource.chunks
+    broken: dict[str, BaseException] = {
+        "in the middle": ResultsError("damaged"),
+        "full disk": OSError(errno.ENOSPC, "No space left on device"),
+        "interrupt": KeyboardInterrupt(),
+    }
+
+    def breaks(self: SampleSource) -> Any:
+        yield next(whole(self, 10))
+        raise broken[damage]
+
+    monkeypatch.setattr(SampleSource, "chunks", breaks)
+    with pytest.raises((ResultsError, KeyboardInterrupt)) as told:
+        export_results(Results(written.path), target, force=True)
+    if damage == "full disk":
+        assert "the disk is full; its former content is safe; make room and export again" in str(told.value)
+    assert target.read_text() == "former"
+    assert left_in(tmp_path) == [target.name]
+
+
+def test_a_link_is_not_written_through(written: Written, tmp_path: Path) -> None:
+    (tmp_path / "theirs.csv").write_text("theirs")
+    (tmp_path / "s.csv").symlink_to(tmp_path / "theirs.csv")
+    export_results(Results(written.path), tmp_path / "s.csv", force=True)
+    assert (tmp_path / "theirs.csv").read_text() == "theirs"
+    assert not (tmp_path / "s.csv").is_symlink()
+
+
+def test_a_link_to_nowhere_is_a_file_that_is_there(written: Written, tmp_path: Path) -> None:
+    (tmp_path / "s.csv").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ResultsError, match="is there already"):
+        export_results(Results(written.path), tmp_path / "s.csv")
+
+
+def test_a_run_without_samples_is_an_error_and_its_verdicts_are_not(tmp_path: Path) -> None:
+    run = Written(tmp_path / "results", experiment("reuse"), samples=False)
+    run.add("reuse", iterations("reuse", 20, 0.0))
+    with pytest.raises(ResultsError, match="the run has no time series"):
+        export_results(Results(run.path), tmp_path / "s.csv")
+    assert export_results(Results(run.path), tmp_path / "v.csv", what="verdicts").rows == 1
+
+
+def test_a_run_that_has_measured_nothing_gives_the_columns_and_says_so(tmp_path: Path) -> None:
+    run = Written(tmp_path / "results", experiment("reuse"), samples=False)
+    run.run.set_state("finished")
+    done = export_results(Results(run.path), tmp_path / "i.csv", what="iterations")
+    assert done.rows == 0
+    assert done.notes == (f"run {run.run.run_id} has no iterations: the file has none",)
+    assert (tmp_path / "i.csv").read_text().startswith("run_id,experiment,series,")
+
+
+def test_the_schema_of_the_columns_has_a_number() -> None:
+    assert export_module.EXPORT_SCHEMA == 1
+
+
+def test_a_file_written_piece_by_piece_is_there_at_the_end_only(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with written_anew(path) as file:
+        file.write(b"one")
+        file.flush()
+        assert not path.exists()
+        file.write(b" two")
+    assert path.read_bytes() == b"one two"
+    assert left_in(tmp_path) == ["file"]
