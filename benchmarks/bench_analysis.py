@@ -110,7 +110,7 @@ def main() -> None:
     show("All of them (goal: a mean of at most 15 ms)", list(totals), [list(totals.values())])
     document = {
         "command": f"python benchmarks/bench_analysis.py --series {count}",
-        "host": host("numpy", "scipy"),
+        "host": host("numpy"),
         "totals": totals,
         "verdicts": dict(verdicts),
         "header": header,

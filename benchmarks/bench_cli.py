@@ -43,8 +43,7 @@ def commands(series: Path) -> dict[str, list[str]]:
         "orchestrator --help": ["-c", SCRIPT, "--help"],
         "orchestrator analyze FILE": analyze,
         "the same on a terminal": analyze,
-        "import scipy.special": ["-c", "import scipy.special"],
-        "import scipy.stats": ["-c", "import scipy.stats"],
+        "import numpy": ["-c", "import numpy"],
     }
 
 
@@ -121,7 +120,7 @@ def main() -> None:
     show(f"Medians of {rounds} rounds", header, rows)
     document: dict[str, Any] = {
         "command": f"python benchmarks/bench_cli.py --rounds {rounds}",
-        "host": host("typer", "numpy", "scipy", "msgspec", "rich"),
+        "host": host("typer", "numpy", "msgspec", "rich"),
         "header": header,
         "rows": rows,
         "rounds": found,

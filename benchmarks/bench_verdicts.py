@@ -124,7 +124,7 @@ def main() -> None:
     if arguments.early:
         tables = [early_table(directory) for directory in arguments.directory]
         if arguments.out:
-            document = {"host": host("numpy", "scipy"), "tables": tables}
+            document = {"host": host("numpy"), "tables": tables}
             arguments.out.write_text(json.dumps(document, indent=1) + "\n")
         return
     paths = sorted(arguments.directory[0].glob("*.csv"))

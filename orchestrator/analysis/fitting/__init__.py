@@ -3,6 +3,7 @@
 In reading order:
 
 - ``blocks``: long records in blocks
+- ``distributions``: probabilities and quantiles of Student's t and the gamma distribution, by numpy alone
 - ``mixture``: quantiles of a mixture of t distributions
 - ``spikes``: take single outlying readings out of a series, leaving steps and slopes alone
 - ``recurrence``: do steps go on coming? A pool that fills comes to rest, a leak of blocks does not

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import gammaincinv
 
+from orchestrator.analysis.fitting.distributions import gamma_quantile
 from orchestrator.analysis.fitting.spikes import MAD_TO_SD
 from orchestrator.analysis.series import FloatArray
 
@@ -67,8 +67,8 @@ class Jumps:
 def random_events(number: float, confidence: float = 0.95) -> tuple[float, float]:
     """Return two factors; the rate of ``number`` random events times each is an end of its interval (Garwood 1936)."""
     outside = (1 - confidence) / 2
-    low = float(gammaincinv(number, outside)) / number
-    return low, float(gammaincinv(number + 1, 1 - outside)) / number
+    low = gamma_quantile(number, outside) / number
+    return low, gamma_quantile(number + 1, 1 - outside) / number
 
 
 def find_jumps(tail: FloatArray, noise_floor: float, smallest: float) -> Jumps:

@@ -18,8 +18,8 @@ from __future__ import annotations
 from math import factorial, log, pi
 
 import numpy as np
-from scipy.special import gammaincc
 
+from orchestrator.analysis.fitting.distributions import gamma_above
 from orchestrator.analysis.series import FloatArray
 
 _BEFORE = (0.0, 0.15, 0.25, 0.35, 0.7, 0.88, 0.94)
@@ -69,7 +69,7 @@ def recurrence(
     # The shape of a gamma distribution is what is known, in events: K random ones and Jeffreys' half. Even ones are K
     # give or take one, a relative error of 1 / (sqrt(3) K), and a gamma distribution of shape 3 K^2 has that.
     known = 3.0 * events**2 if even > 1 else events + 0.5
-    too_fast = float(gammaincc(known, known * tolerance / rate))
+    too_fast = gamma_above(known, known * tolerance / rate)
     before = _BEFORE[min(events, len(_BEFORE) - 1)]
     quiet = count - float(places[-1])
     # (1 - g/n)^K is the chance of a quiet end if events go on; 1 / (1 + K) is its mean over all g, which is what it

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtr
 
+from orchestrator.analysis.fitting.distributions import student_at
 from orchestrator.analysis.fitting.staircase import climb
 from orchestrator.analysis.series import FloatArray
 
@@ -109,7 +109,7 @@ def weigh_shapes(
         best = _Fit(*(np.where(better, new, old) for new, old in zip(other, best, strict=True)))
     # A shape that ends level has no slope that the cycle's tilt could be part of.
     error = np.where(bank.future == 0.0, best.error, np.hypot(best.error, slope_error))
-    chance = stdtr(best.degrees, (best.future - tolerance) / error)
+    chance, _ = student_at(best.degrees, (best.future - tolerance) / error)
     found: dict[str, Shape] = {}
     for kind, where in bank.kinds:
         scores = best.score[where]

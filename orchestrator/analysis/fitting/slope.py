@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
-from scipy.special import stdtrit
 
+from orchestrator.analysis.fitting.distributions import student_quantile
 from orchestrator.analysis.fitting.spikes import remove_spikes
 from orchestrator.analysis.series import FloatArray, SeriesLike, as_series
 
@@ -52,7 +52,7 @@ class SlopeEstimate:
 
     def bound(self, probability: float) -> float:
         """Return the value the true slope is below with ``probability`` (0 to 1, one-sided)."""
-        quantile = float(stdtrit(self.degrees_of_freedom, probability))
+        quantile = student_quantile(self.degrees_of_freedom, probability)
         return self.rate + quantile * self.standard_error
 
     def interval(self, confidence: float) -> tuple[float, float]:
@@ -111,7 +111,7 @@ def fgls_slope(values: FloatArray, *, noise_floor: float = 0.0, confidence: floa
         rate, error = _prais_winsten(values, phi, variance_floor)
         degrees = count * (1 - phi) / (1 + phi) - 2
     degrees = max(_FEWEST_DEGREES, degrees)
-    half = float(stdtrit(degrees, 0.5 + confidence / 2)) * error
+    half = student_quantile(degrees, 0.5 + confidence / 2) * error
     return SlopeEstimate(rate, rate - half, rate + half, error, degrees, phi, count, confidence)
 
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from math import sqrt
 
 import numpy as np
-from scipy.special import stdtrit
 
+from orchestrator.analysis.fitting.distributions import student_quantile
 from orchestrator.analysis.fitting.drift import Drift, drift
 from orchestrator.analysis.fitting.jumps import find_jumps, random_events
 from orchestrator.analysis.fitting.shapes import ShapeWeights
@@ -98,7 +98,7 @@ def _with_drift(
         # Only a record that overlaps: one that grew faster than can be chance was the warm-up, and stays cut away.
         if 0 < before.low < high:
             low, high = min(low, before.low), max(high, before.high)
-    half = float(stdtrit(estimate.degrees_of_freedom, 0.5 + estimate.confidence / 2))
+    half = student_quantile(estimate.degrees_of_freedom, 0.5 + estimate.confidence / 2)
     return replace(estimate, low=low, high=high, standard_error=(high - low) / (2.0 * half))
 
 
@@ -127,7 +127,7 @@ def _widened(estimate: SlopeEstimate, rate: float, least: float, most: float) ->
 
 def _with_error(estimate: SlopeEstimate, error: float, degrees: float) -> SlopeEstimate:
     degrees = max(degrees, _FEWEST_DEGREES)
-    half = float(stdtrit(degrees, 0.5 + estimate.confidence / 2)) * error
+    half = student_quantile(degrees, 0.5 + estimate.confidence / 2) * error
     return replace(
         estimate,
         low=estimate.rate - half,

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import inf, sqrt
 
-from scipy.special import stdtrit
-
+from orchestrator.analysis.fitting.distributions import student_quantile
 from orchestrator.analysis.fitting.slope import SlopeEstimate
 from orchestrator.analysis.judging.decision import ChannelVerdict
 from orchestrator.analysis.judging.difference import Difference, rate_difference
@@ -46,7 +45,7 @@ def level_beyond(level: float, fresh: SeriesLike) -> Difference:
     if readings.size < 2:
         return Difference(above, -inf, inf)
     error = float(readings.std(ddof=1)) / sqrt(readings.size)
-    half = float(stdtrit(readings.size - 1, _UPPER)) * error
+    half = student_quantile(readings.size - 1, _UPPER) * error
     return Difference(above, above - half, above + half)
 
 

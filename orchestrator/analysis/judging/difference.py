@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf, sqrt
 
-from scipy.special import stdtrit
-
+from orchestrator.analysis.fitting.distributions import student_quantile
 from orchestrator.analysis.series import SeriesLike, as_series
 
 _UPPER = 0.975
@@ -46,7 +45,7 @@ def mean_difference(first: SeriesLike, second: SeriesLike) -> Difference:
     if variance == 0:
         return Difference(value, value, value)
     degrees = variance**2 / sum(s**2 / (n - 1) for s, n in zip(shares, (a.size, b.size), strict=True))
-    half = float(stdtrit(degrees, _UPPER)) * sqrt(variance)
+    half = student_quantile(degrees, _UPPER) * sqrt(variance)
     return Difference(value, value - half, value + half)
 
 
@@ -85,5 +84,5 @@ def run_difference(first: SeriesLike, second: SeriesLike, *, confidence: float =
         variance = sum(shares)
         spread = sum(s**2 / (n - 1) for s, n in zip(shares, (a.size, b.size), strict=True))
         degrees = variance**2 / spread if spread else 1.0
-    half = float(stdtrit(degrees, 0.5 + confidence / 2)) * sqrt(variance)
+    half = student_quantile(degrees, 0.5 + confidence / 2) * sqrt(variance)
     return Difference(value, value - half, value + half)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import ceil
 
 import numpy as np
-from scipy.special import gammaincinv
 
+from orchestrator.analysis.fitting.distributions import gamma_quantile
 from orchestrator.analysis.fitting.jumps import find_jumps
 from orchestrator.analysis.judging.at_rest import within
 from orchestrator.analysis.judging.channel_verdict import ChannelVerdict
@@ -43,7 +43,7 @@ def _steps_bound(found: Evidence) -> float:
     jumps = find_jumps(found.rest, found.noise_floor, found.noise_floor)
     number = max(len(jumps.sizes), 1)
     size = float(np.mean(jumps.sizes)) if jumps.sizes else float(np.ptp(found.rest))
-    return float(gammaincinv(number + 1, 0.95)) * size / (found.rest.size * found.units)
+    return gamma_quantile(number + 1, 0.95) * size / (found.rest.size * found.units)
 
 
 def more_iterations(found: Evidence) -> Settling:

@@ -18,7 +18,8 @@ from math import sqrt
 from typing import Literal
 
 import msgspec
-from scipy.special import stdtrit
+
+from orchestrator.analysis.fitting.distributions import student_quantile
 
 FEWEST_BLOCKS = 4
 """With fewer blocks of iterations nothing is called a leak: three steps up are too easily chance."""
@@ -55,7 +56,7 @@ def growth(levels: Sequence[float], iterations: Sequence[int]) -> Rate:
     if len(steps) < 2:
         return Rate(mean, mean, mean)
     spread = sqrt(sum((step - mean) ** 2 for step in steps) / (len(steps) - 1) / len(steps))
-    reach = float(stdtrit(len(steps) - 1, 0.5 + CONFIDENCE / 2)) * spread
+    reach = student_quantile(len(steps) - 1, 0.5 + CONFIDENCE / 2) * spread
     return Rate(mean, mean - reach, mean + reach)
 
 

@@ -25,7 +25,7 @@ ENGINE_PACKAGES = (
     "onnxruntime",
     "num2words",
 )
-OTHER_PACKAGES = ("orchestrator", "msgspec", "psutil", "numpy", "scipy", "soundfile", "soxr", "jiwer")
+OTHER_PACKAGES = ("orchestrator", "msgspec", "psutil", "numpy", "soundfile", "soxr", "jiwer")
 ENGINE_GROUP = "orchestrator.engines"
 
 _DECISIVE_VARIABLES = re.compile(
