@@ -15,6 +15,7 @@ from orchestrator.config.types import SCHEMA_VERSION, ExperimentsFile
 from orchestrator.config.walk import problems_of_shape
 from orchestrator.config.wording import excerpt
 from orchestrator.errors import ConfigError, ConfigProblem, reason_of
+from orchestrator.files.reading import read_named
 
 _PLACE = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)$")
 
@@ -41,7 +42,7 @@ def load_file(path: Path | str) -> ExperimentsFile:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        return read_named(path).decode("utf-8-sig")
     except FileNotFoundError:
         hint = "give its path, or make one with `orchestrator init`"
         problem = ConfigProblem("$", "there is no such file", hint)

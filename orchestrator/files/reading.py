@@ -62,7 +62,10 @@ def read_named(path: Path) -> bytes:
     Raises:
         OSError: It cannot be read.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:
-        os.set_blocking(descriptor, True)
+
+    def without_waiting(name: str, flags: int) -> int:
+        return os.open(name, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+
+    with open(path, "rb", opener=without_waiting) as file:  # closed where it is a folder, too
+        os.set_blocking(file.fileno(), True)
         return file.read()

@@ -142,7 +142,7 @@ def _of_engine(error: JobError) -> ApiError:
         return ApiError(
             400, f"{said} is none that the model speaks", code="invalid_language", param="language"
         )
-    if error.type_name == "EngineError" and " has no task " in error.message:
+    if error.type_name in {"EngineError", "Refused"} and " has no task " in error.message:
         return ApiError(400, "the model does not do that", code="unsupported_task", param="model")
     return ApiError(500, "the model failed on this recording", code="model_error", headers=NO_RETRY)
 

@@ -17,6 +17,7 @@ import os
 import resource
 import signal
 import socket
+import threading
 from collections.abc import Coroutine, Generator
 from pathlib import Path
 from typing import Any
@@ -30,12 +31,16 @@ from orchestrator.serving.app import application
 from orchestrator.serving.connections.bounded import BoundedConnection
 from orchestrator.serving.logs import tell
 from orchestrator.serving.notify import Notifier
-from orchestrator.serving.service import Service
+from orchestrator.serving.service import CLOSE_TIMEOUT_S, Service
 from orchestrator.serving.settings import KEY_VARIABLE
 
 BACKLOG = 512
 LAST_ANSWERS_S = 5
 """Seconds for answers that are being sent when everything else has ended."""
+LAST_THREADS_S = 1.0
+"""Seconds for threads to end when every worker was killed."""
+KILLED_EXIT = 130
+"""Exit code of a process that does not end by itself when it was killed; that of the command, too."""
 
 
 def serve(config: Path, profile: str, host: str, port: int, *, insecure: bool) -> bool:
@@ -49,6 +54,13 @@ def serve(config: Path, profile: str, host: str, port: int, *, insecure: bool) -
     """
     with asyncio.Runner() as runner:
         return runner.run(_Process(config, profile, host, port, insecure=insecure).run())
+
+
+def _end_within(seconds: float) -> None:
+    """End this process then, whatever still holds it up: a thread that reads a dead disk cannot be stopped."""
+    last = threading.Timer(seconds, os._exit, [KILLED_EXIT])
+    last.daemon = True
+    last.start()
 
 
 class _Uvicorn(uvicorn.Server):
@@ -155,12 +167,29 @@ class _Process:
     async def _close(self) -> None:
         for task in tuple(self._tasks):
             task.cancel()
-        if self._killed:
-            tell("killed", "asked to end a second time: every worker is killed", level=logging.WARNING)
-            await asyncio.to_thread(self._service.kill)
-        else:
-            await self._service.close()
+        if not self._killed and await self._closed_in_order():
             tell("stopped", "every request was answered, every worker is gone")
+            return
+        self._killed = True
+        tell("killed", "asked to end a second time: every worker is killed", level=logging.WARNING)
+        _end_within(CLOSE_TIMEOUT_S + LAST_ANSWERS_S)
+        await asyncio.to_thread(self._service.kill)
+        _end_within(LAST_THREADS_S)
+
+    async def _closed_in_order(self) -> bool:
+        """Close the service; False when a signal says that this takes too long."""
+        self._ends.clear()
+        closing: asyncio.Future[None] = asyncio.ensure_future(self._service.close())
+        again: asyncio.Future[Any] = asyncio.ensure_future(self._ends.wait())
+        try:
+            await asyncio.wait([closing, again], return_when=asyncio.FIRST_COMPLETED)
+            if closing.done():
+                closing.result()
+                return True
+            return False
+        finally:
+            closing.cancel()
+            again.cancel()
 
     # ------------------------------------------------------------------ signals
 

@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from orchestrator.errors import OrchestratorError
 from orchestrator.pipeline import AlignWords, GivenText, PartialText, Step
 from orchestrator.pipeline.assembly import transcription_steps
 from orchestrator.serving.answers import alignment_answer, transcript_answer
@@ -208,7 +209,13 @@ def _steps(loaded: Loaded, request: TranscriptRequest) -> list[Step]:
 
 def _aligning(request: AlignRequest) -> list[Step]:
     given = GivenText(request.text, request.language, request.heard_by)
-    return [given, AlignWords(request.aligner, request.language)]
+    return [given, AlignWords(request.aligner, request.language, ends_on=_is_of_the_request)]
+
+
+def _is_of_the_request(error: OrchestratorError) -> bool:
+    """Whether no piece can be aligned, for what was asked: times that nobody found would be no answer to that."""
+    told = api_error_of(error)
+    return told is not None and told.status == 400
 
 
 def _ignored(request: TranscriptRequest) -> dict[str, str]:

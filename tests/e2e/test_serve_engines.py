@@ -7,8 +7,9 @@ import json
 import wave
 from pathlib import Path
 
+import httpx
 import pytest
-from lab import Lab
+from lab import PATIENCE_S, Lab
 from serving_process import SAMPLES, serving
 
 pytestmark = [
@@ -77,3 +78,20 @@ def test_a_language_that_the_model_does_not_speak_is_said(lab: Lab) -> None:
     with serving(lab, models=EMBEDDED) as server:
         answer = server.transcribe(language="fr")
         assert (answer.status_code, answer.json()["error"]["param"]) == (400, "language")
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "code"),
+    [
+        ("align", {"text": "ask not", "model": "asr-small"}, "unsupported_task"),
+        ("align", {"text": "ask not", "language": "zh"}, "invalid_language"),
+        ("audio/transcriptions", {"model": "aligner"}, "unsupported_task"),
+    ],
+    ids=["it cannot align", "it does not speak that", "it only aligns"],
+)
+def test_what_a_model_does_not_do_is_said(lab: Lab, path: str, fields: dict[str, str], code: str) -> None:
+    with serving(lab, models=EMBEDDED) as server, open(SAMPLES / "jfk.wav", "rb") as recording:
+        answer = httpx.post(
+            f"{server.url}/v1/{path}", files={"file": recording}, data=fields, timeout=PATIENCE_S
+        )
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)

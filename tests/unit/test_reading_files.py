@@ -99,3 +99,11 @@ def test_a_pipe_that_a_user_names_is_read_to_its_end(tmp_path: Path) -> None:
 def test_a_named_pipe_that_nobody_writes_to_is_empty(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert read_named(tmp_path / "pipe") == b""
+
+
+def test_a_folder_in_the_place_of_a_file_keeps_no_descriptor(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        with pytest.raises(IsADirectoryError):
+            read_named(tmp_path)
+    assert len(os.listdir("/proc/self/fd")) == before

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -22,6 +22,11 @@ MOST_DEATHS = 3
 """Pieces whose worker died or hung, twice each: then it is the aligner, and the rest is interpolated without it."""
 
 
+def never(_: OrchestratorError) -> bool:
+    """Let no error end the work."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class AlignWords:
     """Give every word its time, piece by piece, from the segments' text.
@@ -34,17 +39,20 @@ class AlignWords:
         model: A model of the pool that does ``align``.
         language: Overrides what the engine detected, and the model's.
         options: Of the task.
+        ends_on: Whether an error of a piece ends the work: it would be that of every other piece, too.
     """
 
     model: str
     language: str | None = None
     options: dict[str, Any] = field(default_factory=dict[str, Any])
+    ends_on: Callable[[OrchestratorError], bool] = never
 
     def __call__(self, document: Document, work: Work) -> Document:
         """Return the document with the words of every segment that has text.
 
         Raises:
-            OrchestratorError: The aligner cannot be had at all: not installed, out of use, the pool closed.
+            OrchestratorError: The aligner cannot be had at all: not installed, out of use, the pool closed. Or
+                ``ends_on`` says so of a piece's error.
         """
         spans = work.recording.speech(work.refuse_cancelled) if document.segments else ()
         document = with_speech(document, spans)
@@ -91,6 +99,8 @@ class AlignWords:
             warnings.append(PieceWarning(segment.start_ms, segment.end_ms, self.model, text, kind))
 
         if isinstance(outcome, OrchestratorError):
+            if self.ends_on(outcome):
+                raise outcome
             warn(f"not aligned, its times are interpolated: {_reason(outcome)}")
             return []
         for sentence_of_engine in outcome.warnings:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from orchestrator.config import load
 from orchestrator.config.load import load_file
 from orchestrator.errors import ConfigError, ConfigProblem
 
@@ -32,6 +34,12 @@ def test_a_folder(tmp_path: Path) -> None:
     assert str(tmp_path / "experiments.toml") in problem.hint
 
 
+def test_nobody_waits_for_a_pipe_that_nobody_writes_to(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "experiments.toml")
+    with pytest.raises(ConfigError, match="schema: missing"):
+        load_file(tmp_path / "experiments.toml")
+
+
 def test_a_file_as_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert "cannot be read: Not a directory" in str(the_problem_of(tmp_path / "file" / "experiments.toml"))
@@ -51,7 +59,7 @@ def test_an_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     def refuse(path: Path) -> bytes:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(load, "read_named", refuse)
     assert "cannot be read: Permission denied" in str(the_problem_of(tmp_path / "experiments.toml"))
 
 

@@ -117,7 +117,7 @@ class PocketsphinxEngine(Engine):
     def _transcribe(self, job: Job, pcm: bytes, emit: Emit) -> Transcript:
         if self._decoder is None:
             raise EngineError(
-                "pocketsphinx was loaded with lm = false, which leaves only align; set lm = true"
+                "pocketsphinx has no task 'asr' with lm = false, which leaves only align; set lm = true"
             )
         self._decoder.activate_search(_LM_SEARCH)  # an align job before may have left its own search
         partial = PartialText(emit)
