@@ -1,16 +1,20 @@
-"""Runs docs/reports/kinds.toml and keeps its last screen, its report page and what a notebook shows, for the site.
+"""Records the pages of the gallery: runs what docs/reports names, and keeps what came out as light HTML.
 
-    python benchmarks/record_reports.py       # writes kinds.txt, kinds.html and notebook.html in docs/reports
+    python benchmarks/record_reports.py               # all of them, about eight minutes
+    python benchmarks/record_reports.py kinds         # docs/reports: kinds.html, kinds.txt, notebook.html; a minute
+    python benchmarks/record_reports.py embedded      # docs/reports/embedded.html; five minutes, two engines
+    python benchmarks/record_reports.py mended        # docs/reports/mended.html; a minute
 
-The engine is `synthetic`, so no model is needed; it takes about a minute. The page that is kept is the one that
-`orchestrator report` makes, without the code for charts that answer to the mouse, a megabyte, and without the further
-charts of each experiment. Paths of the machine are cut to the names of their files.
+Pages of runs are kept as `orchestrator report` makes them, without the code for charts that answer to the mouse, a
+megabyte, and without the further charts of each experiment; the page of a comparison is kept as it is. Paths of the
+machine are cut to the names of their files.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -31,21 +35,56 @@ _CUT = (
     re.compile(r'<link rel="icon"[^>]*>'),
 )
 _END_OF_HEAD = "</header>"
+RUNS = 3
+"""Runs of each release: fewer tell nothing of speed."""
 
 
-def main() -> None:
-    """Run, and keep the three files."""
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        (folder / "kinds.toml").write_text((REPORTS / "kinds.toml").read_text("utf-8"), "utf-8")
-        printed = run(["run", "kinds.toml"], folder)
-        page = (folder / "results/report.html").read_text("utf-8")
-        shown = Results(folder / "results")._repr_html_()
+def kinds(folder: Path) -> None:
+    """Keep page and last screen of six things that memory can do, and what a notebook shows of them."""
+    shutil.copy(REPORTS / "kinds.toml", folder)
+    printed = run(["run", "kinds.toml"], folder)
     screen = without_paths(printed[printed.index("RESULT") :], folder)
     head = "# python benchmarks/record_reports.py: the last screen of orchestrator run kinds.toml\n\n"
     (REPORTS / "kinds.txt").write_text(head + screen.rstrip() + "\n", "utf-8")
-    (REPORTS / "kinds.html").write_text(without_paths(light(page), folder), "utf-8")
+    keep("kinds", light((folder / "results/report.html").read_text("utf-8")), folder)
+    shown = Results(folder / "results")._repr_html_()
     (REPORTS / "notebook.html").write_text(f"{shown}\n", "utf-8")
+
+
+def embedded(folder: Path) -> None:
+    """Keep the page of the five experiments on the embedded engines."""
+    shutil.copy(TOP / "experiments.toml", folder)
+    shutil.copytree(TOP / "samples", folder / "samples")
+    run(["run", "experiments.toml", "--profile", "embedded", "--quiet"], folder)
+    keep("embedded", light((folder / "results/report.html").read_text("utf-8")), folder)
+
+
+def mended(folder: Path) -> None:
+    """Keep the comparison of two releases, three runs each, in turn."""
+    shutil.copy(REPORTS / "mended.toml", folder)
+    for _ in range(RUNS):
+        for release in ("before", "after"):
+            run(["run", "mended.toml", "--profile", release, "--results", release, "--quiet"], folder)
+    run(["compare", "before", "after", "--all-runs", "--report", "mended.html"], folder)
+    keep("mended", compact((folder / "mended.html").read_text("utf-8")), folder)
+
+
+PAGES = {"kinds": kinds, "embedded": embedded, "mended": mended}
+
+
+def main() -> None:
+    """Record the pages that are named, or all."""
+    named = sys.argv[1:] or list(PAGES)
+    if unknown := [name for name in named if name not in PAGES]:
+        sys.exit(f"no page {', '.join(unknown)}; there are {', '.join(PAGES)}")
+    for name in named:
+        with tempfile.TemporaryDirectory() as place:
+            PAGES[name](Path(place))
+
+
+def keep(name: str, page: str, folder: Path) -> None:
+    """Write a page of the gallery."""
+    (REPORTS / f"{name}.html").write_text(without_paths(page, folder), "utf-8")
 
 
 def run(arguments: list[str], folder: Path) -> str:
@@ -67,7 +106,11 @@ def light(page: str) -> str:
     """Return a report page without scripts and without the further charts."""
     for part in _CUT:
         page = part.sub("", page)
-    page = page.replace(_END_OF_HEAD, NOTE + _END_OF_HEAD, 1)
+    return compact(page.replace(_END_OF_HEAD, NOTE + _END_OF_HEAD, 1))
+
+
+def compact(page: str) -> str:
+    """Return a page without spaces at the ends of its lines."""
     return "\n".join(line.rstrip() for line in page.splitlines()) + "\n"
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 DOCS = Path(__file__).resolve().parent
-DRAWINGS = ("worker_and_parent", "life_of_a_worker", "what_rss_is_made_of", "warm_starts")
+DRAWINGS = ("worker_and_parent", "life_of_a_worker", "what_rss_is_made_of", "warm_starts", "located_leak")
 """Modules of ``pictures``; each has ``draw()``."""
 
 

@@ -7,4 +7,5 @@ In reading order:
 - ``life_of_a_worker``: its states, and the memory of a worker and its successor
 - ``what_rss_is_made_of``: the parts of resident memory, and which of them a leak can hide in
 - ``warm_starts``: what a load costs cold and warm, and what a fork shares
+- ``located_leak``: where a public release leaks, from a recorded run
 """

@@ -14,6 +14,7 @@ TOP = Path(__file__).parents[2]
 REPORTS = TOP / "docs/reports"
 RECORDED = runpy.run_path(str(TOP / "benchmarks/record_reports.py"))
 LARGEST = 300 * 1024
+LARGEST_OF_ALL = 1024 * 1024
 
 
 def experiments() -> list[str]:
@@ -40,6 +41,55 @@ def test_the_page_is_that_run_and_needs_no_script() -> None:
     assert counts in page
     for name in experiments():
         assert f'id="experiment-{name}"' in page
+
+
+def test_each_page_is_light_shown_and_made_by_a_command() -> None:
+    text = (TOP / "docs/gallery.md").read_text("utf-8")
+    pages = sorted(page for page in REPORTS.glob("*.html") if page.stem in RECORDED["PAGES"])
+    assert [page.stem for page in pages] == sorted(RECORDED["PAGES"])
+    for page in pages:
+        made = page.read_text("utf-8")
+        assert len(made) < LARGEST_OF_ALL, page.name
+        assert f"](reports/{page.name})" in text
+        assert f"python benchmarks/record_reports.py {page.stem}" in text
+        assert "vegaEmbed(" not in re.sub(r"await vegaEmbed\(place", "", made), (
+            "the code for the mouse is heavy"
+        )
+
+
+def test_a_link_of_a_page_leads_somewhere_in_it() -> None:
+    for page in (REPORTS / f"{name}.html" for name in RECORDED["PAGES"]):
+        made = page.read_text("utf-8")
+        names = set(re.findall(r' id="([^"]*)"', made))
+        links = re.findall(r'<a [^>]*href="([^"]*)"', made)
+        assert links
+        assert [link for link in links if link.removeprefix("#") not in names] == [], page.name
+
+
+def test_the_comparison_shows_what_the_gallery_says_of_it() -> None:
+    made = (REPORTS / "mended.html").read_text("utf-8")
+    (said,) = re.findall(r'<p class="result">(.*?)</p>', made)
+    assert "no longer leaks in captions Reuse" in said
+    assert "is slower in" in said
+    assert "Comparison of 3 with 3 runs" in made
+    (setup,) = re.findall(r'<section id="set-up">(.*?)</section>', made, re.DOTALL)
+    for option in ("leak_kib_per_job", "first_token_ms"):
+        assert option in setup
+    assert len(re.findall(r'<tr><th scope="row"', setup)) == 3, (
+        "the two options, and the profiles that have them"
+    )
+
+
+def test_the_report_of_the_speech_engines_says_what_the_gallery_says_of_it() -> None:
+    made = (REPORTS / "embedded.html").read_text("utf-8")
+    names = tomllib.loads((TOP / "experiments.toml").read_text("utf-8"))["experiment"]
+    for each in names:
+        assert f'id="experiment-{each["name"]}"' in made
+    (said,) = re.findall(r'<p class="result">(.*?)</p>', made)
+    text = " ".join((TOP / "docs/gallery.md").read_text("utf-8").split())
+    leaking = re.findall(r"\d+ of \d+ methods leak", said)
+    assert leaking
+    assert leaking[0] in text
 
 
 def test_it_names_no_path_of_a_machine() -> None:

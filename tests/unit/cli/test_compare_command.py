@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -62,3 +63,47 @@ def test_the_smallest_difference_is_per_cent(sides: list[list[str]]) -> None:
 def test_runs_without_a_second_side_are_refused_with_the_cure(arguments: str) -> None:
     with pytest.raises(typer.BadParameter, match="compare A1 A2 A3 --against B1 B2 B3"):
         compare_command._sides([Path(name) for name in arguments.split()], None)
+
+
+def test_a_page_is_written_of_both_sides_by_their_names(
+    sides: list[list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(
+        "orchestrator.experiments.reporting.comparison_report.write_comparison",
+        lambda *arguments: seen.extend(arguments),
+    )
+    page = tmp_path / "page.html"
+    run("a1", "a2", "--against", "b1", "--report", str(page))
+    assert seen[:3] == [page, [("a1", "a1"), ("a2", "a2")], [("b1", "b1")]]
+    printed = capsys.readouterr()
+    assert f"report: {page}" in printed.err
+    assert str(page) not in printed.out
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        ("nowhere/page.html", "there is no folder"),
+        (".", "is a folder; name a file"),
+        ("old.json", "is one of the runs"),
+        ("linked.json", "is one of the runs"),
+    ],
+)
+def test_a_page_never_takes_the_place_of_a_run(page: str, said: str, tmp_path: Path) -> None:
+    old = tmp_path / "old.json"
+    old.write_text("{}")
+    (tmp_path / "linked.json").symlink_to(old)
+    with pytest.raises(typer.BadParameter, match=said):
+        compare_command._check_page(tmp_path / page, [tmp_path / "gone", old])
+
+
+def test_a_page_may_replace_an_older_one(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text("old")
+    run_file = tmp_path / "run.json"
+    run_file.write_text("{}")
+    compare_command._check_page(page, [run_file])

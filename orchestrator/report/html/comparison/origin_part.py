@@ -23,13 +23,11 @@ _NOT_KNOWN = "not known"
 
 
 def run_names(origins: Sequence[RunOrigin]) -> list[str]:
-    """Return what each run of a side is called: as the user typed it, and its own name where that is not enough."""
+    """Return what each run of a side is called: as the user typed it, with a number where that is not enough."""
     names = [origin.name for origin in origins]
     return [
-        f"{origin.name}: run {origin.facts.get('run_id') or at}"
-        if names.count(origin.name) > 1
-        else origin.name
-        for at, origin in enumerate(origins, 1)
+        f"{name}, run {names[: at + 1].count(name)}" if names.count(name) > 1 else name
+        for at, name in enumerate(names)
     ]
 
 

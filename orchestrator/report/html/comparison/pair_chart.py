@@ -23,6 +23,7 @@ _WIDTH, _HEIGHT = 320, 150
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 58, 10, 20
 _LINE = 12
 """Pixels between the words at the ends of two lines."""
+_OPACITY = 0.65
 _MOST_POINTS = 200
 _FINE_MB = 10.0
 """Growth below this is written with a decimal."""
@@ -74,11 +75,15 @@ def pair_chart(first: Side, second: Side, ends: tuple[float, float], last: int, 
 
 
 def _lines(side: Side, color: str, x: Scale, y: Scale) -> Iterable[str]:
-    wide = "1.4" if color == FIRST_COLOR else '4" stroke-linecap="round" stroke-opacity=".65'
-    dash = f' stroke-dasharray="{dashes(FIRST_DASH)}"' if color == FIRST_COLOR else ""
+    """Return a line a run. Those of B are wide and let through what is below; many of them, one on the other, too."""
+    if color == FIRST_COLOR:
+        how = f'stroke-width="1.4" stroke-dasharray="{dashes(FIRST_DASH)}"'
+    else:
+        opacity = 1 - (1 - _OPACITY) ** (1 / max(len(side.runs), 1))
+        how = f'stroke-width="4" stroke-linecap="round" stroke-opacity="{opacity:.2f}"'
     for run, broke in zip(side.runs, side.broke_off, strict=True):
         points = [(x.at(at), y.at(mb)) for at, mb in _thinned(run)]
-        yield f'<path d="{path(points)}" stroke="{css(color)}" stroke-width="{wide}"{dash}/>'
+        yield f'<path d="{path(points)}" stroke="{css(color)}" {how}/>'
         if broke:
             yield _words(points[-1][0], points[-1][1] + 4, "✕", "middle", "red", ' font-weight="700"')
 

@@ -39,9 +39,14 @@ def _side(letter: str, method: str, runs: Sequence[MethodRun], origins: Sequence
     )
     if len(runs) == 1:
         return element("div", joined([head, *_told(method, runs[0])]))
+    meanings = {judged_words.meaning(method, judged) for each in runs if (judged := each.summary.judgement)}
+    same = [element("p", element("strong", text(f"{said}."))) for said in meanings if len(meanings) == 1]
     names = run_names(origins)
-    each = [folded(name, joined(_told(method, run), " ")) for name, run in zip(names, runs, strict=True)]
-    return element("div", joined([head, *each]))
+    each = [
+        joined([element("h4", text(name)), *_told(method, run)])
+        for name, run in zip(names, runs, strict=True)
+    ]
+    return element("div", joined([head, *same, folded(f"Each of the {len(runs)} runs", joined(each))]))
 
 
 def _told(method: str, run: MethodRun) -> list[Html]:
