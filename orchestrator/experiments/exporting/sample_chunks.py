@@ -5,6 +5,7 @@ A column is an array of numbers, or of codes with the names that they stand for,
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,8 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from orchestrator.errors import ResultsError
+from orchestrator.files.reading import open_regular
 from orchestrator.notebook.frames import Kind
-from orchestrator.process.sampling.sample_record import NAMES_FILE, SampleNames
+from orchestrator.process.sampling.sample_record import NAMES_FILE, RECORDS_FILE, SampleNames
 from orchestrator.process.sampling.samples import Samples, read_samples
 
 CHUNK_RECORDS = 1 << 18
@@ -81,13 +83,23 @@ class SampleSource:
         """Yield the samples in their order, at most ``size`` at once.
 
         Raises:
-            ResultsError: A record has a code without a name, or a number that is no size of memory.
+            ResultsError: A record has a code without a name, or a number that is no size of memory; or the file has
+                become shorter.
         """
         lookup = _Lookup(self._samples.names, self._roles)
-        for first in range(0, len(self), size):
-            records = np.array(self._samples.records[first : first + size])
-            self._check(records, first)
-            yield lookup.chunk(records)
+        path, dtype = self._folder / RECORDS_FILE, self._samples.records.dtype
+        try:
+            file = open(open_regular(path), "rb", buffering=0)  # noqa: SIM115 - closed below, also by a reader who stops
+        except OSError as error:
+            raise ResultsError(f"{path} cannot be read: {error.strerror}") from error
+        with file:
+            # Read, not mapped: pages of a map count as this process's memory, and a file that is cut would kill it.
+            for first in range(0, len(self), size):
+                records = np.empty(min(size, len(self) - first), dtype)
+                if not _read_into(records, file.fileno(), first * dtype.itemsize):
+                    raise ResultsError(f"{path} has become shorter while it was read")
+                self._check(records, first)
+                yield lookup.chunk(records)
 
     def _check(self, records: Array, first: int) -> None:
         names = self._samples.names
@@ -107,6 +119,18 @@ class SampleSource:
                 raise ResultsError(
                     f"{self._folder}: a sample says more bytes than there can be; it is damaged"
                 )
+
+
+def _read_into(records: Array, descriptor: int, offset: int) -> bool:
+    """Fill the records from a file; False when it ends before. One call of the system reads 2 GiB at most."""
+    data = records.view(np.uint8).data
+    done = 0
+    while done < len(data):
+        count = os.preadv(descriptor, [data[done:]], offset + done)
+        if not count:
+            return False
+        done += count
+    return True
 
 
 def _with_their_names(folder: Path) -> Samples:

@@ -244,6 +244,15 @@ def test_a_part_of_a_sample_at_the_end_does_not_count(written: Written) -> None:
     assert len(source(written)) == 10
 
 
+def test_a_file_that_becomes_shorter_while_it_is_read_is_an_error(written: Written) -> None:
+    pieces = source(written).chunks(100)
+    next(pieces)
+    path = written.path / RECORDS_FILE
+    path.write_bytes(path.read_bytes()[: RECORD_SIZE * 150])
+    with pytest.raises(ResultsError, match="become shorter"):
+        next(pieces)
+
+
 def test_samples_of_an_older_version_lack_shared_memory(written: Written) -> None:
     names = json.loads((written.path / NAMES_FILE).read_text())
     old = np.dtype(
