@@ -43,6 +43,11 @@ def fake(folder: Path, body: str) -> Path:
     return folder
 
 
+def with_memory(monkeypatch: pytest.MonkeyPatch, available: int) -> None:
+    """Have so many bytes of memory that is free."""
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=available))
+
+
 def unknown(path: Path) -> Path:
     path.write_bytes(b"\0\0\0\x18ftypM4A " + bytes(range(256)))
     return path
@@ -237,6 +242,7 @@ def test_a_killed_ffmpeg_is_told_apart(tmp_path: Path, monkeypatch: pytest.Monke
 def test_memory_that_a_broken_file_asks_for_is_the_recordings_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str
 ) -> None:
+    with_memory(monkeypatch, 64 << 30)
     said = f"os.write(2, b'{words}: Cannot allocate memory'); os._exit(1)"
     monkeypatch.setenv("PATH", str(fake(tmp_path / "bin", said)))
     with pytest.raises(AudioError, match=r"ffmpeg cannot read it either \(a") as caught:
@@ -250,15 +256,18 @@ def test_memory_that_the_machine_lacks_is_not_the_recordings_fault(
     monkeypatch.setenv(
         "PATH", str(fake(tmp_path / "bin", "os.write(2, b'Cannot allocate memory'); os._exit(1)"))
     )
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1 << 20))
+    with_memory(monkeypatch, 1 << 20)
     with pytest.raises(NotDecodedError, match="Cannot allocate memory") as caught:
         prepare(unknown(tmp_path / "a.m4a"), tmp_path / "cache")
     assert caught.value.shortage == "system"
 
 
 @needs_ffmpeg
-def test_a_wav_that_ffmpeg_finds_no_memory_for_is_refused(tmp_path: Path) -> None:
+def test_a_wav_that_ffmpeg_finds_no_memory_for_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The format chunk is said to have 4.4 MB; this ffmpeg reports ENOMEM for what it does not find there."""
+    with_memory(monkeypatch, 64 << 30)
     whole = io.BytesIO()
     soundfile.write(whole, np.zeros(5000), 16_000, "PCM_16", format="WAV")
     broken = whole.getvalue().replace(b"fmt \x10\0\0", b"fmt \x10\0D")

@@ -51,7 +51,6 @@ HAS_CONVERTED = 64
 _ALIVE_EVERY_S = 1.0
 _MOST_TEXT = 1000
 _TEXT_PROBE_BYTES = 512
-_MOST_WORDS = 1000
 _SHORT = {errno.EMFILE, errno.ENFILE, errno.EAGAIN}
 
 
@@ -207,7 +206,7 @@ def _answer(request: Request, recording: int, talk: _Talk, mode: Mode) -> Last:
         problem = f"could not be decoded now: {error.strerror}"
         return Problem("system" if error.errno in _SHORT else "output", problem, number=error.errno or 0)
     except Exception as error:  # noqa: BLE001 - a file can bring code to raise anything
-        return Problem("unforeseen", f"{type(error).__name__}: {error}"[:_MOST_WORDS])
+        return Problem("unforeseen", f"{type(error).__name__}: {error}")
 
 
 def _read(request: Request, recording: int, talk: _Talk, mode: Mode) -> Last:

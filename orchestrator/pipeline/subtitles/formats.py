@@ -77,7 +77,8 @@ def read_json(content: bytes) -> Document:
 def render(document: Document, format_name: str, speed: ReadingSpeed | None = None) -> str:
     """Return a document in a format; ends with a newline.
 
-    Control characters of an engine are written as U+FFFD, which WebVTT's readers make of NUL; JSON keeps them.
+    Control characters of an engine are written as U+FFFD, which WebVTT's readers make of NUL, or as a blank where they
+    are white space; JSON keeps them.
 
     Raises:
         ValueError: No such format; names those there are.
@@ -91,7 +92,9 @@ def render(document: Document, format_name: str, speed: ReadingSpeed | None = No
 
 
 def _txt(document: Document, _: ReadingSpeed) -> str:
-    return "".join(f"{segment.text.strip()}\n" for segment in document.segments if segment.text.strip())
+    # A carriage return would have a terminal write over the line.
+    texts = (segment.text.replace("\r", " ").strip() for segment in document.segments)
+    return "".join(f"{text}\n" for text in texts if text)
 
 
 def _json(document: Document, _: ReadingSpeed) -> str:

@@ -47,6 +47,10 @@ def test_vtt_can_say_when_each_word_begins() -> None:
         assert times[-1] < milliseconds(caption.end, ".")
 
 
+def test_a_carriage_return_writes_over_no_line() -> None:
+    assert render(document(Segment(0, 300, "One\rtwo.\r", "")), "txt") == "One two.\n"
+
+
 @pytest.mark.parametrize("name", ["txt", "srt", "vtt", "tsv"])
 def test_a_control_character_reaches_no_player_and_json_keeps_it(name: str) -> None:
     said = [Word("Two\x00", 0, 100), Word("\x1b\x07", 100, 200), Word("thr\x9bee.", 200, 300)]
