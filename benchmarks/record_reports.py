@@ -32,8 +32,8 @@ _CUT = (
     re.compile(r"<script.*?</script>", re.DOTALL),
     re.compile(r"<details><summary>More charts.*?</details>", re.DOTALL),
     re.compile(r'<meta http-equiv="Content-Security-Policy"[^>]*>'),
-    re.compile(r'<link rel="icon"[^>]*>'),
 )
+_ICON = re.compile(r'<link rel="icon"[^>]*>\n?')
 _END_OF_HEAD = "</header>"
 RUNS = 3
 """Runs of each release: fewer tell nothing of speed."""
@@ -110,8 +110,8 @@ def light(page: str) -> str:
 
 
 def compact(page: str) -> str:
-    """Return a page without spaces at the ends of its lines."""
-    return "\n".join(line.rstrip() for line in page.splitlines()) + "\n"
+    """Return a page without spaces at the ends of its lines, and without an icon: the site has none either."""
+    return "\n".join(line.rstrip() for line in _ICON.sub("", page).splitlines()) + "\n"
 
 
 def without_paths(text: str, folder: Path) -> str:

@@ -32,7 +32,7 @@ _CONTROLS = {
     for code in (*range(32), *range(127, 160))
     if chr(code) not in "\t\n\r"
 }
-"""Not written for people as they are: a player takes NUL for the end of the file, a terminal takes ESC for an order."""
+"""What stands for them in subtitles: a player takes NUL for the end of the file."""
 _STYLE = "STYLE\n::cue(:future) {\n  color: grey;\n}\n"
 """What has not been said yet is grey."""
 
@@ -77,8 +77,8 @@ def read_json(content: bytes) -> Document:
 def render(document: Document, format_name: str, speed: ReadingSpeed | None = None) -> str:
     """Return a document in a format; ends with a newline.
 
-    Control characters of an engine are written as U+FFFD, which WebVTT's readers make of NUL, or as a blank where they
-    are white space; JSON keeps them.
+    Text and JSON have an engine's control characters as they are. In subtitles each is written as U+FFFD, which
+    WebVTT's readers make of NUL, or as a blank where it is white space.
 
     Raises:
         ValueError: No such format; names those there are.
@@ -88,13 +88,11 @@ def render(document: Document, format_name: str, speed: ReadingSpeed | None = No
     except KeyError:
         raise ValueError(f"format {format_name!r}: one of {', '.join(FORMATS)}") from None
     written = write(document, speed or ReadingSpeed())
-    return written if write is _json else written.translate(_CONTROLS)
+    return written if write in (_txt, _json) else written.translate(_CONTROLS)
 
 
 def _txt(document: Document, _: ReadingSpeed) -> str:
-    # A carriage return would have a terminal write over the line.
-    texts = (segment.text.replace("\r", " ").strip() for segment in document.segments)
-    return "".join(f"{text}\n" for text in texts if text)
+    return "".join(f"{segment.text.strip()}\n" for segment in document.segments if segment.text.strip())
 
 
 def _json(document: Document, _: ReadingSpeed) -> str:
