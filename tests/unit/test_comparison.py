@@ -203,6 +203,38 @@ def test_one_run_a_side_claims_nothing_of_times_and_says_why():
     assert compared.runs == (1, 1)
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+def test_one_run_against_several_shows_the_difference_of_the_means_and_claims_nothing(swapped):
+    one = [results()]
+    three = [
+        results(rate, wer_percent=errors, ttft_ms=ms)
+        for rate, errors, ms in ((0.0, 0.0, 400.0), (2.0, 3.0, 400.0), (2.0, 3.0, 460.0))
+    ]
+    compared = compare_runs(three, one) if swapped else compare_runs(one, three)
+    sign = -1 if swapped else 1
+    found = rows(compared)
+    for metric, difference in (
+        ("growth", 4 / 3),
+        ("rss growth", 4 / 3),
+        ("wer", 2.0),
+        ("cer", 0.0),
+        ("ttft", 20.0),
+    ):
+        row = found[metric]
+        assert row.difference == pytest.approx(sign * difference, abs=1e-3), metric
+        assert row.difference == pytest.approx(row.second - row.first)
+        assert (row.low, row.high, row.change) == (None, None, "unknown"), metric
+    [note] = compared.notes
+    assert note.startswith("3 against 1 run: " if swapped else "1 against 3 runs: ")
+    assert "of growth neither" in note
+
+
+def test_several_runs_of_which_one_has_the_number_claim_nothing_of_it():
+    first = [results(wer_percent=1.0), results(wer_percent=None)]
+    row = rows(compare_runs(first, [results(wer_percent=None), results(wer_percent=3.0)]))["wer"]
+    assert (row.difference, row.low, row.change) == (2.0, None, "unknown")
+
+
 def test_a_ttft_a_tenth_slower_is_found_with_several_runs():
     found = 0
     for seed in range(20):
@@ -254,7 +286,7 @@ def test_runs_of_one_side_must_measure_the_same():
         compare_runs([results(), results(change=set_model("file", "other"))], [results()])
     told = compare_runs([results(), results(change=set_model("threads", 1))], [results(), results()]).warnings
     assert told == [
-        "exp2: run 2 of the first side is not like run 1: step 1: model threads: 6 in the first, 1 in the second"
+        "exp2: run 2 of the first side is not like run 1: step 1: model threads: 6 in run 1, 1 in run 2"
     ]
 
 

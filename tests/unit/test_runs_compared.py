@@ -88,6 +88,45 @@ def test_the_first_sentence_says_what_has_changed(first: Run, second: Run, said:
     assert banner(page([first], [second])) == said
 
 
+def test_one_run_against_several_tells_of_no_difference() -> None:
+    made = page([leaking(0.0)], [leaking(0.0), leaking(2.0), leaking(2.0)])
+    growth = re.findall(r"<tr><th scope=\"row\">Growth.*?</tr>", part(made, "differences"), re.DOTALL)[0]
+    assert re.findall(r"<td>([−+\d.]+)</td>", growth) == ["0.000", "1.333", "+1.333"]
+    assert "? not known" in growth
+    assert "no difference has an interval" in part(made, "differences")
+    assert "come from within the two runs" not in made
+    assert banner(made) == "B leaks anew in exp2 Reuse."
+    alike = banner(page([leaking(0.0)], [leaking(0.0), leaking(0.0)]))
+    assert alike == "Nothing can be told apart: a side of one run against several tells of no difference."
+
+
+def judged(verdict: str, run_: Run) -> Run:
+    """The run with another verdict on the method reuse."""
+    summary = run_["exp2"].summary["reuse"]
+    assert summary.judgement is not None
+    other = msgspec.structs.replace(summary.judgement, verdict=verdict)
+    changed = {**run_["exp2"].summary, "reuse": msgspec.structs.replace(summary, judgement=other)}
+    return {"exp2": msgspec.structs.replace(run_["exp2"], summary=changed)}
+
+
+@pytest.mark.parametrize(
+    ("first", "more"),
+    [
+        ([judged("inconclusive", leaking(0.0))], "and grows faster in exp2 Reuse"),
+        ([judged("crashed", leaking(0.0))], "comes to its end again in exp2 Reuse"),
+        ([leaking(0.0), judged("inconclusive", leaking(0.0))], ""),
+    ],
+)
+def test_a_leak_is_new_only_where_the_first_side_was_found_clean(first: list[Run], more: str) -> None:
+    made = page(first, [leaking()])
+    assert "anew" not in made
+    assert "A new leak" not in made
+    assert banner(made).startswith("B leaks (A is not known to be clean) in exp2 Reuse")
+    assert more in banner(made)
+    assert "is judged otherwise" not in banner(made), "it is told once"
+    assert "B leaks; A is not known to be clean" in part(made, "differences")
+
+
 def test_several_runs_a_side_tell_of_speed() -> None:
     def timed(*times: float) -> list[Run]:
         return [leaking(0.0, ttft_ms=ms) for ms in times]
@@ -205,6 +244,44 @@ def test_what_differs_in_the_set_up_stands_side_by_side_and_once() -> None:
     same = re.findall(r"The same on both sides: (.*?)</p>", setup)[0]
     assert "packages" in same
     assert "host" not in same
+
+
+def test_what_one_run_of_several_has_otherwise_is_never_called_the_same() -> None:
+    def on(kernel: str = "6.1", start: str = "exec", profile: str = "asked for") -> Run:
+        made = leaking(0.0)
+        config = copy.deepcopy(made["exp2"].config)
+        config["host"]["kernel"] = kernel
+        config |= {"worker_starts": [start], "profile_reason": profile}
+        return {"exp2": msgspec.structs.replace(made["exp2"], config=config)}
+
+    alike = {"host", "how workers start", "profile"}
+    assert alike <= set(compared([on(), on()], [on(), on()]).alike)
+    for sides, said in (
+        (
+            ([on(), on()], [on(), on("6.9")]),
+            "run 2 of B is not like run 1: host kernel: 6.1 in run 1, 6.9 in run 2",
+        ),
+        (
+            ([on(), on(start="fork")], [on()]),
+            "run 2 of A is not like run 1: worker starts: exec in run 1, fork in run 2",
+        ),
+        (
+            ([on()], [on(), on(), on(profile="found")]),
+            "run 3 of B is not like run 1: profile: asked for in run 1, found in run 3",
+        ),
+    ):
+        content = compared(*sides)
+        assert content.warnings == [f"exp2: {said}"]
+        assert len(alike - set(content.alike)) == 1, content.alike
+
+
+def test_the_page_calls_the_sides_a_and_b_in_its_sentences_too() -> None:
+    one = run(growing("reuse", 30), growing("restart", 30))
+    content = compared([one], [leaking(0.0)])
+    assert content.warnings == [
+        "exp2: method restart: only in A, not compared",
+        "exp2: method recycle: only in B, not compared",
+    ]
 
 
 def test_two_equal_set_ups_are_said_to_be() -> None:

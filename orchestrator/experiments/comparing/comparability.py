@@ -29,6 +29,17 @@ _SETTINGS = (
 _SAMPLE = ("sha256", "reference")
 
 
+class Called(NamedTuple):
+    """What the sentences call two results, and what they add where one of several runs of a side is meant."""
+
+    first: str = "the first"
+    second: str = "the second"
+    side: str = " side"
+
+
+CALLED = Called()
+
+
 class Unlike(NamedTuple):
     """One fact of two results that is not the same: what it is, and its value in each."""
 
@@ -36,10 +47,11 @@ class Unlike(NamedTuple):
     first: Any
     second: Any
 
-    @property
-    def sentence(self) -> str:
+    def sentence(self, called: Called) -> str:
         """Return it as a refusal or a warning says it."""
-        return f"{self.what}: {_brief(self.first)} in the first, {_brief(self.second)} in the second"
+        return (
+            f"{self.what}: {_brief(self.first)} in {called.first}, {_brief(self.second)} in {called.second}"
+        )
 
 
 class Comparability(msgspec.Struct, frozen=True):
@@ -49,30 +61,34 @@ class Comparability(msgspec.Struct, frozen=True):
     warnings: list[str]
 
 
-def comparability(first: Results, second: Results) -> Comparability:
+def comparability(first: Results, second: Results, called: Called = CALLED) -> Comparability:
     """Hold the configurations of two results of the same experiment against each other."""
-    refusals = _refusals(first, second)
-    told = _told(first, second, with_steps=not refusals)
-    return Comparability(refusals, [each if isinstance(each, str) else each.sentence for each in told])
+    refusals = _refusals(first, second, called)
+    told = _told(first, second, called, with_steps=not refusals)
+    return Comparability(
+        refusals, [each if isinstance(each, str) else each.sentence(called) for each in told]
+    )
 
 
 def unlike(first: Results, second: Results) -> list[Unlike]:
     """Return those facts that :func:`comparability` warns of which can stand beside each other."""
-    told = _told(first, second, with_steps=not _refusals(first, second))
+    told = _told(first, second, CALLED, with_steps=not _refusals(first, second, CALLED))
     return [each for each in told if isinstance(each, Unlike)]
 
 
-def _refusals(first: Results, second: Results) -> list[str]:
-    refusals = _step_refusals(first.config, second.config)
+def _refusals(first: Results, second: Results, called: Called) -> list[str]:
+    refusals = _step_refusals(first.config, second.config, called)
     shared = [key for key in first.summary if key in second.summary]
     if shared and all(not same_unloading(first, second, key) for key in shared):
-        refusals += [_other_unloading(first, second, key) for key in shared]
+        refusals += [_other_unloading(first, second, key, called) for key in shared]
     if not shared:
-        refusals.append(f"no method in common: {_names(first)} in the first, {_names(second)} in the second")
+        refusals.append(
+            f"no method in common: {_names(first)} in {called.first}, {_names(second)} in {called.second}"
+        )
     return refusals
 
 
-def _told(first: Results, second: Results, *, with_steps: bool) -> list[Unlike | str]:
+def _told(first: Results, second: Results, called: Called, *, with_steps: bool) -> list[Unlike | str]:
     """Return what a reader must know: facts beside each other, and sentences about what has no such form."""
     a, b = first.config, second.config
     shared = [key for key in first.summary if key in second.summary]
@@ -80,9 +96,13 @@ def _told(first: Results, second: Results, *, with_steps: bool) -> list[Unlike |
         *_differing("host", _table(a.get("host")), _table(b.get("host"))),
         *_differing("setting", *({key: each.get(key) for key in _SETTINGS} for each in (a, b))),
         *(_step_warnings(a, b) if with_steps else []),
-        *_series_warnings(first, second),
-        *(_other_unloading(first, second, key) for key in shared if not same_unloading(first, second, key)),
-        *_early_end_warnings(first, second),
+        *_series_warnings(first, second, called),
+        *(
+            _other_unloading(first, second, key, called)
+            for key in shared
+            if not same_unloading(first, second, key)
+        ),
+        *_early_end_warnings(first, second, called),
         *_differing("package", _table(a.get("packages")), _table(b.get("packages"))),
         *_differing(
             "version", {"orchestrator": a.get("tool_version")}, {"orchestrator": b.get("tool_version")}
@@ -95,21 +115,24 @@ def same_unloading(first: Results, second: Results, key: str) -> bool:
     return set(first.summary[key].abandoned) == set(second.summary[key].abandoned)
 
 
-def _other_unloading(first: Results, second: Results, key: str) -> str:
+def _other_unloading(first: Results, second: Results, key: str, called: Called) -> str:
     ways = ["abandoned" if each.summary[key].abandoned else "destroyed" for each in (first, second)]
-    return f"method {key}: models are {ways[0]} in the first and {ways[1]} in the second, not compared"
+    return (
+        f"method {key}: models are {ways[0]} in {called.first} and {ways[1]} in {called.second}, not compared"
+    )
 
 
-def _step_refusals(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+def _step_refusals(a: Mapping[str, Any], b: Mapping[str, Any], called: Called) -> list[str]:
     steps = list(a.get("steps", [])), list(b.get("steps", []))
     if len(steps[0]) != len(steps[1]):
-        return [f"the first has {len(steps[0])} steps, the second {len(steps[1])}"]
+        return [f"{called.first} has {len(steps[0])} steps, {called.second} {len(steps[1])}"]
     found: list[str] = []
     for number, (one, other) in enumerate(zip(*steps, strict=True), start=1):
         if one["task"] != other["task"]:
-            found.append(f"step {number}: task {one['task']} in the first, {other['task']} in the second")
+            tasks = one["task"], other["task"]
+            found.append(f"step {number}: task {tasks[0]} in {called.first}, {tasks[1]} in {called.second}")
         models = ({key: step["model"].get(key) for key in _MODEL} for step in (one, other))
-        found += [each.sentence for each in _differing(f"step {number}: model", *models)]
+        found += [each.sentence(called) for each in _differing(f"step {number}: model", *models)]
     return found
 
 
@@ -129,10 +152,10 @@ def _step_warnings(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Unlike]:
     return found
 
 
-def _series_warnings(first: Results, second: Results) -> list[Unlike | str]:
+def _series_warnings(first: Results, second: Results, called: Called) -> list[Unlike | str]:
     found = [
-        f"method {key}: only in the {which}, not compared"
-        for which, own, other in (("first", first, second), ("second", second, first))
+        f"method {key}: only in {which}, not compared"
+        for which, own, other in ((called.first, first, second), (called.second, second, first))
         for key in own.summary
         if key not in other.summary
     ]
@@ -152,16 +175,16 @@ def _series_warnings(first: Results, second: Results) -> list[Unlike | str]:
     ]
 
 
-def _early_end_warnings(first: Results, second: Results) -> list[str]:
+def _early_end_warnings(first: Results, second: Results, called: Called) -> list[str]:
     """How a run may stop matters only where it did: a method that ended early has not seen what came later."""
     found: list[str] = []
     for key in (key for key in first.summary if key in second.summary):
         ends = [each.summary[key] for each in (first, second)]
         counts = [end.iterations for end in ends]
         if counts[0] != counts[1] and any(end.stopped == "settled" for end in ends):
-            said = " in the first, ".join(_end(end) for end in ends)
+            said = f" in {called.first}, ".join(_end(end) for end in ends)
             found.append(
-                f"method {key}: {said} in the second: growth that begins later is seen by one of them only"
+                f"method {key}: {said} in {called.second}: growth that begins later is seen by one of them only"
             )
     return found
 

@@ -2,7 +2,9 @@
 
 With several runs a side a run is one observation, and all numbers are decided together (:mod:`.deciding`). With one
 run a side it is not known how much a number varies from run to run. Growth is judged then by the intervals of its
-rates, which come from within the run; times are shown, and nothing is claimed of them.
+rates, which come from within the run; times are shown, and nothing is claimed of them. With one run against several
+nothing is claimed of any number: the one side does not tell how it varies, and no single run of the other stands for
+its mean.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import msgspec
 
 from orchestrator.analysis.judging.difference import Difference, rate_difference
 from orchestrator.errors import ResultsError
-from orchestrator.experiments.comparing.comparability import comparability, same_unloading
+from orchestrator.experiments.comparing.comparability import CALLED, Called, comparability, same_unloading
 from orchestrator.experiments.comparing.deciding import Change, Sides, change_of, decide_together
 from orchestrator.experiments.comparing.design import design_notes
 from orchestrator.experiments.comparing.figures import (
@@ -38,7 +40,8 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     """One number of one method on both sides; ``difference`` is the second less the first.
 
     ``first`` and ``second`` are means over the runs of a side, ``first_runs`` and ``second_runs`` the numbers of each.
-    The intervals of all rows hold together with 95 % probability; with one run a side there is one for rates only.
+    The intervals of all rows hold together with 95 % probability; with one run a side there is one for rates only, with
+    one against several there is none.
     ``smallest`` is the smallest difference that counts.
     """
 
@@ -102,13 +105,13 @@ def compare_runs(
     """
     sides = _runs(first), _runs(second)
     one, other = sides[0][0], sides[1][0]
-    shared = [name for name in one if all(name in run for side in sides for run in side)]
+    shared = _shared(sides)
     if not shared:
         names = ", ".join(one) or "none", ", ".join(other) or "none"
         raise IncomparableError(
             [f"no experiment in common: {names[0]} in the first, {names[1]} in the second"]
         )
-    warnings = _checked(shared, sides)
+    warnings = warnings_of(*sides)
     pairs = [
         (name, key)
         for name in shared
@@ -138,31 +141,37 @@ def _runs(side: Run | Sequence[Run]) -> list[Run]:
     return runs
 
 
-_Sides = tuple[list[Run], list[Run]]
+_Sides = tuple[Sequence[Run], Sequence[Run]]
 
 
-def _checked(shared: Sequence[str], sides: _Sides) -> list[str]:
-    """Return what a reader must know of the runs.
+def _shared(sides: _Sides) -> list[str]:
+    return [name for name in sides[0][0] if all(name in run for side in sides for run in side)]
+
+
+def warnings_of(first: Sequence[Run], second: Sequence[Run], called: Called = CALLED) -> list[str]:
+    """Return what a reader must know of the runs, in sentences with the names of the sides that the reader knows.
 
     Raises:
         IncomparableError: Two of them measure different things.
     """
-    one, other = sides[0][0], sides[1][0]
-    checks = {name: comparability(one[name], other[name]) for name in shared}
+    sides = first, second
+    one, other = first[0], second[0]
+    shared = _shared(sides)
+    checks = {name: comparability(one[name], other[name], called) for name in shared}
     refusals = [f"{name}: {why}" for name, check in checks.items() for why in check.refusals]
     told = [f"{name}: {warning}" for name, check in checks.items() for warning in check.warnings]
-    for which, side in zip(("first", "second"), sides, strict=True):
+    for which, side in zip(called[:2], sides, strict=True):
         for number, run in enumerate(side[1:], 2):
             for name in shared:
-                within = comparability(side[0][name], run[name])
-                place = f"{name}: run {number} of the {which} side"
+                within = comparability(side[0][name], run[name], Called("run 1", f"run {number}"))
+                place = f"{name}: run {number} of {which}{called.side}"
                 refusals += [f"{place}: {why}" for why in within.refusals]
                 told += [f"{place} is not like run 1: {warning}" for warning in within.warnings]
     if refusals:
         raise IncomparableError(refusals)
     left_out = [
-        f"{name}: only in the {which}, not compared"
-        for which, own, another in (("first", one, other), ("second", other, one))
+        f"{name}: only in {which}, not compared"
+        for which, own, another in ((called.first, one, other), (called.second, other, one))
         for name in own
         if name not in another
     ]
@@ -185,7 +194,10 @@ def _rows(name: str, key: str, sides: _Sides, smallest_share: float) -> list[_Ro
 
 
 class _Row(NamedTuple):
-    """A row before it is decided: what it shows, its numbers, and the difference that one run a side tells."""
+    """A row before it is decided: what it shows, its numbers, and the difference that one run a side tells.
+
+    ``alone`` is None, too, where a side has several runs: what is shown is their mean, and none of them is it.
+    """
 
     shown: Compared
     sides: Sides
@@ -217,9 +229,13 @@ def _growth(
     sides = [[rate[1] for rate in side] for side in rates]
     row, numbers = _row(name, key, metric, unit, sides, smallest=SMALLEST_GROWTH)
     a, b = rates[0][0], rates[1][0]
-    known = all(end is not None for end in (*a, *b))
+    known = _one_each(rates) and all(end is not None for end in (*a, *b))
     alone = rate_difference(a, b) if known else None  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     return _Row(row, numbers, alone)
+
+
+def _one_each(sides: Sequence[Sequence[object]]) -> bool:
+    return all(len(side) == 1 for side in sides)
 
 
 def _row(
@@ -278,6 +294,8 @@ def _unvaried(entries: Sequence[Sequence[Sequence[Mapping[str, Any]]]], metric: 
     That is what an engine without randomness does: another number is another output, and no chance. Of a number that
     varies, as times do, one run a side tells nothing.
     """
+    if not _one_each(entries):
+        return None
     found = [[value for entry in side[0] if (value := metric.pick(entry)) is not None] for side in entries]
     if any(len(values) < _FEWEST_ALIKE or len(set(values)) > 1 for values in found):
         return None

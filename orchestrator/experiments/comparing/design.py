@@ -16,9 +16,15 @@ def design_notes(
 ) -> list[str]:
     """Return what a reader must know about the number of runs and their order."""
     counts = len(first), len(second)
+    if counts != (1, 1) and min(counts) < FEWEST_RUNS:
+        return [
+            f"{counts[0]} against {counts[1]} run{'s' if counts[1] > 1 else ''}: how much a number varies from run to "
+            "run is not known of the side with one run, so nothing is said of any difference, of growth neither; "
+            "record 3 or more runs a side, in turn, or compare one run with one"
+        ]
     if min(counts) < FEWEST_RUNS:
         return [
-            f"{counts[0]} against {counts[1]} run{'s' if counts[1] > 1 else ''}: how much TTFT, speed and load vary "
+            "1 against 1 run: how much TTFT, speed and load vary "
             "from run to run is not known, so nothing is said of their differences; record 3 or more runs a side, "
             "in turn, and name the second side behind --against"
         ]

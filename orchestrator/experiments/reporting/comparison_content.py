@@ -11,8 +11,8 @@ from math import isfinite
 from typing import Any, cast, get_args
 
 from orchestrator.config.types import MethodName, Series
-from orchestrator.experiments.comparing.comparability import unlike
-from orchestrator.experiments.comparing.comparison import Comparison, Run
+from orchestrator.experiments.comparing.comparability import Called, unlike
+from orchestrator.experiments.comparing.comparison import Comparison, Run, warnings_of
 from orchestrator.experiments.comparing.figures import entries_of
 from orchestrator.experiments.results.results_file import Results
 from orchestrator.report.html.comparison.content import (
@@ -44,6 +44,9 @@ _KINDS: Mapping[str, tuple[str, str]] = {
 
 
 _LONGEST = 300
+_SIDES = Called("A", "B", "")
+"""What the page calls the sides, in its sentences too."""
+_Sides = tuple[Sequence[Run], Sequence[Run]]
 
 
 def comparison_content(
@@ -59,26 +62,23 @@ def comparison_content(
     sides = [run for _, run in first], [run for _, run in second]
     methods = [_pair(experiment, key, sides, compared) for experiment, key, _, _ in compared.verdicts]
     shared = list(dict.fromkeys(experiment for experiment, _, _, _ in compared.verdicts))
-    differing = {name: _unlike(sides[0][0][name], sides[1][0][name]) for name in shared}
-    told = {
-        f"{name}: {each.sentence}" for name in shared for each in unlike(sides[0][0][name], sides[1][0][name])
-    }
-    found = _grouped(differing)
+    one, other = sides[0][0], sides[1][0]
+    differing = {name: _unlike(one[name], other[name]) for name in shared}
+    told = {f"{name}: {each.sentence(_SIDES)}" for name in shared for each in unlike(one[name], other[name])}
+    warnings = [*warnings_of(*sides, _SIDES), *_unlike_starts(shared, sides)]
     return ComparisonContent(
         first=[_origin(name, run) for name, run in first],
         second=[_origin(name, run) for name, run in second],
         methods=methods,
-        unlike=found,
-        alike=_alike(found, [side[0][name].config for side in sides for name in shared]),
-        warnings=[warning for warning in compared.warnings if warning not in told],
+        unlike=_grouped(differing),
+        alike=_alike(shared, sides),
+        warnings=[warning for warning in warnings if warning not in told],
         notes=compared.notes,
         alone=_alone(sides),
     )
 
 
-def _pair(
-    experiment: str, key: str, sides: tuple[Sequence[Run], Sequence[Run]], compared: Comparison
-) -> MethodPair:
+def _pair(experiment: str, key: str, sides: _Sides, compared: Comparison) -> MethodPair:
     runs = [[_method_run(run[experiment], key) for run in side] for side in sides]
     rows = [
         MetricRow(
@@ -144,11 +144,29 @@ def level_mb(entry: Mapping[str, Any], boundary: str) -> float | None:
 def _unlike(first: Results, second: Results) -> list[Unlike]:
     """Return the facts that comparability warns of, and two more that explain numbers without making them unlike."""
     found = [one for each in unlike(first, second) for one in _told(each.what, each.first, each.second)]
+    return [*found, *_starts(first, second)]
+
+
+def _starts(first: Results, second: Results) -> list[Unlike]:
+    """Return how workers start and which profile was taken, where it is not the same."""
+    found: list[Unlike] = []
     for key in ("worker_starts", "profile_reason"):
         a, b = (each.config.get(key) for each in (first, second))
         if a != b:
             found += _told(key.removesuffix("_reason").replace("_", " "), a, b)
     return found
+
+
+def _unlike_starts(shared: Sequence[str], sides: _Sides) -> list[str]:
+    """Return the same of the further runs of each side against its first, in the sentences of a warning."""
+    return [
+        f"{name}: run {number} of {letter} is not like run 1: "
+        f"{each.what}: {each.first} in run 1, {each.second} in run {number}"
+        for letter, side in zip(_SIDES[:2], sides, strict=True)
+        for number, run in enumerate(side[1:], 2)
+        for name in shared
+        for each in _starts(side[0][name], run[name])
+    ]
 
 
 def _told(what: str, first: object, second: object) -> list[Unlike]:
@@ -179,9 +197,12 @@ def _grouped(differing: Mapping[str, Sequence[Unlike]]) -> list[Unlike]:
     ]
 
 
-def _alike(found: Sequence[Unlike], configs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the kinds of facts that every run has recorded and of which none differs."""
+def _alike(shared: Sequence[str], sides: _Sides) -> list[str]:
+    """Return the kinds of facts that every run has recorded and of which none differs in any run."""
+    runs = [run for side in sides for run in side]
+    found = [each for run in runs[1:] for name in shared for each in _unlike(runs[0][name], run[name])]
     kinds = {each.what.partition(" ")[0] for each in found}
+    configs = [run[name].config for run in runs for name in shared]
     return [
         words
         for kind, (words, key) in _KINDS.items()
@@ -203,7 +224,7 @@ def _origin(name: str, run: Run) -> RunOrigin:
     return RunOrigin(name, {**configs[0], "models": models, "worker_starts": starts or None})
 
 
-def _alone(sides: tuple[Sequence[Run], Sequence[Run]]) -> list[str]:
+def _alone(sides: _Sides) -> list[str]:
     """Return the methods that a run of one side has and no run of the other."""
     names = [_named(side) for side in sides]
     return [

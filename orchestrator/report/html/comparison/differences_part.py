@@ -59,12 +59,7 @@ def differences_part(content: ComparisonContent) -> Html:
     head = element("tr", joined([element("th", text(name), scope="col") for name in _HEADINGS], ""))
     bodies = joined([_body(pair, at) for at, pair in enumerate(content.methods, 1)])
     whole = element("table", Html(f"<thead>{head}</thead>{bodies}"), class_="pairs")
-    several = min(len(content.first), len(content.second)) > 1
-    note = (
-        "The intervals of all rows hold together with 95 %: a run is one observation."
-        if several
-        else "The intervals of growth come from within the two runs."
-    )
+    note = _note_on_intervals(len(content.first), len(content.second))
     below = [element("p", text(f"{note} The shaded part of a picture is too small to count."), class_="note")]
     if content.alone:
         below.append(
@@ -72,6 +67,14 @@ def differences_part(content: ComparisonContent) -> Html:
         )
     parts = [element("h2", text("Differences")), element("div", whole, class_="scroll"), *below]
     return element("section", joined(parts), id_="differences")
+
+
+def _note_on_intervals(first: int, second: int) -> str:
+    if min(first, second) > 1:
+        return "The intervals of all rows hold together with 95 %: a run is one observation."
+    if first == second:
+        return "The intervals of growth come from within the two runs."
+    return "A side of one run does not tell how it varies from run to run: no difference has an interval."
 
 
 def _body(pair: MethodPair, at: int) -> Html:

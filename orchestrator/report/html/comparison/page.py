@@ -28,8 +28,8 @@ GLOSSARY: Mapping[str, str] = {
     "better, worse": "the whole interval lies on one side of zero, and the difference is large enough to count",
     "not told apart": "no difference is shown; that does not prove that there is none: the interval says how large "
     "it may still be",
-    "not known": "a side lacks the number; or there is one run a side, which does not tell how much a time varies "
-    "from run to run",
+    "not known": "a side lacks the number, or has one run, which does not tell how much a time varies from run to run; "
+    "with one run against several that holds for growth and errors, too",
 }
 """The page's words, explained."""
 

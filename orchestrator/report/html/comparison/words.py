@@ -59,8 +59,13 @@ def _told(words: str, metrics: Sequence[str], change: Change) -> tuple[str, Call
 
 
 def leak_is_new(pair: MethodPair) -> bool:
-    """Whether no run of A leaks, and one of B does."""
-    return "leak" not in kinds(pair.first) and "leak" in kinds(pair.second)
+    """Whether all of A are found not to leak, and a run of B does."""
+    return set(kinds(pair.first)) == {"no leak"} and "leak" in kinds(pair.second)
+
+
+def leak_may_be_old(pair: MethodPair) -> bool:
+    """Whether a run of B leaks, and A neither leaks nor was found clean: some of its runs were not judged so far."""
+    return "leak" not in kinds(pair.first) and "leak" in kinds(pair.second) and not leak_is_new(pair)
 
 
 def leak_is_gone(pair: MethodPair) -> bool:
@@ -80,13 +85,14 @@ def ends_again(pair: MethodPair) -> bool:
 
 def judged_otherwise(pair: MethodPair) -> bool:
     """Whether the verdicts differ in a way that none of the above tells."""
-    told = breaks_off(pair) or ends_again(pair) or leak_is_new(pair) or leak_is_gone(pair)
-    return not told and set(kinds(pair.first)) != set(kinds(pair.second))
+    told = (breaks_off, ends_again, leak_is_new, leak_may_be_old, leak_is_gone)
+    return not any(holds(pair) for holds in told) and set(kinds(pair.first)) != set(kinds(pair.second))
 
 
 _CLAUSES: tuple[tuple[str, Callable[[MethodPair], bool]], ...] = (
     ("does not come to its end in", breaks_off),
     ("leaks anew in", leak_is_new),
+    ("leaks (A is not known to be clean) in", leak_may_be_old),
     ("no longer leaks in", leak_is_gone),
     ("comes to its end again in", ends_again),
     ("is judged otherwise in", judged_otherwise),
@@ -116,6 +122,8 @@ def sentence(content: ComparisonContent) -> str:
         return f"B {_listed(said)}"
     if not total:
         return "Nothing can be told apart: no method is on both sides"
+    if 1 in (len(content.first), len(content.second)) and len(content.first) != len(content.second):
+        return "Nothing can be told apart: a side of one run against several tells of no difference"
     if not any(row.change == "same" for pair in content.methods for row in pair.rows):
         return "Nothing can be told apart: both sides have too few numbers for that"
     if min(len(content.first), len(content.second)) == 1:
@@ -167,6 +175,7 @@ def change_of_verdict(pair: MethodPair) -> str:
     for words, holds in (
         ("B does not come to its end", breaks_off),
         ("A new leak", leak_is_new),
+        ("B leaks; A is not known to be clean", leak_may_be_old),
         ("The leak is gone", leak_is_gone),
         ("B comes to its end again", ends_again),
     ):
