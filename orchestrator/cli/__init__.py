@@ -12,6 +12,7 @@ In reading order:
 - ``looked_into``: how ``top`` sees a command that works on recordings
 - ``transcription``: one recording after the other, kept, told and shown while it grows
 - ``run_options``: the flags of ``orchestrator run``: what each takes, and what ``--help`` says of it
+- ``output_flags``: whether a file that a flag names may be written
 - ``closing``: the last screen of ``run``: collects what the run knows, and has the display write it
 - ``located_after``: what ``run --locate`` does about leaks
 - ``ci``: what ``run`` leaves for a CI system beside its exit code

@@ -61,11 +61,13 @@ class Outlet:
         *,
         layout: ReadingSpeed | None = None,
         usual: str = "txt",
+        also_read: Path | None = None,
     ) -> Outlet:
         """Read ``--out`` and ``--format`` together; ``usual`` is the format when neither says one.
 
         Raises:
-            typer.BadParameter: They do not go together, or several documents would become one stream.
+            typer.BadParameter: They do not go together, several documents would become one stream, or a document would
+                take the place of ``files`` or of ``also_read``.
             ResultsError: The place cannot be written.
         """
         from orchestrator.pipeline.output import make_writable
@@ -78,9 +80,10 @@ class Outlet:
                 raise typer.BadParameter(f"--out {out} is a file; several recordings need a folder")
             paths = _places(files, out, formats or (usual,))
         below = out if out.is_dir() or not _names_a_file(files, out) else None
-        for places in paths.values():
-            for path in places.values():
-                make_writable(path, below)
+        targets = [path for places in paths.values() for path in places.values()]
+        _refuse_inputs(targets, [*files, *([also_read] if also_read is not None else [])])
+        for path in targets:
+            make_writable(path, below)
         return cls(tuple(next(iter(paths.values()))), paths, layout)
 
     def growing(self, file: Path) -> Callable[[Document], None] | None:
@@ -123,6 +126,17 @@ class Outlet:
 
 def _names_a_file(files: Sequence[Path], out: Path) -> bool:
     return len(files) == 1 and not out.is_dir() and bool(out.suffix)
+
+
+def _refuse_inputs(targets: Sequence[Path], inputs: Sequence[Path]) -> None:
+    read = {
+        (found.st_dev, found.st_ino)
+        for each in inputs
+        if each != STDIN and each.exists() and (found := each.stat())
+    }
+    for path in targets:
+        if path.exists() and ((found := path.stat()).st_dev, found.st_ino) in read:
+            raise typer.BadParameter(f"--out {path} is what is read; name another file")
 
 
 def _for_stdout(files: Sequence[Path], formats: Sequence[str]) -> Sequence[str]:

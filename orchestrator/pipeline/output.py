@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from orchestrator.files.output_place import refuse_special
 from orchestrator.files.safe_places import folder_below
 from orchestrator.files.writing import write_atomically, write_problem
 from orchestrator.pipeline.document import Document
@@ -61,6 +62,7 @@ def make_writable(path: Path, below: Path | None = None) -> None:
             pass
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        refuse_special(path)
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:

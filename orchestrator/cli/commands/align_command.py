@@ -61,7 +61,14 @@ def align(  # noqa: PLR0917 - typer wants one parameter a flag
         refuse_urls([file])
         spoken = _spoken(text, text_file)
         layout = flags.Layout(max_line_width, max_lines, max_cps, highlight_words).reading_speed()
-        outlet = Outlet.of([file], out, formats_of(formats) if formats else None, layout=layout, usual="json")
+        outlet = Outlet.of(
+            [file],
+            out,
+            formats_of(formats) if formats else None,
+            layout=layout,
+            usual="json",
+            also_read=text_file,
+        )
         document = _align(file, spoken, options, timeout_s)
         say_of(file, document)
         for segment in document.segments:

@@ -95,20 +95,11 @@ def compare(
 
 def _check_page(page: Path | None, runs: Sequence[Path]) -> None:
     """Refuse, before anything is read, a page that has no place or would take that of a run."""
-    if page is None:
-        return
-    if not page.absolute().parent.is_dir():
-        raise typer.BadParameter(f"--report: there is no folder {page.absolute().parent}")
-    if page.is_dir():
-        raise typer.BadParameter(
-            f"--report: {page} is a folder; name a file, such as {page / 'comparison.html'}"
-        )
-    if any(
-        page.absolute() == run.absolute() or (page.exists() and page.samefile(run))
-        for run in runs
-        if run.exists()
-    ):
-        raise typer.BadParameter(f"--report: {page} is one of the runs; name another file")
+    if page is not None:
+        from orchestrator.cli.output_flags import check_flag
+        from orchestrator.files.output_place import PAGE
+
+        check_flag("--report", page, PAGE, runs=runs)
 
 
 def _write_page(page: Path, sides: Sequence[Sequence[NamedRun]], compared: Comparison) -> None:

@@ -78,8 +78,11 @@ def locate(
     memory are not the engine's. Needs the extra locate (memray), or heaptrack, or jemalloc with its
     profiler.
     """
-    if issue is not None and not issue.absolute().parent.is_dir():
-        raise typer.BadParameter(f"--issue: there is no folder {issue.absolute().parent}")
+    if issue is not None:
+        from orchestrator.cli.output_flags import check_flag
+        from orchestrator.files.output_place import MARKDOWN
+
+        check_flag("--issue", issue, MARKDOWN, runs=[results or file.parent / "results"])
 
     def work() -> ExitCode:
         from orchestrator.cli.located_after import say_kept

@@ -47,8 +47,11 @@ def run(  # noqa: PLR0917 - typer wants one parameter a flag
     """Run the experiments of FILE and print their tables."""
     if quiet and verbose:
         raise typer.BadParameter("--quiet and --verbose exclude each other")
-    if junit is not None and not junit.absolute().parent.is_dir():
-        raise typer.BadParameter(f"--junit: there is no folder {junit.absolute().parent}")
+    if junit is not None:
+        from orchestrator.cli.output_flags import check_flag
+        from orchestrator.files.output_place import JUNIT
+
+        check_flag("--junit", junit, JUNIT, runs=[results or file.parent / "results"])
 
     def work() -> ExitCode:
         plan = _plan(

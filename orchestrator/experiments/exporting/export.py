@@ -12,7 +12,8 @@ from orchestrator.errors import ResultsError
 from orchestrator.experiments.exporting.recorded import Results
 from orchestrator.experiments.exporting.sample_chunks import SAMPLE_KINDS, Names
 from orchestrator.experiments.exporting.writers import SUFFIXES, Piece, parquet_package, writer
-from orchestrator.experiments.storage.run_files import ENTRIES_NAME
+from orchestrator.experiments.storage.run_files import ENTRIES_NAME, is_run_folder
+from orchestrator.files.output_place import refuse_special
 from orchestrator.files.untrusted import content_of
 from orchestrator.files.writing import to_json, written_anew
 from orchestrator.notebook.frames import Column, Kind
@@ -49,7 +50,7 @@ def export_results(
         ResultsError: There is nothing of that kind, it cannot be read, pyarrow is missing, or ``target`` has an unknown
             ending, is there already or cannot be written.
     """
-    _check_target(results, target, force=force)
+    _check_target(target, force=force)
     if target.suffix.lower() == ".parquet":
         parquet_package()
     with content_of(results.path):
@@ -66,18 +67,21 @@ def export_results(
             out.end()
         finally:
             out.drop()
-        _check_target(results, target, force=force)
+        _check_target(target, force=force)
     return Exported(target, rows, tuple(_notes(results, what, rows, until)))
 
 
-def _check_target(results: Results, target: Path, *, force: bool) -> None:
+def _check_target(target: Path, *, force: bool) -> None:
     if target.suffix.lower() not in SUFFIXES:
         raise ResultsError(f"{target}: the ending of the name tells the form: {', '.join(SUFFIXES)}")
     if target.is_dir():
         raise ResultsError(f"{target}: a folder; name a file in it, such as {target.name}/samples.parquet")
-    raw = results.path / ENTRIES_NAME
-    if target.name == ENTRIES_NAME and raw.exists() and target.exists() and raw.samefile(target):
+    if target.name == ENTRIES_NAME and is_run_folder(target.absolute().parent):
         raise ResultsError(f"{target}: that is the run's own record; choose another --to FILE")
+    try:
+        refuse_special(target)
+    except OSError as error:
+        raise ResultsError(f"{target}: {error.strerror or error}; choose another --to FILE") from error
     if os.path.lexists(target) and not force:
         raise ResultsError(f"{target} is there already; --force replaces it")
 

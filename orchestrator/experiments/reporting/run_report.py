@@ -16,8 +16,10 @@ from pathlib import Path
 
 from orchestrator.errors import ResultsError
 from orchestrator.experiments.reporting.report_content import collect_report, located_of
+from orchestrator.experiments.storage.output_files import check_output
 from orchestrator.experiments.storage.run_files import MANIFEST_NAME
 from orchestrator.experiments.storage.run_folder import ResultsFolder, RunFolder
+from orchestrator.files.output_place import MARKDOWN, PAGE, PNG, SVG
 from orchestrator.files.untrusted import content_of
 from orchestrator.files.writing import write_atomically, write_problem
 from orchestrator.report.html.calibration_part import calibration_sentences
@@ -78,8 +80,10 @@ def build_report(
         markdown: Also write a short summary for a pull request, the same way.
 
     Raises:
-        ResultsError: The run cannot be read, or a file cannot be written.
+        ResultsError: The run cannot be read, or a file cannot be written, or would take the place of another one.
     """
+    if out is not None:
+        _check_out(out, run_folder, png=png, svg=svg, markdown=markdown)
     target = run_folder / REPORT_NAME if out is None else out
     latest = _latest(run_folder) if out is None else None
     with content_of(run_folder):
@@ -99,6 +103,17 @@ def build_report(
         write_atomically(summary, summary_words)
     said = tuple(calibration_sentences(content.calibration))
     return ReportPaths(target, latest, pictures.get(".png"), pictures.get(".svg"), summary, said, left_out)
+
+
+def _check_out(page: Path, run_folder: Path, *, png: bool, svg: bool, markdown: bool) -> None:
+    """Refuse, before anything is read, a page or what lies beside it under its name in the place of other files."""
+    check_output(page, PAGE, runs=[run_folder], make=True)
+    for wanted, form in ((png, PNG), (svg, SVG), (markdown, MARKDOWN)):
+        beside = page.with_suffix(form.endings[0])
+        if wanted and beside == page:
+            raise ResultsError(f"{page} is to be the page and {form.name}; name the page {page.stem}.html")
+        if wanted:
+            check_output(beside, form, runs=[run_folder], make=True)
 
 
 def find_run(place: Path) -> Path:

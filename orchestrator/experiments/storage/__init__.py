@@ -9,5 +9,6 @@ In reading order:
 - ``sample_state``: the state recorded with each sample
 - ``stored_calibration``: the last calibration of this machine
 - ``stored_located``: where the leaks of a run are
+- ``output_files``: outputs that users name, kept apart from all of these
 - ``upgrades``: files of older schemas
 """

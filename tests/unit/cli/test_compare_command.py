@@ -103,7 +103,7 @@ def test_a_page_never_takes_the_place_of_a_run(page: str, said: str, tmp_path: P
 
 def test_a_page_may_replace_an_older_one(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
-    page.write_text("old")
+    page.write_text("<!DOCTYPE html>\nold")
     run_file = tmp_path / "run.json"
     run_file.write_text("{}")
     compare_command._check_page(page, [run_file])

@@ -6,6 +6,7 @@ import csv
 import errno
 import io
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any, get_args
@@ -155,6 +156,22 @@ def test_the_runs_own_record_is_never_replaced(written: Written) -> None:
     with pytest.raises(ResultsError, match="the run's own record"):
         export_results(Results(written.path), own, what="iterations", force=True)
     assert own.read_bytes() == before
+
+
+def test_the_record_of_another_run_and_a_pipe_are_not_replaced_either(
+    written: Written, tmp_path: Path
+) -> None:
+    other = Written(tmp_path / "others", experiment("reuse"))
+    other.add("reuse", iterations("reuse", 3, 0.0))
+    own = other.path / "iterations.jsonl"
+    before = own.read_bytes()
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    for target, said in ((own, "the run's own record"), (pipe, "no regular file")):
+        with pytest.raises(ResultsError, match=said):
+            export_results(Results(written.path), target, what="iterations", force=True)
+    assert own.read_bytes() == before
+    assert pipe.is_fifo()
 
 
 @pytest.mark.parametrize(
