@@ -226,7 +226,7 @@ def test_one_run_against_several_shows_the_difference_of_the_means_and_claims_no
         assert (row.low, row.high, row.change) == (None, None, "unknown"), metric
     [note] = compared.notes
     assert note.startswith("3 against 1 run: " if swapped else "1 against 3 runs: ")
-    assert "of growth neither" in note
+    assert "not even of growth" in note
 
 
 def test_several_runs_of_which_one_has_the_number_claim_nothing_of_it():

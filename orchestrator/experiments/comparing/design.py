@@ -19,7 +19,7 @@ def design_notes(
     if counts != (1, 1) and min(counts) < FEWEST_RUNS:
         return [
             f"{counts[0]} against {counts[1]} run{'s' if counts[1] > 1 else ''}: how much a number varies from run to "
-            "run is not known of the side with one run, so nothing is said of any difference, of growth neither; "
+            "run is not known of the side with one run, so nothing is said of any difference, not even of growth; "
             "record 3 or more runs a side, in turn, or compare one run with one"
         ]
     if min(counts) < FEWEST_RUNS:

@@ -60,7 +60,7 @@ def differences_part(content: ComparisonContent) -> Html:
     bodies = joined([_body(pair, at) for at, pair in enumerate(content.methods, 1)])
     whole = element("table", Html(f"<thead>{head}</thead>{bodies}"), class_="pairs")
     note = _note_on_intervals(len(content.first), len(content.second))
-    below = [element("p", text(f"{note} The shaded part of a picture is too small to count."), class_="note")]
+    below = [element("p", text(note), class_="note")]
     if content.alone:
         below.append(
             joined([element("p", text("Not compared, since one side lacks it:")), bullets(content.alone)])
@@ -70,11 +70,14 @@ def differences_part(content: ComparisonContent) -> Html:
 
 
 def _note_on_intervals(first: int, second: int) -> str:
-    if min(first, second) > 1:
-        return "The intervals of all rows hold together with 95 %: a run is one observation."
-    if first == second:
-        return "The intervals of growth come from within the two runs."
-    return "A side of one run does not tell how it varies from run to run: no difference has an interval."
+    if first != second and 1 in (first, second):
+        return "A side of one run does not tell how it varies from run to run: no difference has an interval."
+    whence = (
+        "The intervals of all rows hold together with 95 %: a run is one observation."
+        if first > 1
+        else "The intervals of growth come from within the two runs."
+    )
+    return f"{whence} The shaded part of a picture is too small to count."
 
 
 def _body(pair: MethodPair, at: int) -> Html:
