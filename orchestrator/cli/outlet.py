@@ -81,9 +81,9 @@ class Outlet:
             paths = _places(files, out, formats or (usual,))
         below = out if out.is_dir() or not _names_a_file(files, out) else None
         targets = [path for places in paths.values() for path in places.values()]
-        _refuse_inputs(targets, [*files, *([also_read] if also_read is not None else [])])
         for path in targets:
             make_writable(path, below)
+        _refuse_inputs(targets, [*files, *([also_read] if also_read is not None else [])])
         return cls(tuple(next(iter(paths.values()))), paths, layout)
 
     def growing(self, file: Path) -> Callable[[Document], None] | None:
@@ -129,14 +129,19 @@ def _names_a_file(files: Sequence[Path], out: Path) -> bool:
 
 
 def _refuse_inputs(targets: Sequence[Path], inputs: Sequence[Path]) -> None:
-    read = {
-        (found.st_dev, found.st_ino)
-        for each in inputs
-        if each != STDIN and each.exists() and (found := each.stat())
-    }
+    read = {found for each in inputs if each != STDIN and (found := _identity(each))}
     for path in targets:
-        if path.exists() and ((found := path.stat()).st_dev, found.st_ino) in read:
+        if _identity(path) in read:
             raise typer.BadParameter(f"--out {path} is what is read; name another file")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from all others, by whichever name; None where there is none that can be looked at."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _for_stdout(files: Sequence[Path], formats: Sequence[str]) -> Sequence[str]:

@@ -160,6 +160,12 @@ def test_every_command_that_writes_a_file_refuses_to_lose_one(
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_a_name_that_no_file_can_have_is_an_error_in_words(form: Form, results: Path) -> None:
+    with pytest.raises(ResultsError, match="File name too long"):
+        check_output(results / ("x" * 300), form)
+
+
 def test_page_and_summary_never_take_each_others_place(tmp_path: Path) -> None:
     for ending, asked in ((".md", "markdown"), (".svg", "svg"), (".png", "png")):
         with pytest.raises(ResultsError, match="is to be the page and"):

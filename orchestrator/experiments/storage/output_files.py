@@ -28,6 +28,13 @@ def check_output(path: Path, form: Form, *, runs: Iterable[Path] = (), make: boo
     Raises:
         ResultsError: It may not be written there; says why.
     """
+    try:
+        _check(path, form, list(runs), make=make)
+    except OSError as error:
+        raise ResultsError(f"{path}: {error.strerror or error}; name another file") from error
+
+
+def _check(path: Path, form: Form, runs: Iterable[Path], *, make: bool) -> None:
     named = [run for run in runs if run.exists()]
     if any(not run.is_dir() and _is_same(path, run) for run in named):
         raise ResultsError(f"{path} is one of the runs; name another file")
