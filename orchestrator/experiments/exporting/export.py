@@ -74,11 +74,13 @@ def export_results(
 def _check_target(target: Path, *, force: bool) -> None:
     if target.suffix.lower() not in SUFFIXES:
         raise ResultsError(f"{target}: the ending of the name tells the form: {', '.join(SUFFIXES)}")
-    if target.is_dir():
-        raise ResultsError(f"{target}: a folder; name a file in it, such as {target.name}/samples.parquet")
-    if target.name == ENTRIES_NAME and is_run_folder(target.absolute().parent):
-        raise ResultsError(f"{target}: that is the run's own record; choose another --to FILE")
     try:
+        if target.is_dir():
+            raise ResultsError(
+                f"{target}: a folder; name a file in it, such as {target.name}/samples.parquet"
+            )
+        if target.name == ENTRIES_NAME and is_run_folder(target.absolute().parent):
+            raise ResultsError(f"{target}: that is the run's own record; choose another --to FILE")
         refuse_special(target)
     except OSError as error:
         raise ResultsError(f"{target}: {error.strerror or error}; choose another --to FILE") from error

@@ -176,7 +176,12 @@ def test_the_record_of_another_run_and_a_pipe_are_not_replaced_either(
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("s", "the ending of the name"), ("s.xlsx", "the ending of the name"), ("there.csv", "a folder")],
+    [
+        ("s", "the ending of the name"),
+        ("s.xlsx", "the ending of the name"),
+        ("there.csv", "a folder"),
+        (f"{'s' * 300}.csv", "File name too long"),
+    ],
 )
 def test_a_target_that_cannot_be_is_said(written: Written, tmp_path: Path, name: str, words: str) -> None:
     (tmp_path / "there.csv").mkdir()
