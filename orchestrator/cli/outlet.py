@@ -70,10 +70,15 @@ class Outlet:
                 take the place of ``files`` or of ``also_read``.
             ResultsError: The place cannot be written.
         """
-        from orchestrator.pipeline.output import make_writable
+        from orchestrator.files.writing import write_problem
+        from orchestrator.pipeline.output import ELSEWHERE, GO_ON, make_writable
 
         if out is None:
             return cls(_for_stdout(files, formats or (usual,)), None, layout)
+        try:
+            out.is_dir()
+        except OSError as error:  # a name that no file can have, or a folder above that may not be entered
+            raise write_problem(out, error, elsewhere=ELSEWHERE, go_on=GO_ON) from error
         paths = _one_place(files[0], out, formats) if _names_a_file(files, out) else None
         if paths is None:
             if out.exists() and not out.is_dir():

@@ -164,6 +164,8 @@ def test_every_command_that_writes_a_file_refuses_to_lose_one(
 def test_a_name_that_no_file_can_have_is_an_error_in_words(form: Form, results: Path) -> None:
     with pytest.raises(ResultsError, match="File name too long"):
         check_output(results / ("x" * 300), form)
+    with pytest.raises(ResultsError, match="File name too long"):
+        Outlet.of([results / "talk.wav"], results / f"{'x' * 300}.txt", None)
 
 
 def test_page_and_summary_never_take_each_others_place(tmp_path: Path) -> None:
