@@ -33,7 +33,7 @@ _WHAT_TO_DO = {
     errno.ENOTDIR: "a file stands where a folder is needed: move it away or choose --results DIR",
     errno.EEXIST: "a file stands where a folder is needed: move it away or choose --results DIR",
     errno.EISDIR: "a folder stands where a file is needed: move it away",
-    errno.ENAMETOOLONG: "choose a shorter --results DIR",
+    errno.ENAMETOOLONG: "the name is too long: choose --results DIR",
 }
 
 
