@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
 from typing import Any
 
@@ -15,13 +14,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from orchestrator.serving.access import OPEN_PATHS, key_of, refuse_strangers
 from orchestrator.serving.api_errors import ApiError, api_error_of, busy
-from orchestrator.serving.connections.bounded import CROWDED
-from orchestrator.serving.logs import new_request_id, tell
+from orchestrator.serving.connections.bounded import ANSWERED, CROWDED
+from orchestrator.serving.logs import request_id_of, tell
 from orchestrator.serving.service import Service
 
 CLIENT_LEFT = 499
 """In the log: the client went away before it had its answer (nginx's number)."""
-_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HEALTH = frozenset({"/health", "/health/live", "/health/ready"})
 _QUIET = _HEALTH | {"/metrics", "/v1/pool"}
 """What is asked every few seconds is not logged while all is well."""
@@ -115,11 +113,11 @@ class _Answer:
     """The answer to one request: adds its id, notes its status."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
-        given = Headers(scope=scope).get("x-request-id", "")
-        self.request_id = given if _ID.fullmatch(given) else new_request_id()
+        self.request_id = request_id_of(scope)
         self.facts: dict[str, Any] = {}
         self.status = 0
         self.started = False
+        self._scope = scope
         self._path: str = scope["path"]
         self._method: str = scope["method"]
         self._send = send
@@ -136,6 +134,10 @@ class _Answer:
         await self._send(message)
 
     def log(self) -> None:
+        refusal: ApiError | None = self._scope.get(ANSWERED)
+        if refusal is not None:  # that is what the client has, whatever became of the application
+            self.status = refusal.status
+            self.facts["code"] = refusal.code
         if self._path in _QUIET and self.status < 400:
             return
         seconds = time.monotonic() - self._began_s

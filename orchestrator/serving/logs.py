@@ -10,13 +10,18 @@ import contextlib
 import json
 import logging
 import os
+import re
 import sys
 import time
 import uuid
+from collections.abc import MutableMapping
 from typing import Any, Literal
 
 LogFormat = Literal["text", "json"]
 LOG = logging.getLogger("orchestrator.serving")
+_REQUEST_ID = "orchestrator.request_id"
+"""In the scope of a request: its id."""
+_PLAIN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
 def tell(
@@ -29,6 +34,15 @@ def tell(
 def new_request_id() -> str:
     """Return an id for a request that has none of its own."""
     return uuid.uuid4().hex
+
+
+def request_id_of(scope: MutableMapping[str, Any]) -> str:
+    """Return the id of a request, whoever asks first: the one that it came with if that is plain, else a new one."""
+    if _REQUEST_ID not in scope:
+        given: bytes = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+        scope[_REQUEST_ID] = given.decode() if _PLAIN_ID.fullmatch(given) else new_request_id()
+    found: str = scope[_REQUEST_ID]
+    return found
 
 
 class _JsonLines(logging.Formatter):

@@ -18,26 +18,59 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from orchestrator.serving.api_errors import ApiError
 from orchestrator.serving.connections.wire import Wire
-from orchestrator.serving.logs import new_request_id, tell
+from orchestrator.serving.logs import new_request_id, request_id_of, tell
 
 HEAD_TIMEOUT_S = 30.0
 """From the first byte to the end of a request's head, from a refusal to the end of what is still being sent, and
 without that a byte of an answer is taken."""
+MOST_HEAD_BYTES = 1 << 16
+"""Of a request's head: its first line and its headers, with their line ends."""
 HANGUP_LOOK_S = 0.5
 """Between two looks whether the client is still there, while nothing is read from it."""
 MOST_CONNECTIONS = 1000
 """Beyond that a request is refused at once (503), unless it asks for health: each connection is a descriptor."""
 CROWDED = "orchestrator.crowded"
 """In the scope of a request that came when there were too many connections."""
+ANSWERED = "orchestrator.answered"
+"""In the scope of a request that was refused here, behind the application's back: the ``ApiError``."""
+
+
+class _Http(h11.Connection):
+    """Bounds a head that comes whole as h11 bounds one that comes in pieces; knows what was asked last."""
+
+    def __init__(self) -> None:
+        super().__init__(h11.SERVER, MOST_HEAD_BYTES)
+        self._method = b""
+
+    @property
+    def answers_head(self) -> bool:
+        """Whether an answer is due that has no body, because HEAD asks for it."""
+        return self.our_state is h11.SEND_RESPONSE and self._method == b"HEAD"
+
+    def next_event(self) -> Any:
+        """Return what comes next.
+
+        Raises:
+            h11.RemoteProtocolError: It is no HTTP, or a head that is too long.
+        """
+        before = len(self.trailing_data[0]) if self.their_state is h11.IDLE else 0
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            self._method = event.method
+            if before - len(self.trailing_data[0]) > MOST_HEAD_BYTES:
+                raise h11.RemoteProtocolError("the head is too long")
+        return event
 
 
 class BoundedConnection(H11Protocol):
     """A connection that must have a request under way, or be about to, and take its answers: else it is closed."""
 
     transport: Wire  # pyright: ignore[reportIncompatibleVariableOverride]
+    conn: _Http  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        self.conn = _Http()
         self._deadline: asyncio.TimerHandle | None = None
         self._looking: asyncio.TimerHandle | None = None
         self._taken = 0
@@ -45,15 +78,15 @@ class BoundedConnection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock."""
-        super().connection_made(Wire(transport, self._client_still_sends))
+        super().connection_made(Wire(transport, self._client_still_sends, self._start_clock))
         self._start_clock()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the clocks."""
+        super().connection_lost(exc)
         self._stop_clock()
         if self._looking is not None:
             self._looking.cancel()
-        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Take what has come, unless everything has been said."""
@@ -86,15 +119,22 @@ class BoundedConnection(H11Protocol):
         del msg
         at_work = self._at_work
         if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-            request_id = new_request_id()
-            self._send_whole(ApiError(400, "this is no HTTP request", code="invalid_request"), request_id)
-            if not at_work:
-                tell("request", "request", level=logging.INFO, request_id=request_id, status=400)
+            most = f"{MOST_HEAD_BYTES >> 10} KiB"
+            error = ApiError(
+                400, f"this is no HTTP request, or its head is longer than {most}", code="invalid_request"
+            )
+            if at_work:  # who works on it logs it
+                self.cycle.scope[ANSWERED] = error  # type: ignore[typeddict-unknown-key]
+                request_id = request_id_of(self.cycle.scope)  # type: ignore[arg-type]
+            else:
+                request_id = new_request_id()
+                facts = {"request_id": request_id, "status": error.status, "code": error.code}
+                tell("request", "request", level=logging.INFO, **facts)
+            self._send_whole(error, request_id)
         if at_work:  # nobody can answer it any more
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         self.transport.close()
-        self._start_clock()
 
     def _send_whole(self, error: ApiError, request_id: str) -> None:
         body = error.body()
@@ -104,15 +144,19 @@ class BoundedConnection(H11Protocol):
             ("x-request-id", request_id),
             ("connection", "close"),
         ]
+        data = [] if self.conn.answers_head else [h11.Data(data=body)]
         for event in (
             h11.Response(status_code=error.status, headers=headers, reason=b"Bad Request"),
-            h11.Data(data=body),
+            *data,
             h11.EndOfMessage(),
         ):
             self.transport.write(self.conn.send(event) or b"")
 
     @property
     def _at_work(self) -> bool:
+        """Whether somebody may still answer: not behind a close, whether or not the answer came to its end."""
+        if self.transport.is_closing():
+            return False
         return bool(self.cycle) and not (self.cycle.response_complete or self.cycle.disconnected)
 
     def _client_still_sends(self) -> bool:

@@ -12,14 +12,17 @@ class Wire(asyncio.Transport):
 
     To close a socket that holds bytes nobody has read resets the connection, and the answer that was on its way, such
     as the 413 of an upload that goes on, is lost with it. So while the client ``still_sends``, only our side is ended,
-    and what comes is thrown away until the client ends too. Whoever owns the connection bounds that with
-    :meth:`abort`.
+    and what comes is thrown away until the client ends too. Whoever owns the connection hears that it was ``closed``,
+    by whomever, and bounds what is left with :meth:`abort`.
     """
 
-    def __init__(self, transport: asyncio.Transport, still_sends: Callable[[], bool]) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, still_sends: Callable[[], bool], closed: Callable[[], None]
+    ) -> None:
         super().__init__()
         self._transport = transport
         self._still_sends = still_sends
+        self._closed = closed
         self._written = 0
         self.lingers = False
         """Whether it was closed, and only waits for the client's end."""
@@ -42,14 +45,15 @@ class Wire(asyncio.Transport):
 
     def close(self) -> None:
         """Send what is to be sent, and end."""
-        if self.lingers:
+        if self.is_closing():
             return
-        if self._transport.is_closing() or not self._still_sends():
+        if self._still_sends():
+            self.lingers = True
+            self._transport.write_eof()
+            self._transport.resume_reading()
+        else:
             self._transport.close()
-            return
-        self.lingers = True
-        self._transport.write_eof()
-        self._transport.resume_reading()
+        self._closed()
 
     def is_closing(self) -> bool:
         """Whether it was closed."""

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-import logging
 import socket
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,51 +14,12 @@ pytest.importorskip("uvicorn", reason="needs the extra 'serve'")
 pytest.importorskip("starlette", reason="needs the extra 'serve'")
 
 import uvicorn
+from served_apps import GET, PATIENCE_S, POST, answer, served, until
 from uvicorn.server import ServerState
 
 from orchestrator.serving.connections import bounded
 from orchestrator.serving.connections.bounded import CROWDED, BoundedConnection
 from orchestrator.serving.edge import Edge
-
-PATIENCE_S = 30.0
-GET = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n"
-POST = b"POST / HTTP/1.1\r\nhost: localhost\r\n"
-App = Callable[[Any, Any, Any], Awaitable[None]]
-
-
-@asynccontextmanager
-async def served(app: App) -> AsyncGenerator[tuple[int, Any]]:
-    """Serve an application on a free port; give that, and what uvicorn knows of its connections."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, http=BoundedConnection, ws="none", lifespan="off", log_config=None)
-    config.load()
-    server = uvicorn.Server(config)
-    server.lifespan = SimpleNamespace(state={})
-    state = server.server_state
-    loop = asyncio.get_running_loop()
-    running = await loop.create_server(
-        lambda: BoundedConnection(config=config, server_state=state, app_state={}), sock=listening
-    )
-    try:
-        async with asyncio.timeout(PATIENCE_S):
-            yield listening.getsockname()[1], state
-    finally:
-        running.close()
-        for connection in tuple(state.connections):
-            connection.transport.abort()
-        await until(lambda: not state.connections and not state.tasks)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
-async def answer(send: Any, body: bytes = b"", status: int = 200) -> None:
-    headers = [(b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
 @pytest.mark.parametrize("more", [b"\r\n", GET, b"x"], ids=["a line end", "a request", "anything"])
@@ -197,70 +155,27 @@ def test_who_goes_on_sending_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     asyncio.run(whole())
 
 
-def test_a_body_that_breaks_behind_its_answer_is_no_failure_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("sends", [True, False])
+def test_an_answer_without_its_end_keeps_no_connection(sends: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The application returns in the middle of its answer, and the body of the request still comes, or never does."""
+    monkeypatch.setattr(bounded, "HEAD_TIMEOUT_S", 0.3)
+
     async def app(_scope: Any, _receive: Any, send: Any) -> None:
-        await answer(send, b"not here", 404)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"half of it", "more_body": True})
 
     async def whole() -> None:
-        asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
-        async with served(app) as (port, _):
+        async with served(app) as (port, state):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(POST + b"transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n")
-            await reader.readuntil(b"not here")
-            writer.write(b"no number\r\n")
-            assert await reader.read() == b""
-            writer.close()
-
-    failures: list[Any] = []
-    asyncio.run(whole())
-    assert not failures
-    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
-
-
-def test_a_body_that_breaks_ends_its_request_at_once() -> None:
-    heard: list[str] = []
-
-    async def app(_scope: Any, receive: Any, _send: Any) -> None:
-        while (message := await receive())["type"] != "http.disconnect":
-            heard.append(message["type"])
-        heard.append("http.disconnect")
-
-    async def whole() -> None:
-        async with served(app) as (port, _):
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(POST + b"transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n")
-            await until(lambda: bool(heard))
-            writer.write(b"no number\r\n")
-            said = await reader.read()
-            assert said.startswith(b"HTTP/1.1 400")
-            assert b'"code": "invalid_request"' in said
-            await until(lambda: heard[-1] == "http.disconnect")  # the client is still there
+            writer.write(POST + b"content-length: 1000000000\r\n\r\n")
+            await reader.readuntil(b"half of it")
+            if sends:
+                with pytest.raises(ConnectionError):
+                    await send_for_ever(writer)
+            await until(lambda: not state.connections)
             writer.close()
 
     asyncio.run(whole())
-
-
-@pytest.mark.parametrize("sent", [b"\x16\x03\x01\x02\x00\r\n\r\n", b"GET / HTTP/1.1\r\nx: " + b"a" * 200_000])
-def test_what_is_no_http_is_answered_in_the_shape_of_errors_and_logged(
-    sent: bytes, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def app(_scope: Any, _receive: Any, _send: Any) -> None: ...
-
-    async def whole() -> bytes:
-        async with served(app) as (port, _):
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(sent)
-            said = await reader.read()
-            writer.close()
-            return said
-
-    caplog.set_level(logging.INFO, "orchestrator.serving")
-    said = asyncio.run(whole())
-    assert b"content-type: application/json" in said
-    (line,) = [record for record in caplog.records if record.name == "orchestrator.serving"]
-    facts: Any = line.__dict__["facts"]
-    assert b"x-request-id: " + facts["request_id"].encode() in said
-    assert facts["status"] == 400
 
 
 def test_a_crowd_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
