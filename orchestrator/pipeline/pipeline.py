@@ -97,14 +97,22 @@ class Pipeline:
         return Work(recording, pool, self._timeout_s, on_text)
 
     def finish(self, work: Work) -> Document:
-        """Take an opened recording through all steps."""
+        """Take an opened recording through all steps.
+
+        Raises:
+            Exception: What a step raised; no job of the recording is under way any more.
+        """
         document = Document.of(work.recording)
         on_audio = [isinstance(step, AUDIO_STEPS) for step in self._steps]
-        with AUDIO_DONE.working_on(work.progress, sum(on_audio)):
-            for step, works_on_audio in zip(self._steps, on_audio, strict=True):
-                document = step(document, work)
-                if works_on_audio:
-                    work.progress.end_of_pass()
+        try:
+            with AUDIO_DONE.working_on(work.progress, sum(on_audio)):
+                for step, works_on_audio in zip(self._steps, on_audio, strict=True):
+                    document = step(document, work)
+                    if works_on_audio:
+                        work.progress.end_of_pass()
+        except BaseException:
+            work.cancel()  # a step may have left its iterator of jobs open, and the traceback holds that
+            raise
         return document
 
     def map(

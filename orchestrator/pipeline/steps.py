@@ -12,6 +12,7 @@ with room for one model loads each of them once per recording.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
@@ -62,12 +63,13 @@ class Recognize:
         segments: list[Segment] = []
         warnings: list[PieceWarning] = []
         starts = (piece.start_ms for piece in taken)
-        for number, result in enumerate(work.results(jobs, text_from=starts)):
-            piece = _Piece(self.model, taken[number].start_ms, taken[number].end_ms)
-            words = piece.words(result, warnings)
-            work.progress.reached(piece.end_ms)
-            if result.text.strip():
-                segments.append(_segment(piece, result, words))
+        with closing(work.results(jobs, text_from=starts)) as results:
+            for number, result in enumerate(results):
+                piece = _Piece(self.model, taken[number].start_ms, taken[number].end_ms)
+                words = piece.words(result, warnings)
+                work.progress.reached(piece.end_ms)
+                if result.text.strip():
+                    segments.append(_segment(piece, result, words))
         notes = (
             [] if segments else ["no text came of it: see the warnings" if warnings else "nothing was heard"]
         )

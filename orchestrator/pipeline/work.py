@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -84,31 +85,34 @@ class Work:
         for started in tuple(self._under_way):
             started.future.cancel()
 
-    def results(self, jobs: Iterable[Job], *, text_from: Iterable[int] | None = None) -> Iterator[Any]:
+    def results(self, jobs: Iterable[Job], *, text_from: Iterable[int] | None = None) -> Generator[Any]:
         """Yield the results of jobs in order, pulling ``jobs`` lazily and keeping some under way.
 
         ``text_from`` gives the start of each job's piece in milliseconds: text of these jobs is told while it comes.
-        Leaving early, by an error or otherwise, cancels the rest.
+        Closing the iterator cancels the rest, and so does an error that leaves the step: within a step that goes on,
+        :func:`contextlib.closing` does.
 
         Raises:
             JobCancelledError: :meth:`cancel` was called.
             Exception: What a job raised.
         """
         starts = iter(text_from) if text_from is not None and self._on_text is not None else None
-        for started in self._in_turn(jobs, streaming=starts is not None):
-            if starts is not None:
-                self._tell(started, next(starts))
-            yield started.future.result()
+        with closing(self._in_turn(jobs, streaming=starts is not None)) as in_turn:
+            for started in in_turn:
+                if starts is not None:
+                    self._tell(started, next(starts))
+                yield started.future.result()
 
-    def outcomes(self, jobs: Iterable[Job]) -> Iterator[Any]:
+    def outcomes(self, jobs: Iterable[Job]) -> Generator[Any]:
         """Yield as :meth:`results` does, and in place of a result what a job of its own raised or its worker died of.
 
         Raises:
             JobCancelledError: :meth:`cancel` was called.
             Exception: What the other jobs would meet as well: a closed pool, an engine that is not there.
         """
-        for started in self._in_turn(jobs, streaming=False):
-            yield _outcome(started.future)
+        with closing(self._in_turn(jobs, streaming=False)) as in_turn:
+            for started in in_turn:
+                yield _outcome(started.future)
 
     def outcome(self, job: Job) -> Any:
         """Run one job more, while others are under way; returns and raises as :meth:`outcomes`."""
@@ -120,7 +124,7 @@ class Work:
         finally:
             self._under_way.remove(started)
 
-    def _in_turn(self, jobs: Iterable[Job], *, streaming: bool) -> Iterator[_Started]:
+    def _in_turn(self, jobs: Iterable[Job], *, streaming: bool) -> Generator[_Started]:
         """Yield the jobs in order, to be waited for; the next are begun meanwhile."""
         pending = iter(jobs)
         try:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -57,11 +58,11 @@ class AlignWords:
         spans = work.recording.speech(work.refuse_cancelled) if document.segments else ()
         document = with_speech(document, spans)
         warnings = list(document.warnings)
-        outcomes = self._outcomes(document.segments, work)
-        segments = [
-            all_timed(segment, self._found(segment, outcome, warnings))
-            for segment, outcome in zip(document.segments, outcomes, strict=True)
-        ]
+        with closing(self._outcomes(document.segments, work)) as outcomes:
+            segments = [
+                all_timed(segment, self._found(segment, outcome, warnings))
+                for segment, outcome in zip(document.segments, outcomes, strict=True)
+            ]
         counts = summary(segments)
         notes = [sentence(counts)] if counts.aligned < counts.words + counts.skipped else []
         return msgspec.structs.replace(
@@ -72,18 +73,19 @@ class AlignWords:
             alignment=counts,
         )
 
-    def _outcomes(self, segments: Sequence[Segment], work: Work) -> Iterator[Any]:
+    def _outcomes(self, segments: Sequence[Segment], work: Work) -> Generator[Any]:
         """Yield what became of each segment: a result, or what a job of its own raised."""
         deaths = 0
         jobs = (self._job(segment, work) for segment in segments)
-        for segment, outcome in zip(segments, work.outcomes(jobs), strict=True):
-            if isinstance(outcome, WorkerError) and deaths < MOST_DEATHS:
-                again = work.outcome(self._job(segment, work))
-                deaths += isinstance(again, WorkerError)
-                yield again
-            else:
-                yield outcome
-            work.progress.reached(segment.end_ms)
+        with closing(work.outcomes(jobs)) as outcomes:
+            for segment, outcome in zip(segments, outcomes, strict=True):
+                if isinstance(outcome, WorkerError) and deaths < MOST_DEATHS:
+                    again = work.outcome(self._job(segment, work))
+                    deaths += isinstance(again, WorkerError)
+                    yield again
+                else:
+                    yield outcome
+                work.progress.reached(segment.end_ms)
 
     def _job(self, segment: Segment, work: Work) -> Align:
         audio = work.recording.part(segment.start_ms, segment.end_ms).audio

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -120,6 +121,27 @@ def test_what_every_piece_would_meet_is_raised(recording: Recording, error: Exce
 
     with pytest.raises(type(error)):
         aligned(recording, heard("one"), answer)
+
+
+def test_an_error_that_ends_the_work_cancels_the_other_pieces(recording: Recording) -> None:
+    pool = FakePool(lambda job: alignment(job.text or ""), hold=True)
+    step = AlignWords("aligner", ends_on=lambda error: isinstance(error, JobError))
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            step(heard("one", "two"), Work(recording, pool))
+        except JobError as error:
+            errors.append(error)  # kept, and with its traceback all that its frames hold
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    while len(pool.held) < 2:
+        assert pool.submitted.wait(60)
+    pool.held[0][1].set_exception(JobError("EngineError", "it has no such language"))
+    thread.join(60)
+    assert len(errors) == 1
+    assert all(future.done() for _, future in pool.held)
 
 
 @pytest.mark.parametrize(

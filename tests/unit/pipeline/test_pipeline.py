@@ -223,6 +223,27 @@ def test_an_error_of_a_job_ends_the_recording_and_cancels_the_rest(
     assert all(future.done() for _, future in pool.held)
 
 
+def test_a_step_that_leaves_its_jobs_open_leaves_none_under_way(recording: Recording) -> None:
+    """Its iterator lives for as long as somebody keeps the error: the traceback holds it."""
+    pool = FakePool(answer)
+
+    def jobs() -> Iterator[EngineJob]:
+        for _ in range(3):
+            yield EngineJob("m", "asr")
+            pool.hold = True  # from the second on they stay unanswered
+
+    def step(_: Document, work: Work) -> Document:
+        results = work.results(jobs())
+        next(results)
+        raise ValueError("a bug of the step")
+
+    pipeline = Pipeline([step], pool)
+    with pytest.raises(ValueError, match="a bug") as kept:
+        pipeline.finish(Work(recording, pool))
+    assert len(pool.held) == 2
+    assert all(future.done() for _, future in pool.held), kept
+
+
 def test_cancelling_stops_the_job_that_is_waited_for(recording: Recording) -> None:
     pool = FakePool(answer, hold=True)
     work = Work(recording, pool)
