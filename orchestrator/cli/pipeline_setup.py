@@ -14,6 +14,7 @@ import typer
 from orchestrator.errors import EngineUnavailableError
 
 if TYPE_CHECKING:
+    from orchestrator.config.types import ExperimentsFile
     from orchestrator.pipeline import Document, Step
     from orchestrator.pool.models import Model
     from orchestrator.pool.pool import Pool
@@ -84,7 +85,7 @@ def open_pool(options: PipelineOptions, *, models: int = 1) -> Pool:
         EngineUnavailableError: Ray is not installed, or no cluster answers.
     """
     from orchestrator.audio.decoder.helper import start_early
-    from orchestrator.pipeline.assembly import models_for_pieces
+    from orchestrator.config.load import load_file
     from orchestrator.pool.pool import Pool
     from orchestrator.process.host.cores import default_workers
     from orchestrator.process.host.usable_memory import budget_bytes
@@ -93,16 +94,14 @@ def open_pool(options: PipelineOptions, *, models: int = 1) -> Pool:
         budget_bytes(options.memory_budget)
     except ValueError as error:
         raise typer.BadParameter(f"--memory-budget: {error}") from None
-    recycle, hard = recycling(options), options.memory_budget is not None
-    for_pieces = models_for_pieces(config_file(options.config), options.profile, options.workers or 1)
+    file = load_file(config_file(options.config))  # once: it may be a pipe
+    recycle, hard = recycling(options.recycle, file), options.memory_budget is not None
     others = 0 if options.exclusive else models - 1
     if options.on is not None:
         from orchestrator.cluster.ray_pool import RayPool
 
         return RayPool(
-            config_file(options.config),
-            profile=options.profile,
-            models=for_pieces,
+            models=_models(options, file, 1),
             address=None if options.on == RAY else options.on,
             workers=options.workers,
             memory_budget=options.memory_budget,
@@ -114,9 +113,7 @@ def open_pool(options: PipelineOptions, *, models: int = 1) -> Pool:
     workers = options.workers or default_workers()
     start_early()  # it is ready when the first recording is opened
     return Pool(
-        config_file(options.config),
-        profile=options.profile,
-        models=for_pieces,
+        models=_models(options, file, workers),
         workers=workers,
         memory_budget=options.memory_budget,
         hard_budget=hard,
@@ -126,20 +123,28 @@ def open_pool(options: PipelineOptions, *, models: int = 1) -> Pool:
     )
 
 
-def recycling(options: PipelineOptions) -> Recycle:
+def _models(options: PipelineOptions, file: ExperimentsFile, workers: int) -> list[Model]:
+    """Return the profile's models for so many workers; engines that get pieces are told so."""
+    from orchestrator.pipeline.assembly import models_for_pieces
+    from orchestrator.pool.submission.model_configuration import models_of
+
+    path = config_file(options.config)
+    for_pieces = models_for_pieces(models_of(file, path, options.profile, options.workers or 1))
+    names = {model.name for model in for_pieces}
+    models = models_of(file, path, options.profile, workers)
+    return [*(model for model in models if model.name not in names), *for_pieces]
+
+
+def recycling(said: str | None, file: ExperimentsFile) -> Recycle:
     """Return when workers are replaced: as ``--recycle`` says, else as the file does, else by what the pool learns.
 
     Raises:
-        ConfigError: The file cannot be used.
         typer.BadParameter: It is neither ``auto`` nor ``off`` nor a number of jobs.
     """
     from orchestrator.pool.recycling import Recycle
 
-    said = options.recycle
     if said is None:
-        from orchestrator.config.load import load_file
-
-        limits = load_file(config_file(options.config)).recycle
+        limits = file.recycle
         return Recycle(auto=True) if limits is None else Recycle.from_config(limits, limits.models)
     if said in {"auto", "off"}:
         return Recycle(auto=said == "auto")

@@ -20,15 +20,19 @@ from orchestrator.files.reading import read_named
 _PLACE = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
-def load_file(path: Path | str) -> ExperimentsFile:
+def load_file(path: Path | str, *, waits: bool = True) -> ExperimentsFile:
     """Read, check and decode an experiments.toml.
 
     Looks at nothing but this file and the names of installed engines; model files and samples may be missing.
 
+    Args:
+        path: The file, or a pipe, which is read to its end.
+        waits: For the writer of a named pipe; otherwise a pipe without one is an empty file.
+
     Raises:
         ConfigError: With every problem of shape and of meaning, or the one reason why it cannot be read.
     """
-    document = _decode(_read(Path(path)), str(path))
+    document = _decode(_read(Path(path), waits=waits), str(path))
     if problem := _other_schema(document):
         raise ConfigError(str(path), [problem])
     problems = [*problems_of_shape(document), *problems_of_meaning(document, engine_names())]
@@ -40,9 +44,9 @@ def load_file(path: Path | str) -> ExperimentsFile:
         raise ConfigError(str(path), [ConfigProblem("$", str(error))]) from error
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, *, waits: bool) -> str:
     try:
-        return read_named(path).decode("utf-8-sig")
+        return read_named(path, waits=waits).decode("utf-8-sig")
     except FileNotFoundError:
         hint = "give its path, or make one with `orchestrator init`"
         problem = ConfigProblem("$", "there is no such file", hint)

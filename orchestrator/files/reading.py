@@ -1,8 +1,8 @@
-"""Read files that others may have put there: nothing but a regular file is read, and no reader waits for a writer.
+"""Read files that others may have put there: nothing but a regular file is read, and none of them is waited for.
 
 A run or a results folder may come from a stranger. To open a FIFO in the place of one of its files waits until somebody
 writes, and a link in that place shows another file of the reader's. So a file is opened without waiting and without
-following, and then must be a regular one. Where users name a file themselves, they may name a link.
+following, and then must be a regular one. Where users name a file themselves, they may name a link or a pipe.
 """
 
 from __future__ import annotations
@@ -54,10 +54,13 @@ def read_regular(path: Path, *, follow: bool = False, most_bytes: int = -1) -> b
         return file.read(most_bytes)
 
 
-def read_named(path: Path) -> bytes:
-    """Return what a user names for reading: a file, a link to one, or a pipe that a shell has made (``<(command)``).
+def read_named(path: Path, *, waits: bool = True) -> bytes:
+    """Return what a user names for reading: a file, a link to one, or a pipe (``<(command)``, ``mkfifo``), to its end.
 
-    A pipe is read to its end. One that nobody writes to is empty; its reader does not wait.
+    Args:
+        path: What is named.
+        waits: For somebody who opens a named pipe for writing, as every program does. A long-running one must not
+            where nobody could interrupt it: to it, a pipe without a writer is empty.
 
     Raises:
         OSError: It cannot be read.
@@ -66,6 +69,7 @@ def read_named(path: Path) -> bytes:
     def without_waiting(name: str, flags: int) -> int:
         return os.open(name, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
-    with open(path, "rb", opener=without_waiting) as file:  # closed where it is a folder, too
+    # Closed where it is a folder, too.
+    with open(path, "rb", opener=None if waits else without_waiting) as file:
         os.set_blocking(file.fileno(), True)
         return file.read()

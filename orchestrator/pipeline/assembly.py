@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -23,15 +22,8 @@ on the piece before (often a "You" that nobody said), and so on kills and on rec
 """
 
 
-def models_for_pieces(config: str | os.PathLike[str], profile: str, workers: int) -> list[Model]:
-    """Return those of a profile's models whose engines are told that they get pieces.
-
-    Raises:
-        ConfigError: The file cannot be used.
-    """
-    from orchestrator.pool.submission.model_configuration import load_models  # noqa: PLC0415 - reads TOML
-
-    models, _ = load_models(config, profile, workers)
+def models_for_pieces(models: Iterable[Model]) -> list[Model]:
+    """Return those of the models whose engines are told that they get pieces, told so."""
     return [
         replace(model, options={**FOR_PIECES[model.engine], **model.options})
         for model in models

@@ -8,14 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from orchestrator.config.load import load_file
 from orchestrator.pipeline.assembly import models_for_pieces
 from orchestrator.pool.models import Model
 from orchestrator.pool.pool import Pool
-from orchestrator.pool.submission.model_configuration import load_models
+from orchestrator.pool.submission.model_configuration import models_of
 from orchestrator.process.host.cores import usable_cores
 from orchestrator.serving.fields import Offer
 from orchestrator.serving.running import RANKS, Place, Running
-from orchestrator.serving.settings import ServeSettings, read_settings
+from orchestrator.serving.settings import ServeSettings, settings_of
 
 DECODED_AT_ONCE = 2
 """Recordings that are decoded at a time, at least; with more cores, as many as these."""
@@ -34,15 +35,20 @@ class Configuration:
         return self.models == other.models and _of_pool(self.settings) == _of_pool(other.settings)
 
 
-def read_configuration(config: Path, profile: str, environ: Mapping[str, str]) -> Configuration:
-    """Read an experiments.toml.
+def read_configuration(
+    config: Path, profile: str, environ: Mapping[str, str], *, waits: bool
+) -> Configuration:
+    """Read an experiments.toml, once: a pipe gives it once, and a file may be written meanwhile.
+
+    ``waits``: for the writer of a named pipe.
 
     Raises:
         ConfigError: The file cannot be used; all that is wrong with it.
     """
-    settings = read_settings(config, load_models(config, profile)[0], environ)
-    bound = {model.name: model for model in load_models(config, profile, settings.workers)[0]}
-    bound |= {model.name: model for model in models_for_pieces(config, profile, settings.workers)}
+    file = load_file(config, waits=waits)
+    settings = settings_of(file, config, models_of(file, config, profile), environ)
+    models = models_of(file, config, profile, settings.workers)
+    bound = {model.name: model for model in [*models, *models_for_pieces(models)]}
     offer = Offer(
         engines={name: model.engine for name, model in bound.items()},
         aliases=settings.aliases,

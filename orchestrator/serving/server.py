@@ -28,6 +28,7 @@ from orchestrator.errors import OrchestratorError, ResultsError
 from orchestrator.inspection import Inspection, Snapshot
 from orchestrator.serving.access import is_loopback
 from orchestrator.serving.app import application
+from orchestrator.serving.configuration import Configuration
 from orchestrator.serving.connections.bounded import BoundedConnection
 from orchestrator.serving.logs import tell
 from orchestrator.serving.notify import Notifier
@@ -52,8 +53,10 @@ def serve(config: Path, profile: str, host: str, port: int, *, insecure: bool) -
     Raises:
         OrchestratorError: It cannot begin: the configuration, the address, the pool.
     """
+    process = _Process(config, profile, host, port, insecure=insecure)
+    configuration = process.read()  # before there is a loop: Ctrl-C ends a wait for what writes to a pipe
     with asyncio.Runner() as runner:
-        return runner.run(_Process(config, profile, host, port, insecure=insecure).run())
+        return runner.run(process.run(configuration))
 
 
 def _end_within(seconds: float) -> None:
@@ -82,9 +85,11 @@ class _Process:
         self._killed = False
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def run(self) -> bool:
+    def read(self) -> Configuration:
+        return self._service.read(waits=True)
+
+    async def run(self, configuration: Configuration) -> bool:
         service = self._service
-        configuration = await asyncio.to_thread(service.read)
         if self._insecure and not configuration.settings.keys and not is_loopback(self._host):
             tell("insecure", "no key is asked for, and other machines can ask", level=logging.WARNING)
         listening = _listen(self._host, self._port)

@@ -77,14 +77,14 @@ class Service:
 
     # ------------------------------------------------------------------ beginning
 
-    def read(self) -> Configuration:
-        """Read the configuration. Blocks.
+    def read(self, *, waits: bool = False) -> Configuration:
+        """Read the configuration. Blocks; for the writer of a named pipe only where it ``waits``.
 
         Raises:
             ConfigError: It cannot be used.
             OrchestratorError: It has no key, and the server's address is open to others.
         """
-        found = read_configuration(self._config, self._profile, self._environ)
+        found = read_configuration(self._config, self._profile, self._environ, waits=waits)
         if self._needs_a_key is not None and not found.settings.keys:
             raise OrchestratorError(self._needs_a_key)
         return found

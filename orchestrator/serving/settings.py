@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.config.load import load_file
 from orchestrator.config.recycle_table import RecycleLimits
 from orchestrator.config.serve_table import ServeConfig
 from orchestrator.config.sizes import parse_size
@@ -18,6 +17,7 @@ from orchestrator.pool.recycling import Recycle
 from orchestrator.process.host.cores import default_workers
 
 if TYPE_CHECKING:
+    from orchestrator.config.types import ExperimentsFile
     from orchestrator.pool.models import Model
     from orchestrator.text.chinese import ChineseText
 
@@ -65,13 +65,14 @@ class ServeSettings:
         return self.workers + self.max_queue
 
 
-def read_settings(config: Path, models: Sequence[Model], environ: Mapping[str, str]) -> ServeSettings:
-    """Return the settings of a file for the models of its profile.
+def settings_of(
+    file: ExperimentsFile, config: Path, models: Sequence[Model], environ: Mapping[str, str]
+) -> ServeSettings:
+    """Return the settings of a file for the models of its profile. ``config`` is where it was read.
 
     Raises:
-        ConfigError: The file cannot be used; all that is wrong with ``[serve]``.
+        ConfigError: All that is wrong with ``[serve]``.
     """
-    file = load_file(config)
     said = file.serve or ServeConfig()
     names = [model.name for model in models]
     keys, problems = _keys(said, environ)

@@ -141,31 +141,6 @@ def test_a_second_signal_kills(lab: Lab, number: signal.Signals) -> None:
     assert lab.workers() == []
 
 
-def test_a_second_signal_kills_though_the_end_is_held_up(lab: Lab) -> None:
-    """A disk that does not answer: here a pipe in the place of the configuration, which nothing comes out of."""
-    with serving(lab, models=models()) as server:
-        assert server.transcribe().status_code == 200
-        lab.file.unlink()
-        os.mkfifo(lab.file)
-        silent = os.open(lab.file, os.O_RDWR)  # there is a writer, which says nothing
-        try:
-            server.signal(signal.SIGHUP)
-            wait_until(lambda: is_read_by(lab.file, server.process.pid), what="it reads")
-            server.signal(signal.SIGTERM)
-            server.wait_for("stopping")
-            server.signal(signal.SIGTERM)
-            assert server.process.wait(PATIENCE_S) == 130
-        finally:
-            os.close(silent)
-        assert server.wait_for("killed")
-    assert lab.workers() == []
-
-
-def is_read_by(path: Path, pid: int) -> bool:
-    """Whether a process has a file open."""
-    return str(path) in {os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir() if each.is_symlink()}
-
-
 def test_after_the_time_of_grace_requests_are_given_up(lab: Lab) -> None:
     with serving(lab, models=models(), grace_s=0.3) as server, ThreadPoolExecutor(1) as threads:
         under_way = threads.submit(server.transcribe, model="endless")

@@ -1,4 +1,4 @@
-"""What stands in the place of a file: only a regular one is read, and nobody waits for a writer."""
+"""What stands in the place of a file: only a regular one is read, and nobody waits for a writer unless told to."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ import pytest
 from orchestrator.files.reading import open_regular, read_named, read_regular
 
 pytestmark = pytest.mark.timeout(60, method="signal")
+
+
+def open_descriptors() -> int:
+    """Return how many there are, where the system says so."""
+    return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
 
 
 def link(path: Path) -> None:
@@ -45,12 +50,12 @@ def test_what_is_no_regular_file_is_not_read(
     make, number = STAND_INS[name]
     monkeypatch.chdir(tmp_path)  # the name of a socket has no room for a long path
     make(Path("file"))
-    opened = len(os.listdir("/proc/self/fd"))
+    opened = open_descriptors()
     with pytest.raises(OSError) as raised:
         read_regular(Path("file"))
     assert raised.value.errno == number
     assert raised.value.filename == "file"
-    assert len(os.listdir("/proc/self/fd")) == opened
+    assert open_descriptors() == opened
 
 
 def test_a_regular_file_is_read_whole_or_to_a_bound(tmp_path: Path) -> None:
@@ -90,20 +95,33 @@ def test_a_pipe_that_a_user_names_is_read_to_its_end(tmp_path: Path) -> None:
     writing = threading.Thread(target=write)
     writing.start()
     try:
-        assert read_named(Path(f"/proc/self/fd/{reader}")) == content
+        assert read_named(Path(f"/dev/fd/{reader}")) == content
     finally:
         os.close(reader)
         writing.join()
 
 
-def test_a_named_pipe_that_nobody_writes_to_is_empty(tmp_path: Path) -> None:
+def test_a_named_pipe_is_waited_for_as_every_program_does(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    read: list[bytes] = []
+    reading = threading.Thread(target=lambda: read.append(read_named(path)))
+    reading.start()
+    with open(path, "wb") as writing:  # opens once the reader is there
+        writing.write(b"content")
+    reading.join()
+    assert read == [b"content"]
+
+
+def test_a_named_pipe_that_nobody_writes_to_is_empty_to_who_does_not_wait(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    assert read_named(tmp_path / "pipe") == b""
+    assert read_named(tmp_path / "pipe", waits=False) == b""
 
 
 def test_a_folder_in_the_place_of_a_file_keeps_no_descriptor(tmp_path: Path) -> None:
-    before = len(os.listdir("/proc/self/fd"))
+    before = open_descriptors()
     for _ in range(3):
-        with pytest.raises(IsADirectoryError):
-            read_named(tmp_path)
-    assert len(os.listdir("/proc/self/fd")) == before
+        for waits in (True, False):
+            with pytest.raises(IsADirectoryError):
+                read_named(tmp_path, waits=waits)
+    assert open_descriptors() == before

@@ -18,15 +18,26 @@ from orchestrator.process.host.cores import cores_per_worker
 def load_models(
     path: str | os.PathLike[str], profile: str, workers: int = 1
 ) -> tuple[list[Model], ExperimentsFile]:
-    """Return the models that a profile of an experiments.toml binds, and the file.
-
-    ``profile`` is a name or ``auto``. INFERENCE_THREADS, CONTEXT_LENGTH, ASR_LANGUAGE and CHATLLM_LIB count. Each of so
-    many ``workers`` has its share of the physical cores.
+    """Return the models that a profile of an experiments.toml binds, and the file. Reads it; see :func:`models_of`.
 
     Raises:
         ConfigError: The file cannot be used; all that is wrong with it.
     """
     file = load_file(Path(path))
+    return models_of(file, path, profile, workers), file
+
+
+def models_of(
+    file: ExperimentsFile, path: str | os.PathLike[str], profile: str, workers: int = 1
+) -> list[Model]:
+    """Return the models that a profile of an experiments.toml binds. ``path`` is where the file was read.
+
+    ``profile`` is a name or ``auto``. INFERENCE_THREADS, CONTEXT_LENGTH, ASR_LANGUAGE and CHATLLM_LIB count. Each of so
+    many ``workers`` has its share of the physical cores.
+
+    Raises:
+        ConfigError: The profile cannot be used; all that is wrong with it.
+    """
     name, _ = choose_profile(file, Path(path), profile, environ=os.environ)
     said, problems = said_outside(Overrides(profile=profile), os.environ)
     if problems:
@@ -40,7 +51,7 @@ def load_models(
         cores=cores_per_worker(workers),
         aligners=aligners,
     )
-    return [bindings.model(role, config) for role, config in file.profiles[name].models.items()], file
+    return [bindings.model(role, config) for role, config in file.profiles[name].models.items()]
 
 
 def _aligning(file: ExperimentsFile) -> frozenset[str]:

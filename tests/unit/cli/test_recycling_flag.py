@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
 
 import pytest
 import typer
 
 from orchestrator.cli.pipeline_setup import PipelineOptions, open_pool, recycling
+from orchestrator.config.load import load_file
 from orchestrator.pool.recycling import Recycle
 from orchestrator.process.host.usable_memory import budget_bytes
 
 
-def options(folder: Path, said: str | None, recycle: str = "") -> PipelineOptions:
+def recycled(folder: Path, said: str | None, recycle: str = "") -> Recycle:
     file = folder / "experiments.toml"
     file.write_text(f"schema = 1\n{recycle}\n")
-    return PipelineOptions(config=file, recycle=said)
+    return recycling(said, load_file(file))
 
 
 @pytest.mark.parametrize(
@@ -30,21 +33,21 @@ def options(folder: Path, said: str | None, recycle: str = "") -> PipelineOption
 def test_workers_are_recycled_automatically_unless_something_else_is_said(
     tmp_path: Path, said: str | None, expected: Recycle
 ) -> None:
-    assert recycling(options(tmp_path, said)) == expected
+    assert recycled(tmp_path, said) == expected
 
 
 def test_the_files_own_limits_hold_where_no_flag_is_given(tmp_path: Path) -> None:
     model = "[profiles.own.models.aligner]\nengine = 'synthetic'\n"
     table = f"{model}[recycle]\nmax_jobs = 7\n[recycle.models.aligner]\nmax_rss = '1GiB'"
-    own = recycling(options(tmp_path, None, table))
+    own = recycled(tmp_path, None, table)
     assert (own.max_jobs, own.auto, own.models["aligner"].max_rss) == (7, False, "1GiB")
-    assert recycling(options(tmp_path, "auto", table)) == Recycle(auto=True)
+    assert recycled(tmp_path, "auto", table) == Recycle(auto=True)
 
 
 @pytest.mark.parametrize("said", ["", "0", "-3", "never", "1.5", "auto,off", "²", "٣"])
 def test_other_words_are_refused(tmp_path: Path, said: str) -> None:
     with pytest.raises(typer.BadParameter, match="auto, off, or a number of jobs"):
-        recycling(options(tmp_path, said))
+        recycled(tmp_path, said)
 
 
 class Opened(Exception):  # noqa: N818 - stands in for a pool
@@ -83,8 +86,24 @@ def test_an_engine_that_cuts_is_told_that_it_gets_pieces(
         f"options = {{ {said} }}\n[profiles.mine.models.aligner]\nengine = 'pocketsphinx'\n"
     )
     asked = asked_for(monkeypatch, 2, config=file, profile="mine")
-    (model,) = asked["models"]  # type: ignore[misc]
+    aligner, model = asked["models"]  # type: ignore[misc]
+    assert (aligner.name, aligner.options) == ("aligner", {})
     assert (model.name, model.options) == ("asr-small", {"vad_threshold": expected})
+
+
+@pytest.mark.timeout(60, method="signal")
+def test_a_pipe_in_the_place_of_the_file_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    text = "schema = 1\n[profiles.mine.models.asr-small]\nengine = 'moonshine'\n[recycle]\nmax_jobs = 7\n"
+    writing = threading.Thread(target=path.write_text, args=[text], daemon=True)
+    writing.start()  # it opens the pipe once there is a reader
+    asked = asked_for(monkeypatch, 1, config=path, profile="mine")
+    writing.join()
+    assert [model.name for model in asked["models"]] == ["asr-small"]  # type: ignore[attr-defined]
+    assert asked["recycle"].max_jobs == 7  # type: ignore[attr-defined]
 
 
 def test_a_budget_is_kept_where_one_is_given(monkeypatch: pytest.MonkeyPatch) -> None:

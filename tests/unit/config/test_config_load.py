@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -34,10 +35,20 @@ def test_a_folder(tmp_path: Path) -> None:
     assert str(tmp_path / "experiments.toml") in problem.hint
 
 
-def test_nobody_waits_for_a_pipe_that_nobody_writes_to(tmp_path: Path) -> None:
+def test_a_pipe_without_a_writer_is_empty_to_who_does_not_wait(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "experiments.toml")
     with pytest.raises(ConfigError, match="schema: missing"):
-        load_file(tmp_path / "experiments.toml")
+        load_file(tmp_path / "experiments.toml", waits=False)
+
+
+@pytest.mark.timeout(60, method="signal")
+def test_a_pipe_is_read_when_somebody_writes(tmp_path: Path) -> None:
+    path = tmp_path / "experiments.toml"
+    os.mkfifo(path)
+    with ThreadPoolExecutor(1) as threads:
+        loading = threads.submit(load_file, path)
+        path.write_text("schema = 1\n")  # opens once the reader is there
+        assert loading.result().schema == 1
 
 
 def test_a_file_as_a_folder(tmp_path: Path) -> None:
@@ -56,7 +67,7 @@ def test_a_loop_of_links(tmp_path: Path) -> None:
 
 
 def test_an_unreadable_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(path: Path) -> bytes:
+    def refuse(path: Path, **_: object) -> bytes:
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(load, "read_named", refuse)

@@ -8,11 +8,12 @@ import pytest
 
 pytest.importorskip("starlette", reason="needs the extra 'serve'")
 
+from orchestrator.config.load import load_file
 from orchestrator.config.model import Model
 from orchestrator.errors import ConfigError
 from orchestrator.serving.access import is_loopback, key_of, refuse_strangers
 from orchestrator.serving.api_errors import ApiError
-from orchestrator.serving.settings import Key, read_settings
+from orchestrator.serving.settings import Key, ServeSettings, settings_of
 
 KEYS = (Key("one", b"first"), Key("two", "zweiter ü".encode(), 5))
 
@@ -48,13 +49,17 @@ def test_a_key_opens_and_nothing_else_does() -> None:
         assert told.value.status == 401
 
 
+def settings_in(file: Path, environ: dict[str, str]) -> ServeSettings:
+    return settings_of(load_file(file), file, MODELS, environ)
+
+
 @pytest.mark.parametrize("said", ["usual\n", "  usual\r\n", "usual"])
 def test_a_key_from_a_file_has_no_line_end(tmp_path: Path, said: str) -> None:
     file = tmp_path / "experiments.toml"
     file.write_text("schema = 1\n[profiles.p.models.hear]\nengine = 'synthetic'\n")
-    (key,) = read_settings(file, MODELS, {"ORCHESTRATOR_API_KEY": said}).keys
+    (key,) = settings_in(file, {"ORCHESTRATOR_API_KEY": said}).keys
     assert key_of("Bearer usual", [key]) is key
-    assert read_settings(file, MODELS, {"ORCHESTRATOR_API_KEY": " \n"}).keys == (), "blank is none"
+    assert settings_in(file, {"ORCHESTRATOR_API_KEY": " \n"}).keys == (), "blank is none"
 
 
 def test_a_secret_is_in_no_repr() -> None:
@@ -109,7 +114,7 @@ MODELS = [Model(name=name, engine="synthetic") for name in ("hear", "place")]
 def test_settings_are_filled_in(tmp_path: Path) -> None:
     file = tmp_path / "experiments.toml"
     file.write_text(FILE)
-    found = read_settings(file, MODELS, {"K": "batch", "ORCHESTRATOR_API_KEY": "usual"})
+    found = settings_in(file, {"K": "batch", "ORCHESTRATOR_API_KEY": "usual"})
     assert (found.model, found.aligner) == ("hear", None)
     assert [(key.name, key.secret, key.priority) for key in found.keys] == [
         ("default", b"usual", 0),
@@ -125,6 +130,6 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     file = tmp_path / "experiments.toml"
     file.write_text(FILE.replace('keep_warm = ["hear"]', 'keep_warm = ["her"]\naligner = "plaice"'))
     with pytest.raises(ConfigError) as told:
-        read_settings(file, MODELS, {})
+        settings_in(file, {})
     paths = [problem.key_path for problem in told.value.problems]
     assert paths == ["$.serve.keys.batch.variable", "$.serve.aligner", "$.serve.keep_warm[0]"]

@@ -28,7 +28,8 @@ class Files:
         self.can_start = {"old"}
         self.closed: list[str] = []
 
-    def read(self, *_: object) -> Any:
+    def read(self, *_: object, waits: bool = False) -> Any:
+        assert not waits, "a reload waits for no writer of a pipe: nothing could interrupt it"
         name = self.name
         settings = SimpleNamespace(keys=(), keep_warm=(), max_requests=1)
         return SimpleNamespace(name=name, settings=settings, same_pool=lambda other: other.name == name)
