@@ -216,7 +216,7 @@ def facts_of(service: Loaded) -> dict[str, Any]:
 
 
 async def killed(service: Loaded, options: argparse.Namespace) -> int:
-    """Load ours while workers at work are killed; return how many were."""
+    """Load ours while SIGKILL is sent to workers at work; return how often. How many it killed, the pool says."""
     count = 0
 
     async def after(done: int) -> None:
@@ -345,8 +345,8 @@ def told(document: dict[str, Any]) -> str:
         f"{ours['requests']:,} requests to each, Moonshine on {document['host']['cpus']} cores: "
         f"{document['rate_ratio']:.2f} times the requests a second of a model in the server's process, which grew to "
         f"{theirs['most_mb']:,.0f} MB; our workers took {ours['pool_most_mb']:,.0f} of {ours['budget_mb']:,} MB at "
-        f"most. {ours['failed']} failed, and {kills['failed']} of {kills['requests']:,} while {kills['kills']} "
-        "workers were killed."
+        f"most. {ours['failed']} failed, and {kills['failed']} of {kills['requests']:,} while "
+        f"{kills['exits'].get('killed', 0)} workers were killed."
     )
 
 
@@ -380,8 +380,9 @@ def main() -> None:
     ours = document["ours"]
     print(f"workers took at most {ours['pool_most_mb']} MB of a budget of {ours['budget_mb']} MB")
     down = document["usual_killed"]
+    kills = document["ours_killed"]
     print(
-        f"killed {document['ours_killed']['kills']} times, ours failed {document['ours_killed']['failed']};"
+        f"{kills['kills']} signals, {kills['exits'].get('killed', 0)} workers killed: failed {kills['failed']};"
     )
     print(f"killed once, the usual one failed {down['failed']} of {down['requests']}")
     path = record(options.record, document)
