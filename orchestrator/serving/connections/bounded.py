@@ -124,12 +124,13 @@ class BoundedConnection(H11Protocol):
                 400, f"this is no HTTP request, or its head is longer than {most}", code="invalid_request"
             )
             if at_work:  # who works on it logs it
-                self.cycle.scope[ANSWERED] = error  # type: ignore[typeddict-unknown-key]
-                request_id = request_id_of(self.cycle.scope)  # type: ignore[arg-type]
+                scope: dict[str, Any] = self.cycle.scope  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
+                scope[ANSWERED] = error
+                request_id = request_id_of(scope)
             else:
                 request_id = new_request_id()
-                facts = {"request_id": request_id, "status": error.status, "code": error.code}
-                tell("request", "request", level=logging.INFO, **facts)
+                facts: dict[str, Any] = {"status": error.status, "code": error.code}
+                tell("request", "request", level=logging.INFO, request_id=request_id, **facts)
             self._send_whole(error, request_id)
         if at_work:  # nobody can answer it any more
             self.cycle.disconnected = True
