@@ -156,4 +156,6 @@ def _write_report(folder: Path) -> Path | None:
     except ResultsError as error:
         print(f"no report: {error}", file=sys.stderr)
         return None
+    if paths.left_out:
+        print(paths.left_out, file=sys.stderr)
     return paths.latest or paths.html

@@ -10,8 +10,8 @@ The second is a whole copy, not a link, so that it can be sent on and outlives t
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orchestrator.errors import ResultsError
@@ -25,29 +25,28 @@ from orchestrator.files.writing import write_atomically, write_problem
 from orchestrator.report.html.calibration_part import calibration_sentences
 from orchestrator.report.html.charts.engine import (
     HOW_TO_GET,
-    chart_engine,
-    chart_svg,
+    Drawing,
+    DrawingError,
     installed,
-    picture_png,
-    picture_svg,
     remembering,
 )
 from orchestrator.report.html.charts.images import main_figure
 from orchestrator.report.html.content import ReportContent
+from orchestrator.report.html.figures import SIMPLER_NOW
 from orchestrator.report.html.markdown import markdown_summary
 from orchestrator.report.html.page import make_page
 
 REPORT_NAME = "report.html"
 _RUNS = "runs"
-_NO_PICTURES = f"No picture was written: the package that draws them is not installed; {HOW_TO_GET}"
+_NOT_INSTALLED = f"the package that draws charts is not installed; {HOW_TO_GET}"
 
 
 @dataclass(frozen=True, slots=True)
 class ReportPaths:
-    """What was written; None for what was not asked for, or could not be drawn.
+    """What was written; None for what was not asked for.
 
-    ``calibration`` says in sentences what the machine finds; ``left_out`` says in one what was not drawn and why,
-    empty where all was.
+    ``calibration`` says in sentences what the machine finds; ``left_out`` says in one why charts were drawn in a
+    simpler form although the package for them is there, empty where they were not.
     """
 
     html: Path
@@ -74,13 +73,13 @@ def build_report(
         run_folder: ``results/runs/<id>``.
         out: Where the page goes. By default it is ``report.html`` in the run's folder, and a copy of it in the
             results folder; with ``out`` there is no copy.
-        png: Also write the main figure as PNG, beside the page and under its name. Without the extra ``report``
-            there are no pictures: ``left_out`` of what is returned says so.
+        png: Also write the main figure as PNG, beside the page and under its name. It takes the extra ``report``.
         svg: The same as SVG.
         markdown: Also write a short summary for a pull request, the same way.
 
     Raises:
-        ResultsError: The run cannot be read, or a file cannot be written, or would take the place of another one.
+        ResultsError: The run cannot be read, or a file cannot be written, or would take the place of another one; or,
+            once all else is written, a picture that was asked for cannot be made.
     """
     if out is not None:
         _check_out(out, run_folder, png=png, svg=svg, markdown=markdown)
@@ -88,21 +87,25 @@ def build_report(
     latest = _latest(run_folder) if out is None else None
     with content_of(run_folder):
         content = collect_report(RunFolder(run_folder), target)
-        make = _maker()
-        page = make(content)
-        copy = _copy(content, page, run_folder, latest, make)
+        wanted = [suffix for suffix, asked in ((".png", png), (".svg", svg)) if asked]
+        made = _made(content, run_folder, latest, wanted)
         summary_words = markdown_summary(content).encode(errors="replace") if markdown else b""
     _make_folder(target.parent)
-    write_atomically(target, page)
+    write_atomically(target, made.page)
     if latest is not None:
-        write_atomically(latest, copy)
-    left_out = _NO_PICTURES if (png or svg) and not installed() else ""
-    pictures = {} if left_out else _pictures(content, target, png=png, svg=svg)
+        write_atomically(latest, made.copy)
+    pictures = {suffix: target.with_suffix(suffix) for suffix in made.pictures}
+    for suffix, path in pictures.items():
+        write_atomically(path, made.pictures[suffix])
     summary = target.with_suffix(".md") if markdown else None
     if summary is not None:
         write_atomically(summary, summary_words)
+    if made.no_pictures:
+        raise ResultsError(_without_pictures(target, wanted, made.no_pictures))
     said = tuple(calibration_sentences(content.calibration))
-    return ReportPaths(target, latest, pictures.get(".png"), pictures.get(".svg"), summary, said, left_out)
+    return ReportPaths(
+        target, latest, pictures.get(".png"), pictures.get(".svg"), summary, said, made.left_out
+    )
 
 
 def _check_out(page: Path, run_folder: Path, *, png: bool, svg: bool, markdown: bool) -> None:
@@ -146,12 +149,38 @@ def _latest(run_folder: Path) -> Path | None:
     return runs.parent / REPORT_NAME if runs.name == _RUNS else None
 
 
-def _maker() -> Callable[[ReportContent], bytes]:
-    """Return what makes pages: with charts in full, each drawn once, where the package for them is there."""
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """All that takes drawing: the page in the run, its copy, pictures by suffix, and what was not drawn as asked."""
+
+    page: bytes
+    copy: bytes
+    pictures: Mapping[str, bytes] = field(default_factory=dict[str, bytes])
+    no_pictures: str = ""
+    left_out: str = ""
+
+
+def _made(content: ReportContent, run_folder: Path, latest: Path | None, wanted: Sequence[str]) -> _Made:
+    """Return the page with charts in full where they can be drawn, else in their simpler form."""
+
+    def both(make: Callable[[ReportContent], str]) -> tuple[bytes, bytes]:
+        page = make(content).encode(errors="replace")
+        return page, _copy(content, page, run_folder, latest, make)
+
     if not installed():
-        return lambda content: make_page(content, None).encode(errors="replace")
-    engine, draw = chart_engine(), remembering(chart_svg)
-    return lambda content: make_page(content, engine, draw).encode(errors="replace")
+        return _Made(*both(lambda each: make_page(each, None)), no_pictures=_NOT_INSTALLED if wanted else "")
+    with Drawing() as drawing:
+        try:
+            engine, draw = drawing.code(), remembering(drawing.svg)
+            pages = both(lambda each: make_page(each, engine, draw))
+        except DrawingError as error:
+            why = f"{SIMPLER_NOW}: {error}"
+            pages = both(lambda each: make_page(each, None, simpler=why))
+            return _Made(*pages, no_pictures=str(error) if wanted else "", left_out=why)
+        try:
+            return _Made(*pages, pictures=_pictures(content, drawing, wanted))
+        except DrawingError as error:
+            return _Made(*pages, no_pictures=str(error))
 
 
 def _copy(
@@ -159,27 +188,35 @@ def _copy(
     page: bytes,
     run_folder: Path,
     latest: Path | None,
-    make: Callable[[ReportContent], bytes],
+    make: Callable[[ReportContent], str],
 ) -> bytes:
     """Return the page as it is in the results folder: links to the run's files are longer there."""
     if latest is None or not any(each.flame_graph for each in content.located):
         return page
     located, _ = located_of(run_folder, latest)
-    return make(replace(content, located=located))
+    return make(replace(content, located=located)).encode(errors="replace")
 
 
-def _pictures(content: ReportContent, page: Path, *, png: bool, svg: bool) -> dict[str, Path]:
-    if not (png or svg):
+def _pictures(content: ReportContent, drawing: Drawing, wanted: Sequence[str]) -> dict[str, bytes]:
+    """Return the main figure by suffix.
+
+    Raises:
+        DrawingError: It cannot be drawn, also because there is nothing to draw.
+    """
+    if not wanted:
         return {}
     figure = main_figure(content.experiments)
     if figure is None:
-        raise ResultsError(f"run {content.run_id} has no readings yet, so there is no figure to draw")
-    drawn = picture_svg(figure)
-    written: dict[str, Path] = {}
-    if svg:
-        written[".svg"] = page.with_suffix(".svg")
-        write_atomically(written[".svg"], drawn.encode())
-    if png:
-        written[".png"] = page.with_suffix(".png")
-        write_atomically(written[".png"], picture_png(drawn))
-    return written
+        raise DrawingError(f"run {content.run_id} has no readings yet, so there is no figure to draw")
+    svg = drawing.light_svg(figure)
+    return {suffix: drawing.png(svg) if suffix == ".png" else svg.encode() for suffix in wanted}
+
+
+def _without_pictures(page: Path, wanted: Sequence[str], why: str) -> str:
+    """Return the sentence about pictures that could not be made; one that lies there is of an earlier page."""
+    said = f"{page} is written, without {' and '.join(suffix[1:].upper() for suffix in wanted)}: {why}"
+    old = [each.name for each in map(page.with_suffix, wanted) if each.exists()]
+    if not old:
+        return said
+    verb = "is the picture" if len(old) == 1 else "are pictures"
+    return f"{said}. {' and '.join(old)} there {verb} of an earlier page"

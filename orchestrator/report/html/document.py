@@ -22,7 +22,7 @@ def document(title: str, body: Html, figures: Figures, engine: str | None, *, st
         title: What the window is called.
         body: What the page shows, with the places of its charts.
         figures: The charts whose places are in ``body``.
-        engine: JavaScript that defines ``vegaEmbed``, see :func:`orchestrator.report.html.charts.engine.chart_engine`;
+        engine: JavaScript that defines ``vegaEmbed``, see :meth:`orchestrator.report.html.charts.engine.Drawing.code`;
             None for a page whose charts are all SVG.
         style: A page's own style sheet, after that of all pages.
     """

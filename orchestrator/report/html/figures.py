@@ -14,12 +14,14 @@ from collections.abc import Callable
 
 import msgspec
 
+from orchestrator.report.html.charts.drawable import drawable
 from orchestrator.report.html.charts.engine import HOW_TO_GET, Draw
 from orchestrator.report.html.charts.spec import Spec
 from orchestrator.report.html.charts.still import WIDE, still_picture, still_spec
 from orchestrator.report.html.markup import Html, element, joined, text
 
-SIMPLER = f"Charts are drawn in a simpler form; the full ones answer to the mouse: {HOW_TO_GET}"
+SIMPLER_NOW = "Charts are drawn in a simpler form"
+SIMPLER = f"{SIMPLER_NOW}; the full ones answer to the mouse: {HOW_TO_GET}"
 _NOTHING = Html("")
 _FIRST_WORDS = re.compile(r"[.:;](?:\s|$)")
 
@@ -27,10 +29,14 @@ _FIRST_WORDS = re.compile(r"[.:;](?:\s|$)")
 class Figures:
     """Collects the charts of one page; a chart's place is returned when it is added."""
 
-    def __init__(self, draw: Draw | None = None, *, plain: bool = False) -> None:
-        """Take what draws a specification as SVG, or ``plain``: nothing does, and each chart is our own."""
+    def __init__(self, draw: Draw | None = None, *, plain: bool = False, simpler: str = SIMPLER) -> None:
+        """Take what draws a specification as SVG, or ``plain``: nothing does, and each chart is our own.
+
+        ``simpler`` is said once below such a chart.
+        """
         self._draw = draw
         self._plain = plain
+        self._simpler = simpler
         self._specs: dict[str, Spec] = {}
         self._said = False
 
@@ -70,16 +76,16 @@ class Figures:
         if pointing:
             words.append(Html(f'<span class="pointing" hidden>{text(pointing)}</span>'))
         name = f"chart-{len(self._specs) + 1}"
-        self._specs[name] = {**spec, "description": caption}
+        self._specs[name] = drawable({**spec, "description": caption})
         still = _NOTHING
         if self._draw is not None:
             title = _FIRST_WORDS.split(caption, maxsplit=1)[0]
-            still = still_picture(self._draw(still_spec(spec, width)), name, title, caption)
+            still = still_picture(self._draw(drawable(still_spec(spec, width))), name, title, caption)
         place = Html(f'<div class="chart" id="{name}">{still}</div>')
         return element("figure", joined([above, place, legend, element("figcaption", joined(words, " "))]))
 
     def _simple(self, above: Html, drawn: Html, below: Html) -> Html:
-        more = _NOTHING if self._said else element("p", text(SIMPLER), class_="note")
+        more = _NOTHING if self._said else element("p", text(self._simpler), class_="note")
         self._said = True
         return element("figure", joined([above, element("div", drawn, class_="chart"), below, more]))
 

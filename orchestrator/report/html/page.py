@@ -10,7 +10,7 @@ from orchestrator.report.html.charts.engine import Draw
 from orchestrator.report.html.content import ReportContent
 from orchestrator.report.html.document import document
 from orchestrator.report.html.experiment_part import experiment_part
-from orchestrator.report.html.figures import Figures
+from orchestrator.report.html.figures import SIMPLER, Figures
 from orchestrator.report.html.located_part import located_part
 from orchestrator.report.html.markup import Html, bullets, element, joined, text
 from orchestrator.report.html.plan_part import plan_part
@@ -23,17 +23,20 @@ _LONGEST = 80
 _STATES = {"running": "under way, or killed", "interrupted": "interrupted", "finished": "finished"}
 
 
-def make_page(content: ReportContent, engine: str | None, draw: Draw | None = None) -> str:
+def make_page(
+    content: ReportContent, engine: str | None, draw: Draw | None = None, *, simpler: str = SIMPLER
+) -> str:
     """Return the whole document.
 
     Args:
         content: What there is to show.
-        engine: JavaScript that defines ``vegaEmbed``, see :func:`orchestrator.report.html.charts.engine.chart_engine`;
+        engine: JavaScript that defines ``vegaEmbed``, see :meth:`orchestrator.report.html.charts.engine.Drawing.code`;
             None for a page whose charts are our own simpler ones.
         draw: Draws the large charts as SVG, which stand in the page until a script has run; without it their places
             are empty until then.
+        simpler: What a page of simpler charts says about them, and why.
     """
-    figures = Figures(draw, plain=engine is None)
+    figures = Figures(draw, plain=engine is None, simpler=simpler)
     sections = [experiment_part(each, content.profile, figures) for each in content.experiments]
     origin = [calibration_part(content.calibration), provenance_part(content), glossary_part()]
     first = [

@@ -32,8 +32,9 @@ _COLORS: Mapping[str, str] = {
     "not run": "muted",
 }
 _SIGNS: Mapping[str, str] = {"leak": "▲", "broke off": "✕", "undecided": "?", "no leak": "▬", "not run": "–"}
-_RATE = re.compile(r"[-\d.]+ \w+")
-"""A number that is said to be per iteration by the column's heading alone, which a phone has no room for."""
+_RATE = re.compile(r"-?[\d.]+(?: to -?[\d.]+)? \w+")
+"""A number, or both ends of its interval, that is per iteration by the column's heading alone: a phone has no room for
+that, and says it behind the number."""
 _HEADINGS = ("Experiment", "Method", "Verdict", "Lost per iteration", "Above a fresh process (MB)", "Memory")
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -15,7 +15,7 @@ from orchestrator.cli.commands.report_command import report
 from orchestrator.errors import ResultsError
 from orchestrator.experiments.reporting.report_content import collect_report
 from orchestrator.experiments.reporting.run_report import build_report, find_run
-from orchestrator.report.html.charts.engine import chart_engine
+from orchestrator.report.html.charts.engine import Drawing
 from orchestrator.report.html.markdown import markdown_summary
 
 
@@ -100,12 +100,9 @@ def test_the_summary_shows_names_as_they_are_and_calls_nobody(tmp_path: Path) ->
 
 
 @pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the package that draws the charts in full."""
-    chart_engine.cache_clear()
     monkeypatch.setitem(sys.modules, "vl_convert", None)
-    yield
-    chart_engine.cache_clear()
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -122,28 +119,37 @@ def test_without_the_drawing_package_the_page_has_charts_of_our_own(run: Written
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_without_the_drawing_package_pictures_are_left_out_and_that_is_said_once(run: Written) -> None:
-    app = typer.Typer()
-    app.command()(report)
-    done = CliRunner().invoke(app, [str(run.path), "--png", "--svg", "--markdown"])
-    assert done.exit_code == 0
-    assert [Path(line).name for line in done.stdout.splitlines()] == [
-        "report.html",
-        "report.html",
-        "report.md",
-    ]
-    assert done.stderr.count("pip install 'orchestrator[report]'") == 1
-    assert not {*run.path.glob("*.png"), *run.path.glob("*.svg")}
+def test_without_the_drawing_package_a_picture_asked_for_is_an_error_after_all_else_is_written(
+    run: Written,
+) -> None:
+    with pytest.raises(
+        ResultsError, match=r"report\.html is written, without PNG and SVG: .*pip install"
+    ) as told:
+        build_report(run.path, png=True, svg=True, markdown=True)
+    assert "earlier" not in str(told.value)
+    assert {each.suffix for each in run.path.glob("report.*")} == {".html", ".md"}
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_picture_of_an_earlier_page_is_left_and_named(run: Written) -> None:
+    (run.path / "report.png").write_bytes(b"old")
+    with pytest.raises(ResultsError, match=r"report\.png there is the picture of an earlier page$"):
+        build_report(run.path, png=True)
+    assert (run.path / "report.png").read_bytes() == b"old"
+    assert build_report(run.path).left_out == "", "what was not asked for is not missed"
 
 
 def test_pictures_are_in_the_page_and_each_is_drawn_once(
     run: Written, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    vl_convert = pytest.importorskip("vl_convert", reason="needs the extra 'report'")
+    pytest.importorskip("vl_convert", reason="needs the extra 'report'")
     drawn: list[str] = []
-    real = vl_convert.vegalite_to_svg
-    monkeypatch.setattr(
-        vl_convert, "vegalite_to_svg", lambda spec, **more: drawn.append(str(spec)) or real(spec, **more)
-    )
+    real = Drawing.svg
+
+    def noted(drawing: Drawing, spec: dict[str, Any]) -> str:
+        drawn.append(str(spec))
+        return real(drawing, spec)
+
+    monkeypatch.setattr(Drawing, "svg", noted)
     page = build_report(run.path).html.read_text("utf-8")
     assert page.count('<svg class="still"') == page.count('<div class="chart" id="chart-') == len(drawn) == 7

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -17,10 +18,16 @@ MB = [100.0, 101.0, 100.5, 101.5, 102.0, 101.0]
 
 
 def series(ci_low: float, ci_high: float) -> SeriesContent:
+    return series_of(MB, 0.2, ci_low, ci_high)
+
+
+def series_of(
+    readings: Sequence[float], rate: float, ci_low: float | None = None, ci_high: float | None = None
+) -> SeriesContent:
     found = ChannelJudgement(
-        verdict="inconclusive", rate_mb_per_iteration=0.2, ci_low=ci_low, ci_high=ci_high, warm_up=0
+        verdict="inconclusive", rate_mb_per_iteration=rate, ci_low=ci_low, ci_high=ci_high, warm_up=0
     )
-    points = [Point(at, rss_mb=mb, leak_series_mb=mb) for at, mb in enumerate(MB, 1)]
+    points = [Point(at, rss_mb=mb, leak_series_mb=mb) for at, mb in enumerate(readings, 1)]
     judgement = Judgement(
         experiment="exp2",
         series="recreate",
@@ -29,7 +36,7 @@ def series(ci_low: float, ci_high: float) -> SeriesContent:
         sentence="completed",
         boundary="after_unload",
         verdict="inconclusive",
-        iterations=len(MB),
+        iterations=len(readings),
         channels={"rss": found},
     )
     return SeriesContent("recreate", "Destroy+Recreate", "recreate", judgement, points)
@@ -70,3 +77,25 @@ def test_our_own_chart_cuts_the_fan_at_the_ends_of_its_axis() -> None:
     )
     assert min(fan) >= 0
     assert max(fan) <= HEIGHT
+
+
+@pytest.mark.parametrize("rate", [5.0, -5.0, 0.05, 0.0])
+def test_our_own_chart_cuts_a_fitted_line_at_the_axis_and_never_bends_it(rate: float) -> None:
+    drawn = memory_lines([series_of(MB, rate)], "rss", "words")
+    (line,) = re.findall(r'<path d="([^"]*)"[^>]*stroke-width="2\.5"', drawn)
+    (x0, y0), (x1, y1) = [tuple(map(float, at)) for at in re.findall(r"[ML]([\d.]+),([\d.]+)", line)]
+    across, down = ticks_of(drawn, "middle", 0), ticks_of(drawn, "end", 1)
+    iterations = (x1 - x0) / slope(across)
+    mb = (y1 - y0) / slope(down)
+    assert mb / iterations == pytest.approx(rate, rel=0.02, abs=0.001)
+
+
+def ticks_of(drawn: str, anchor: str, coordinate: int) -> list[tuple[float, float]]:
+    """Return number and pixel of each tick of an axis."""
+    found = re.findall(rf'<text x="([\d.]+)" y="([\d.]+)" text-anchor="{anchor}"[^>]*>([\d.]+)</text>', drawn)
+    return [(float(each[2]), float(each[coordinate])) for each in found]
+
+
+def slope(ticks: list[tuple[float, float]]) -> float:
+    (value, pixel), (last, end) = ticks[0], ticks[-1]
+    return (end - pixel) / (last - value)

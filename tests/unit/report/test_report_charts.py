@@ -16,7 +16,7 @@ from orchestrator.experiments.reporting.report_content import collect_report
 from orchestrator.notebook.colors import COLORS, VERDICTS
 from orchestrator.notebook.rates import significant
 from orchestrator.report.html.charts.composition_chart import parts_of, thinned
-from orchestrator.report.html.charts.engine import picture_svg
+from orchestrator.report.html.charts.engine import Drawing
 from orchestrator.report.html.charts.fit import fit_points
 from orchestrator.report.html.charts.images import main_figure
 from orchestrator.report.html.charts.palette import PARTS, PHASES, styles_of
@@ -49,6 +49,18 @@ def test_a_short_phase_keeps_a_bucket_of_its_own() -> None:
     phases = [0] * 500 + [1] + [0] * 499
     found = decimate(np.arange(1000) * 0.02, np.ones(1000), labels(phases), NAMES, 10)
     assert [bucket.phase for bucket in found].count("infer") == 1
+
+
+def test_very_many_iterations_have_a_bucket_a_phase_in_each_slice_and_lose_no_peak() -> None:
+    phases = [0, 1] * 20_000
+    rss = np.ones(len(phases))
+    rss[12_345], rss[23_456] = 900.0, 0.5
+    found = decimate(np.arange(rss.size) * 0.02, rss, labels(phases), NAMES, 100)
+    assert len(found) == 2 * 100
+    assert [bucket.time_s for bucket in found] == sorted(bucket.time_s for bucket in found)
+    (peak,) = [bucket for bucket in found if bucket.high_mb == 900.0]
+    assert (peak.phase, peak.time_s) == (NAMES[1], pytest.approx(246, abs=8.1))
+    assert min(bucket.low_mb for bucket in found) == 0.5
 
 
 def test_nothing_sampled_is_nothing_drawn() -> None:
@@ -162,7 +174,8 @@ def test_the_main_figure_is_drawn_in_the_light_colours(tmp_path: Path) -> None:
     run.add("recycle", iterations("recycle", 12, 0.0))
     figure = main_figure(collect_report(run.run).experiments)
     assert figure is not None
-    svg = picture_svg(figure)
+    with Drawing() as drawing:
+        svg = drawing.light_svg(figure)
     assert "var(--" not in svg
     assert COLORS["orange"].light in svg
     assert "Memory (RSS, MB)" in svg

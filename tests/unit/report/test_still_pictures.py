@@ -11,7 +11,7 @@ import pytest
 from written_runs import Written, experiment, iterations
 
 from orchestrator.experiments.reporting.report_content import collect_report
-from orchestrator.report.html.charts.engine import chart_svg
+from orchestrator.report.html.charts.engine import Drawing
 from orchestrator.report.html.charts.memory_chart import memory_chart
 from orchestrator.report.html.charts.still import still_picture, still_spec
 from orchestrator.report.html.charts.timeline_chart import common_domain, timeline_chart
@@ -122,16 +122,16 @@ def test_vegas_own_charts_keep_their_marks_at_half_the_size_and_less(tmp_path: P
     timeline = timeline_chart(content.series[0], common_domain(content.series))
     assert memory is not None
     assert timeline is not None
-    whole = chart_svg(still_spec(memory, 960))
+    with Drawing() as drawing:
+        whole, whole_timeline = (drawing.svg(still_spec(each, 960)) for each in (memory, timeline))
     small = still_picture(whole, "chart-1", "Memory", "")
     assert len(small) < len(whole) / 2
     drawn = ET.fromstring(small)
     assert len(list(drawn.iter("use"))) == 2 * 12, "each reading"
     words = {"".join(each.itertext()) for each in drawn.iter("text")}
     assert {"Memory (RSS, MB)", "Iteration", "110", "12"} <= words
-    whole = chart_svg(still_spec(timeline, 960))
-    small = still_picture(whole, "chart-2", "Time", "")
-    assert len(small) < len(whole) / 3
+    small = still_picture(whole_timeline, "chart-2", "Time", "")
+    assert len(small) < len(whole_timeline) / 3
     phases = {path.get("fill") for path in ET.fromstring(small).iter("path")}
     assert {"var(--blue)", "var(--orange)", "var(--green)"} <= phases
 

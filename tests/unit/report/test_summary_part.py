@@ -10,9 +10,10 @@ import pytest
 from written_runs import Written, experiment, iterations
 
 from orchestrator.experiments.reporting.report_content import collect_report
+from orchestrator.report.closing.rows import ClosingRow
 from orchestrator.report.html.page import make_page
 from orchestrator.report.html.small_charts import Curve, small_chart, sparkline_svg
-from orchestrator.report.html.summary_part import GLOSSARY
+from orchestrator.report.html.summary_part import GLOSSARY, methods_table
 
 
 def page(tmp_path: Path) -> str:
@@ -51,6 +52,26 @@ def test_the_order_is_result_table_plan_growth_experiments_words(tmp_path: Path)
     assert made[made.index('id="experiment-exp2"') :].count("<summary>Why</summary>") == 2
     assert all(f"<dt>{word}</dt>" in made for word in GLOSSARY)
     assert len(GLOSSARY) == 8
+
+
+@pytest.mark.parametrize(
+    ("number", "per_iteration"),
+    [
+        ("0.12 MB", True),
+        ("0.010 to 0.500 MB", True),
+        ("-0.02 to 0.10 MB", True),
+        ("312 bytes", True),
+        ("2.00 descriptors", True),
+        ("rose 14 MB, stopped", False),
+        ("moves within 3 MB", False),
+        ("stands still", False),
+        ("after 3 of 20", False),
+        ("", False),
+    ],
+)
+def test_a_phone_is_told_which_numbers_are_per_iteration(number: str, per_iteration: bool) -> None:
+    table = methods_table([ClosingRow("exp2", "transcribe", "Reuse", "undecided", "undecided", number)])
+    assert f'<td class="{"lost" if per_iteration else ""}">{number}</td>' in table
 
 
 def heights(drawn: str) -> list[float]:

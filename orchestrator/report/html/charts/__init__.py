@@ -6,7 +6,9 @@ In reading order:
 - ``symbols``: the shapes as paths, for pictures of our own
 - ``legend``: what colours, dashes and shapes mean, as a line of words
 - ``fit``: the fitted line and its interval, as something to draw over the readings. Pure
-- ``engine``: what Vega does for us through vl-convert
+- ``drawable``: text without the characters that no picture can hold. Pure
+- ``engine``: what Vega does for us through vl-convert, in a process of its own
+- ``drawing_program``: the program of that process
 - ``spec``: what all charts share: Vega-Lite's settings, axes with units, scales by name. Pure
 - ``still``: a chart as a picture that stands in the page, with a quarter of the bytes that Vega writes. Pure
 - ``readings``: what a chart of memory shows, whoever draws it: readings, fits, warm-ups, the axis. Pure

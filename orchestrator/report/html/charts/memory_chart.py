@@ -18,6 +18,7 @@ from orchestrator.report.html.charts.readings import (
     broke_off,
     domain_of,
     fits_of,
+    thinned,
     values_of,
     warm_ups,
 )
@@ -44,7 +45,7 @@ def memory_chart(
     readings: list[dict[str, Any]] = [
         {"series": name, "iteration": at, "mb": round(mb, 3)}
         for name, found in values.items()
-        for at, mb in found
+        for at, mb in thinned(found)
     ]
     fits = [row for each in shown for row in _fit(each, drawn, values[each.name])]
     styles = styles_of([(each.key, each.method) for each in series])

@@ -11,6 +11,9 @@ from orchestrator.report.html.content import Point, SeriesContent
 
 Values = list[tuple[int, float]]
 """Iteration and MB of each reading."""
+MOST_READINGS = 2_000
+"""Of one series in a chart: two for each pixel that it is wide. A browser, and the engine that draws the picture, take
+some 10 KB for each."""
 
 
 class Channel(NamedTuple):
@@ -49,6 +52,18 @@ def values_of(series: SeriesContent, drawn: Channel) -> Values:
     found = [(point.iteration, mb) for point in series.points if (mb := drawn.pick(point)) is not None]
     origin = found[0][1] if found and drawn.since_first else 0.0
     return [(at, mb - origin) for at, mb in found]
+
+
+def thinned(values: Values, most: int = MOST_READINGS) -> Values:
+    """Return both ends and at most ``most`` readings: of neighbours the lowest and the highest, so no peak is lost."""
+    if len(values) <= most:
+        return values
+    every = -(-len(values) // (most // 2 - 1))
+    chosen = {0, len(values) - 1}
+    for begin in range(0, len(values), every):
+        near = range(begin, min(begin + every, len(values)))
+        chosen |= {min(near, key=lambda at: values[at][1]), max(near, key=lambda at: values[at][1])}
+    return [values[at] for at in sorted(chosen)]
 
 
 def fits_of(series: SeriesContent, drawn: Channel, values: Values) -> list[FitPoint]:

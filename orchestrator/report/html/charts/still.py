@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple, cast
 from xml.etree import ElementTree as ET
 
+from orchestrator.report.html.charts.drawable import drawable_text
 from orchestrator.report.html.charts.spec import FONT, Spec
 from orchestrator.report.html.markup import Html, text
 
@@ -54,7 +55,6 @@ _USUAL = {
 _SEEN_THROUGH = frozenset({"opacity", "fill-opacity", "stroke-opacity"})
 _NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
 _TRANSLATE = re.compile(r"translate\(([-\d.e]+),([-\d.e]+)\)")
-_UNSEEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 Attributes = dict[str, str]
 
@@ -74,7 +74,7 @@ def still_picture(svg: str, name: str, title: str, description: str) -> Html:
         title: What it is, in a few words.
         description: The same at length.
     """
-    root = ET.fromstring(_UNSEEN.sub("", svg))  # noqa: S314 - drawn a moment ago, by our own specification
+    root = ET.fromstring(drawable_text(svg))  # noqa: S314 - drawn a moment ago, by our own specification
     _, _, width, height = root.get("viewBox", "0 0 1 1").split()
     names = f"{name}-title {name}-words"
     symbols = _Symbols(name)

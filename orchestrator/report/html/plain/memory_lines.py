@@ -14,6 +14,7 @@ from orchestrator.report.html.charts.readings import (
     broke_off,
     domain_of,
     fits_of,
+    thinned,
     values_of,
     warm_ups,
 )
@@ -21,7 +22,7 @@ from orchestrator.report.html.charts.still import WIDE
 from orchestrator.report.html.charts.symbols import symbol
 from orchestrator.report.html.content import SeriesContent
 from orchestrator.report.html.markup import Html, text
-from orchestrator.report.html.plain.frame import Frame, across, label, path, upward
+from orchestrator.report.html.plain.frame import Frame, Scale, across, label, path, upward
 
 HEIGHT = 340
 _FOOT = 6
@@ -54,7 +55,7 @@ def memory_lines(series: Sequence[SeriesContent], channel: str, words: str, heig
     marks = [
         *_warm_ups(frame, [(own[each.series], each.begin, each.end) for each in warm_ups(shown, drawn)]),
         *(_fan(frame, fits_of(each, drawn, values), own[each.name]) for each, values in found),
-        *(_readings(frame, each.name, values, own[each.name]) for each, values in found),
+        *(_readings(frame, each.name, thinned(values), own[each.name]) for each, values in found),
         *(_fitted(frame, fits_of(each, drawn, values), own[each.name]) for each, values in found),
         *(_end(frame, values[-1]) for each, values in found if each in broke_off(shown)),
     ]
@@ -109,10 +110,27 @@ def _readings(frame: Frame, name: str, values: Values, style: SeriesStyle) -> st
 
 
 def _fitted(frame: Frame, fits: Sequence[FitPoint], style: SeriesStyle) -> str:
-    if not fits:
+    """Return the line as far as it is between the ends of the axis: bent at them it would have another slope."""
+    ends = [(each.iteration, each.fitted_mb) for each in (*fits[:1], *fits[-1:])]
+    inside = _inside(frame.y.scale, ends)
+    if not inside:
         return ""
-    pixels = [(frame.x.scale.at(each.iteration), frame.y.scale.at(each.fitted_mb)) for each in fits]
+    pixels = [(frame.x.scale.at(at), frame.y.scale.at(mb)) for at, mb in inside]
     return f'<path d="{path(pixels)}" stroke="{css(style.color)}" stroke-width="2.5"{_dash(style)}/>'
+
+
+def _inside(scale: Scale, ends: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return the part of a straight line that is within a scale; nothing where no part of it is."""
+    if not ends:
+        return []
+    (at, mb), (until, then) = ends
+    if mb == then:
+        return list(ends) if scale.low <= mb <= scale.high else []
+    enters, leaves = sorted((end - mb) / (then - mb) for end in (scale.low, scale.high))
+    shares = max(0.0, enters), min(1.0, leaves)
+    if shares[0] >= shares[1]:
+        return []
+    return [(at + (until - at) * share, mb + (then - mb) * share) for share in shares]
 
 
 def _end(frame: Frame, last: tuple[int, float]) -> str:
