@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -147,5 +148,7 @@ def test_it_ends_with_its_parent_even_while_it_is_stuck(killed: bool) -> None:
                 parent.stdin.close()
             assert gone(pidfd)
         finally:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
             os.close(pidfd)
     assert parent.returncode == (-signal.SIGKILL if killed else 0)
