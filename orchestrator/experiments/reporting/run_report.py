@@ -88,7 +88,7 @@ def build_report(
     with content_of(run_folder):
         content = collect_report(RunFolder(run_folder), target)
         wanted = [suffix for suffix, asked in ((".png", png), (".svg", svg)) if asked]
-        made = _made(content, run_folder, latest, wanted)
+        made = _drawn(content, run_folder, latest, wanted)
         summary_words = markdown_summary(content).encode(errors="replace") if markdown else b""
     _make_folder(target.parent)
     write_atomically(target, made.page)
@@ -160,7 +160,7 @@ class _Made:
     left_out: str = ""
 
 
-def _made(content: ReportContent, run_folder: Path, latest: Path | None, wanted: Sequence[str]) -> _Made:
+def _drawn(content: ReportContent, run_folder: Path, latest: Path | None, wanted: Sequence[str]) -> _Made:
     """Return the page with charts in full where they can be drawn, else in their simpler form."""
 
     def both(make: Callable[[ReportContent], str]) -> tuple[bytes, bytes]:

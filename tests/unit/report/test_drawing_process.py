@@ -102,6 +102,7 @@ def test_the_death_of_the_process_is_said_and_the_page_is_there(
     said = f"Charts are drawn in a simpler form: the process that draws charts {DEATHS[text]}"
     assert capsys.readouterr().err.strip() == said
     assert page == tmp_path / "results" / "report.html"
+    assert page is not None
     drawn = page.read_text("utf-8")
     assert drawn.count(said) == 1
     assert '<svg class="still"' in drawn
