@@ -22,6 +22,8 @@ from numpy.polynomial import Legendre
 from orchestrator.analysis.series import FloatArray
 
 _NATS = 40.0  # where the density has fallen to exp(-40) of what it was, nothing is left that counts
+_BEYOND_FLOATS = 800.0  # exp(-800) is 0
+_MOST_SINH = 710.0  # that of 711 is beyond floats
 _SMALL = 1e-2
 _BY_LGAMMA = 100.0  # above, the difference of so large logarithms has fewer digits than the integral
 _CLOSE = 1e-9  # Newton's next step would be the square of this
@@ -63,14 +65,18 @@ def student_quantile(degrees: float, probability: float) -> float:
     """Return the value that t with ``degrees`` (at least 1) lies below with ``probability``, between 0 and 1."""
     outside = min(probability, 1.0 - probability)
     at = _distance(partial(_student_tail, degrees), outside)
-    return (1.0 if probability > outside else -1.0) * sqrt(degrees) * sinh(at)
+    far = sinh(at) if at < _MOST_SINH else inf
+    return (1.0 if probability > outside else -1.0) * sqrt(degrees) * far
 
 
 def gamma_above(shape: float, value: float) -> float:
     """Return the probability that a gamma variable of ``shape`` (at least 1/2) and scale 1 exceeds ``value``."""
     if value <= 0.0 or value == inf:
         return float(value <= 0.0)
-    at = log1p((value - shape) / shape)
+    # near the mode the first has its digits, far from it the second neither underflows nor overflows
+    at = log1p((value - shape) / shape) if abs(value - shape) < shape / 2.0 else log(value) - log(shape)
+    if at > 0.0 and value - shape * (1.0 + at) > _BEYOND_FLOATS:
+        return 0.0
     log_mass, _ = _gamma_tail(shape, 1.0 if at > 0.0 else -1.0, abs(at))
     return exp(log_mass) if at > 0.0 else 1.0 - exp(log_mass)
 

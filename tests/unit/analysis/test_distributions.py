@@ -1,12 +1,14 @@
 """Student's t and the gamma distribution: against closed forms, and over the whole range against exact arithmetic."""
 
 import math
+import sys
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.analysis import MemorySeries, judge
 from orchestrator.analysis.fitting.distributions import (
     gamma_above,
     gamma_quantile,
@@ -18,6 +20,8 @@ from orchestrator.analysis.series import FloatArray
 
 FINE = 1e-11
 """Relative, below the ninth digit that is asked for; student's degrees multiply the rounding of a logarithm."""
+
+TINY = math.ulp(0.0)
 
 degrees_of_freedom = st.floats(1.0, 1e4)
 shapes = st.floats(0.5, 1e5)
@@ -99,12 +103,34 @@ def test_gamma_of_whole_shapes_counts_random_events(value: float) -> None:
 def test_the_ends_are_certain_and_nothing_overflows() -> None:
     assert (gamma_above(2.0, 0.0), gamma_above(2.0, -1.0), gamma_above(2.0, math.inf)) == (1.0, 1.0, 0.0)
     assert gamma_above(1.5, 4e14) == 0.0
+    for shape in (0.5, 1.5, 1e5, 1e12):
+        below_tiny = math.exp(shape * math.log(1e-17) - math.lgamma(shape + 1.0))
+        assert (gamma_above(shape, 1e-17), gamma_above(shape, TINY)) == (pytest.approx(1.0 - below_tiny), 1.0)
+        assert (gamma_above(shape, 1e300), gamma_above(shape, sys.float_info.max)) == (0.0, 0.0)
+        assert 0.0 <= gamma_quantile(shape, TINY) < shape < gamma_quantile(shape, 1.0 - 1e-16)
+    assert (student_quantile(1.0, TINY), student_quantile(3.0, TINY)) == (
+        -math.inf,
+        pytest.approx(-6.07e107, rel=1e-2),
+    )
     assert (student_quantile(9.0, 0.0), student_quantile(9.0, 1.0)) == (-math.inf, math.inf)
     assert (gamma_quantile(9.0, 0.0), gamma_quantile(9.0, 1.0)) == (0.0, math.inf)
     assert student_quantile(3.0, 0.5) == pytest.approx(0.0, abs=1e-12)
     assert below(50.0, 1e200) == 1.0
     # So many events are known to one in the square root of their number.
     assert gamma_quantile(1e12, 0.975) / 1e12 - 1 == pytest.approx(1.959964e-6, rel=1e-5)
+
+
+@pytest.mark.parametrize("value", [1e-9, 0.2, 0.49, 0.51, 1.49, 1.51, 9.0])
+def test_gamma_has_its_digits_on_both_sides_of_where_its_logarithm_is_taken_otherwise(value: float) -> None:
+    for shape in (0.5, 1.5, 80.0):
+        expected = exact_gamma(shape, shape * value)
+        assert gamma_above(shape, shape * value) == pytest.approx(expected, rel=FINE)
+
+
+@pytest.mark.parametrize("tolerance", [1e-18, TINY])
+def test_a_staircase_is_judged_however_little_is_accepted(tolerance: float) -> None:
+    stairs = 100.0 + 4.0 * np.repeat(np.arange(10.0), 5)
+    assert judge(MemorySeries.of(stairs), tolerance=tolerance).verdict == "leak"
 
 
 def test_a_mixture_of_one_has_the_quantile_of_its_only_t() -> None:
