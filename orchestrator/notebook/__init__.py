@@ -3,6 +3,7 @@
 In reading order:
 
 - ``colors``: our colours on light and on dark ground
+- ``marks``: a verdict's word, sign and colour
 - ``fragment``: a piece of HTML that stands in somebody else's page
 - ``frames``: columns become a frame
 - ``shown``: what every object has that a notebook shows

@@ -28,18 +28,6 @@ COLORS: dict[str, Ink] = {
     "red": Ink("#b3261e", "#ff8a80"),
 }
 
-VERDICTS: dict[str, tuple[str, str]] = {
-    "leak": ("red", "▲"),
-    "slow-growth": ("gold", "◣"),
-    "plateau": ("green", "▬"),
-    "flat": ("green", "▬"),
-    "bounded": ("green", "≈"),
-    "inconclusive": ("gold", "?"),
-    "crashed": ("red", "✕"),
-    "unavailable": ("muted", "–"),
-}
-"""Colour and sign of each verdict; the word always stands beside them."""
-
 
 def variables(*, dark: bool) -> str:
     """Return a style sheet's declarations of all colours."""

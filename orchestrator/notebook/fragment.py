@@ -12,6 +12,7 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 
 from orchestrator.notebook.colors import variables
+from orchestrator.notebook.marks import Mark
 
 CLASS = "orchestrator-shown"
 _LIGHT_THEMES = (
@@ -40,7 +41,7 @@ _RULES: Mapping[str, str] = {
     " td.right": "text-align:right",
     " .rows td": "white-space:nowrap",
     " tbody tr.first > *": "border-top:1px solid var(--rule)",
-    " .badge": "padding:.05em .6em;border:1.5px solid;border-radius:1em;font-weight:650;white-space:nowrap",
+    " .badge": "display:inline-block;margin:.1em 0;padding:.05em .6em;border:1.5px solid;border-radius:1em;font-weight:650;white-space:nowrap",
     " .badge.red": "color:var(--red)",
     " .badge.gold": "color:var(--gold)",
     " .badge.green": "color:var(--green)",
@@ -73,9 +74,11 @@ def paragraph(words: str, class_: str = "") -> str:
     return f"<p{_class(class_)}>{escaped(words)}</p>"
 
 
-def badge(sign: str, word: str, color: str) -> Markup:
+def badge(mark: Mark) -> Markup:
     """Return a verdict's word in its colour; the sign says the same to who does not see colours."""
-    return Markup(f'<span class="badge {escaped(color)}">{escaped(sign)} {escaped(word)}</span>')
+    return Markup(
+        f'<span class="badge {escaped(mark.color)}">{escaped(mark.sign)} {escaped(mark.word)}</span>'
+    )
 
 
 def list_of(lines: Sequence[str]) -> str:

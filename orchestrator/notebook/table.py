@@ -58,9 +58,7 @@ class Table(Shown, Sequence[Row]):
         return f"<{_counted(len(self), self._what)}: {', '.join(self.columns)}>"
 
     def _columns(self) -> Mapping[str, Column]:
-        return {
-            name: Column(kind, [row.get(name) for row in self._rows]) for name, kind in self._kinds.items()
-        }
+        return table_columns(self)
 
     def _html(self) -> str:
         filled = [name for name in self._kinds if any(row.get(name) is not None for row in self._rows)]
@@ -69,6 +67,11 @@ class Table(Shown, Sequence[Row]):
         rest = paragraph(f"and {left} more", "note") if left else ""
         shown = plain_table(filled, [[_short(row.get(name)) for name in filled] for row in first], "rows")
         return fragment(paragraph(_counted(len(self), self._what), "said"), shown if first else "", rest)
+
+
+def table_columns(table: Table) -> Mapping[str, Column]:
+    """Return the rows of a table as columns, by name."""
+    return {name: Column(kind, [row.get(name) for row in table]) for name, kind in table.kinds.items()}
 
 
 def _counted(count: int, what: str) -> str:

@@ -1,13 +1,13 @@
-"""A verdict as HTML: the word, the one rate with its interval, what each channel says, and why. Pure."""
+"""A verdict as HTML: the word, the one rate with its interval, what each channel and count says, and why. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from orchestrator.notebook.colors import VERDICTS
 from orchestrator.notebook.fragment import Markup, badge, escaped, fragment, list_of, paragraph, plain_table
-from orchestrator.notebook.rates import rate
+from orchestrator.notebook.marks import count_mark, leaking, mark_of
+from orchestrator.notebook.rates import rate, significant
 
 _CHANNELS = {
     "rss": "RSS",
@@ -27,20 +27,40 @@ def verdict_card(verdict: Any) -> str:
     grows = rate(verdict.rate_mb_per_iteration, verdict.ci_low, verdict.ci_high)
     channel = _CHANNELS.get(verdict.rate_channel or "", verdict.rate_channel)
     said = f"{grows} MB per {per}, {channel}" if channel and verdict.rate_mb_per_iteration is not None else ""
-    head = f"<p>{verdict_badge(verdict.verdict)} {escaped(said)}</p>"
+    head = f"<p>{badge(mark_of(verdict.verdict))} {escaped(said)}</p>"
     rows = [
-        (_CHANNELS.get(name, name), each.verdict, rate(*_slope(each)))
+        (_CHANNELS.get(name, name), mark_of(each.verdict).word, rate(*_slope(each)))
         for name, each in _pairs(verdict.channels)
     ]
     table = plain_table(("Channel", "Verdict", f"MB per {per} (95 %)"), rows) if rows else ""
     settle = paragraph("What would settle it:", "note") + list_of(verdict.settle) if verdict.settle else ""
-    return fragment(paragraph(named, "said") if named else "", head, table, list_of(verdict.reasons), settle)
+    counts = [
+        f"<p>{badge(count_mark(name))} {escaped(count_rate(found, per))}</p>{list_of(found.reasons)}"
+        for name, found in leaking(verdict)
+    ]
+    title = paragraph(named, "said") if named else ""
+    return fragment(title, head, table, list_of(verdict.reasons), *counts, settle)
 
 
-def verdict_badge(word: str) -> Markup:
-    """Return a verdict's word in its colour, with its sign."""
-    color, sign = VERDICTS.get(word, ("muted", "–"))
-    return badge(sign, word, color)
+def badges(verdict: Any) -> Markup:
+    """Return a verdict's word in its colour, and a red badge for descriptors, and for threads, that leak."""
+    counts = [badge(count_mark(name)) for name, _ in leaking(verdict)]
+    return Markup(" ".join([badge(mark_of(verdict.verdict)), *counts]))
+
+
+def count_rate(found: Any, per: str = "iteration") -> str:
+    """Return ``1.00 (0.99 to 1.01) per iteration, 12 at first and 61 at last`` of descriptors or threads."""
+    grows = rate(found.rate_per_iteration, found.ci_low, found.ci_high)
+    return f"{grows} per {per}, {found.first} at first and {found.last} at last"
+
+
+def words_of(verdict: Any) -> str:
+    """Return ``no leak (flat)``, and what else leaks: ``no leak (flat), leaks descriptors (1.00 per iteration)``."""
+    counts = [
+        f", leaks {name} ({significant(found.rate_per_iteration)} per iteration)"
+        for name, found in leaking(verdict)
+    ]
+    return mark_of(verdict.verdict).word + "".join(counts)
 
 
 def _text(verdict: object, name: str) -> str:

@@ -11,6 +11,20 @@ Field = tuple[str, Kind, str]
 """A column: its name, what it holds, and where the value stands in the verdict, dotted."""
 
 _PER = "mb_per_iteration"
+
+
+def _count_fields(name: str) -> Sequence[Field]:
+    return (
+        (f"{name}_verdict", "text", f"{name}.verdict"),
+        (f"{name}_per_iteration", "float", f"{name}.rate_per_iteration"),
+        (f"{name}_ci_low_per_iteration", "float", f"{name}.ci_low"),
+        (f"{name}_ci_high_per_iteration", "float", f"{name}.ci_high"),
+        (f"{name}_first", "int", f"{name}.first"),
+        (f"{name}_last", "int", f"{name}.last"),
+        (f"{name}_reasons", "text", f"{name}.reasons"),
+    )
+
+
 FIELDS: tuple[Field, ...] = (
     ("file", "text", "file"),
     ("experiment", "text", "experiment"),
@@ -39,10 +53,7 @@ FIELDS: tuple[Field, ...] = (
         for part in ("live_heap", "held_free", "outside_malloc", "shared_memory", "file_pages", "swap")
     ),
     ("above_fresh_mb", "float", "against_baseline.level.above_mb"),
-    ("descriptors_verdict", "text", "descriptors.verdict"),
-    ("descriptors_per_iteration", "float", "descriptors.rate_per_iteration"),
-    ("threads_verdict", "text", "threads.verdict"),
-    ("threads_per_iteration", "float", "threads.rate_per_iteration"),
+    *(field for name in ("descriptors", "threads") for field in _count_fields(name)),
     ("calls", "int", "calls"),
     ("calls_per_reading", "int", "calls_per_reading"),
     ("smallest_leak_bytes", "float", "smallest_leak_bytes"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from orchestrator.analysis.judging.decision import CLEAN
 from orchestrator.analysis.judging.judged import AgainstBaseline
+from orchestrator.notebook.marks import mark_of
 from orchestrator.report.summaries import LeakRate, ModelSummary, SeriesSummary
 
 UNKNOWN = "–"
@@ -78,7 +78,7 @@ def leak_rate(summary: SeriesSummary) -> str:
 
 def verdict_words(verdict: str) -> str:
     """Return a verdict as people read it: what it says of a leak first, its kind after it, ``no leak (plateau)``."""
-    return f"no leak ({verdict})" if verdict in CLEAN else verdict
+    return mark_of(verdict).word
 
 
 def counted_verdicts(verdicts: str) -> str:

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from orchestrator.analysis.judging.decision import CLEAN
 from orchestrator.analysis.judging.judged import AgainstBaseline, BeyondBaseline, CountJudgement, Judged
 from orchestrator.analysis.judging.judgement import Judgement
+from orchestrator.notebook.marks import leaking
 from orchestrator.report.cells import number, verdict_words, with_interval
 
 CHANNELS: Mapping[str, str] = {
@@ -223,8 +224,7 @@ def count_lines(judged: Judged) -> list[str]:
 
 def leaking_counts(judged: Judged) -> list[str]:
     """Return which of ``descriptors`` and ``threads`` leak."""
-    counted = {"descriptors": judged.descriptors, "threads": judged.threads}
-    return [name for name, found in counted.items() if found and found.verdict == "leak"]
+    return [name for name, _ in leaking(judged)]
 
 
 def worth_telling(found: CountJudgement) -> bool:

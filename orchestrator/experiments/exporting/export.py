@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,8 +16,8 @@ from orchestrator.experiments.storage.run_files import ENTRIES_NAME, is_run_fold
 from orchestrator.files.output_place import refuse_special
 from orchestrator.files.untrusted import content_of
 from orchestrator.files.writing import to_json, written_anew
-from orchestrator.notebook.frames import Column, Kind
-from orchestrator.notebook.table import Table
+from orchestrator.notebook.frames import Kind
+from orchestrator.notebook.table import Table, table_columns
 
 What = Literal["samples", "iterations", "readings", "verdicts"]
 EXPORT_SCHEMA = 1
@@ -60,10 +60,9 @@ def export_results(
     with written_anew(target, elsewhere="another --to FILE", go_on="export again") as file:
         out = writer(target.suffix.lower(), file, kinds, facts, coded=what == "samples")
         try:
-            with content_of(results.path):
-                for piece in pieces:
-                    out.write(piece)
-                    rows += _count(piece)
+            for piece in _read(pieces, results.path):
+                out.write(piece)
+                rows += _count(piece)
             out.end()
         finally:
             out.drop()
@@ -99,8 +98,18 @@ def _rows(results: Results, what: What) -> tuple[Mapping[str, Kind], Iterable[Pi
         "verdicts": lambda: results.verdicts.table,
     }
     table: Table = tables[what]()
-    piece = {name: Column(kind, [row[name] for row in table]) for name, kind in table.kinds.items()}
-    return table.kinds, [piece], ""
+    return table.kinds, [table_columns(table)], ""
+
+
+def _read(pieces: Iterable[Piece], path: Path) -> Iterator[Piece]:
+    """Yield the pieces; what reading one raises is said of the content, what writing one raises is not."""
+    each = iter(pieces)
+    while True:
+        with content_of(path):
+            piece = next(each, None)
+        if piece is None:
+            return
+        yield piece
 
 
 def _count(piece: Piece) -> int:
@@ -119,7 +128,8 @@ def _facts(results: Results, what: What) -> dict[str, str]:
 
 def _notes(results: Results, what: What, rows: int, until: str) -> Iterable[str]:
     state = _STATES.get(results.state or "")
+    run = f"run {results.run_id}" if results.run_id else str(results.path)
     if state:
-        yield f"run {results.run_id} {state}: what there is was written, {rows} {what}{until}"
+        yield f"{run} {state}: what there is was written, {rows} {what}{until}"
     elif not rows:
-        yield f"run {results.run_id} has no {what}: the file has none"
+        yield f"{run} has no {what}: the file has none"

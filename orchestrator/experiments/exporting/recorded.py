@@ -19,6 +19,7 @@ from orchestrator.experiments.exporting.summary_view import (
     headline_of,
     memory_by_series,
     origin,
+    reached,
     summary_html,
 )
 from orchestrator.experiments.exporting.verdicts import Verdicts
@@ -34,7 +35,7 @@ from orchestrator.experiments.storage.run_folder import RunFolder
 from orchestrator.files.untrusted import content_of
 from orchestrator.notebook.frames import Column
 from orchestrator.notebook.shown import Shown
-from orchestrator.notebook.table import Table
+from orchestrator.notebook.table import Table, table_columns
 from orchestrator.report.closing.rows import ClosingRow, closing_rows
 from orchestrator.report.summaries import SeriesSummary
 
@@ -149,14 +150,13 @@ class Results(Shown):
                 return None
 
     def __repr__(self) -> str:
-        return f"<Results: {headline_of(self._rows)}. {origin(self.facts)}>"
+        return f"<Results: {headline_of(self._rows, self._not_yet)}. {origin(self.facts)}>"
 
     def _columns(self) -> Mapping[str, Column]:
-        table = self.iterations
-        return {name: Column(kind, [row[name] for row in table]) for name, kind in table.kinds.items()}
+        return table_columns(self.iterations)
 
     def _html(self) -> str:
-        return summary_html(self._rows, self.facts)
+        return summary_html(self._rows, self._not_yet, self.facts)
 
     @cached_property
     def _experiments(self) -> Mapping[str, Experiment]:
@@ -184,12 +184,22 @@ class Results(Shown):
 
     @cached_property
     def _rows(self) -> Sequence[ClosingRow]:
+        """The methods that the run has come to."""
         with content_of(self.path):
             return [
                 row
                 for name, one in self._experiments.items()
-                for row in closing_rows(one, self.summaries.get(name, {}), self._curves(name))
+                for row in closing_rows(
+                    reached(one, self.summaries.get(name, {})),
+                    self.summaries.get(name, {}),
+                    self._curves(name),
+                )
             ]
+
+    @property
+    def _not_yet(self) -> int:
+        """How many methods the run has not come to."""
+        return sum(len(one.series) for one in self._experiments.values()) - len(self._rows)
 
     def _curves(self, experiment: str) -> Mapping[str, Sequence[float]]:
         """Return the readings that each series is judged by, MB; of a result file the memory of its iterations."""

@@ -71,7 +71,7 @@ def iteration_table(results: Mapping[str, ResultFile]) -> Table:
         ResultsError: An entry has a value of another kind than its name says.
     """
     rows = [
-        _checked(_iteration(name, one, entry), ITERATION_KINDS)
+        checked(_iteration(name, one, entry), ITERATION_KINDS)
         for name, one in results.items()
         for entry in one.iterations
     ]
@@ -85,7 +85,7 @@ def reading_table(results: Mapping[str, ResultFile]) -> Table:
         ResultsError: An entry has a value of another kind than its name says.
     """
     rows = [
-        _checked(row, READING_KINDS)
+        checked(row, READING_KINDS)
         for name, one in results.items()
         for entry in one.iterations
         for row in _readings(name, one, entry)
@@ -166,8 +166,12 @@ def _sum(steps: list[Row], name: str) -> float | None:
     return sum(known) if known else None
 
 
-def _checked(row: Row, kinds: Mapping[str, Kind]) -> Row:
-    """Return the row with each value as its column has it: files come from elsewhere, and frames want one kind."""
+def checked(row: Row, kinds: Mapping[str, Kind]) -> Row:
+    """Return the row with each value as its column has it: files come from elsewhere, and frames want one kind.
+
+    Raises:
+        ResultsError: A value is of another kind than its name says.
+    """
     return {name: _cell(row, name, kind) for name, kind in kinds.items()}
 
 
@@ -182,5 +186,6 @@ def _cell(row: Row, name: str, kind: Kind) -> Any:
         return value
     if kind == "text" and isinstance(value, str):
         return value.encode(errors="replace").decode()
-    place = f"{row.get('experiment')} {row.get('series')}, iteration {row.get('iteration')}"
+    iteration = f", iteration {row['iteration']}" if "iteration" in row else ""
+    place = f"{row.get('experiment')} {row.get('series')}{iteration}"
     raise ResultsError(f"{place}: {name} is {str(value)[:60]!r}; it was changed by hand")

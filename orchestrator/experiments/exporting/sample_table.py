@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from orchestrator.errors import ResultsError
 from orchestrator.experiments.exporting.sample_chunks import (
     SAMPLE_KINDS,
     Chunk,
@@ -69,10 +72,10 @@ class SampleTable:
 
         Raises:
             ModuleNotFoundError: pandas is not installed; says how to install it.
-            ResultsError: There are none, or they cannot be read.
+            ResultsError: There are none, they cannot be read, or are too large for memory.
         """
         pandas = package("pandas", "samples.to_pandas")
-        with content_of(self._folder):
+        with self._in_memory():
             columns: dict[str, Any] = {}
             for name, column in self._whole().items():
                 if isinstance(column, Names):
@@ -89,10 +92,10 @@ class SampleTable:
 
         Raises:
             ModuleNotFoundError: polars is not installed; says how to install it.
-            ResultsError: There are none, or they cannot be read.
+            ResultsError: There are none, they cannot be read, or are too large for memory.
         """
         polars = package("polars", "samples.to_polars")
-        with content_of(self._folder):
+        with self._in_memory():
             columns: list[Any] = []
             for name, column in self._whole().items():
                 if isinstance(column, Names):
@@ -105,6 +108,17 @@ class SampleTable:
                     columns.append(series if unknown is None else series.set(polars.Series(unknown), None))
             frame: pl.DataFrame = polars.DataFrame(columns)
             return frame
+
+    @contextmanager
+    def _in_memory(self) -> Generator[None]:
+        with content_of(self._folder):
+            try:
+                yield
+            except MemoryError as error:
+                raise ResultsError(
+                    f"{self._folder}: its samples are too large for memory; orchestrator export "
+                    f"{shlex.quote(str(self._folder))} --to samples.parquet writes them piece by piece"
+                ) from error
 
     def _whole(self) -> Chunk:
         """Return all samples as one piece."""

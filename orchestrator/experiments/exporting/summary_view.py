@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+import msgspec
+
 from orchestrator.config.model import BoundModel
 from orchestrator.config.types import Experiment, Series, Step
 from orchestrator.experiments.exporting.rows import series_key
@@ -12,21 +14,30 @@ from orchestrator.experiments.judging.judgement import METHODS
 from orchestrator.experiments.results.results_file import Results as ResultFile
 from orchestrator.notebook.fragment import fragment, paragraph
 from orchestrator.report.closing.rows import ClosingRow, headline
-from orchestrator.report.html.summary_part import methods_table
+from orchestrator.report.html.summary_part import NOTHING, methods_table
+from orchestrator.report.summaries import SeriesSummary
 
 _STATES = {"running": "under way, or killed", "interrupted": "interrupted", "finished": "finished"}
-_NOTHING = "Nothing has been measured yet"
 
 
-def summary_html(rows: Sequence[ClosingRow], facts: Mapping[str, Any]) -> str:
-    """Return the rows as HTML that stands by itself."""
-    said = paragraph(headline_of(rows), "said")
+def summary_html(rows: Sequence[ClosingRow], not_yet: int, facts: Mapping[str, Any]) -> str:
+    """Return the rows as HTML that stands by itself; ``not_yet``: methods that the run has not come to."""
+    said = paragraph(headline_of(rows, not_yet), "said")
     return fragment(said, methods_table(rows, links=False) if rows else "", paragraph(origin(facts), "note"))
 
 
-def headline_of(rows: Sequence[ClosingRow]) -> str:
-    """Return how many methods leak, in one line."""
-    return headline(rows) if rows else _NOTHING
+def headline_of(rows: Sequence[ClosingRow], not_yet: int) -> str:
+    """Return how many methods leak, in one line, and how many the run has not come to."""
+    if not rows:
+        return NOTHING
+    return f"{headline(rows)} · {not_yet} not yet" if not_yet else headline(rows)
+
+
+def reached(experiment: Experiment, summaries: Mapping[str, SeriesSummary]) -> Experiment:
+    """Return the experiment with those series only that the run has come to."""
+    return msgspec.structs.replace(
+        experiment, series=[each for each in experiment.series if each.key in summaries]
+    )
 
 
 def origin(facts: Mapping[str, Any]) -> str:
@@ -35,13 +46,14 @@ def origin(facts: Mapping[str, Any]) -> str:
     host = facts.get("host")
     machine = cast("Mapping[str, Any]", host).get("cpu_model") if isinstance(host, Mapping) else None
     said = [
-        f"Run {facts.get('run_id')}",
-        f"begun {facts.get('created_at')}",
+        f"run {facts['run_id']}" if facts.get("run_id") else "",
+        f"begun {facts['created_at']}" if facts.get("created_at") else "",
         state,
-        f"profile {facts.get('profile')}",
-        f"on {str(machine)[:80]}" if machine else "",
+        f"profile {facts['profile']}" if facts.get("profile") else "",
+        f"on {machine[:80]}" if isinstance(machine, str) else "",
     ]
-    return ", ".join(part for part in said if part)
+    known = ", ".join(part for part in said if part)
+    return known[:1].upper() + known[1:]
 
 
 def experiment_of(results: ResultFile) -> Experiment:

@@ -6,13 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import overload
 
 from orchestrator.analysis.judging.judgement import Judgement
+from orchestrator.experiments.exporting.rows import checked
 from orchestrator.notebook.fragment import fragment, paragraph, plain_table
 from orchestrator.notebook.frames import Column, Kind
+from orchestrator.notebook.marks import leaking
 from orchestrator.notebook.rates import rate
 from orchestrator.notebook.shown import Shown
-from orchestrator.notebook.table import Table
-from orchestrator.notebook.verdict_card import verdict_badge
+from orchestrator.notebook.table import Table, table_columns
+from orchestrator.notebook.verdict_card import badges, count_rate, words_of
 from orchestrator.notebook.verdict_rows import fields_of, verdict_row
+from orchestrator.report.html.summary_part import NOTHING
 
 _HEADINGS = (
     "Experiment",
@@ -49,24 +52,27 @@ class Verdicts(Shown, Sequence[Judgement]):
         return iter(self._judged)
 
     def __repr__(self) -> str:
-        said = ", ".join(f"{each.experiment} {each.series}: {each.verdict}" for each in self)
+        said = ", ".join(f"{each.experiment} {each.series}: {words_of(each)}" for each in self)
         return (
             f"<{len(self)} verdict{'' if len(self) == 1 else 's'}: {said or 'nothing has been measured yet'}>"
         )
 
     @property
     def table(self) -> Table:
-        """The verdicts as rows, one a method."""
+        """The verdicts as rows, one a method.
+
+        Raises:
+            ResultsError: A verdict, of a file from elsewhere, has a number that no column can hold.
+        """
         kinds: dict[str, Kind] = {name: kind for name, kind, _ in fields_of(Judgement)}
-        return Table("verdict", kinds, [verdict_row(each) for each in self])
+        return Table("verdict", kinds, [checked(verdict_row(each), kinds) for each in self])
 
     def _columns(self) -> Mapping[str, Column]:
-        table = self.table
-        return {name: Column(kind, [row[name] for row in table]) for name, kind in table.kinds.items()}
+        return table_columns(self.table)
 
     def _html(self) -> str:
         if not self:
-            return fragment(paragraph("Nothing has been measured yet"))
+            return fragment(paragraph(NOTHING))
         return fragment(plain_table(_HEADINGS, [_shown(each) for each in self]))
 
 
@@ -75,8 +81,15 @@ def _shown(judged: Judgement) -> list[object]:
     return [
         judged.experiment,
         judged.series,
-        verdict_badge(judged.verdict),
+        badges(judged),
         rate(judged.rate_mb_per_iteration, judged.ci_low, judged.ci_high),
         None if level is None else round(level.above_mb),
-        judged.reasons[0] if judged.reasons else None,
+        "; ".join(_why(judged)) or None,
     ]
+
+
+def _why(judged: Judgement) -> Iterator[str]:
+    """Yield the first reason, and of descriptors and threads that leak the rate with its first reason."""
+    yield from judged.reasons[:1]
+    for name, found in leaking(judged):
+        yield ": ".join([f"{name}: {count_rate(found)}", *found.reasons[:1]])

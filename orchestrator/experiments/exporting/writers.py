@@ -70,7 +70,7 @@ def parquet_package() -> tuple[Any, Any]:
         ResultsError: It is not installed; says how to install it, and what needs nothing.
     """
     try:
-        import pyarrow as pa  # noqa: PLC0415 - 100 MB, and only this needs it
+        import pyarrow as pa  # noqa: PLC0415 - 176 MB, and only this needs it
         import pyarrow.parquet as pq  # noqa: PLC0415
     except ImportError as error:
         raise ResultsError(

@@ -18,7 +18,7 @@ import numpy as np
 
 from orchestrator.analysis.judging.judgement import Judgement
 from orchestrator.analysis.planning.model_plan import RunPlan
-from orchestrator.config.types import Experiment, Plan
+from orchestrator.config.types import Experiment
 from orchestrator.errors import ResultsError
 from orchestrator.experiments.judging.judgement import Judgements, series_method
 from orchestrator.experiments.judging.readings import (
@@ -31,6 +31,7 @@ from orchestrator.experiments.judging.readings import (
 from orchestrator.experiments.judging.summary import summarize_all
 from orchestrator.experiments.planning.recycle_plan import plan_results
 from orchestrator.experiments.results.results_file import make_results
+from orchestrator.experiments.results.run_results import plan_of_run
 from orchestrator.experiments.storage.entry_log import series_records
 from orchestrator.experiments.storage.manifest import Manifest
 from orchestrator.experiments.storage.records import (
@@ -73,7 +74,7 @@ def collect_report(run: RunFolder, page: Path | None = None) -> ReportContent:
         ResultsError: Manifest or entries cannot be read, or are of a newer version.
     """
     manifest = run.manifest()
-    plan = _plan(manifest, run.path)
+    plan = plan_of_run(manifest, run.path)
     records = series_records(run.entries())
     judged = [
         Judgements(each, [one for one in records.values() if one.experiment == each.name])
@@ -146,15 +147,6 @@ def _recycle_plan(
         return plan_results(results, source=str(path), budget_bytes=manifest.budget_bytes)
     except ResultsError:
         return None
-
-
-def _plan(manifest: Manifest, path: Path) -> Plan:
-    try:
-        return msgspec.convert(manifest.plan, Plan)
-    except msgspec.ValidationError as error:
-        raise ResultsError(
-            f"{path}: the plan in its manifest is damaged ({error}); start a new run"
-        ) from error
 
 
 def _samples(path: Path) -> tuple[Samples | None, str]:

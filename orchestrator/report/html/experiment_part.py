@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import msgspec
 
 from orchestrator.analysis.judging.judgement import Judgement
-from orchestrator.notebook.colors import VERDICTS
+from orchestrator.notebook.marks import Mark, count_mark, mark_of
 from orchestrator.notebook.rates import significant
 from orchestrator.report import judged_words as words
-from orchestrator.report.cells import number, verdict_words
+from orchestrator.report.cells import number
 from orchestrator.report.headers import experiment_header
 from orchestrator.report.html import verdicts
 from orchestrator.report.html.content import ExperimentContent, SeriesContent
@@ -26,10 +26,9 @@ from orchestrator.report.warm_lines import warm_sentences
 from orchestrator.stderr_lines import library_first
 
 
-def badge(verdict: str) -> Html:
-    """Return the verdict as a coloured word with its sign."""
-    color, sign = VERDICTS[verdict]
-    return element("span", text(f"{sign} {verdict_words(verdict)}"), class_=f"badge {color}")
+def badge(mark: Mark) -> Html:
+    """Return a verdict as a coloured word with its sign."""
+    return element("span", text(f"{mark.sign} {mark.word}"), class_=f"badge {mark.color}")
 
 
 def verdict_part(content: ExperimentContent) -> Html:
@@ -83,16 +82,15 @@ def _verdict(series: SeriesContent, summary: SeriesSummary, warm: Sequence[str] 
     if stderr_tail := series.stderr_tail.strip():
         printed = element("pre", text(library_first(stderr_tail)))
         parts.append(folded("Last output of the worker", printed, open_=True))
-    badges = element("div", joined([badge(judgement.verdict), *_count_badges(judgement)]), class_="badges")
+    badges = element(
+        "div", joined([badge(mark_of(judgement.verdict)), *_count_badges(judgement)]), class_="badges"
+    )
     return element("li", joined([badges, element("div", joined(parts))]))
 
 
 def _count_badges(judgement: Judgement) -> list[Html]:
     """Return a badge for descriptors and for threads that leak: the verdict beside it is about memory."""
-    color, sign = VERDICTS["leak"]
-    return [
-        element("span", text(f"{sign} {name}"), class_=f"badge {color}") for name in leaking_counts(judgement)
-    ]
+    return [badge(count_mark(name)) for name in leaking_counts(judgement)]
 
 
 def _rates(content: ExperimentContent) -> Html:
@@ -114,7 +112,7 @@ def _rates(content: ExperimentContent) -> Html:
         rows.append(
             [
                 text(each.name),
-                badge(judgement.verdict),
+                badge(mark_of(judgement.verdict)),
                 text(_iterations(judgement.iterations, summary)),
                 text(number(summary.initial_memory_mb)),
                 text(number(summary.final_memory_mb)),

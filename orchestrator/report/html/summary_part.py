@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from orchestrator.report.closing.rows import ClosingRow, closing_rows, headline
+from orchestrator.notebook.marks import mark_of
+from orchestrator.report.closing.rows import ClosingRow, Kind, closing_rows, headline
 from orchestrator.report.html.charts.legend import Key, legend
 from orchestrator.report.html.content import ExperimentContent, ReportContent
 from orchestrator.report.html.markup import Html, element, joined, text
@@ -24,14 +25,17 @@ GLOSSARY: Mapping[str, str] = {
 }
 """Eight words that the page uses, explained."""
 
-_COLORS: Mapping[str, str] = {
-    "leak": "red",
-    "broke off": "red",
-    "undecided": "gold",
-    "no leak": "green",
-    "not run": "muted",
+NOTHING = "Nothing has been measured yet"
+
+_LIKE: Mapping[Kind, str] = {
+    "leak": "leak",
+    "broke off": "crashed",
+    "undecided": "inconclusive",
+    "no leak": "flat",
+    "not run": "unavailable",
 }
-_SIGNS: Mapping[str, str] = {"leak": "▲", "broke off": "✕", "undecided": "?", "no leak": "▬", "not run": "–"}
+"""A verdict whose mark a kind has."""
+_COLORS: Mapping[Kind, str] = {kind: mark_of(verdict).color for kind, verdict in _LIKE.items()}
 _RATE = re.compile(r"-?[\d.]+(?: to -?[\d.]+)? \w+")
 """A number, or both ends of its interval, that is per iteration by the column's heading alone: a phone has no room for
 that, and says it behind the number."""
@@ -63,13 +67,16 @@ def methods_table(rows: Sequence[ClosingRow], *, links: bool = True) -> Html:
 def banner(content: ReportContent) -> Html:
     """Return the first line of the page: how many methods leak."""
     rows = [row for each in content.experiments for row in rows_of(each)]
-    return text(headline(rows)) if rows else text("Nothing has been measured yet")
+    measured = any(each.summaries for each in content.experiments)
+    return text(headline(rows) if measured else NOTHING)
 
 
 def _row(row: ClosingRow, before: ClosingRow | None, links: bool) -> Html:
     first = before is None or before.experiment != row.experiment
     name = f"{row.experiment} {row.work}".strip() if first else ""
-    badge = f"{_SIGNS[row.kind]} {row.verdict}"
+    # a method whose descriptors leak counts as a leak, whatever is said of its memory
+    verdict = row.judgement.verdict if row.judgement is not None and row.kind != "leak" else _LIKE[row.kind]
+    badge = f"{mark_of(verdict).sign} {row.verdict}"
     method = text(row.method)
     cells = [
         element("td", element("a", method, href=f"#experiment-{row.experiment}") if links else method),

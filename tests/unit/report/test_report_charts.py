@@ -13,7 +13,8 @@ from written_runs import Written, experiment, iterations
 
 from orchestrator.analysis.judging.judged import ChannelJudgement
 from orchestrator.experiments.reporting.report_content import collect_report
-from orchestrator.notebook.colors import COLORS, VERDICTS
+from orchestrator.notebook.colors import COLORS
+from orchestrator.notebook.marks import MARKS
 from orchestrator.notebook.rates import significant
 from orchestrator.report.html.charts.composition_chart import parts_of, thinned
 from orchestrator.report.html.charts.engine import Drawing
@@ -142,7 +143,7 @@ def test_every_colour_stands_out_on_its_ground(scheme: str, name: str) -> None:
 
 
 def test_every_named_colour_exists() -> None:
-    assert {*PHASES.values(), *PARTS.values(), *(color for color, _ in VERDICTS.values())} <= set(COLORS)
+    assert {*PHASES.values(), *PARTS.values(), *(mark.color for mark in MARKS.values())} <= set(COLORS)
 
 
 def test_no_two_series_look_alike() -> None:

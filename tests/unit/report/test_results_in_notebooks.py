@@ -14,9 +14,12 @@ import orchestrator
 from orchestrator import Results
 from orchestrator.errors import ResultsError
 from orchestrator.experiments.exporting.sample_chunks import Names, SampleSource
+from orchestrator.experiments.reporting.report_content import collect_report
+from orchestrator.experiments.results.results_config import HOST_SUMMARY
 from orchestrator.experiments.results.results_file import write_results
 from orchestrator.experiments.results.run_results import results_of_run
 from orchestrator.process.sampling.sample_record import NAMES_FILE, RECORD_SIZE, RECORDS_FILE
+from orchestrator.report.html.page import make_page
 
 EVIL = "<img src=x onerror=alert(1)>"
 
@@ -88,6 +91,17 @@ def test_experiments_that_the_run_has_not_come_to_are_known(written: Written) ->
     assert "/study" not in json.dumps(found.facts)  # whoever gets a file learns nobody's folders
 
 
+def test_methods_that_the_run_has_not_come_to_have_no_row_and_are_counted(written: Written) -> None:
+    found = Results(written.path)
+    assert repr(found).startswith("<Results: 1 of 2 methods leaks · 1 does not · 0 undecided · 1 not yet. ")
+    assert "· 1 not yet<" in found._repr_html_()
+    assert "exp3" not in found._repr_html_()
+    written.add("reuse", name="exp3", outcome="unavailable", cause="no file")
+    again = Results(written.path)
+    assert "1 does not · 0 undecided · 1 did not run" in repr(again)
+    assert "exp3" in again._repr_html_()
+
+
 def test_the_html_is_the_reports_table_escaped_and_without_a_script(place: Path) -> None:
     page = Results(place)._repr_html_()
     assert "LEAK" in page
@@ -130,6 +144,33 @@ def test_values_of_another_kind_are_an_error_about_the_file(written: Written, ke
         _ = Results(path).iterations
 
 
+@pytest.mark.parametrize("value", [5, None, [["a"]], {}], ids=str)
+def test_a_result_file_that_does_not_tell_its_run_is_shown_without(written: Written, value: Any) -> None:
+    path = result_file(written)
+    document = json.loads(path.read_text("utf-8"))
+    for key in ("run_id", "created_at", "tool_version", "heap_source", "profile_reason"):
+        document["config"][key] = value
+    document["config"] |= {"host": value, "packages": value, "warnings": value}
+    path.write_text(json.dumps(document), "utf-8")
+    found = Results(path)
+    assert found.run_id is None
+    assert repr(found).endswith(" undecided. Profile embedded>")
+    assert "None" not in found._repr_html_()
+    assert set(found.facts["host"]) == set(HOST_SUMMARY)
+    assert (found.facts["packages"], found.facts["warnings"]) == ({}, [])
+    with pytest.raises(ResultsError, match="results/runs/<id>"):
+        _ = found.samples
+
+
+def test_a_verdict_with_a_number_that_no_column_holds_is_an_error_about_the_file(written: Written) -> None:
+    path = result_file(written)
+    document = json.loads(path.read_text("utf-8"))
+    document["summary"]["reuse"]["judgement"]["iterations"] = 1 << 63
+    path.write_text(json.dumps(document), "utf-8")
+    with pytest.raises(ResultsError, match=r"exp2 reuse: iterations is '9223372036854775808'"):
+        _ = Results(path).verdicts.table
+
+
 def test_what_is_not_there_is_said(tmp_path: Path, written: Written) -> None:
     with pytest.raises(ResultsError, match="no such file or folder"):
         Results(tmp_path / "none")
@@ -141,9 +182,15 @@ def test_what_is_not_there_is_said(tmp_path: Path, written: Written) -> None:
 
 
 def test_a_run_that_has_just_begun_shows_that_nothing_was_measured(tmp_path: Path) -> None:
-    found = Results(Written(tmp_path / "results", experiment("reuse"), samples=False).path)
+    run = Written(tmp_path / "results", experiment("reuse", "recycle"), samples=False)
+    found = Results(run.path)
     assert len(found.iterations) == len(found.verdicts) == 0
-    assert "none of 1 method could run" in found._repr_html_()
+    assert "Nothing has been measured yet" in found._repr_html_()
+    assert repr(found).startswith("<Results: Nothing has been measured yet. Run ")
+    assert "<table" not in found._repr_html_()
+    report = make_page(collect_report(run.run), "")
+    assert "Nothing has been measured yet" in report
+    assert "could run" not in found._repr_html_() + report
     assert found.plan is None
     with pytest.raises(ResultsError, match="no time series"):
         found.samples.open()
@@ -185,6 +232,23 @@ def test_results_as_a_frame_are_the_iterations(written: Written) -> None:
 
 def source(written: Written) -> SampleSource:
     return Results(written.path).samples.open()
+
+
+@pytest.mark.parametrize("package", ["pandas", "polars"])
+def test_samples_that_memory_does_not_hold_are_too_large_and_not_damaged(
+    written: Written, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    pytest.importorskip(package, reason=f"needs {package}")
+
+    def full(self: SampleSource, size: int = 0) -> Any:
+        raise MemoryError(size)
+
+    monkeypatch.setattr(SampleSource, "chunks", full)
+    with pytest.raises(
+        ResultsError, match=r"too large for memory; orchestrator export .* --to samples\.parquet"
+    ) as told:
+        getattr(Results(written.path).samples, f"to_{package}")()
+    assert "damaged" not in str(told.value)
 
 
 def test_samples_come_in_pieces_that_make_the_whole(written: Written) -> None:
