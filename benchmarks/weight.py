@@ -3,9 +3,10 @@
     python benchmarks/weight.py [--fresh]
 
 Sizes are those of the files that a distribution's RECORD names, compiled modules included, as they lie in the
-running environment; 1 MB is 10**6 bytes. Whatever an extra needs and is not installed is named, and its figure is then
-too small. ``--fresh`` also installs the project without extras into a new virtual environment and measures the files
-there, whoever they belong to, without pip and setuptools. Prints tables and writes ``benchmarks/results/weight.json``.
+running environment; 1 MB is 10**6 bytes. The project must be installed with the extras that pyproject.toml has now.
+Whatever an extra needs and is not installed is named, and its figure is then too small. ``--fresh`` also installs the
+project without extras into a new virtual environment and measures the files there, whoever they belong to, without pip
+and setuptools. Prints tables and writes ``benchmarks/results/weight.json``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
+import tomllib
 import venv
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
@@ -68,8 +70,16 @@ def needed(extra: str = "") -> tuple[set[str], set[str]]:
 
 
 def extras() -> list[str]:
-    """Return the extras of the project."""
-    return sorted(distribution(PROJECT).metadata.get_all("Provides-Extra") or [])
+    """Return the extras of the project, as it is installed."""
+    return sorted(
+        canonicalize_name(name) for name in distribution(PROJECT).metadata.get_all("Provides-Extra") or []
+    )
+
+
+def declared() -> list[str]:
+    """Return the extras that pyproject.toml has now."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    return sorted(canonicalize_name(name) for name in project["optional-dependencies"])
 
 
 def fresh_install() -> float:
@@ -94,6 +104,9 @@ def main() -> None:
     )
     parser.add_argument("--fresh", action="store_true", help="also install into a new environment")
     fresh: bool = parser.parse_args().fresh
+    if extras() != declared():
+        differ = ", ".join(sorted({*extras()} ^ {*declared()}))
+        sys.exit(f"installed before pyproject.toml had its extras of now ({differ}): pip install -e .")
     base, missing = needed()
     if missing:
         sys.exit(f"not installed, and the base needs it: {', '.join(sorted(missing))}")
