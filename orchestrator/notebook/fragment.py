@@ -41,7 +41,8 @@ _RULES: Mapping[str, str] = {
     " td.right": "text-align:right",
     " .rows td": "white-space:nowrap",
     " tbody tr.first > *": "border-top:1px solid var(--rule)",
-    " .badge": "display:inline-block;margin:.1em 0;padding:.05em .6em;border:1.5px solid;border-radius:1em;font-weight:650;white-space:nowrap",
+    " .badge": "display:inline-block;margin:.1em 0;padding:.05em .6em;border:1.5px solid;border-radius:1em;"
+    "font-weight:650;white-space:nowrap",
     " .badge.red": "color:var(--red)",
     " .badge.gold": "color:var(--gold)",
     " .badge.green": "color:var(--green)",

@@ -7,12 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any, cast
 
-from orchestrator.experiments.results.results_config import HOST_SUMMARY
+from orchestrator.experiments.results.results_config import HOST_SUMMARY, without_folders
 from orchestrator.experiments.results.results_file import Results as ResultFile
 from orchestrator.experiments.storage.manifest import Manifest
 
-_FOLDERS = re.compile(r"(?:^|(?<=[\s=:;,'\"(\[]))(?:~[\w.-]*)?/.*/", re.DOTALL)
-"""From where a path begins to the last slash of a text: names of folders may have spaces, so nothing ends it sooner."""
 _BETWEEN_PATHS = re.compile(r"([:;\s]+)")
 _LISTS_OF_FOLDERS = ("LD_LIBRARY_PATH",)
 
@@ -57,11 +55,6 @@ def facts_of_file(results: ResultFile) -> dict[str, Any]:
             if isinstance(each, str)
         ],
     }
-
-
-def without_folders(said: str) -> str:
-    """Return a sentence with ``…/name`` for an absolute path; with several, what is between them is cut out too."""
-    return _FOLDERS.sub("…/", said)
 
 
 def _host(said: object) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,14 +29,18 @@ HOST_SUMMARY = (
 )
 """What of a host is told wherever results are handed on."""
 
+_FOLDERS = re.compile(r"(?:^|(?<=[\s=:;,'\"(\[]))(?:~[\w.-]*)?/.*/", re.DOTALL)
+"""From where a path begins to the last slash of a text: names of folders may have spaces, so nothing ends it sooner."""
+
 
 def config_part(
     experiment: Experiment, records: Sequence[SeriesRecords], manifest: Manifest
 ) -> dict[str, Any]:
     """Return the configuration of ``experiment`` as it took effect, and of the run it belongs to.
 
-    Paths of samples count from experiments.toml, models are told by file name and hash: a result file that is
-    shared says nothing about anybody's folders.
+    Paths of samples count from experiments.toml, models are told by file name and hash, and sentences have base names:
+    a result file that is shared says nothing about anybody's folders. Variables of the environment stay as they are,
+    because they decide which runs can be compared.
     """
     return {
         "experiment": experiment.name,
@@ -52,15 +57,20 @@ def config_part(
         "heap_source": manifest.heap,
         "worker_starts": sorted({start for each in records for start in each.worker_starts}),
         "steps": [_step(step, manifest) for step in experiment.steps],
-        "profile_reason": manifest.profile_reason,
+        "profile_reason": without_folders(manifest.profile_reason),
         "run_id": manifest.run_id,
         "created_at": manifest.created_at,
         "tool_version": manifest.tool_version,
         "host": {key: manifest.host.get(key) for key in HOST_SUMMARY},
         "packages": {name: version for name, version in manifest.packages.items() if version},
         "restarts": {each.series: list(each.restarts) for each in records if each.restarts},
-        "warnings": list(manifest.warnings),
+        "warnings": [without_folders(each) for each in manifest.warnings],
     }
+
+
+def without_folders(said: str) -> str:
+    """Return a sentence with ``…/name`` for an absolute path; with several, what is between them is cut out too."""
+    return _FOLDERS.sub("…/", said)
 
 
 def _series(series: Series) -> dict[str, Any]:

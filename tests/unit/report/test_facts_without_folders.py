@@ -12,10 +12,12 @@ from written_runs import Written, experiment, iterations
 
 from orchestrator import Results
 from orchestrator.experiments.exporting.export import export_results
-from orchestrator.experiments.exporting.facts import without_folders
+from orchestrator.experiments.results.results_config import without_folders
 from orchestrator.experiments.results.results_file import write_results
 from orchestrator.experiments.results.run_results import results_of_run
 
+REASON = "embedded: qwen3 lacks /home/jane doe/secret/libchatllm.so"
+WARNING = "model asr: /home/jane doe/secret/asr.bin has 5 bytes, 7 fewer than it had"
 ENVIRONMENT = {
     "GLIBC_TUNABLES": "glibc.malloc.check=3:glibc.malloc.perturb=1",
     "LD_LIBRARY_PATH": "/home/jane doe/secret/lib:/opt/secret",
@@ -33,8 +35,8 @@ def written(tmp_path: Path) -> Written:
         msgspec.structs.replace(
             manifest,
             state="finished",
-            profile_reason="embedded: qwen3 lacks /home/jane doe/secret/libchatllm.so",
-            warnings=["model asr: /home/jane doe/secret/asr.bin has 5 bytes, 7 fewer than it had"],
+            profile_reason=REASON,
+            warnings=[WARNING],
             host=manifest.host | {"environment": ENVIRONMENT},
         )
     )
@@ -56,7 +58,13 @@ def checked(facts: Any) -> None:
 def test_facts_of_a_run_and_of_its_result_file_name_no_folder(written: Written) -> None:
     checked(Results(written.path).facts)
     one = results_of_run(written.path)["exp2"]
-    checked(Results(write_results(written.results.path, experiment("reuse"), one)).facts)
+    assert "secret" not in json.dumps([one.config["profile_reason"], one.config["warnings"]])
+    path = write_results(written.results.path, experiment("reuse"), one)
+    checked(Results(path).facts)
+    document = json.loads(path.read_text("utf-8"))
+    document["config"] |= {"profile_reason": REASON, "warnings": [WARNING]}
+    path.write_text(json.dumps(document), "utf-8")  # as earlier versions wrote it
+    checked(Results(path).facts)
 
 
 def test_a_parquet_file_names_no_folder(written: Written, tmp_path: Path) -> None:
