@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 import numpy as np
@@ -108,7 +109,7 @@ def test_a_verdict_on_arrays_has_no_counts() -> None:
 
 
 def test_every_verdict_has_a_mark_and_says_of_a_leak_first() -> None:
-    assert set(MARKS) == set(JudgedAs.__args__)  # type: ignore[attr-defined]
+    assert set(MARKS) == set(get_args(JudgedAs))
     assert {verdict for verdict, mark in MARKS.items() if mark.word.startswith("no leak (")} == CLEAN
     assert len({(mark.sign, mark.color, mark.word.split(" (")[0]) for mark in MARKS.values()}) == 7
     assert mark_of("what is this").word == "what is this"
