@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -43,8 +44,8 @@ class Shown:
     def _repr_html_(self) -> str:
         return self._html()
 
-    def _columns(self) -> Mapping[str, Column]:
-        raise NotImplementedError
+    @abstractmethod
+    def _columns(self) -> Mapping[str, Column]: ...
 
-    def _html(self) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def _html(self) -> str: ...

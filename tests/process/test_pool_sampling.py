@@ -180,6 +180,7 @@ def test_an_idle_pool_has_nothing_read(tmp_path: Path) -> None:
             return sleeps() and pool.stats().slots[0].series[-1] == last
 
         wait_until(rests)
+        assert pool.stats().slots[0].series[-1].at_s > idle
 
 
 def test_the_process_is_started_after_a_moment_of_work_and_not_of_rest() -> None:
