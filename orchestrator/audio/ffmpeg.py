@@ -212,19 +212,40 @@ class _Said:
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
         self._head, self._tail = b"", b""
+        self._lock = threading.Lock()
+        self._ended = False
         self._thread = threading.Thread(target=self._read, name="ffmpeg-says", daemon=True)
         self._thread.start()
 
     def _read(self) -> None:
         with self._stream:
-            while chunk := os.read(self._stream.fileno(), 1 << 16):
-                if len(self._head) < _KEPT_HEAD:
-                    self._head += chunk
-                else:
-                    self._tail = (self._tail + chunk)[-_KEPT_TAIL:]
+            while not self._ended:
+                self._waits(None)
+                with self._lock:
+                    self._take()
+
+    def _take(self) -> None:
+        """Read what there is by now; under the lock."""
+        if self._ended or not self._waits(0):
+            return
+        chunk = os.read(self._stream.fileno(), 1 << 16)
+        if not chunk:
+            self._ended = True
+        elif len(self._head) < _KEPT_HEAD:
+            self._head += chunk
+        else:
+            self._tail = (self._tail + chunk)[-_KEPT_TAIL:]
+
+    def _waits(self, timeout_ms: int | None) -> bool:
+        ready = select.poll()
+        ready.register(self._stream, select.POLLIN)
+        return bool(ready.poll(timeout_ms))
 
     def head(self) -> str:
-        """Return its first words: what there is of them now."""
+        """Return its first words: all that it has said by now, also what the thread has had no time to read."""
+        with self._lock:
+            while not self._ended and len(self._head) < _KEPT_HEAD and self._waits(0):
+                self._take()
         return self._head.decode(errors="replace")
 
     def text(self) -> str:

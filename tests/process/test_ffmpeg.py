@@ -20,6 +20,7 @@ import pytest
 import soundfile
 
 from fake_ffmpeg import reads
+from orchestrator.audio import ffmpeg as ffmpeg_module
 from orchestrator.audio import prepare
 from orchestrator.errors import AudioError, NotDecodedError
 
@@ -219,6 +220,20 @@ def test_leaving_early_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(KeyboardInterrupt):
         prepare(unknown(tmp_path / "a.m4a"), tmp_path / "cache", check=check)
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_what_ffmpeg_has_said_is_known_before_a_thread_had_time_to_read_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ffmpeg_module.threading.Thread, "start", lambda _: None)
+    ours, its = os.pipe()
+    with open(ours, "rb", buffering=0) as stream:
+        said = ffmpeg_module._Said(stream)
+        os.write(its, b"Input #0, mov, ")
+        assert said.head() == "Input #0, mov, "
+        os.write(its, b"from it")
+        os.close(its)
+        assert said.head() == said.head() == "Input #0, mov, from it"
 
 
 # ---------------------------------------------------------------------- what is not the recording's fault
